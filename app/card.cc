@@ -1,0 +1,353 @@
+#include "app/card.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "core/labels.h"
+#include "core/string_hash.h"
+#include "detectors/stanza.h"
+#include "sinks/text.h"
+
+namespace tocsin {
+namespace {
+
+// What fits on a screen; the incident line has the rest.
+constexpr std::size_t kSignalsMax = 4;
+constexpr std::size_t kSuspectsMax = 3;
+constexpr std::size_t kAdviceMax = 5;
+constexpr std::size_t kPlotPanesMax = 60;
+constexpr std::size_t kTextBytesMax = 400;
+constexpr std::size_t kLabelWidth = 11;
+
+std::string Safe(std::string_view text) { return OneLine(text, kTextBytesMax); }
+
+std::size_t CodePoints(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+// Bytes of the first `n` code points.
+std::size_t PrefixBytes(std::string_view text, std::size_t n) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const bool starts = (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+    if (starts && n-- == 0) break;
+    ++at;
+  }
+  return at;
+}
+
+std::string Clock(TimeUs time) { return time == kNoTime ? "unknown" : FormatClock(time); }
+
+// "2026-03-10 21:04:30 UTC".
+std::string DateAndClock(TimeUs time) {
+  if (time == kNoTime) return "unknown";
+  return absl::StrCat(FormatTime(FloorTo(time, kDayUs)).substr(0, 10), " ", FormatClock(time),
+                      " UTC");
+}
+
+std::string ShareText(std::int64_t part, std::int64_t whole) {
+  return PercentText(static_cast<double>(part) / static_cast<double>(whole));
+}
+
+// The evidence of a kind; nullptr if there is none.
+const Evidence* Find(const Signal& signal, std::string_view kind, std::string_view name = "") {
+  for (const Evidence& evidence : signal.evidence) {
+    if (evidence.kind == kind && (name.empty() || evidence.name == name)) return &evidence;
+  }
+  return nullptr;
+}
+
+// The last panes of a plot, "[0.1,null,0.3]"; empty when it is no such list.
+std::vector<std::optional<double>> PlotOf(const Evidence& evidence) {
+  absl::string_view list = evidence.json;
+  std::vector<std::optional<double>> values;
+  if (!absl::ConsumePrefix(&list, "[") || !absl::ConsumeSuffix(&list, "]")) return values;
+  for (const absl::string_view item : absl::StrSplit(list, ',', absl::SkipEmpty())) {
+    double value = 0;
+    const bool number = absl::SimpleAtod(item, &value) && std::isfinite(value);
+    values.push_back(number ? std::optional(value) : std::nullopt);
+  }
+  if (values.size() > kPlotPanesMax) {
+    values.erase(values.begin(), values.end() - static_cast<std::ptrdiff_t>(kPlotPanesMax));
+  }
+  return values;
+}
+
+// A value in the unit that the detector plots: a rate in percent, a latency in ms, a level of what
+// has a limit in percent of it, anything else as a number.
+std::string ValueText(const Signal& signal, double value) {
+  const Evidence* plot = Find(signal, "panes");
+  const std::string_view unit = plot == nullptr ? "" : std::string_view(plot->name);
+  if (unit.ends_with("_ms")) return absl::StrCat(ShortNumber(value), " ms");
+  const bool of_limit = unit == "level" && Find(signal, "baseline", "limit") != nullptr;
+  if (unit == "rate" || unit.ends_with("share") || of_limit) return PercentText(value);
+  return ShortNumber(value);
+}
+
+std::string LabelsOf(const Incident& incident, const Signal& signal) {
+  Labels labels;
+  for (const auto& label : signal.series) {
+    const auto& scope = incident.scope_labels;
+    if (std::find(scope.begin(), scope.end(), label) == scope.end()) labels.push_back(label);
+  }
+  return Safe(LabelsText(labels));
+}
+
+// The lines of a card, each behind the bar of its severity.
+class Card {
+ public:
+  Card(const CardStyle& style, int level)
+      : style_(style), width_(static_cast<std::size_t>(std::max(style.width, 40))) {
+    colour_ = LevelColour(level);
+  }
+
+  void Edge(std::string_view corner, std::string_view text) {
+    std::string line = absl::StrCat(ToAbsl(corner), ToAbsl(text));
+    for (std::size_t used = CodePoints(line); used < width_; ++used) line += "━";
+    out_ += Painted(line, colour_, style_.colour) + "\n";
+  }
+  void Blank() { out_ += Painted("┃", colour_, style_.colour) + "\n"; }
+  void Line(std::string_view text, std::string_view code = "") {
+    absl::StrAppend(&out_, Painted("┃", colour_, style_.colour), " ",
+                    Painted(text, code, style_.colour && !code.empty()), "\n");
+  }
+  void Title(std::string_view text) {
+    for (const std::string& line : WrapText(text, width_ - 2)) Line(line, "1");
+  }
+  // `text` behind its label; more of the same label goes below with an empty one.
+  void Field(std::string_view label, std::string_view text, std::string_view code = "") {
+    std::string head(label);
+    for (const std::string& line : WrapText(text, width_ - 2 - kLabelWidth)) {
+      head.resize(kLabelWidth, ' ');
+      Line(Painted(head, kDim, style_.colour) +
+           Painted(line, code, style_.colour && !code.empty()));
+      head.clear();
+    }
+  }
+  // Not broken: a plot has no spaces to break at.
+  void Plot(std::string_view plot, std::string_view legend) {
+    Line(absl::StrCat(std::string(kLabelWidth, ' '), Painted(plot, colour_, style_.colour), "  ",
+                      Painted(legend, kDim, style_.colour)));
+  }
+
+  std::string Take() { return std::move(out_); }
+
+ private:
+  const CardStyle& style_;
+  const std::size_t width_;
+  std::string_view colour_;
+  std::string out_;
+};
+
+void AddTimes(const Incident& incident, Card* card) {
+  std::string since = DateAndClock(incident.onset);
+  if (incident.detected_at != kNoTime && incident.onset != kNoTime) {
+    absl::StrAppend(&since, ", detected at ", Clock(incident.detected_at), " (",
+                    RoughDuration(incident.detected_at - incident.onset), " later)");
+  }
+  card->Field("Since", since);
+  if (incident.resolved_at != kNoTime) {
+    card->Field("Resolved", absl::StrCat(DateAndClock(incident.resolved_at), " (",
+                                         RoughDuration(incident.resolved_at - incident.onset),
+                                         " after it began)"));
+  }
+}
+
+std::string WhereText(const Incident& incident) {
+  std::vector<std::string> where;
+  for (const auto& [name, value] : incident.scope_labels) where.push_back(Safe(value));
+  if (!incident.component.empty()) where.push_back(Safe(incident.component));
+  return absl::StrJoin(where, ", ");
+}
+
+void AddImpact(const Impact& impact, Card* card) {
+  std::string users;
+  if (!impact.users_affected) {
+    users = "unknown";
+  } else {
+    users = GroupedNumber(*impact.users_affected);
+    if (impact.users_total && *impact.users_total > 0) {
+      absl::StrAppend(&users, " of ", GroupedNumber(*impact.users_total), " affected (",
+                      ShareText(*impact.users_affected, *impact.users_total), ")");
+    } else {
+      users += " affected";
+    }
+  }
+  card->Field("Users", users);
+  std::string failed =
+      absl::StrCat(GroupedNumber(impact.failed - impact.failed_transactions), " requests, ",
+                   GroupedNumber(impact.failed_transactions), " transactions");
+  if (impact.revenue) {
+    absl::StrAppend(&failed, " worth ",
+                    GroupedNumber(static_cast<std::int64_t>(*impact.revenue + 0.5)));
+  }
+  card->Field("Failed", failed);
+}
+
+void AddEvidence(const Incident& incident, const CardStyle& style, Card* card) {
+  std::vector<const Signal*> signals;
+  for (const Signal& signal : incident.signals) signals.push_back(&signal);
+  // What still fires says most, then the most severe, then what came first.
+  std::stable_sort(signals.begin(), signals.end(), [](const Signal* a, const Signal* b) {
+    if (a->firing() != b->firing()) return a->firing();
+    return a->level != b->level ? a->level < b->level : a->onset < b->onset;
+  });
+  const std::size_t shown = std::min(signals.size(), kSignalsMax);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const Signal& signal = *signals[i];
+    std::string text = absl::StrCat(Safe(signal.detector), " ", LabelsOf(incident, signal), ": ",
+                                    ValueText(signal, signal.value));
+    absl::StrAppend(&text, signal.firing() ? " (above " : " now (was above ",
+                    ValueText(signal, signal.threshold), ")");
+    card->Field(i == 0 ? "Evidence" : "", text);
+    const Evidence* plot = Find(signal, "panes");
+    if (plot == nullptr) continue;
+    const std::vector<std::optional<double>> values = PlotOf(*plot);
+    double largest = 0;
+    for (const std::optional<double>& value : values)
+      largest = std::max(largest, value.value_or(0));
+    const DurationUs span = style.pane * static_cast<DurationUs>(values.size());
+    card->Plot(Sparkline(values),
+               absl::StrCat("0 to ", ValueText(signal, largest), ", last ", RoughDuration(span)));
+  }
+  if (shown < signals.size()) {
+    card->Field("", absl::StrCat("and ", signals.size() - shown, " more signals"), kDim);
+  }
+}
+
+void AddSuspects(const Incident& incident, Card* card) {
+  const std::size_t shown = std::min(incident.suspects.size(), kSuspectsMax);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const Suspect& suspect = incident.suspects[i];
+    std::string text = absl::StrCat(Safe(suspect.kind), " ", Safe(suspect.name));
+    if (suspect.at != kNoTime) absl::StrAppend(&text, " at ", Clock(suspect.at));
+    if (!suspect.reason.empty()) absl::StrAppend(&text, ": ", Safe(suspect.reason));
+    card->Field(i == 0 ? "Suspects" : "", text, i == 0 ? "1" : "");
+  }
+}
+
+void AddNextSteps(const Incident& incident, Card* card) {
+  for (std::size_t i = 0; i < std::min(incident.advice.size(), kAdviceMax); ++i) {
+    card->Field(i == 0 ? "Do" : "", absl::StrCat(i + 1, ". ", Safe(incident.advice[i])));
+  }
+  if (!incident.runbook.empty()) card->Field("Runbook", Safe(incident.runbook));
+  if (!incident.escalate_to.empty()) {
+    card->Field("Call", Safe(absl::StrJoin(incident.escalate_to, ", ")));
+  }
+  std::string respond =
+      incident.respond_within_s
+          ? absl::StrCat("within ", RoughDuration(*incident.respond_within_s * kSecondUs))
+          : std::string("the next business day");
+  if (incident.next_update_at != kNoTime) {
+    absl::StrAppend(&respond, "; next status update at ", Clock(incident.next_update_at));
+  }
+  card->Field("Respond", respond);
+}
+
+}  // namespace
+
+std::string RenderCard(const Incident& incident, const CardStyle& style) {
+  Card card(style, incident.severity_level);
+  card.Edge("┏━ ", absl::StrCat(Safe(incident.severity), " ━━ ", Safe(incident.number), " ━━ ",
+                                ToAbsl(IncidentStateName(incident.state)), " "));
+  card.Title(Safe(incident.title));
+  card.Blank();
+  AddTimes(incident, &card);
+  card.Field("Where", WhereText(incident));
+  if (!incident.classification.empty()) card.Field("Looks like", Safe(incident.classification));
+  AddImpact(incident.impact, &card);
+  if (!incident.severity_rule.empty()) card.Field("Level", Safe(incident.severity_rule));
+  card.Blank();
+  AddEvidence(incident, style, &card);
+  card.Blank();
+  AddSuspects(incident, &card);
+  if (incident.state != IncidentState::kResolved) AddNextSteps(incident, &card);
+  card.Edge("┗", "");
+  return card.Take();
+}
+
+bool WantsColour(int file_descriptor) {
+  return isatty(file_descriptor) == 1 && std::getenv("NO_COLOR") == nullptr;
+}
+
+std::string Sparkline(std::span<const std::optional<double>> values) {
+  constexpr std::string_view kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  constexpr int kSteps = 8;
+  double largest = 0;
+  for (const std::optional<double>& value : values) largest = std::max(largest, value.value_or(0));
+  std::string line;
+  for (const std::optional<double>& value : values) {
+    if (!value) {
+      line += ' ';
+      continue;
+    }
+    const int step = largest > 0 ? static_cast<int>(*value / largest * kSteps) : 0;
+    line += kBlocks[std::clamp(step, 0, kSteps - 1)];
+  }
+  return line;
+}
+
+std::vector<std::string> WrapText(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines(1);
+  std::size_t used = 0;
+  for (absl::string_view piece : absl::StrSplit(ToAbsl(text), ' ', absl::SkipEmpty())) {
+    std::string_view word = FromAbsl(piece);
+    std::size_t length = CodePoints(word);
+    if (used > 0 && used + 1 + length > width) {
+      lines.emplace_back();
+      used = 0;
+    }
+    if (used > 0) {
+      lines.back() += ' ';
+      ++used;
+    }
+    for (; length > width; length -= width) {
+      const std::size_t bytes = PrefixBytes(word, width);
+      lines.back() += word.substr(0, bytes);
+      lines.emplace_back();
+      word.remove_prefix(bytes);
+    }
+    lines.back() += word;
+    used += length;
+  }
+  return lines;
+}
+
+std::string GroupedNumber(std::int64_t value) {
+  std::string digits = std::to_string(value);
+  const std::size_t sign = value < 0 ? 1 : 0;
+  for (std::size_t at = digits.size(); at > sign + 3;) {
+    at -= 3;
+    digits.insert(at, 1, ',');
+  }
+  return digits;
+}
+
+std::string RoughDuration(DurationUs duration) {
+  const auto rounded = [duration](DurationUs unit) { return (duration + unit / 2) / unit; };
+  if (duration < 2 * kMinuteUs) return absl::StrCat(rounded(kSecondUs), " s");
+  if (duration < 2 * kHourUs) return absl::StrCat(rounded(kMinuteUs), " min");
+  return absl::StrCat(rounded(kHourUs), " h");
+}
+
+std::string Painted(std::string_view text, std::string_view code, bool colour) {
+  if (!colour || text.empty()) return std::string(text);
+  return absl::StrCat("\x1b[", ToAbsl(code), "m", ToAbsl(text), "\x1b[0m");
+}
+
+std::string_view LevelColour(int level) {
+  constexpr std::string_view kColours[] = {"1;31", "1;33", "36", "37"};
+  return kColours[std::clamp(level, 1, 4) - 1];
+}
+
+}  // namespace tocsin

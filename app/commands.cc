@@ -1,0 +1,215 @@
+#include "app/commands.h"
+
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "absl/time/clock.h"
+#include "app/http_server.h"
+#include "app/metrics.h"
+#include "app/pipeline.h"
+#include "detectors/registry.h"
+#include "ingest/decoder.h"
+#include "replay/engine_setup.h"
+#include "replay/line_file.h"
+#include "sinks/sink.h"
+
+namespace tocsin {
+namespace {
+
+// How often the main thread looks whether it should end; nothing else depends on it.
+constexpr absl::Duration kWatchEvery = absl::Milliseconds(100);
+
+// Set by the signal handler; sig_atomic_t because nothing else is safe there.
+volatile sig_atomic_t stop_requested = 0;
+
+void RequestStop(int) { stop_requested = 1; }
+
+void CatchStopSignals() {
+  struct sigaction action {};
+  action.sa_handler = RequestStop;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  // A receiver that closes its socket is an error of that delivery, not the end of the program.
+  signal(SIGPIPE, SIG_IGN);
+}
+
+void LogToStderr() {
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("tocsin", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+}
+
+int ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return kDone;
+  return absl::IsInvalidArgument(status) ? kFinding : kEnvironment;
+}
+
+int Explain(const absl::Status& status) {
+  if (!status.ok()) std::fprintf(stderr, "tocsin: %s\n", std::string(status.message()).c_str());
+  return ExitCodeOf(status);
+}
+
+HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline) {
+  const std::string path = request.target.substr(0, request.target.find('?'));
+  if (path == "/healthz") return {.body = "alive\n"};
+  if (path == "/metrics") {
+    return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+            .body = MetricsText(pipeline.Snapshot())};
+  }
+  if (path == "/readyz") {
+    const PipelineStatus status = pipeline.Snapshot();
+    if (!status.assigned) return {.status = 503, .body = "not ready: partitions not assigned\n"};
+    if (!status.caught_up) {
+      return {.status = 503,
+              .body = "not ready: " + FormatDuration(FloorTo(status.lag, kSecondUs)) + " behind\n"};
+    }
+    return {.body = "ready\n"};
+  }
+  return {.status = 404, .body = "not found: /metrics, /healthz and /readyz are here\n"};
+}
+
+// One line that is rewritten on a terminal, and nothing elsewhere.
+class ProgressBar {
+ public:
+  void Show(double share, std::int64_t events) {
+    if (!terminal_ || absl::Now() < next_) return;
+    next_ = absl::Now() + absl::Milliseconds(200);
+    if (share < 0) {
+      std::fprintf(stderr, "\r%lld events\033[K", static_cast<long long>(events));
+      return;
+    }
+    const int filled = static_cast<int>(share * 30);
+    std::string bar(static_cast<std::size_t>(filled), '#');
+    bar.resize(30, '.');
+    std::fprintf(stderr, "\r[%s] %3d %% %lld events\033[K", bar.c_str(),
+                 static_cast<int>(share * 100), static_cast<long long>(events));
+  }
+  void Clear() {
+    if (terminal_) std::fprintf(stderr, "\r\033[K");
+  }
+
+ private:
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  absl::Time next_ = absl::InfinitePast();
+};
+
+// Everything that can be known about a configuration without connecting to anything.
+void CheckKinds(const Config& config, ErrorList* errors) {
+  NewDetectors(config, errors);
+  NewSinks(config, errors);
+  for (const InputConfig& input : config.inputs) NewDecoder(input, errors);
+}
+
+void DescribeConfig(const Config& config) {
+  std::printf("%s: ok\n", config.source.c_str());
+  for (const InputConfig& input : config.inputs) {
+    const DurationUs worst = config.pane + input.delay + 2'500 * kMillisecondUs;
+    std::printf("  input %s: %s, delay %s; a fault is decided at most %s after it shows\n",
+                input.name.c_str(), input.kafka ? "Kafka" : "file",
+                FormatDuration(input.delay).c_str(), FormatDuration(worst).c_str());
+    if (input.kafka) {
+      std::printf(
+          "    on topics without LogAppendTime an idle partition is closed by this host's clock: "
+          "live equals replay then holds from the journal on\n");
+    }
+  }
+  for (const DetectorConfig& detector : config.detectors) {
+    std::printf("  detector %s: %s\n", detector.name.c_str(), detector.kind.c_str());
+  }
+  for (const SinkConfig& sink : config.sinks) {
+    std::printf("  sink %s: %s\n", sink.name.c_str(), sink.kind.c_str());
+  }
+  if (config.sinks.empty()) std::printf("  no sinks: nobody would be told\n");
+  if (!config.sinks.empty() && config.routes.empty()) {
+    std::printf("  no routes: nothing reaches the sinks\n");
+  }
+}
+
+}  // namespace
+
+std::optional<Config> LoadOrExplain(const std::string& path) {
+  ErrorList errors;
+  std::optional<Config> config = LoadConfig(path, &errors);
+  if (config) CheckKinds(*config, &errors);
+  if (errors.empty()) return config;
+  std::fprintf(stderr, "%s\n", ErrorsText(errors).c_str());
+  return std::nullopt;
+}
+
+int Check(const std::vector<std::string>& configs) {
+  int code = kDone;
+  for (const std::string& path : configs) {
+    const std::optional<Config> config = LoadOrExplain(path);
+    if (config) {
+      DescribeConfig(*config);
+    } else {
+      code = kFinding;
+    }
+  }
+  return code;
+}
+
+int Run(const RunCommand& command) {
+  LogToStderr();
+  const std::optional<Config> config = LoadOrExplain(command.config);
+  if (!config) return kFinding;
+  CatchStopSignals();
+  Pipeline pipeline({.config = &*config,
+                     .incidents_path = command.incidents,
+                     .signals_path = command.signals,
+                     .threads = command.threads});
+  HttpServer http({.address = config->listen},
+                  [&](const HttpRequest& request) { return Answer(request, pipeline); });
+  const bool serves = config->listen != "off";
+  // First, so that an address that is taken is found before anybody is paged.
+  if (serves) {
+    const absl::Status listening = http.Start();
+    if (!listening.ok()) return Explain(listening);
+  }
+  absl::Status status = pipeline.Start();
+  if (status.ok()) {
+    if (serves) spdlog::info("running; metrics and health on port {}", http.port());
+    while (stop_requested == 0 && pipeline.status().ok() && !pipeline.Finished()) {
+      absl::SleepFor(kWatchEvery);
+    }
+    spdlog::info("stopping");
+  }
+  http.Stop();
+  const absl::Status stopped = pipeline.Stop();
+  status.Update(stopped);
+  return Explain(status);
+}
+
+int ReplayRecorded(const ReplayCommand& command) {
+  const std::optional<Config> config = LoadOrExplain(command.config);
+  if (!config) return kFinding;
+  ProgressBar bar;
+  const absl::StatusOr<ReplayStats> stats =
+      Replay({.config = &*config,
+              .inputs = command.inputs,
+              .format = command.format,
+              .incidents_path = command.incidents,
+              .signals_path = command.signals,
+              .threads = command.threads,
+              .progress = [&](double share, std::int64_t events) { bar.Show(share, events); }});
+  bar.Clear();
+  if (!stats.ok()) return Explain(stats.status());
+  std::fprintf(stderr,
+               "%lld events in %.3g s; %lld late, %lld quarantined, %lld undecodable; "
+               "%lld signals, %lld incidents\n",
+               static_cast<long long>(stats->events), stats->seconds,
+               static_cast<long long>(stats->late), static_cast<long long>(stats->quarantined),
+               static_cast<long long>(stats->undecodable), static_cast<long long>(stats->signals),
+               static_cast<long long>(stats->incidents));
+  absl::StatusOr<LineFile> file = LineFile::Create(command.stats);
+  if (!file.ok()) return Explain(file.status());
+  file->Write(stats->ToJson());
+  return Explain(file->Close());
+}
+
+}  // namespace tocsin

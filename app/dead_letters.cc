@@ -1,0 +1,55 @@
+#include "app/dead_letters.h"
+
+#include <chrono>
+
+#include "core/json_writer.h"
+
+namespace tocsin {
+namespace {
+
+constexpr int kSamplesPerSecondMax = 10;
+constexpr std::size_t kFileBytesMax = 16 << 20;
+
+}  // namespace
+
+DeadLetters::~DeadLetters() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+bool DeadLetters::Ready(std::size_t bytes) {
+  if (file_ != nullptr && size_ + bytes > kFileBytesMax) {
+    std::fclose(file_);
+    file_ = nullptr;
+    std::rename(path_.c_str(), (path_ + ".1").c_str());
+  }
+  if (file_ == nullptr) {
+    file_ = std::fopen(path_.c_str(), "ab");
+    if (file_ == nullptr) return false;
+    std::fseek(file_, 0, SEEK_END);
+    size_ = static_cast<std::size_t>(std::ftell(file_));
+  }
+  return true;
+}
+
+void DeadLetters::OnDeadLetter(const std::string& source, std::int64_t offset,
+                               std::string_view reason, std::string_view bytes) {
+  const std::int64_t second = std::chrono::duration_cast<std::chrono::seconds>(
+                                  std::chrono::steady_clock::now().time_since_epoch())
+                                  .count();
+  if (second != second_) {
+    second_ = second;
+    this_second_ = 0;
+  }
+  if (++this_second_ > kSamplesPerSecondMax) return;
+  JsonWriter json;
+  json.BeginObject();
+  json.Key("source").String(source).Key("offset").Int(offset).Key("reason").String(reason);
+  json.Key("record").String(bytes);
+  json.EndObject();
+  const std::string line = json.Take() + '\n';
+  if (!Ready(line.size())) return;
+  size_ += std::fwrite(line.data(), 1, line.size(), file_);
+  std::fflush(file_);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,75 @@
+// The deciding side of the engine: durable batches in; lines, notifications and snapshots out.
+//
+//   DecisionLoop loop({.decider = &decider, .journal = journal, .deliverer = &deliverer, …});
+//   TOCSIN_RETURN_IF_ERROR(loop.Recover());        // snapshot, lines, and the batches after it
+//   while (auto batches = queue.Pop()) TOCSIN_RETURN_IF_ERROR(loop.Take(*batches));
+//   TOCSIN_RETURN_IF_ERROR(loop.Finish());
+//
+// Notifications are handed to the deliverer, and durable there, before a snapshot can forget them.
+// Output files are rewritten from the journal at the start, so after any crash they hold the same bytes
+// as if there had been none. One thread; Status() may be called from any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "app/deliverer.h"
+#include "app/reader.h"
+#include "engine/decider.h"
+#include "journal/journal.h"
+#include "replay/line_file.h"
+
+namespace tocsin {
+
+class DecisionLoop {
+ public:
+  struct Options {
+    Decider* decider = nullptr;
+    Journal* journal = nullptr;
+    Deliverer* deliverer = nullptr;
+    std::string signals_path;
+    std::string incidents_path;
+    std::function<void(const Decision&)> on_decision;
+  };
+
+  explicit DecisionLoop(Options options) : options_(std::move(options)) {}
+
+  absl::Status Recover();
+  absl::Status Take(const DurableBatches& batches);
+  // A last snapshot; closes the files.
+  absl::Status Finish();
+
+  struct View {
+    Decider::Counters counters;
+    std::size_t series = 0;
+    std::int64_t series_over_limit = 0;
+    std::size_t open_incidents = 0;
+    TimeUs last_tick = kNoTime;
+    std::int64_t snapshots = 0;
+  };
+  View Status() const;
+
+ private:
+  absl::Status Append(std::string_view record);
+  absl::Status SaveSnapshot();
+  void Publish();
+
+  Options options_;
+  LineFile signals_;
+  LineFile incidents_;
+  std::vector<OutputLine> lines_;  // since the last snapshot
+  std::uint64_t through_ = 0;
+  std::uint64_t snapshot_through_ = 0;
+  TimeUs snapshot_at_ = 0;  // monotonic
+  std::int64_t snapshots_ = 0;
+  std::int64_t foreign_batches_ = 0;
+  mutable absl::Mutex mutex_;
+  View view_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tocsin

@@ -1,0 +1,380 @@
+#include "app/deliverer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "app/http_client.h"
+#include "core/hash.h"
+#include "core/status_macros.h"
+
+namespace tocsin {
+namespace {
+
+// A storm of incidents must not open a connection for each: receivers limit those.
+constexpr std::size_t kRequestsPerSinkMax = 8;
+constexpr DurationUs kWriteRetry = kSecondUs;
+// A journal that stays broken is mentioned again after this long.
+constexpr DurationUs kComplainEvery = kMinuteUs;
+// Longer graces are endless, and would overflow.
+constexpr absl::Duration kGraceMax = absl::Hours(1);
+
+TimeUs Now() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Differs between processes, so that those that failed together do not come back together.
+std::uint64_t JitterSeed() {
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
+  return Hash64(absl::StrCat(host, "/", getpid()));
+}
+
+// A reader of standard output, or a TLS peer, that went away is an error of one delivery; the signal
+// would end the process.
+void BlockSigpipe() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+SinkReply WriteStdout(std::string line) {
+  line.push_back('\n');
+  const bool good = std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
+                    std::fflush(stdout) == 0;
+  SinkReply reply;
+  if (good) {
+    reply.status = 200;
+  } else {
+    reply.error = absl::StrCat("standard output: ", std::generic_category().message(errno));
+    std::clearerr(stdout);
+  }
+  return reply;
+}
+
+}  // namespace
+
+class Deliverer::Impl {
+ public:
+  Impl(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
+       Journal* journal)
+      : sinks_(sinks), journal_(journal), outbox_(routes, sinks, JitterSeed()) {}
+  ~Impl() { Stop(absl::ZeroDuration()); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Submit(const std::vector<Notification>& notifications) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Outbox::Counters counters() const {
+    absl::MutexLock lock(&published_mutex_);
+    return counters_;
+  }
+  std::size_t pending() const {
+    absl::MutexLock lock(&published_mutex_);
+    return pending_;
+  }
+
+ private:
+  using Effects = std::vector<OutboxEffect>;
+  using Replies = std::vector<HttpClient::Reply>;
+
+  struct Request {
+    Delivery delivery;
+    const Sink* sink = nullptr;
+  };
+  struct Queue {
+    std::deque<Delivery> waiting;  // to be sent as soon as there is room
+    std::size_t on_their_way = 0;
+  };
+  // What the thread does after a look at the state.
+  struct Turn {
+    std::vector<Request> begin;
+    absl::Duration wait = absl::ZeroDuration();
+    bool end = false;
+  };
+
+  void Run();
+  void Begin(const Request& request, Replies* replies);
+  Turn Next(const Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Writes what has to be written, and what that leads to.
+  absl::Status Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteFailed(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<Request> TakeSends() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const Sink* SinkByName(std::string_view name) const;
+
+  const std::vector<std::unique_ptr<Sink>>& sinks_;
+  Journal* const journal_;
+  HttpClient http_;  // of the thread, except Wakeup
+
+  // Held while the journal writes: intents and receipts must reach it in the outbox's order.
+  absl::Mutex mutex_;
+  Outbox outbox_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Delivery> unwritten_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Hash128> forgotten_ ABSL_GUARDED_BY(mutex_);
+  TimeUs write_at_ ABSL_GUARDED_BY(mutex_) = 0;     // when the thread tries to write again
+  TimeUs complain_at_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: the journal works
+  std::map<std::string, Queue> queues_ ABSL_GUARDED_BY(mutex_);  // by sink
+  std::map<Hash128, Request> on_their_way_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  TimeUs stop_at_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // A copy for whoever collects metrics, who must not wait for a slow disk.
+  mutable absl::Mutex published_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  Outbox::Counters counters_ ABSL_GUARDED_BY(published_mutex_);
+  std::size_t pending_ ABSL_GUARDED_BY(published_mutex_) = 0;
+
+  std::thread thread_;
+};
+
+absl::Status Deliverer::Impl::Start() {
+  TOCSIN_RETURN_IF_ERROR(http_.Init());
+  {
+    absl::MutexLock lock(&mutex_);
+    TOCSIN_RETURN_IF_ERROR(journal_->ReadDeliveries([this](const Delivery& delivery) {
+      mutex_.AssertHeld();
+      outbox_.Restore(delivery);
+      return absl::OkStatus();
+    }));
+    Publish();
+  }
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("no thread for deliveries: ", error.what()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Deliverer::Impl::Submit(const std::vector<Notification>& notifications) {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    const TimeUs now = Now();
+    Effects effects;
+    for (const Notification& notification : notifications) {
+      outbox_.Submit(notification, now, &effects);
+    }
+    Take(&effects);
+    // Also what an earlier call could not write: submitting it again has no effect of its own.
+    status = Flush();
+    Publish();
+  }
+  http_.Wakeup();
+  return status;
+}
+
+void Deliverer::Impl::Stop(absl::Duration grace) {
+  if (!thread_.joinable()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    stop_at_ = Now() + absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
+  }
+  http_.Wakeup();
+  thread_.join();
+}
+
+void Deliverer::Impl::Run() {
+  BlockSigpipe();
+  Replies replies;
+  while (true) {
+    const Turn turn = Next(replies);
+    replies.clear();
+    if (turn.end) break;
+    for (const Request& request : turn.begin) Begin(request, &replies);
+    http_.Perform(replies.empty() ? turn.wait : absl::ZeroDuration(), &replies);
+  }
+  http_.CancelAll();
+}
+
+void Deliverer::Impl::Begin(const Request& request, Replies* replies) {
+  SinkRequest rendered = request.sink->Render(request.delivery);
+  switch (rendered.kind) {
+    case SinkRequest::Kind::kHttp:
+      return http_.Send(request.delivery.id, std::move(rendered), replies);
+    case SinkRequest::Kind::kStdout:
+      replies->push_back({request.delivery.id, WriteStdout(std::move(rendered.body))});
+      return;
+    case SinkRequest::Kind::kNone:
+      replies->push_back({.id = request.delivery.id, .reply = {}});
+      replies->back().reply.status = 200;
+      return;
+  }
+}
+
+Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
+  absl::MutexLock lock(&mutex_);
+  for (const HttpClient::Reply& reply : replies) OnReply(reply, Now());
+  if (unwritten_.empty()) {
+    Effects effects;
+    outbox_.Advance(Now(), &effects);
+    Take(&effects);
+  }
+  if (Now() >= write_at_) Flush().IgnoreError();  // logged, and tried again
+  Turn turn{.begin = TakeSends()};
+  const TimeUs now = Now();
+  TimeUs wake = unwritten_.empty() ? outbox_.NextDue() : write_at_;
+  if (stopping_) {
+    wake = std::min(wake, stop_at_);
+    turn.end = now >= stop_at_ || Idle();
+  }
+  turn.wait = absl::Microseconds(std::max<DurationUs>(0, wake - now));
+  Publish();
+  return turn;
+}
+
+void Deliverer::Impl::OnReply(const HttpClient::Reply& reply, TimeUs now) {
+  const auto it = on_their_way_.find(reply.id);
+  if (it == on_their_way_.end()) return;
+  const Request request = std::move(it->second);
+  on_their_way_.erase(it);
+  const Sink& sink = *request.sink;
+  Queue& queue = queues_[sink.name()];
+  --queue.on_their_way;
+  if (sink.Judge(reply.reply) != SendOutcome::kDelivered) {
+    spdlog::warn("sink {}: {} of {} failed (attempt {}): {}", sink.name(),
+                 NotificationActionName(request.delivery.action), request.delivery.dedup_key,
+                 request.delivery.attempts, sink.Describe(reply.reply));
+  }
+  Effects effects;
+  outbox_.OnReply(reply.id, reply.reply, now, &effects);
+  if (reply.reply.status == 429) {
+    // Said to the sink, not to one delivery: those that wait for room go back to the outbox, which
+    // holds them as long as it was asked to.
+    for (const Delivery& delivery : std::exchange(queue.waiting, {})) {
+      outbox_.OnReply(delivery.id, reply.reply, now, &effects);
+    }
+  }
+  Take(&effects);
+}
+
+void Deliverer::Impl::Take(Effects* effects) {
+  for (OutboxEffect& effect : *effects) {
+    switch (effect.kind) {
+      case OutboxEffect::Kind::kWrite:
+        unwritten_.push_back(std::move(effect.delivery));
+        break;
+      case OutboxEffect::Kind::kSend:
+        queues_[effect.delivery.sink].waiting.push_back(std::move(effect.delivery));
+        break;
+      case OutboxEffect::Kind::kForget:
+        forgotten_.push_back(effect.delivery.id);
+        break;
+    }
+  }
+  effects->clear();
+}
+
+absl::Status Deliverer::Impl::Flush() {
+  // First, lest an intent that came back after its incident was forgotten is taken away again. What
+  // stays behind on a failure is forgotten after the next start.
+  if (!forgotten_.empty()) {
+    const absl::Status status = journal_->ForgetDeliveries(forgotten_);
+    if (!status.ok()) spdlog::warn("old deliveries stay in the journal: {}", status.ToString());
+    forgotten_.clear();
+  }
+  while (!unwritten_.empty()) {
+    const absl::Status status = journal_->WriteDeliveries(unwritten_);
+    if (!status.ok()) return WriteFailed(status);
+    if (complain_at_ != 0) spdlog::info("the journal takes deliveries again");
+    complain_at_ = write_at_ = 0;
+    Effects effects;
+    for (const Delivery& delivery : std::exchange(unwritten_, {})) {
+      outbox_.OnWritten(delivery.id, Now(), &effects);
+    }
+    Take(&effects);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Deliverer::Impl::WriteFailed(const absl::Status& status) {
+  const TimeUs now = Now();
+  write_at_ = now + kWriteRetry;
+  if (now >= complain_at_) {
+    spdlog::error("deliveries wait because the journal cannot be written: {}", status.ToString());
+    complain_at_ = now + kComplainEvery;
+  }
+  return status;
+}
+
+std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
+  std::vector<Request> sends;
+  if (!unwritten_.empty()) return sends;
+  for (auto& [name, queue] : queues_) {
+    while (!queue.waiting.empty() && queue.on_their_way < kRequestsPerSinkMax) {
+      const Request request{.delivery = std::move(queue.waiting.front()),
+                            .sink = SinkByName(name)};
+      queue.waiting.pop_front();
+      ++queue.on_their_way;
+      on_their_way_[request.delivery.id] = request;
+      sends.push_back(request);
+    }
+  }
+  return sends;
+}
+
+bool Deliverer::Impl::Idle() const {
+  return unwritten_.empty() && on_their_way_.empty() &&
+         std::all_of(queues_.begin(), queues_.end(),
+                     [](const auto& each) { return each.second.waiting.empty(); });
+}
+
+void Deliverer::Impl::Publish() {
+  absl::MutexLock lock(&published_mutex_);
+  counters_ = outbox_.counters();
+  pending_ = outbox_.pending();
+}
+
+const Sink* Deliverer::Impl::SinkByName(std::string_view name) const {
+  // The outbox only sends to sinks that are there.
+  return std::find_if(sinks_.begin(), sinks_.end(),
+                      [&](const std::unique_ptr<Sink>& sink) { return sink->name() == name; })
+      ->get();
+}
+
+Deliverer::Deliverer(const std::vector<RouteConfig>& routes,
+                     const std::vector<std::unique_ptr<Sink>>& sinks, Journal* journal)
+    : impl_(std::make_unique<Impl>(routes, sinks, journal)) {}
+
+Deliverer::~Deliverer() = default;
+
+absl::Status Deliverer::Start() { return impl_->Start(); }
+
+absl::Status Deliverer::Submit(const std::vector<Notification>& notifications) {
+  return impl_->Submit(notifications);
+}
+
+void Deliverer::Stop(absl::Duration grace) { impl_->Stop(grace); }
+
+Outbox::Counters Deliverer::counters() const { return impl_->counters(); }
+
+std::size_t Deliverer::pending() const { return impl_->pending(); }
+
+}  // namespace tocsin

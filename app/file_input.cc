@@ -1,0 +1,123 @@
+#include "app/file_input.h"
+
+#include <absl/time/clock.h>
+
+#include "core/status_macros.h"
+#include "ingest/decoder.h"
+
+namespace tocsin {
+namespace {
+
+// Lines read from one file before the others have their turn and batches are sent.
+constexpr int kLinesPerTurn = 4'096;
+
+bool Grows(const std::string& path) {
+  return path != "-" && !path.ends_with(".gz") && !path.ends_with(".zst");
+}
+
+}  // namespace
+
+FileFollower::FileFollower(const InputConfig* config, const EngineSetup* setup, Journal* journal,
+                           DeadLetterObserver* dead_letters)
+    : config_(config), setup_(setup), journal_(journal), dead_letters_(dead_letters) {}
+
+absl::Status FileFollower::Start() {
+  TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> inputs, ListFiles(config_->file->path));
+  if (inputs.empty()) {
+    return absl::NotFoundError("input " + config_->name + ": " + config_->file->path +
+                               " holds no files");
+  }
+  for (const FileInput& input : inputs) TOCSIN_RETURN_IF_ERROR(Open(input));
+  return absl::OkStatus();
+}
+
+absl::Status FileFollower::Open(const FileInput& input) {
+  auto file = std::make_unique<File>();
+  file->follow = config_->file->follow && Grows(input.path);
+  TOCSIN_ASSIGN_OR_RETURN(
+      file->stage1,
+      setup_->NewPartition(*config_, config_->name + '/' + input.name, dead_letters_));
+  SourceCommit from;
+  TOCSIN_ASSIGN_OR_RETURN(const std::optional<std::string> position,
+                          journal_->ReadPosition(file->stage1->source()));
+  if (position && Grows(input.path)) {
+    const std::size_t space = position->find(' ');
+    from.offset = std::stoll(position->substr(0, space));
+    from.metadata = position->substr(space + 1);
+    TOCSIN_RETURN_IF_ERROR(file->stage1->Restore(from));
+  }
+  TOCSIN_ASSIGN_OR_RETURN(
+      file->reader,
+      LineReader::Open(input.path, {.framing = FramingOf(config_->format),
+                                    .start_offset = static_cast<std::uint64_t>(from.offset),
+                                    .complete_at_end = !file->follow}));
+  files_.push_back(std::move(file));
+  return absl::OkStatus();
+}
+
+absl::Status FileFollower::Poll(absl::Duration wait, const InputClock& clock) {
+  bool progressed = false;
+  for (const std::unique_ptr<File>& file : files_) {
+    if (file->ended || file->paused) continue;
+    TOCSIN_RETURN_IF_ERROR(Read(file.get(), clock, &progressed));
+  }
+  if (!progressed) absl::SleepFor(wait);
+  return absl::OkStatus();
+}
+
+absl::Status FileFollower::Read(File* file, const InputClock& clock, bool* progressed) {
+  LineReader::Line line;
+  for (int i = 0; i < kLinesPerTurn; ++i) {
+    switch (file->reader->Next(&line)) {
+      case LineReader::Result::kLine: {
+        file->stage1->Feed({.offset = static_cast<std::int64_t>(line.offset),
+                            .next_offset = static_cast<std::int64_t>(line.next_offset),
+                            .bytes = line.text});
+        const DurationUs distance = file->stage1->clock() - clock.wall;
+        file->live = file->stage1->clock() != kNoTime && distance < kLiveDistanceMax &&
+                     distance > -kLiveDistanceMax;
+        file->at_end = false;
+        file->commit_due = true;
+        *progressed = true;
+        break;
+      }
+      case LineReader::Result::kEnd:
+        file->at_end = true;
+        if (!file->follow) {
+          file->stage1->End();
+          file->ended = true;
+          file->commit_due = true;
+        }
+        return absl::OkStatus();
+      case LineReader::Result::kError:
+        return file->reader->status();
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<InputPartition*> FileFollower::Partitions() {
+  std::vector<InputPartition*> all;
+  for (const std::unique_ptr<File>& file : files_) all.push_back(file.get());
+  return all;
+}
+
+void FileFollower::CloseIdle(const InputClock& clock) {
+  for (const std::unique_ptr<File>& file : files_) {
+    if (!file->at_end || file->ended || !file->live) continue;
+    const TimeUs tick = FloorTo(clock.wall - kIdleGrace, setup_->plan.pane());
+    if (tick <= file->stage1->last_tick()) continue;
+    file->stage1->CloseIdle(tick);
+    file->commit_due = true;
+    file->commit_first = true;
+  }
+}
+
+absl::Status FileFollower::Commit(InputPartition* partition, bool sync) {
+  (void)sync;  // the journal is always durable
+  const SourceCommit commit = partition->stage1->Commit();
+  return journal_->WritePosition(partition->stage1->source(),
+                                 std::to_string(commit.offset) + ' ' + commit.metadata);
+}
+
+}  // namespace tocsin

@@ -1,0 +1,60 @@
+// A small HTTP/1.1 server: metrics, health, and the stand-ins of the demo and the tests.
+//
+//   HttpServer server({.address = "127.0.0.1:0"}, [](const HttpRequest& r) { return HttpResponse{…}; });
+//   TOCSIN_RETURN_IF_ERROR(server.Start());     // server.port() is known now
+//   server.Stop();
+//
+// Boost.Beast on one thread of its own; the handler runs there and must not block. Limits: 64
+// connections, 8 KiB of header, 1 MiB of body, 10 s for each phase; past them 431, 413, or the
+// connection is closed. Keep-alive is supported. Start and Stop from one thread, again if need be; Stop
+// cuts open connections off.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace tocsin {
+
+struct HttpRequest {
+  std::string method;
+  std::string target;  // path and query
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body = {};
+  std::map<std::string, std::string> headers = {};
+  bool drop = false;  // close without an answer (stand-ins play dead)
+};
+
+class HttpServer {
+ public:
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+  struct Options {
+    std::string address = "127.0.0.1:0";  // host:port, port 0 picks a free one; ":9464" is any host
+    // For reading a header (the wait for one included), reading a body, and writing an answer, each.
+    absl::Duration phase_timeout = absl::Seconds(10);
+  };
+
+  HttpServer(Options options, Handler handler);
+  ~HttpServer();
+
+  absl::Status Start();  // names the address when it cannot be bound
+  std::uint16_t port() const;
+  void Stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin

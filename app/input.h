@@ -1,0 +1,67 @@
+// An input of the running engine: where records come from, and where its progress is kept.
+//
+// The reading thread owns all inputs and is the only one that calls them. An input feeds its partitions
+// (stage 1) and knows how to pause, commit and close them when idle; what happens to the batches is the
+// reader's (app/reader.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "config/config.h"
+#include "engine/source_partition.h"
+
+namespace tocsin {
+
+struct InputPartition {
+  std::unique_ptr<SourcePartition> stage1;
+  bool paused = false;
+  bool at_end = false;       // everything there is has been fed
+  bool ended = false;        // and nothing will follow
+  bool expected = false;     // stage 2 knows that it has to wait for it
+  bool commit_due = false;   // something changed since the last commit
+  bool commit_first = false; // batches must not leave before a commit (an idle close not in the log)
+  TimeUs committed_at = 0;   // monotonic
+  // For exclusion: the tick and when it was first seen (monotonic).
+  TimeUs seen_tick = kNoTime;
+  TimeUs seen_tick_at = 0;
+  bool excluded = false;
+};
+
+// What time it is, for idle partitions: the process's clocks, injected.
+struct InputClock {
+  TimeUs monotonic = 0;
+  TimeUs wall = 0;
+};
+
+class Input {
+ public:
+  virtual ~Input() = default;
+  virtual const InputConfig& config() const = 0;
+  // Connects; fails with a message for people.
+  virtual absl::Status Start() = 0;
+  // Feeds what is there, waiting at most `wait` when there is nothing.
+  virtual absl::Status Poll(absl::Duration wait, const InputClock& clock) = 0;
+  // All partitions that are ours, in order of source name. Stable pointers.
+  virtual std::vector<InputPartition*> Partitions() = 0;
+  virtual void Pause(InputPartition* partition, bool pause) = 0;
+  // Closes partitions whose end was reached up to where nothing earlier can follow.
+  virtual void CloseIdle(const InputClock& clock) = 0;
+  virtual absl::Status Commit(InputPartition* partition, bool sync) = 0;
+  // Whether partitions are known (Kafka: assigned).
+  virtual bool assigned() const = 0;
+  virtual std::int64_t errors() const { return 0; }
+  virtual std::int64_t skipped() const { return 0; }
+  virtual void Stop() = 0;
+};
+
+// Idle partitions are closed this long after the tick: a record may be on its way that long.
+inline constexpr DurationUs kIdleGrace = 2 * kSecondUs;
+// An input whose newest record was further than this from the time it arrived is not live.
+inline constexpr DurationUs kLiveDistanceMax = 5 * kMinuteUs;
+
+}  // namespace tocsin

@@ -1,0 +1,191 @@
+#include "app/kafka_input.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "core/status_macros.h"
+
+namespace tocsin {
+namespace {
+
+constexpr absl::Duration kQueryTimeout = absl::Seconds(2);
+
+}  // namespace
+
+KafkaInput::KafkaInput(const InputConfig* config, const EngineSetup* setup,
+                       DeadLetterObserver* dead_letters)
+    : config_(config), setup_(setup), dead_letters_(dead_letters) {}
+
+KafkaInput::~KafkaInput() { Stop(); }
+
+absl::Status KafkaInput::Start() {
+  KafkaSource::Options options;
+  options.brokers = config_->kafka->brokers;
+  options.topics = config_->kafka->topics;
+  options.group = config_->kafka->group;
+  options.start_earliest = config_->kafka->start == StartAt::kEarliest;
+  options.properties = config_->kafka->properties;
+  source_ = std::make_unique<KafkaSource>(std::move(options), this);
+  TOCSIN_RETURN_IF_ERROR(source_->Start());
+  for (const KafkaPartition& kafka : source_->AllPartitions()) {
+    auto partition = std::make_unique<Partition>();
+    partition->kafka = kafka;
+    partition->append_time = source_->AppendTime(kafka.topic).value_or(false);
+    TOCSIN_ASSIGN_OR_RETURN(
+        partition->stage1,
+        setup_->NewPartition(*config_, config_->name + '/' + kafka.ToString(), dead_letters_));
+    partitions_[kafka] = std::move(partition);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status KafkaInput::Poll(absl::Duration wait, const InputClock& clock) {
+  clock_ = clock;
+  source_->Poll(wait);
+  return failure_;
+}
+
+std::vector<InputPartition*> KafkaInput::Partitions() {
+  std::vector<InputPartition*> all;
+  for (const auto& [kafka, partition] : partitions_) all.push_back(partition.get());
+  return all;
+}
+
+std::optional<std::int64_t> KafkaInput::OnAssigned(const KafkaPartition& kafka,
+                                                   const std::optional<KafkaCommit>& committed) {
+  const auto found = partitions_.find(kafka);
+  if (found == partitions_.end()) {
+    spdlog::warn("{} appeared after the start: restart to read it", kafka.ToString());
+    return std::nullopt;
+  }
+  Partition& partition = *found->second;
+  const bool again = partition.ours || partition.stage1->last_tick() != kNoTime;
+  partition.ours = true;
+  partition.end_offset = -1;
+  partition.at_end = false;
+  assigned_ = std::all_of(partitions_.begin(), partitions_.end(),
+                          [](const auto& entry) { return entry.second->ours; });
+  // Ours before (a rebalance that gave it back): go on where we were, the state is still here.
+  if (again) return partition.stage1->next_offset();
+
+  SourceCommit from;
+  if (committed) {
+    from = {.offset = committed->offset, .metadata = committed->metadata};
+  } else if (config_->kafka->start == StartAt::kEarliest) {
+    return std::nullopt;
+  } else {
+    absl::StatusOr<std::int64_t> end = source_->QueryEndOffset(kafka, kQueryTimeout);
+    if (!end.ok()) {
+      failure_ = end.status();
+      return std::nullopt;
+    }
+    from.offset = *end;
+    // So that a crash before the first commit does not start at a later "now".
+    partition.commit_due = true;
+  }
+  failure_.Update(partition.stage1->Restore(from));
+  return from.offset;
+}
+
+void KafkaInput::OnRevoked(const KafkaPartition& kafka) {
+  const auto found = partitions_.find(kafka);
+  if (found == partitions_.end()) return;
+  found->second->ours = false;
+  assigned_ = false;
+  spdlog::warn("{} was taken away by the group: only one instance may read it", kafka.ToString());
+}
+
+void KafkaInput::OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) {
+  if (last_ == nullptr || last_->kafka != kafka) {
+    const auto found = partitions_.find(kafka);
+    if (found == partitions_.end()) return;
+    last_ = found->second.get();
+  }
+  Partition& partition = *last_;
+  partition.end_offset = -1;
+  partition.at_end = false;
+  partition.commit_due = true;
+  if (record.append_time) {
+    partition.append_time = true;
+    broker_offset_ = std::max(broker_offset_, record.timestamp - clock_.monotonic);
+  } else if (record.timestamp != kNoTime) {
+    const DurationUs distance = record.timestamp - clock_.wall;
+    live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
+  }
+  partition.stage1->Feed({.offset = record.offset,
+                          .next_offset = record.offset + 1,
+                          .timestamp = record.timestamp,
+                          .append_time = record.append_time,
+                          .bytes = record.value});
+}
+
+void KafkaInput::OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) {
+  const auto found = partitions_.find(kafka);
+  if (found == partitions_.end()) return;
+  found->second->end_offset = end_offset;
+  found->second->at_end = true;
+}
+
+void KafkaInput::OnSkipped(const KafkaPartition& kafka, std::int64_t from, std::int64_t to,
+                           std::string_view reason) {
+  skipped_ += to - from;
+  spdlog::error("{}: skipped offsets {} to {}: {}", kafka.ToString(), from, to - 1, reason);
+}
+
+void KafkaInput::OnError(std::string_view message) {
+  ++errors_;
+  spdlog::warn("kafka input {}: {}", config_->name, message);
+}
+
+void KafkaInput::Pause(InputPartition* partition, bool pause) {
+  if (partition->paused == pause) return;
+  partition->paused = pause;
+  const KafkaPartition& kafka = static_cast<Partition*>(partition)->kafka;
+  if (pause) {
+    source_->Pause(kafka);
+  } else {
+    source_->Resume(kafka);
+  }
+}
+
+TimeUs KafkaInput::BrokerTime(const Partition& partition, const InputClock& clock) const {
+  if (!partition.append_time) return live_ ? clock.wall : kNoTime;
+  return broker_offset_ == INT64_MIN ? kNoTime : clock.monotonic + broker_offset_;
+}
+
+void KafkaInput::CloseIdle(const InputClock& clock) {
+  for (const auto& [kafka, partition] : partitions_) {
+    const bool idle = partition->ours && partition->end_offset >= 0 && !partition->paused;
+    if (idle) CloseIdlePartition(partition.get(), clock);
+  }
+}
+
+void KafkaInput::CloseIdlePartition(Partition* partition, const InputClock& clock) {
+  const TimeUs now = BrokerTime(*partition, clock);
+  if (now == kNoTime) return;
+  const TimeUs tick = FloorTo(now - kIdleGrace, setup_->plan.pane());
+  const TimeUs last = partition->stage1->last_tick();
+  if (last != kNoTime && tick <= last) return;
+  // Asked after broker time tick + grace: if the end is still where we stand, nothing that was appended
+  // before the tick is missing.
+  const absl::StatusOr<std::int64_t> end = source_->QueryEndOffset(partition->kafka, kQueryTimeout);
+  if (!end.ok() || *end != partition->end_offset) return;
+  partition->stage1->CloseIdle(tick);
+  partition->commit_due = true;
+  partition->commit_first = partition->commit_first || !partition->append_time;
+}
+
+absl::Status KafkaInput::Commit(InputPartition* base, bool sync) {
+  Partition* partition = static_cast<Partition*>(base);
+  if (!partition->ours) return absl::OkStatus();
+  const SourceCommit commit = partition->stage1->Commit();
+  return source_->Commit(partition->kafka, {.offset = commit.offset, .metadata = commit.metadata},
+                         sync);
+}
+
+void KafkaInput::Stop() {
+  if (source_ != nullptr) source_->Stop();
+}
+
+}  // namespace tocsin

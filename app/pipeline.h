@@ -1,0 +1,90 @@
+// The running engine: sources → stage 1 → journal → stage 2 → outbox, on its threads.
+//
+//   Pipeline pipeline({.config = &config, .signals_path = "signals.jsonl"});
+//   TOCSIN_RETURN_IF_ERROR(pipeline.Start());
+//   …
+//   pipeline.Stop();                                  // drains, commits, snapshots; within 10 s
+//
+// Threads: one polls, decodes and accumulates (all source partitions; librdkafka wants one polling
+// thread), one decides, and the deliverer's. They meet at bounded queues. Stage 1 makes its batches
+// durable in the journal before it hands them on and before it commits to Kafka; stage 2 takes a
+// snapshot every minute and at the end. After kill -9 everything is rebuilt from the two.
+// The public calls are thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "config/config.h"
+#include "engine/decider.h"
+#include "engine/source_partition.h"
+#include "sinks/outbox.h"
+
+namespace tocsin {
+
+// One source partition as it stands; for metrics and /readyz.
+struct SourceStatus {
+  std::string input;
+  std::string source;
+  SourceCounters counters;
+  TimeUs clock = kNoTime;
+  TimeUs last_tick = kNoTime;
+  bool paused = false;
+  bool at_end = false;  // everything that was there has been read
+};
+
+struct PipelineStatus {
+  std::vector<SourceStatus> sources;
+  Decider::Counters decided;
+  std::size_t series = 0;
+  std::int64_t series_over_limit = 0;
+  std::size_t open_incidents = 0;
+  TimeUs last_tick = kNoTime;
+  std::size_t queued_batches = 0;
+  Outbox::Counters deliveries;
+  std::size_t deliveries_pending = 0;
+  std::int64_t snapshots = 0;
+  std::int64_t kafka_errors = 0;
+  std::int64_t skipped_records = 0;
+  bool assigned = false;      // every input has its partitions
+  bool caught_up = false;     // every source has reached the end of its input once, or lags little
+  DurationUs lag = 0;         // of the slowest source behind the others or the end of its input
+};
+
+class Pipeline {
+ public:
+  struct Options {
+    const Config* config = nullptr;  // outlives the pipeline
+    std::string incidents_path;      // JSON lines; empty: none
+    std::string signals_path;
+    // Called on the deciding thread for every tick that changed something.
+    std::function<void(const Decision&)> on_decision;
+    int threads = 0;                 // for evaluation; 0: as many as there are cores
+    bool memory_journal = false;     // nothing outlives the process (demo)
+  };
+
+  explicit Pipeline(Options options);
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  // Fails with a message for people: state directory, brokers, files.
+  absl::Status Start();
+  // True when every input has ended (files that are not followed) and all is decided and delivered.
+  bool Finished() const;
+  // The first error that stopped a thread; OK while all is well.
+  absl::Status status() const;
+  PipelineStatus Snapshot() const;
+  // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight time.
+  absl::Status Stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,169 @@
+// How fast records become events, beside a bare simdjson loop that reads the same fields.
+//
+// `ratio` of the decoder's benchmarks is their time over the bare loop's, measured just before in the
+// same process.
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <simdjson.h>
+
+#include "config/config.h"
+#include "ingest/decoder.h"
+
+namespace tocsin {
+namespace {
+
+constexpr int kRecords = 1'000;
+
+std::string MakeEvent(int i) {
+  return R"({"time":)" + std::to_string(1767225600123 + i) +
+         R"(,"type":"request","env":"prod","service":"checkout","host":"ip-10-0-3-17",)"
+         R"("endpoint":"/api/v1/orders/:id","method":"GET","status":200,"duration_ms":12.34,)"
+         R"("client_ip":"203.0.113.7","user":"u-)" +
+         std::to_string(100'000 + i) +
+         R"(","user_agent":"MobileApp/3.2.1","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"})";
+}
+
+std::string MakeNestedEvent(int i) {
+  return R"({"@timestamp":"2026-01-01T00:00:00.123Z","event":{"kind":"event","duration":12340000},)"
+         R"("service":{"name":"checkout"},"host":{"name":"ip-10-0-3-17"},"http":{"request":)"
+         R"({"method":"GET"},"response":{"status_code":200}},"url":{"path":"/api/v1/orders/)" +
+         std::to_string(i) + R"("},"client":{"address":"203.0.113.7"},"user":{"id":"u-)" +
+         std::to_string(100'000 + i) + R"("},"trace":{"id":"4bf92f3577b34da6a3ce929d0e0e4736"}})";
+}
+
+class CountingSink final : public EventSink {
+ public:
+  void OnEvent(const Event& event) override {
+    ++events;
+    sum += event.time + event.status + event.duration + static_cast<int>(event.Get(Field::kUser).size());
+  }
+  void OnUndecodable(std::string_view, std::string_view) override { ++undecodable; }
+  std::int64_t events = 0;
+  std::int64_t undecodable = 0;
+  std::int64_t sum = 0;
+};
+
+// The least that reading these fields costs: one pass, keys compared by simdjson, texts unescaped.
+std::int64_t BareLoop(const std::vector<std::string>& records) {
+  static simdjson::ondemand::parser parser;
+  static std::vector<char> buffer(64 << 10);
+  std::int64_t sum = 0;
+  for (const std::string& record : records) {
+    std::memcpy(buffer.data(), record.data(), record.size());
+    simdjson::ondemand::document document;
+    if (parser.iterate(buffer.data(), record.size(), buffer.size()).get(document)) continue;
+    simdjson::ondemand::object object;
+    if (document.get_object().get(object)) continue;
+    for (auto result : object) {
+      simdjson::ondemand::field field;
+      if (std::move(result).get(field)) break;
+      std::string_view text;
+      std::int64_t integer = 0;
+      double number = 0;
+      if (field.key() == "time" || field.key() == "status") {
+        if (!field.value().get_int64().get(integer)) sum += integer;
+      } else if (field.key() == "duration_ms") {
+        if (!field.value().get_double().get(number)) sum += static_cast<std::int64_t>(number);
+      } else if (!field.value().get_string().get(text)) {
+        sum += static_cast<std::int64_t>(text.size());
+      }
+    }
+  }
+  return sum;
+}
+
+void Report(benchmark::State& state, const std::vector<std::string>& records, std::int64_t events) {
+  std::size_t bytes = 0;
+  for (const std::string& record : records) bytes += record.size();
+  state.SetItemsProcessed(events);
+  state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * static_cast<std::int64_t>(state.iterations()));
+  state.counters["ns/event"] =
+      benchmark::Counter(static_cast<double>(events) / 1e9,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+// Seconds of the bare loop per event of the flat form.
+double BareSecondsPerEvent() {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) records.push_back(MakeEvent(i));
+  double best = 1;
+  for (int run = 0; run < 50; ++run) {
+    const auto start = std::chrono::steady_clock::now();
+    benchmark::DoNotOptimize(BareLoop(records));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    best = std::min(best, took.count() / kRecords);
+  }
+  return best;
+}
+
+void Run(benchmark::State& state, const std::vector<std::string>& records) {
+  const double bare = BareSecondsPerEvent();
+  ErrorList errors;
+  const std::unique_ptr<Decoder> decoder = NewDecoder(InputConfig{}, &errors);
+  CountingSink sink;
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) {
+    for (const std::string& record : records) decoder->Decode(record, kNoTime, &sink);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (sink.undecodable > 0) state.SkipWithError("an event was undecodable");
+  Report(state, records, sink.events);
+  state.counters["ratio"] = took.count() / static_cast<double>(sink.events) / bare;
+  benchmark::DoNotOptimize(sink.sum);
+}
+
+void BM_BareSimdjson(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) records.push_back(MakeEvent(i));
+  for (auto _ : state) benchmark::DoNotOptimize(BareLoop(records));
+  Report(state, records, static_cast<std::int64_t>(state.iterations()) * kRecords);
+}
+BENCHMARK(BM_BareSimdjson);
+
+void BM_OneEventPerRecord(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) records.push_back(MakeEvent(i));
+  Run(state, records);
+}
+BENCHMARK(BM_OneEventPerRecord);
+
+void BM_EcsNested(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) records.push_back(MakeNestedEvent(i));
+  Run(state, records);
+}
+BENCHMARK(BM_EcsNested);
+
+// `range(0)` events a record, joined by `separator`.
+std::vector<std::string> Joined(benchmark::State& state, std::string_view open,
+                                std::string_view separator, std::string_view close) {
+  std::vector<std::string> records;
+  const int batch = static_cast<int>(state.range(0));
+  for (int i = 0; i < kRecords; i += batch) {
+    std::string record(open);
+    for (int j = 0; j < batch; ++j) {
+      if (j > 0) record += separator;
+      record += MakeEvent(i + j);
+    }
+    record += close;
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+void BM_Lines(benchmark::State& state) { Run(state, Joined(state, "", "\n", "\n")); }
+BENCHMARK(BM_Lines)->Arg(100);
+
+void BM_Array(benchmark::State& state) { Run(state, Joined(state, "[", ",", "]")); }
+BENCHMARK(BM_Array)->Arg(100);
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,31 @@
+# Flags that every target shares. Optimisation, assertions and sanitizers are the presets' matter.
+include(CheckLinkerFlag)
+
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor)
+
+# Replaying a log must give the same bits on every CPU, so a*b+c is never fused.
+add_compile_options(-ffp-contract=off)
+
+if(TOCSIN_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_compile_options(-Wthread-safety -Werror=thread-safety)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC bug 105651: false positives from std::string's operator+.
+  add_compile_options(-Wno-restrict)
+endif()
+
+find_program(TOCSIN_CCACHE ccache)
+if(TOCSIN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${TOCSIN_CCACHE})
+endif()
+
+find_program(TOCSIN_MOLD mold)
+if(TOCSIN_MOLD)
+  check_linker_flag(CXX -fuse-ld=mold TOCSIN_LINKS_WITH_MOLD)
+  if(TOCSIN_LINKS_WITH_MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
+endif()

@@ -1,0 +1,87 @@
+# tocsin_test(NAME time_test SOURCES time_test.cc LIBS tocsin::core
+#             [LABELS unit] [TIMEOUT 120] [ARGS ...] [ENV KEY=VALUE ...])
+#
+# A GoogleTest program with GoogleMock's main, and one ctest entry for it (listing its cases at
+# build time would cost a run of each program). It runs in the root of the source tree, so that
+# tests/golden/... and examples/... are found; it writes only to testing::TempDir().
+function(tocsin_test)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS;ENV")
+  tocsin_check_arguments(tocsin_test "${arg_UNPARSED_ARGUMENTS}" "${arg_NAME}" "${arg_SOURCES}")
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+
+  add_executable(${arg_NAME} ${arg_SOURCES})
+  target_link_libraries(${arg_NAME} PRIVATE ${arg_LIBS} GTest::gmock_main)
+  # Not tests/ itself: the folders of the build tree are there.
+  set_target_properties(${arg_NAME} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)
+
+  add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} ${arg_ARGS}
+           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${arg_NAME} PROPERTIES
+    LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${arg_ENV}")
+endfunction()
+
+# tocsin_bench(NAME decode_bench SOURCES decode_bench.cc LIBS tocsin::ingest)
+#
+# A Google Benchmark program at build/<preset>/bench/<NAME>. It is no test: timings assert nothing.
+function(tocsin_bench)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;LIBS")
+  tocsin_check_arguments(tocsin_bench "${arg_UNPARSED_ARGUMENTS}" "${arg_NAME}" "${arg_SOURCES}")
+
+  add_executable(${arg_NAME} ${arg_SOURCES})
+  target_link_libraries(${arg_NAME} PRIVATE ${arg_LIBS} benchmark::benchmark_main)
+  set_target_properties(${arg_NAME} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+  if(NOT TARGET benchmarks)
+    add_custom_target(benchmarks)
+  endif()
+  add_dependencies(benchmarks ${arg_NAME})
+endfunction()
+
+# tocsin_fuzz(NAME decode_json_fuzz SOURCES decode_json_fuzz.cc LIBS tocsin::ingest
+#             CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/decode_json)
+#
+# A program around LLVMFuzzerTestOneInput at build/<preset>/fuzz/<NAME>. Under the preset `fuzz` it
+# is a fuzzer; elsewhere it replays its corpus as a ctest labelled `fuzz`, and an empty corpus fails.
+# CORPUS is relative to the calling CMakeLists.txt. `./dev fuzz` reads it from <NAME>.corpus.
+function(tocsin_fuzz)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;CORPUS" "SOURCES;LIBS")
+  tocsin_check_arguments(tocsin_fuzz "${arg_UNPARSED_ARGUMENTS}" "${arg_NAME}" "${arg_SOURCES}")
+  if(NOT arg_CORPUS)
+    message(FATAL_ERROR "tocsin_fuzz(${arg_NAME}): CORPUS is missing")
+  endif()
+  cmake_path(ABSOLUTE_PATH arg_CORPUS BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+
+  add_executable(${arg_NAME} ${arg_SOURCES})
+  target_link_libraries(${arg_NAME} PRIVATE ${arg_LIBS})
+  set_target_properties(${arg_NAME} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+
+  if(NOT TARGET fuzzers)
+    add_custom_target(fuzzers)
+  endif()
+  add_dependencies(fuzzers ${arg_NAME})
+
+  if(TOCSIN_FUZZ)
+    target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
+    file(WRITE ${PROJECT_BINARY_DIR}/fuzz/${arg_NAME}.corpus "${arg_CORPUS}\n")
+  else()
+    target_sources(${arg_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} ${arg_CORPUS})
+    set_tests_properties(${arg_NAME} PROPERTIES LABELS fuzz TIMEOUT 120)
+  endif()
+endfunction()
+
+function(tocsin_check_arguments caller unparsed name sources)
+  if(unparsed)
+    message(FATAL_ERROR "${caller}(${name}): unknown arguments: ${unparsed}")
+  endif()
+  if(NOT name OR NOT sources)
+    message(FATAL_ERROR "${caller}(${name}): NAME and SOURCES are required")
+  endif()
+endfunction()

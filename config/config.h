@@ -1,0 +1,157 @@
+// A tocsin configuration, typed.
+//
+//   ErrorList errors;
+//   std::optional<Config> config = LoadConfig("tocsin.yaml", &errors);   // or "@rupaya"
+//   if (!errors.empty()) for (const ConfigError& e : errors.Sorted()) …
+//
+// The loader reads the file, resolves `extends:` (a file, relative to this one, or a built-in
+// profile), merges, and checks everything that does not depend on a detector's or sink's kind.
+// Detector and sink stanzas keep their node: the kind reads its own keys from it and reports into
+// the same list, so that a new kind touches nothing here. Plain values; immutable once loaded,
+// hence shareable.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/node.h"
+#include "config/predicate.h"
+#include "core/event.h"
+#include "core/time.h"
+
+namespace tocsin {
+
+enum class StartAt : std::uint8_t { kNow, kEarliest };
+
+struct KafkaInputConfig {
+  std::string brokers;
+  std::vector<std::string> topics;
+  std::string group = "tocsin";
+  StartAt start = StartAt::kNow;
+  std::map<std::string, std::string> properties;  // passed to librdkafka as they are (TLS, SASL)
+};
+
+struct FileInputConfig {
+  std::string path;    // a file or a directory; "-" is stdin
+  bool follow = true;  // go on reading as the file grows
+};
+
+// Where a canonical field comes from in a user's own records: `time: ts`, `status: http.status`, or
+// a constant: `type: {value: request}`.
+struct FieldMapping {
+  std::string target;  // a canonical field name, or "labels.x"
+  std::string path;    // dotted; empty for a constant
+  std::string constant;
+  Location at;
+};
+
+struct InputConfig {
+  std::string name;
+  std::optional<KafkaInputConfig> kafka;  // exactly one of kafka and file
+  std::optional<FileInputConfig> file;
+  std::string format = "json";
+  DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
+  std::vector<FieldMapping> map;
+  Location at;
+};
+
+struct DetectorConfig {
+  std::string name;
+  std::string kind;
+  ConfigNode node;  // the whole stanza; detectors/registry.h reads it
+};
+
+struct SinkConfig {
+  std::string name;
+  std::string kind;
+  ConfigNode node;  // the whole stanza; sinks/registry.h reads it
+};
+
+// First match wins unless it says `continue: true`. An empty list matches everything, except that a
+// sink that pages people hears only of paging levels unless the route names the level.
+struct RouteConfig {
+  std::vector<int> levels;
+  std::vector<std::string> services, environments, categories;
+  std::vector<std::string> to;
+  bool proceed = false;
+  Location at;
+};
+
+// The names of the four levels and what each implies.
+struct SeverityScheme {
+  std::array<std::string, 4> names = {"SEV1", "SEV2", "SEV3", "SEV4"};
+  // Absent: the next business day.
+  std::array<std::optional<DurationUs>, 4> respond_within = {5 * kMinuteUs, 15 * kMinuteUs, kHourUs,
+                                                             std::nullopt};
+  std::array<std::optional<DurationUs>, 4> update_every = {15 * kMinuteUs, 30 * kMinuteUs,
+                                                           std::nullopt, std::nullopt};
+  std::array<std::vector<std::string>, 4> escalate_to;
+  std::array<bool, 4> pages = {true, true, false, false};
+  // Share of users_total with a failed event above which an incident has at least this level.
+  // Sorted by share, largest first. Empty: only the detectors' levels count.
+  std::vector<std::pair<double, int>> users_share;
+  std::optional<std::int64_t> users_total;  // configured; else distinct users of the last 60 min
+  // An incident that still fails this long after its suspected deploy was rolled back has level 1.
+  std::optional<DurationUs> level_1_after_rollback;
+};
+
+struct CorrelateConfig {
+  DurationUs join_window = 5 * kMinuteUs;     // onset distance within which signals join
+  DurationUs watch = 3 * kMinuteUs;           // all clear for this long before it resolves
+  DurationUs deploy_window = 30 * kMinuteUs;  // a deploy this recent is a suspect
+  // service → what it needs. As a key "*" is every service, as a value every dependency
+  // (correlate/topology.h).
+  std::map<std::string, std::vector<std::string>> topology;
+  std::string runbook;  // link shown with every incident
+};
+
+// Advice and runbook by detector name; read from the stanzas for the correlator.
+struct DetectorAdvice {
+  std::vector<std::string> advice;
+  std::string runbook;
+  std::string title;
+  std::vector<std::string> escalate_to = {};  // beyond those of the severity scheme
+};
+
+struct LimitsConfig {
+  double false_pages_per_series_week = 0.001;
+  std::int64_t series_expected = 1;  // the number of series in h: configured, not live
+  std::size_t series_max = 200'000;
+};
+
+struct Config {
+  std::string source;  // as given: the path or "@profile"
+  DurationUs pane = 10 * kSecondUs;
+  std::vector<FieldRef> scope;  // default {env}
+  std::vector<InputConfig> inputs;
+  std::vector<DetectorConfig> detectors;
+  std::map<std::string, DetectorAdvice> advice;
+  std::vector<SinkConfig> sinks;
+  std::vector<RouteConfig> routes;
+  SeverityScheme severity;
+  CorrelateConfig correlate;
+  LimitsConfig limits;
+  std::string state_dir = "./state";
+  std::string listen = "127.0.0.1:9464";      // metrics and health; "off" serves nothing
+  DurationUs ready_lag_max = 60 * kSecondUs;  // /readyz fails beyond
+
+  // Names of the scope fields, "env".
+  std::vector<std::string> ScopeNames() const;
+};
+
+// nullopt when the file cannot be read or any error was found in it; the errors say why.
+std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors);
+
+// The same from text, for tests and the demo. Relative paths resolve against the working directory.
+std::optional<Config> LoadConfigText(const std::string& text, const std::string& name,
+                                     ErrorList* errors);
+
+// The built-in profiles, "rupaya" …, sorted; and one's YAML (empty if there is none).
+std::vector<std::string> ProfileNames();
+std::string_view ProfileText(std::string_view name);
+
+}  // namespace tocsin

@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "config/sections.h"
+#include "config/value.h"
+#include "core/event.h"
+#include "core/string_hash.h"
+
+namespace tocsin {
+namespace {
+
+// Panes of a delay stay open (limits::kOpenPanesMax), and every page waits for it.
+constexpr DurationUs kDelayMax = 15 * kMinuteUs;
+
+std::vector<std::string> MapTargets() {
+  std::vector<std::string> targets = {"time",   "type",        "outcome",     "action", "state",
+                                      "status", "duration_ms", "value",       "limit",  "cvss",
+                                      "amount", "weight",      "metric_type", "count",  "sum",
+                                      "min",    "max"};
+  for (int i = 0; i < kFields; ++i) targets.emplace_back(FieldName(static_cast<Field>(i)));
+  return targets;
+}
+
+std::vector<FieldMapping> ReadMap(const ConfigNode& node, ErrorList* errors) {
+  std::vector<FieldMapping> map;
+  if (node.kind != ConfigNode::Kind::kMap) {
+    errors->Add(node.at, absl::StrCat("map is ", Found(node),
+                                      ": expected canonical fields and where they come from, "
+                                      "such as {status: http.status}"));
+    return map;
+  }
+  const std::vector<std::string> targets = MapTargets();
+  for (std::size_t i = 0; i < node.map.size(); ++i) {
+    const auto& [target, source] = node.map[i];
+    const bool label = target.size() > 7 && target.starts_with("labels.");
+    if (!label && std::find(targets.begin(), targets.end(), target) == targets.end()) {
+      errors->Add(node.key_locations[i], absl::StrCat("unknown field ", Quoted(target), " in map",
+                                                      Suggestion(target, targets)));
+      continue;
+    }
+    FieldMapping mapping;
+    mapping.target = target;
+    mapping.at = source.at;
+    if (source.kind == ConfigNode::Kind::kScalar && !source.scalar.empty()) {
+      mapping.path = source.scalar;
+    } else if (source.kind == ConfigNode::Kind::kMap) {
+      ConfigReader reader(source, target, errors);
+      mapping.constant = reader.RequiredString("value");
+      reader.Finish();
+    } else {
+      errors->Add(source.at,
+                  absl::StrCat(target, " is ", Found(source),
+                               ": expected a path such as http.status, or {value: constant}"));
+    }
+    map.push_back(std::move(mapping));
+  }
+  return map;
+}
+
+KafkaInputConfig ReadKafka(const ConfigNode& node, const std::string& what, ErrorList* errors) {
+  KafkaInputConfig kafka;
+  ConfigReader reader(node, what, errors);
+  kafka.brokers = absl::StrJoin(reader.Strings("brokers"), ",");
+  kafka.topics = reader.Strings("topics");
+  if (node.kind == ConfigNode::Kind::kMap) {
+    if (!reader.Has("brokers")) errors->Add(node.at, absl::StrCat(what, " needs 'brokers'"));
+    if (!reader.Has("topics")) errors->Add(node.at, absl::StrCat(what, " needs 'topics'"));
+  }
+  if (reader.Has("topics") && kafka.topics.empty()) reader.Error("topics", "topics is empty");
+  kafka.group = reader.String("group", kafka.group);
+  kafka.start = reader.Choice("start", {"now", "earliest"}, "now") == "earliest"
+                    ? StartAt::kEarliest
+                    : StartAt::kNow;
+  if (const ConfigNode* properties = reader.Node("properties")) {
+    if (properties->kind != ConfigNode::Kind::kMap) {
+      reader.Error("properties", absl::StrCat("properties is ", Found(*properties),
+                                              ": expected a map of librdkafka's settings"));
+    }
+    for (const auto& [key, value] : properties->map) {
+      kafka.properties[key] = TextValue(value, key, errors).value_or("");
+    }
+  }
+  reader.Finish();
+  return kafka;
+}
+
+FileInputConfig ReadFile(const ConfigNode& node, const std::string& what, ErrorList* errors) {
+  FileInputConfig file;
+  if (node.kind == ConfigNode::Kind::kScalar) {
+    file.path = node.scalar;
+    if (file.path.empty()) errors->Add(node.at, "file is an empty text: expected a path");
+    return file;
+  }
+  ConfigReader reader(node, what, errors);
+  file.path = reader.RequiredString("path");
+  file.follow = reader.Bool("follow", true);
+  reader.Finish();
+  return file;
+}
+
+// CloudWatch hands its records on with a delay of its own.
+DurationUs DefaultDelay(const std::string& format, DurationUs pane) {
+  DurationUs delay = 10 * kSecondUs;
+  if (format == "cloudwatch-metric-stream") delay = 3 * kMinuteUs;
+  if (format == "cloudwatch-logs") delay = 5 * kMinuteUs;
+  return CeilTo(delay, pane);
+}
+
+InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors) {
+  InputConfig input;
+  input.at = node.at;
+  ConfigReader reader(node, "", errors);
+  input.name = reader.String("name");
+  const std::string what = absl::StrCat("input ", input.name);
+  ConfigReader named(node, what, errors);
+  named.Node("name");
+  if (const ConfigNode* kafka = named.Node("kafka")) {
+    input.kafka = ReadKafka(*kafka, absl::StrCat("kafka of ", what), errors);
+  }
+  if (const ConfigNode* file = named.Node("file")) {
+    input.file = ReadFile(*file, absl::StrCat("file of ", what), errors);
+  }
+  if (input.kafka.has_value() == input.file.has_value()) {
+    errors->Add(node.at, absl::StrCat(what, " has ", input.kafka ? "both" : "neither", " kafka ",
+                                      input.kafka ? "and" : "nor", " file: expected one of them"));
+  }
+  input.format = named.String("format", input.format);
+  input.delay = named.Duration("delay", DefaultDelay(input.format, pane), 0, kDelayMax);
+  if (input.delay % pane != 0) {
+    named.Error("delay",
+                absl::StrCat("delay is ", FormatDuration(input.delay),
+                             ": expected a multiple of the pane (", FormatDuration(pane), ")"));
+  }
+  if (const ConfigNode* map = named.Node("map")) input.map = ReadMap(*map, errors);
+  named.Finish();
+  return input;
+}
+
+}  // namespace
+
+std::vector<InputConfig> ReadInputs(const ConfigNode& list, DurationUs pane, ErrorList* errors) {
+  std::vector<InputConfig> inputs;
+  for (const ConfigNode& node : NamedStanzas(list, "input", errors)) {
+    inputs.push_back(ReadInput(node, pane, errors));
+  }
+  return inputs;
+}
+
+}  // namespace tocsin

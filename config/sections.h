@@ -1,0 +1,40 @@
+// The sections of a configuration, one function each; what loader.cc puts together.
+//
+//   if (const ConfigNode* node = root.Node("severity")) ReadSeverity(*node, &errors,
+//   &config.severity);
+//
+// Each takes the section's node and fills in what it says, leaves defaults where it says nothing,
+// and reports what is wrong. Internal to config/.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/node.h"
+
+namespace tocsin {
+
+// inputs.cc. `pane` decides which delays are possible.
+std::vector<InputConfig> ReadInputs(const ConfigNode& list, DurationUs pane, ErrorList* errors);
+
+// severity.cc
+void ReadSeverity(const ConfigNode& node, ErrorList* errors, SeverityScheme* scheme);
+// A level as 1 to 4 or as one of the scheme's names; 0 after an error.
+int ReadLevel(const ConfigNode& node, std::string_view name, const SeverityScheme& scheme,
+              ErrorList* errors);
+
+// stanzas.cc
+std::vector<DetectorConfig> ReadDetectors(const ConfigNode& list, ErrorList* errors,
+                                          std::map<std::string, DetectorAdvice>* advice);
+std::vector<SinkConfig> ReadSinks(const ConfigNode& list, ErrorList* errors);
+std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const std::vector<SinkConfig>& sinks,
+                                    const SeverityScheme& scheme, ErrorList* errors);
+
+// The elements of a list of named stanzas (`what` names one: "detector"), without those that say
+// `disabled: true` and without that key. Names must be there, be plain and differ.
+std::vector<ConfigNode> NamedStanzas(const ConfigNode& list, const std::string& what,
+                                     ErrorList* errors);
+
+}  // namespace tocsin

@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "config/sections.h"
+#include "config/value.h"
+#include "core/string_hash.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kLevels = 4;
+
+// The elements of a list with one element a level; empty after an error or where there is none.
+std::vector<ConfigNode> PerLevel(ConfigReader* reader, std::string_view key) {
+  const ConfigNode* node = reader->Node(key);
+  if (node == nullptr) return {};
+  if (node->kind == ConfigNode::Kind::kList && node->list.size() == kLevels) return node->list;
+  const std::string found = node->kind == ConfigNode::Kind::kList
+                                ? absl::StrCat("a list of ", node->list.size())
+                                : Found(*node);
+  reader->Error(key, absl::StrCat(ToAbsl(key), " is ", found,
+                                  ": expected a list of 4, one for each level from 1 to 4"));
+  return {};
+}
+
+void ReadNames(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const std::vector<ConfigNode> nodes = PerLevel(reader, "names");
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const std::optional<std::string> name = TextValue(nodes[i], "names", errors);
+    if (!name) continue;
+    if (name->empty() || !seen.insert(*name).second) {
+      errors->Add(nodes[i].at, "names of severity levels must differ and not be empty");
+    }
+    scheme->names[i] = *name;
+  }
+}
+
+void ReadPeriods(ConfigReader* reader, std::string_view key, ErrorList* errors,
+                 std::array<std::optional<DurationUs>, kLevels>* periods) {
+  const std::vector<ConfigNode> nodes = PerLevel(reader, key);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const bool none = nodes[i].kind == ConfigNode::Kind::kNull || nodes[i].scalar == "none";
+    (*periods)[i] =
+        none ? std::nullopt : DurationValue(nodes[i], key, kSecondUs, 52 * kWeekUs, errors);
+  }
+}
+
+void ReadPages(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const ConfigNode* node = reader->Node("pages");
+  if (node == nullptr) return;
+  if (node->kind != ConfigNode::Kind::kList) {
+    reader->Error("pages",
+                  absl::StrCat("pages is ", Found(*node),
+                               ": expected a list of the levels that page, such as [1, 2]"));
+    return;
+  }
+  scheme->pages.fill(false);
+  for (const ConfigNode& element : node->list) {
+    const int level = ReadLevel(element, "pages", *scheme, errors);
+    if (level > 0) scheme->pages[static_cast<std::size_t>(level - 1)] = true;
+  }
+}
+
+void ReadEscalation(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const ConfigNode* node = reader->Node("escalate_to");
+  if (node == nullptr) return;
+  if (node->kind != ConfigNode::Kind::kMap) {
+    reader->Error("escalate_to", absl::StrCat("escalate_to is ", Found(*node),
+                                              ": expected a map from level to people"));
+    return;
+  }
+  for (std::size_t i = 0; i < node->map.size(); ++i) {
+    ConfigNode key;
+    key.kind = ConfigNode::Kind::kScalar;
+    key.at = node->key_locations[i];
+    key.scalar = node->map[i].key;
+    const int level = ReadLevel(key, "escalate_to", *scheme, errors);
+    const ConfigNode& people = node->map[i].value;
+    if (level == 0 || people.kind == ConfigNode::Kind::kNull) continue;
+    scheme->escalate_to[static_cast<std::size_t>(level - 1)] =
+        TextValues(people, "escalate_to", errors);
+  }
+}
+
+void ReadUsersShare(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const ConfigNode* node = reader->Node("users_share");
+  if (node == nullptr) return;
+  if (node->kind != ConfigNode::Kind::kList) {
+    reader->Error("users_share", absl::StrCat("users_share is ", Found(*node),
+                                              ": expected a list such as [{above: 5%, level: 1}]"));
+    return;
+  }
+  for (const ConfigNode& element : node->list) {
+    ConfigReader row(element, "users_share", errors);
+    const std::optional<double> above = row.OptionalRatio("above");
+    const ConfigNode* level_node = row.Node("level");
+    const int level = level_node == nullptr ? 0 : ReadLevel(*level_node, "level", *scheme, errors);
+    row.Finish();
+    if (!row.Has("above") || !row.Has("level")) {
+      errors->Add(element.at, "an element of users_share needs 'above' and 'level'");
+    } else if (above && level > 0) {
+      scheme->users_share.emplace_back(*above, level);
+    }
+  }
+  std::sort(scheme->users_share.begin(), scheme->users_share.end(), std::greater<>());
+  for (std::size_t i = 1; i < scheme->users_share.size(); ++i) {
+    if (scheme->users_share[i - 1].second <= scheme->users_share[i].second) continue;
+    reader->Error("users_share", "users_share gives a larger share a lower severity");
+    break;
+  }
+}
+
+}  // namespace
+
+int ReadLevel(const ConfigNode& node, std::string_view name, const SeverityScheme& scheme,
+              ErrorList* errors) {
+  if (node.kind == ConfigNode::Kind::kScalar) {
+    for (std::size_t i = 0; i < kLevels; ++i) {
+      const int level = static_cast<int>(i) + 1;
+      if (node.scalar == scheme.names[i] || node.scalar == absl::StrCat(level)) return level;
+    }
+  }
+  errors->Add(node.at, absl::StrCat(ToAbsl(name), " is ", Found(node),
+                                    ": expected a severity level: 1 (highest) to 4, or one of ",
+                                    absl::StrJoin(scheme.names, ", ")));
+  return 0;
+}
+
+void ReadSeverity(const ConfigNode& node, ErrorList* errors, SeverityScheme* scheme) {
+  ConfigReader reader(node, "severity", errors);
+  ReadNames(&reader, errors, scheme);  // first: the others may use the names
+  ReadPeriods(&reader, "respond_within", errors, &scheme->respond_within);
+  ReadPeriods(&reader, "update_every", errors, &scheme->update_every);
+  ReadPages(&reader, errors, scheme);
+  ReadEscalation(&reader, errors, scheme);
+  ReadUsersShare(&reader, errors, scheme);
+  if (reader.Node("users_total") != nullptr) {
+    scheme->users_total = reader.Int("users_total", 1, 1, INT64_MAX);
+  }
+  scheme->level_1_after_rollback = reader.OptionalDuration("level_1_after_rollback");
+  reader.Finish();
+}
+
+}  // namespace tocsin

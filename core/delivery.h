@@ -1,0 +1,62 @@
+// An intent to tell one sink one thing about one incident, and its receipt.
+//
+// Notification is what the decision stage says ("page level 2 of this incident"); Delivery is that for
+// one sink, with its progress. The journal keeps deliveries, the outbox (sinks/outbox.h) advances them.
+// Ids are derived, so a decision made again after a restart is recognised. Value types.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/incident.h"
+
+namespace tocsin {
+
+enum class NotificationAction : std::uint8_t { kTrigger, kAcknowledge, kResolve };
+std::string_view NotificationActionName(NotificationAction action);
+
+// Decided in stage 2, in tick order. `incident` is as of the tick.
+struct Notification {
+  NotificationAction action = NotificationAction::kTrigger;
+  int level = 3;  // the level whose key is meant
+  // For the resolve of a lower level after a raise: not before this level's trigger has its receipt.
+  // 0: no such condition.
+  int after_trigger_of_level = 0;
+  TimeUs tick = kNoTime;
+  // Whether the scheme pages people for this level (else only sinks that do not page, or routes that
+  // name the level, hear of it).
+  bool pages = true;
+  Incident incident;
+};
+
+enum class DeliveryState : std::uint8_t {
+  kIntended,   // intent written, not yet sent or to be retried
+  kDelivered,  // receipt written
+  kParked,     // refused for good; waits for a person
+  kAbandoned,  // overtaken: a trigger without receipt once a resolve was intended
+};
+std::string_view DeliveryStateName(DeliveryState state);
+
+struct Delivery {
+  Hash128 id;              // hash(sink, incident, level, action)
+  std::uint64_t sequence = 0;  // order of intent; per incident and sink deliveries go out in this order
+  std::string sink;
+  Hash128 incident;
+  int level = 3;
+  NotificationAction action = NotificationAction::kTrigger;
+  int after_trigger_of_level = 0;
+  std::string dedup_key;
+  std::string payload;     // what the sink renders from: the incident line as JSON
+  TimeUs tick = kNoTime;
+  DeliveryState state = DeliveryState::kIntended;
+  std::int64_t attempts = 0;
+  bool echoed = false;     // a resolve's one repetition was sent
+  std::string last_error;
+
+  void Encode(ByteWriter* out) const;
+  static Delivery Decode(ByteReader* in);
+};
+
+Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level, NotificationAction action);
+
+}  // namespace tocsin

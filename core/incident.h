@@ -1,0 +1,81 @@
+// Signals with one cause: what people are paged for.
+//
+// Value type; the fields are those of an incident line (§6 of the design). `scope` is a key of the
+// scope's labels. Derived id: hash(scope, opening signal). The number is given in opening order per
+// scope and UTC year.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/signal.h"
+
+namespace tocsin {
+
+enum class IncidentState : std::uint8_t { kOpen, kAcknowledged, kMonitoring, kResolved };
+std::string_view IncidentStateName(IncidentState state);
+
+struct Suspect {
+  std::string kind;    // "deploy", "dependency", "service", "endpoint", "client", "address"
+  std::string name;
+  TimeUs at = kNoTime; // when it began; kNoTime when unknown
+  std::string reason;  // in words
+  bool operator==(const Suspect&) const = default;
+};
+
+struct Impact {
+  std::optional<std::int64_t> users_affected;  // absent where a cap was hit
+  std::optional<std::int64_t> users_total;
+  std::int64_t failed = 0;
+  std::int64_t failed_transactions = 0;
+  std::optional<double> revenue;
+  bool operator==(const Impact&) const = default;
+};
+
+struct Incident {
+  Hash128 id;
+  std::string number;  // "INC-2026-001"
+  std::int64_t revision = 0;
+  IncidentState state = IncidentState::kOpen;
+  std::string severity;  // the scheme's name
+  int severity_level = 3;
+  std::string severity_rule;  // which rule decided, in words
+  Category category = Category::kAvailability;
+  std::string title;
+  std::string scope;
+  Labels scope_labels;
+  std::string component;
+  std::string classification;
+  TimeUs onset = kNoTime;
+  TimeUs detected_at = kNoTime;
+  TimeUs acknowledged_at = kNoTime;
+  TimeUs resolved_at = kNoTime;
+  std::vector<Signal> signals;
+  std::vector<Suspect> suspects;
+  Impact impact;
+  std::vector<std::string> advice;
+  std::string runbook;
+  std::vector<std::string> escalate_to;
+  std::optional<std::int64_t> respond_within_s;  // absent: the next business day
+  TimeUs next_update_at = kNoTime;
+  std::string muted_by;
+  std::string merged_into;
+  bool partial = false;
+  std::int64_t pages = 0;
+
+  // "<incident>:<level>"; the key of the page of a level.
+  static std::string DedupKey(const Hash128& id, int level);
+
+  // One incident line, without the line feed.
+  std::string ToJson() const;
+  void Encode(ByteWriter* out) const;
+  static Incident Decode(ByteReader* in);
+};
+
+// REQUIRES: `opening_signal` is the id of the signal that opened the incident.
+Hash128 IncidentId(std::string_view scope, const Hash128& opening_signal);
+
+}  // namespace tocsin

@@ -1,0 +1,66 @@
+// Every bound that is not a configuration key, in one place, with its reason.
+//
+// A limit that a user may need to move belongs in `limits:` of the configuration instead. Past each
+// of these something is counted, never silently dropped.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tocsin::limits {
+
+// One event's text, one label value, labels per event, nesting: past it the event is undecodable.
+inline constexpr std::size_t kEventBytesMax = 1 << 20;
+inline constexpr std::size_t kLabelValueBytesMax = 1 << 10;
+inline constexpr std::size_t kLabelsMax = 64;
+inline constexpr int kJsonDepthMax = 32;
+// |value| above 2^60 would overflow the 128-bit fixed-point sums after 2^47 events.
+inline constexpr double kNumberMagnitudeMax = 1152921504606846976.0;
+// A longer by-value is cut here in the series key, so that no key outgrows a label value.
+inline constexpr std::size_t kSeriesLabelBytesMax = kLabelValueBytesMax;
+
+// Keys per partition, pane and aggregation in log order; the rest are counted in `(other)`.
+inline constexpr std::uint32_t kPaneKeysMax = 65'536;
+// Facts a partition carries for one pane, and the text of one fact.
+inline constexpr std::size_t kPaneFactsMax = 4'096;
+inline constexpr std::size_t kFactBytesMax = 16 << 10;
+// Panes a partition keeps open at once: delay (at most 15 min) over the smallest pane (1 s), doubled.
+inline constexpr std::size_t kOpenPanesMax = 4'096;
+// A PaneBatch travels in chunks of at most this, well below Kafka's default 1 MiB message.
+inline constexpr std::size_t kBatchChunkBytesMax = 768 << 10;
+// Ticks a source partition may be ahead of the slowest one before it is paused.
+inline constexpr std::int64_t kTicksAheadMax = 30;
+
+// Series an engine keeps per aggregation; past it new keys go to `(other)`.
+inline constexpr std::size_t kSeriesMax = 200'000;
+// Signals that one incident lists, suspects, and open incidents per scope.
+inline constexpr std::size_t kIncidentSignalsMax = 256;
+inline constexpr std::size_t kIncidentSuspectsMax = 16;
+inline constexpr std::size_t kOpenIncidentsMax = 100'000;
+// Deploys remembered per scope for the suspect search.
+inline constexpr std::size_t kDeploysMax = 1'024;
+
+// Space-Saving counters, by purpose (detection notes: 256 guarantee an attacker's 12 failures among
+// 20 random failing addresses a second, 32 do not).
+inline constexpr std::uint32_t kTopK = 64;
+inline constexpr std::uint32_t kTopKAuth = 256;
+// One heavy hitter's key.
+inline constexpr std::size_t kTopKeyBytesMax = 256;
+
+// Configuration files: bytes, nesting and `extends` depth.
+inline constexpr std::size_t kConfigBytesMax = 4 << 20;
+inline constexpr int kConfigDepthMax = 64;
+inline constexpr int kConfigExtendsMax = 8;
+inline constexpr std::size_t kConfigErrorsMax = 100;
+// One configuration as a tree, aliases expanded: what a bomb of aliases may cost.
+inline constexpr std::size_t kConfigTreeBytesMax = 64 << 20;
+
+// Samples of undecodable or quarantined records kept per second of event time.
+inline constexpr std::size_t kDeadLetterBytesMax = 4 << 10;
+
+// Bytes of an HTTP answer that a sink reads.
+inline constexpr std::size_t kHttpReplyBytesMax = 64 << 10;
+// A queue between two threads, in elements, unless its owner says otherwise.
+inline constexpr std::size_t kQueueElementsMax = 4'096;
+
+}  // namespace tocsin::limits

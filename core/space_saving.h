@@ -1,0 +1,88 @@
+// Heavy hitters: Space-Saving (Metwally et al. 2005) with k counters.
+//
+//   SpaceSaving top(64);  top.Add(event.client_ip);
+//   for (const SpaceSaving::Entry& e : top.Top(10)) …   // by count, then key
+//
+// A key's true count lies in [count − error, count], and error ≤ N/k. With at most k distinct keys
+// everything is exact. Eviction and order break ties by key, so equal streams give equal sketches.
+// Merge adds counters key by key (absent ones add the other side's smallest count as error when
+// that side is full) and keeps the k largest; of two k, the smaller. A key is cut at
+// limits::kTopKeyBytesMax. Weights below 1 are ignored, counts saturate. O(1) for a known key,
+// O(log k) to evict. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/wire.h"
+
+namespace tocsin {
+
+class SpaceSaving {
+ public:
+  struct Entry {
+    std::string key;
+    std::int64_t count = 0;
+    std::int64_t error = 0;
+    bool operator==(const Entry&) const = default;
+  };
+
+  // REQUIRES: 1 ≤ k ≤ kMaxK.
+  static constexpr std::uint32_t kMaxK = 65'536;
+  explicit SpaceSaving(std::uint32_t k = 64) : k_(k) {}
+
+  void Add(std::string_view key, std::int64_t weight = 1);
+  void Merge(const SpaceSaving& other);
+  void Clear();
+  bool empty() const { return entries_.empty(); }
+
+  // Events counted, of all keys.
+  std::int64_t total() const { return total_; }
+  std::uint32_t k() const { return k_; }
+  // The n largest by count (ties by key), fewer if there are not so many.
+  std::vector<Entry> Top(std::size_t n) const;
+  // Sum of the n largest counts over total(); 0 when empty.
+  double TopShare(std::size_t n) const;
+
+  // Entries are written in Top order, so the encoding depends on content only.
+  void Encode(ByteWriter* out) const;
+  static SpaceSaving Decode(ByteReader* in);
+
+ private:
+  // An entry's place in the eviction order. `count` may lag behind the entry's (see Last).
+  struct HeapNode {
+    std::int64_t count;
+    std::uint32_t entry;
+  };
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  std::uint32_t Find(std::string_view key, std::uint64_t hash) const;
+  // REQUIRES: the key is not in the sketch.
+  void Append(Entry entry, std::uint64_t hash);
+  // Replaces the last entry in Top order; its count becomes the new key's error.
+  void Evict(std::string_view key, std::uint64_t hash, std::int64_t weight);
+  void Index(std::uint32_t entry);
+  void Unindex(std::uint32_t entry);
+  // The position of the entry that is last in Top order, which is the one to evict.
+  std::uint32_t Last();
+  bool Later(const HeapNode& a, const HeapNode& b) const;
+  void SiftDown(std::size_t at);
+  // What an absent key may have counted: the smallest count when full, else 0.
+  std::int64_t AbsentMax() const;
+  // Positions of all entries in Top order.
+  std::vector<std::uint32_t> TopOrder() const;
+
+  std::uint32_t k_;
+  std::int64_t total_ = 0;
+  std::vector<Entry> entries_;
+  // Open addressing instead of a map of strings: keys are kept once, and an eviction reuses the
+  // evicted key's memory. A power of two, at most half full; each slot an entry or kNone.
+  std::vector<std::uint32_t> slots_;
+  std::vector<std::uint64_t> hashes_;  // of entries_, by position
+  std::vector<HeapNode> heap_;         // empty until the first eviction
+};
+
+}  // namespace tocsin

@@ -1,0 +1,32 @@
+// Hash tables keyed by std::string and looked up by std::string_view without a copy.
+//
+//   StringMap<int> ports;  ports["api"] = 80;  auto it = ports.find(std::string_view("api"));
+//
+// Debian's Abseil is built for C++14, where absl::string_view is a type of its own; these adapters
+// keep it out of our interfaces. Iteration order is random: sort before output.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
+#include "core/hash.h"
+
+namespace tocsin {
+
+struct StringHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return Hash64(text); }
+};
+
+template <typename Value>
+using StringMap = absl::flat_hash_map<std::string, Value, StringHash, std::equal_to<>>;
+using StringSet = absl::flat_hash_set<std::string, StringHash, std::equal_to<>>;
+
+inline absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view FromAbsl(absl::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace tocsin

@@ -1,0 +1,85 @@
+// From signals to incidents: grouping, severity, suspects, and the life of an incident.
+//
+//   Correlator correlator(config);
+//   CorrelatorOutput out;
+//   correlator.Tick({.tick = t, .changes = …, .impacts = …, .facts = …, .users = …}, &out);
+//   // out.lines: incidents that changed;  out.notifications: what people should be told
+//
+// Stage 2 calls it once a tick, with changes sorted (SignalBefore) and facts sorted (FactBefore);
+// all scopes are kept apart inside. Deterministic, sequential, no clock. State goes into snapshots
+// by Encode/Decode. Not thread-safe.
+//
+// Grouping: a signal joins an open incident of its scope, within `join_window` of its onset or
+// while one of its signals fires, if they share service, dependency, a topology edge, a suspected
+// deploy or an attacking address; missing is not equal. When a signal connects two open incidents,
+// the older absorbs the younger, which resolves as merged_into. The first page waits one tick for a
+// cause upstream, except at level 1. A rise in severity triggers the higher key and resolves the
+// lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
+// `watch` → resolved, which resolves every triggered key. A signal that fires while monitoring
+// reopens it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "core/delivery.h"
+#include "core/fact.h"
+#include "core/hyperloglog.h"
+#include "core/incident.h"
+#include "core/signal.h"
+
+namespace tocsin {
+
+// Titles of signals come from the detectors; the correlator does not know them.
+struct TitledChange {
+  SignalChange change;
+  std::string title;
+};
+
+// The distinct users of one scope in the last 60 minutes.
+struct ScopeUsers {
+  std::string scope;
+  double distinct = 0;
+};
+
+struct CorrelatorInput {
+  TimeUs tick = 0;
+  TimeUs pane_end = 0;  // event time decided in this tick
+  bool partial = false;
+  std::span<const TitledChange> changes;
+  std::span<const SignalImpact> impacts;                // of firing signals, sorted by signal id
+  std::span<const std::pair<std::string, Fact>> facts;  // (scope, fact)
+  std::span<const ScopeUsers> users;                    // sorted by scope
+};
+
+struct CorrelatorOutput {
+  std::vector<Incident> lines;              // one per incident that changed, revision raised
+  std::vector<Notification> notifications;  // in the order in which people should hear
+};
+
+class Correlator {
+ public:
+  explicit Correlator(const Config& config);  // `config` outlives it
+  ~Correlator();
+  Correlator(Correlator&&) noexcept;
+
+  void Tick(const CorrelatorInput& input, CorrelatorOutput* out);
+
+  // Incidents that are not resolved, by scope and opening order.
+  std::vector<const Incident*> Open() const;
+  // A deploy within the configured window before `time` in this scope.
+  bool RecentDeploy(std::string_view scope, TimeUs time) const;
+
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tocsin

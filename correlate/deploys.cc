@@ -1,0 +1,84 @@
+#include "correlate/deploys.h"
+
+#include <algorithm>
+
+#include "core/limits.h"
+
+namespace tocsin {
+namespace {
+
+constexpr auto kBeforeTime = [](const Deploy& deploy, TimeUs time) { return deploy.time < time; };
+
+}  // namespace
+
+bool DeployLog::Add(const Fact& fact) {
+  if (fact.type != EventType::kDeploy) return false;
+  std::string_view service = fact.Get(Field::kService);
+  if (service.empty()) service = fact.Get(Field::kApp);
+  Deploy deploy{.time = fact.time,
+                .service = std::string(service),
+                .version = std::string(fact.Get(Field::kVersion)),
+                .rollback = fact.Get(Field::kName) == "rollback"};
+  const auto place = std::lower_bound(deploys_.begin(), deploys_.end(), deploy);
+  if (place != deploys_.end() && *place == deploy) return false;
+  deploys_.insert(place, std::move(deploy));
+  if (deploys_.size() > limits::kDeploysMax) deploys_.erase(deploys_.begin());
+  return true;
+}
+
+bool DeployLog::ForgetBefore(TimeUs time) {
+  const auto end = std::lower_bound(deploys_.begin(), deploys_.end(), time, kBeforeTime);
+  if (end == deploys_.begin()) return false;
+  deploys_.erase(deploys_.begin(), end);
+  return true;
+}
+
+std::span<const Deploy> DeployLog::Between(TimeUs from, TimeUs to) const {
+  const auto begin = std::lower_bound(deploys_.begin(), deploys_.end(), from, kBeforeTime);
+  auto end = begin;
+  while (end != deploys_.end() && end->time <= to) ++end;
+  return {begin, end};
+}
+
+bool DeployLog::HasRelease(TimeUs from, TimeUs to) const {
+  const std::span<const Deploy> deploys = Between(from, to);
+  return std::any_of(deploys.begin(), deploys.end(),
+                     [](const Deploy& deploy) { return !deploy.rollback; });
+}
+
+TimeUs DeployLog::RolledBackAt(const Deploy& release) const {
+  for (const Deploy& deploy : deploys_) {
+    if (!deploy.rollback || deploy.time <= release.time) continue;
+    if (!deploy.service.empty() && deploy.service != release.service) continue;
+    // A rollback names the version it goes back to: that one stays.
+    if (!deploy.version.empty() && deploy.version == release.version) continue;
+    return deploy.time;
+  }
+  return kNoTime;
+}
+
+void DeployLog::Encode(ByteWriter* out) const {
+  out->Varint(deploys_.size());
+  for (const Deploy& deploy : deploys_) {
+    out->Signed(deploy.time);
+    out->Bytes(deploy.service);
+    out->Bytes(deploy.version);
+    out->Bool(deploy.rollback);
+  }
+}
+
+DeployLog DeployLog::Decode(ByteReader* in) {
+  DeployLog log;
+  log.deploys_.resize(in->Count(4));
+  for (Deploy& deploy : log.deploys_) {
+    deploy.time = in->Signed();
+    deploy.service = in->Bytes();
+    deploy.version = in->Bytes();
+    deploy.rollback = in->Bool();
+  }
+  // A search relies on the order.
+  if (!std::is_sorted(log.deploys_.begin(), log.deploys_.end())) in->Fail();
+  return in->ok() ? log : DeployLog{};
+}
+
+}  // namespace tocsin

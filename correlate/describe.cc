@@ -1,0 +1,81 @@
+#include "correlate/describe.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "correlate/severity.h"
+
+namespace tocsin {
+namespace {
+
+void AddOnce(const std::string& text, std::vector<std::string>* list) {
+  if (std::find(list->begin(), list->end(), text) == list->end()) list->push_back(text);
+}
+
+// The members' detectors, the lead's first, each once.
+std::vector<const DetectorAdvice*> AdviceOf(const Config& config, const IncidentRecord& record) {
+  const std::vector<Signal>& signals = record.incident.signals;
+  std::vector<std::string> detectors = {signals[record.Lead()].detector};
+  for (const Signal& signal : signals) AddOnce(signal.detector, &detectors);
+  std::vector<const DetectorAdvice*> found;
+  for (const std::string& detector : detectors) {
+    const auto advice = config.advice.find(detector);
+    if (advice != config.advice.end()) found.push_back(&advice->second);
+  }
+  return found;
+}
+
+// "Requests fail across the service: error rate of service=api is 12 %": what the stanza calls it,
+// then what the detector saw.
+std::string Title(const Config& config, const Signal& lead, const std::string& seen) {
+  const auto advice = config.advice.find(lead.detector);
+  const std::string stanza = advice == config.advice.end() ? "" : advice->second.title;
+  if (seen.empty()) {
+    return (stanza.empty() ? lead.detector : stanza) + ": " + LabelsText(lead.series);
+  }
+  if (stanza.empty() || seen.starts_with(stanza)) return seen;
+  return stanza + ": " + seen;
+}
+
+// The lead's, or that of the most severe signal that is labelled with more than "unknown".
+std::string Classification(const std::vector<Signal>& signals, const Signal& lead) {
+  const Signal* best = &lead;
+  const auto weight = [](const Signal& signal) {
+    if (signal.classification.empty()) return 0;
+    return signal.classification == "unknown" ? 1 : 2;
+  };
+  for (const Signal& signal : signals) {
+    if (weight(signal) > weight(*best) ||
+        (weight(signal) == weight(*best) && signal.level < best->level)) {
+      best = &signal;
+    }
+  }
+  return best->classification;
+}
+
+}  // namespace
+
+void Describe(const Config& config, IncidentRecord* record) {
+  Incident& incident = record->incident;
+  const std::size_t lead_index = record->Lead();
+  const Signal& lead = incident.signals[lead_index];
+  incident.category = lead.category;
+  incident.title = Title(config, lead, record->titles[lead_index]);
+  incident.classification = Classification(incident.signals, lead);
+  ApplyScheme(config.severity, &incident);
+
+  incident.advice.clear();
+  if (!record->roll_back.empty()) incident.advice.push_back(record->roll_back);
+  incident.runbook.clear();
+  incident.escalate_to =
+      config.severity.escalate_to[static_cast<std::size_t>(incident.severity_level - 1)];
+  for (const DetectorAdvice* advice : AdviceOf(config, *record)) {
+    for (const std::string& text : advice->advice) AddOnce(text, &incident.advice);
+    for (const std::string& role : advice->escalate_to) AddOnce(role, &incident.escalate_to);
+    if (incident.runbook.empty()) incident.runbook = advice->runbook;
+  }
+  if (incident.runbook.empty()) incident.runbook = config.correlate.runbook;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,119 @@
+#include "correlate/record.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "core/limits.h"
+
+namespace tocsin {
+namespace {
+
+bool ListedBefore(const Signal& a, const Signal& b) {
+  if (std::tie(a.fired_at, a.onset) != std::tie(b.fired_at, b.onset)) {
+    return std::tie(a.fired_at, a.onset) < std::tie(b.fired_at, b.onset);
+  }
+  return SignalBefore(a, b);
+}
+
+}  // namespace
+
+const Signal* IncidentRecord::Find(const Hash128& signal) const {
+  const auto found = std::find_if(incident.signals.begin(), incident.signals.end(),
+                                  [&signal](const Signal& member) { return member.id == signal; });
+  return found == incident.signals.end() ? nullptr : &*found;
+}
+
+void IncidentRecord::Put(const Signal& signal, const std::string& title) {
+  if (signal.firing()) {
+    firing.insert(signal.id);
+  } else {
+    firing.erase(signal.id);
+  }
+  std::vector<Signal>& signals = incident.signals;
+  if (const Signal* known = Find(signal.id)) {
+    const auto index = known - signals.data();
+    signals[static_cast<std::size_t>(index)] = signal;
+    if (!title.empty()) titles[static_cast<std::size_t>(index)] = title;
+    members_changed = true;
+    return;
+  }
+  if (signals.size() >= limits::kIncidentSignalsMax) {
+    incident.partial = true;
+    return;
+  }
+  members_changed = true;
+  const auto place = std::upper_bound(signals.begin(), signals.end(), signal, ListedBefore);
+  titles.insert(titles.begin() + (place - signals.begin()), title);
+  signals.insert(place, signal);
+}
+
+void IncidentRecord::Absorb(const IncidentRecord& younger) {
+  for (std::size_t i = 0; i < younger.incident.signals.size(); ++i) {
+    Put(younger.incident.signals[i], younger.titles[i]);
+  }
+  firing.insert(younger.firing.begin(), younger.firing.end());
+  tally.Absorb(younger.tally);
+  impact_added = true;
+  incident.onset = std::min(incident.onset, younger.incident.onset);
+  incident.partial = incident.partial || younger.incident.partial;
+  if (younger.incident.severity_level < incident.severity_level) {
+    incident.severity_level = younger.incident.severity_level;
+    incident.severity_rule = younger.incident.severity_rule;
+  }
+}
+
+std::size_t IncidentRecord::Lead() const {
+  const auto lead = std::min_element(
+      incident.signals.begin(), incident.signals.end(), [](const Signal& a, const Signal& b) {
+        if (std::tie(a.level, a.onset) != std::tie(b.level, b.onset)) {
+          return std::tie(a.level, a.onset) < std::tie(b.level, b.onset);
+        }
+        return ListedBefore(a, b);
+      });
+  return static_cast<std::size_t>(lead - incident.signals.begin());
+}
+
+void IncidentRecord::Encode(ByteWriter* out) const {
+  out->Varint(sequence);
+  incident.Encode(out);
+  for (const std::string& title : titles) out->Bytes(title);
+  out->Varint(firing.size());
+  for (const Hash128& signal : firing) {
+    out->Fixed64(signal.high);
+    out->Fixed64(signal.low);
+  }
+  out->Signed(opened_tick);
+  out->Signed(quiet_since);
+  out->Signed(triggered_level);
+  out->Signed(rolled_back_at);
+  out->Bytes(roll_back);
+  tally.Encode(out);
+}
+
+IncidentRecord IncidentRecord::Decode(ByteReader* in) {
+  IncidentRecord record;
+  record.sequence = in->Varint();
+  record.incident = Incident::Decode(in);
+  // Somebody always opened it, and Lead relies on that.
+  if (record.incident.signals.empty()) in->Fail();
+  record.titles.resize(record.incident.signals.size());
+  for (std::string& title : record.titles) title = in->Bytes();
+  const std::size_t firing = in->Count(16);
+  for (std::size_t i = 0; i < firing; ++i) {
+    Hash128 signal;
+    signal.high = in->Fixed64();
+    signal.low = in->Fixed64();
+    record.firing.insert(signal);
+  }
+  record.opened_tick = in->Signed();
+  record.quiet_since = in->Signed();
+  const std::int64_t level = in->Signed();
+  if (level < 0 || level > 4) in->Fail();
+  record.triggered_level = static_cast<int>(level);
+  record.rolled_back_at = in->Signed();
+  record.roll_back = in->Bytes();
+  record.tally = ImpactTally::Decode(in);
+  return in->ok() ? record : IncidentRecord{};
+}
+
+}  // namespace tocsin

@@ -1,0 +1,36 @@
+// Everything the correlator remembers about one scope. Incidents never cross it.
+//
+// A value; `index` and `deploys_changed` follow from the rest and are not encoded. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "core/labels.h"
+#include "core/wire.h"
+#include "correlate/deploys.h"
+#include "correlate/grouping.h"
+#include "correlate/record.h"
+
+namespace tocsin {
+
+struct Scope {
+  Labels labels;
+  std::uint64_t next_sequence = 0;
+  std::map<int, std::int64_t> numbers;  // by UTC year: the last number given
+  std::int64_t users = 0;               // distinct in the last 60 min, 0 when unknown
+  DeployLog deploys;
+  std::map<std::uint64_t, IncidentRecord> incidents;  // by sequence: in opening order
+
+  GroupIndex index;              // of what `incidents` list
+  bool deploys_changed = false;  // in this tick
+
+  // Sums the tokens of the record's signals up anew.
+  void Index(const IncidentRecord& record, const SuspectSearch& search);
+
+  // Without `labels`, which are in the key, and without what is derived.
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+};
+
+}  // namespace tocsin

@@ -1,0 +1,74 @@
+#include "correlate/severity.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace tocsin {
+namespace {
+
+bool Raise(int level, std::string rule, Incident* incident) {
+  if (level >= incident->severity_level) return false;
+  incident->severity_level = level;
+  incident->severity_rule = std::move(rule);
+  return true;
+}
+
+std::string Percent(double share) { return FormatNumber(share * 100) + " %"; }
+
+// One digit behind the point is enough for a rule in words.
+std::string RoughPercent(double share) {
+  return FormatNumber(static_cast<double>(static_cast<std::int64_t>(share * 1000 + 0.5)) / 10) +
+         " %";
+}
+
+}  // namespace
+
+bool RaiseForSignal(const Signal& signal, Incident* incident) {
+  const int level = std::clamp(signal.level, 1, 4);
+  return Raise(level, signal.detector + " gives level " + std::to_string(level), incident);
+}
+
+bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_down, Incident* incident) {
+  const Impact& impact = incident->impact;
+  if (users_down <= 0 || !impact.users_affected || impact.users_total.value_or(0) <= 0) {
+    return false;
+  }
+  const bool only_surge =
+      std::all_of(incident->signals.begin(), incident->signals.end(),
+                  [](const Signal& signal) { return signal.classification == "surge"; });
+  if (only_surge) return false;
+
+  const double share =
+      static_cast<double>(users_down) / static_cast<double>(impact.users_total.value());
+  for (const auto& [above, level] : scheme.users_share) {
+    if (share <= above) continue;
+    return Raise(level, RoughPercent(share) + " of users affected (above " + Percent(above) + ")",
+                 incident);
+  }
+  return false;
+}
+
+bool RaiseAfterRollback(const SeverityScheme& scheme, TimeUs now, IncidentRecord* record) {
+  if (!scheme.level_1_after_rollback || record->rolled_back_at == kNoTime) return false;
+  if (now - record->rolled_back_at < *scheme.level_1_after_rollback) return false;
+  const std::vector<Signal>& signals = record->incident.signals;
+  const bool persists = std::any_of(signals.begin(), signals.end(), [&](const Signal& signal) {
+    return signal.firing() && !signal.degraded_only && signal.onset < record->rolled_back_at;
+  });
+  if (!persists) return false;
+  return Raise(
+      1, "still failing " + FormatDuration(*scheme.level_1_after_rollback) + " after the rollback",
+      &record->incident);
+}
+
+void ApplyScheme(const SeverityScheme& scheme, Incident* incident) {
+  const auto index = static_cast<std::size_t>(incident->severity_level - 1);
+  incident->severity = scheme.names[index];
+  incident->respond_within_s.reset();
+  if (scheme.respond_within[index]) {
+    incident->respond_within_s = *scheme.respond_within[index] / kSecondUs;
+  }
+}
+
+}  // namespace tocsin

@@ -1,0 +1,34 @@
+// How severe an incident is, who must hear of it, and which rule said so.
+//
+//   RaiseForSignal(signal, &incident);
+//   RaiseForUsers(scheme, users_down, &incident);
+//   ApplyScheme(scheme, &incident);                   // name, response time
+//
+// The level is the highest that any rule has given since the incident opened: it never falls while
+// people work on it. Thread-safe: pure functions.
+#pragma once
+
+#include <cstdint>
+
+#include "config/config.h"
+#include "core/incident.h"
+#include "correlate/record.h"
+
+namespace tocsin {
+
+// Each returns whether it raised the level.
+bool RaiseForSignal(const Signal& signal, Incident* incident);
+
+// By the share of all users with a failed event (`users_down`, from series that can mean *down*) in
+// impact.users_total. Not where that is unknown or a cap was hit, and not for a pure surge, whose
+// level its detector has capped.
+bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_down, Incident* incident);
+
+// Level 1 when something that can mean *down* still fires long after the suspected deploy was
+// undone.
+bool RaiseAfterRollback(const SeverityScheme& scheme, TimeUs now, IncidentRecord* record);
+
+// The level's name and response time.
+void ApplyScheme(const SeverityScheme& scheme, Incident* incident);
+
+}  // namespace tocsin

@@ -1,0 +1,275 @@
+#include "correlate/suspects.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "core/limits.h"
+#include "correlate/evidence.h"
+
+namespace tocsin {
+namespace {
+
+// Components whose mutual order is worked out; the rank is quadratic, and nobody reads further.
+constexpr std::size_t kRankedMax = 64;
+// Addresses listed as suspects; the rest are in the evidence.
+constexpr std::size_t kAddressesMax = 5;
+// Deploys listed, so that a busy release day leaves room for the components.
+constexpr std::size_t kDeploySuspectsMax = limits::kIncidentSuspectsMax / 2;
+
+// A component of the incident, as its signals show it.
+struct Node {
+  Component component;
+  TimeUs onset = kNoTime;  // earliest signal
+  std::string detector;    // of that signal
+  int rank = 0;            // how many of the others lie strictly upstream
+  std::vector<std::string> downstream;
+};
+
+std::vector<Node> NodesOf(std::span<const Signal> signals) {
+  std::map<std::string, Node> by_name;
+  for (const Signal& signal : signals) {
+    for (Component& component : ComponentsOf(signal)) {
+      Node& node = by_name[component.name];
+      if (node.onset == kNoTime || signal.onset < node.onset) {
+        node.onset = signal.onset;
+        node.detector = signal.detector;
+      }
+      component.dependency = component.dependency || node.component.dependency;
+      node.component = std::move(component);
+    }
+  }
+  std::vector<Node> nodes;
+  for (auto& [name, node] : by_name) nodes.push_back(std::move(node));
+  std::stable_sort(nodes.begin(), nodes.end(),
+                   [](const Node& a, const Node& b) { return a.onset < b.onset; });
+  if (nodes.size() > kRankedMax) nodes.resize(kRankedMax);
+  return nodes;
+}
+
+// Edges that the signals show themselves: calls of a service to a dependency.
+std::set<std::pair<std::string, std::string>> SeenEdges(std::span<const Signal> signals) {
+  std::set<std::pair<std::string, std::string>> edges;
+  for (const Signal& signal : signals) {
+    const std::vector<Component> components = ComponentsOf(signal);
+    if (components.size() == 2) edges.emplace(components[0].name, components[1].name);
+  }
+  return edges;
+}
+
+// Furthest upstream first; among equals the earliest, a dependency before a service, by name.
+void RankNodes(std::span<const Signal> signals, const Topology& topology,
+               std::vector<Node>* nodes) {
+  const auto seen = SeenEdges(signals);
+  const auto needs = [&](const Node& from, const Node& to) {
+    return seen.contains({from.component.name, to.component.name}) ||
+           topology.Reaches(from.component, to.component);
+  };
+  for (Node& node : *nodes) {
+    for (const Node& other : *nodes) {
+      if (&other == &node) continue;
+      const bool up = needs(node, other);
+      const bool down = needs(other, node);
+      if (up && !down) ++node.rank;
+      if (down && !up) node.downstream.push_back(other.component.name);
+    }
+    std::sort(node.downstream.begin(), node.downstream.end());
+  }
+  std::sort(nodes->begin(), nodes->end(), [](const Node& a, const Node& b) {
+    return std::tuple(a.rank, a.onset, !a.component.dependency,
+                      std::string_view(a.component.name)) <
+           std::tuple(b.rank, b.onset, !b.component.dependency, std::string_view(b.component.name));
+  });
+}
+
+// "5 min", "40 s": how long before.
+std::string Ago(DurationUs duration) {
+  if (duration < kMinuteUs) return std::to_string(duration / kSecondUs) + " s";
+  return std::to_string(duration / kMinuteUs) + " min";
+}
+
+std::string DeployName(const Deploy& deploy) {
+  if (deploy.service.empty()) return deploy.version.empty() ? "deploy" : deploy.version;
+  return deploy.version.empty() ? deploy.service : deploy.service + " " + deploy.version;
+}
+
+std::string RollBackAdvice(const Deploy& deploy) {
+  std::string text = "Roll back ";
+  if (!deploy.service.empty()) text += deploy.service + " ";
+  text += "to the version before ";
+  return text +
+         (deploy.version.empty() ? "the deploy at " + FormatTime(deploy.time) : deploy.version);
+}
+
+// An attack or a crowd is not caused by a release; advice to roll one back would waste the time.
+bool CausedByClients(const Signal& signal) {
+  return IsHostile(signal) || signal.classification == "botnet" || signal.classification == "surge";
+}
+
+bool Concerns(const Deploy& deploy, const Signal& signal, const Topology& topology) {
+  if (deploy.service.empty()) return true;
+  const std::vector<Component> components = ComponentsOf(signal);
+  const std::string_view app = LabelValue(signal.series, "app");
+  if (deploy.service == app) return true;
+  // A series over the whole scope covers every service.
+  if (components.empty()) return app.empty();
+  const Component deployed{.name = deploy.service, .dependency = false};
+  for (const Component& component : components) {
+    if (component.name == deploy.service || topology.Reaches(component, deployed)) return true;
+  }
+  // A leak in a service shows first in the database that it needs.
+  return components.size() == 1 && components[0].dependency &&
+         topology.Needs(deployed, components[0]);
+}
+
+struct SuspectedDeploy {
+  const Deploy* deploy = nullptr;
+  TimeUs onset = kNoTime;  // of the earliest signal behind which it stands
+};
+
+// One per service and version, the latest first: hosts that follow one another are one deploy.
+std::vector<SuspectedDeploy> SuspectedDeploys(const SuspectSearch& search,
+                                              std::span<const Signal> signals) {
+  std::map<std::pair<std::string, std::string>, SuspectedDeploy> found;
+  for (const Signal& signal : signals) {
+    for (const Deploy* deploy : search.DeploysBehind(signal)) {
+      SuspectedDeploy& suspected = found[{deploy->service, deploy->version}];
+      if (suspected.deploy == nullptr || deploy->time < suspected.deploy->time) {
+        suspected.deploy = deploy;
+      }
+      if (suspected.onset == kNoTime || signal.onset < suspected.onset) {
+        suspected.onset = signal.onset;
+      }
+    }
+  }
+  std::vector<SuspectedDeploy> deploys;
+  for (const auto& [key, suspected] : found) deploys.push_back(suspected);
+  std::stable_sort(deploys.begin(), deploys.end(),
+                   [](const SuspectedDeploy& a, const SuspectedDeploy& b) {
+                     return a.deploy->time > b.deploy->time;
+                   });
+  if (deploys.size() > kDeploySuspectsMax) deploys.resize(kDeploySuspectsMax);
+  return deploys;
+}
+
+void AddDeploys(const SuspectSearch& search, std::span<const Signal> signals,
+                SuspectReport* report) {
+  for (const auto& [deploy, onset] : SuspectedDeploys(search, signals)) {
+    std::string reason = deploy->time >= onset
+                             ? "deployed at the onset"
+                             : "deployed " + Ago(onset - deploy->time) + " before the onset";
+    const TimeUs rolled_back_at = search.deploys.RolledBackAt(*deploy);
+    if (rolled_back_at != kNoTime) {
+      reason += ", rolled back at " + FormatTime(rolled_back_at);
+      if (report->rolled_back_at == kNoTime || rolled_back_at < report->rolled_back_at) {
+        report->rolled_back_at = rolled_back_at;
+      }
+    }
+    report->suspects.push_back(
+        {.kind = "deploy", .name = DeployName(*deploy), .at = deploy->time, .reason = reason});
+    if (report->roll_back.empty()) report->roll_back = RollBackAdvice(*deploy);
+  }
+}
+
+void AddComponents(const std::vector<Node>& nodes, SuspectReport* report) {
+  for (const Node& node : nodes) {
+    if (node.downstream.empty() && !node.component.dependency) continue;
+    std::string reason;
+    if (!node.downstream.empty()) {
+      reason = "needed by " + node.downstream.front();
+      if (node.downstream.size() > 1) {
+        reason += " and " + std::to_string(node.downstream.size() - 1) + " more";
+      }
+      reason += node.rank == 0 ? "; the furthest upstream that fires" : "; upstream, and fires too";
+    } else {
+      reason = "fires itself";
+    }
+    reason += " (" + node.detector + " since " + FormatTime(node.onset) + ")";
+    report->suspects.push_back({.kind = node.component.dependency ? "dependency" : "service",
+                                .name = node.component.name,
+                                .at = node.onset,
+                                .reason = reason});
+  }
+}
+
+// The endpoint, when all signals that name a service are about one endpoint of it.
+void AddEndpoint(std::span<const Signal> signals, SuspectReport* report) {
+  const Signal* only = nullptr;
+  for (const Signal& signal : signals) {
+    const std::string_view endpoint = LabelValue(signal.series, "endpoint");
+    if (endpoint.empty() || endpoint == kOtherValue) return;
+    if (only != nullptr && endpoint != LabelValue(only->series, "endpoint")) return;
+    if (only == nullptr || signal.onset < only->onset) only = &signal;
+  }
+  if (only == nullptr) return;
+  report->suspects.push_back({.kind = "endpoint",
+                              .name = std::string(LabelValue(only->series, "endpoint")),
+                              .at = only->onset,
+                              .reason = "the only endpoint that fires"});
+}
+
+void AddClients(std::span<const Signal> signals, SuspectReport* report) {
+  std::set<std::string> named;
+  const auto add = [&](const char* kind, const std::string& name, const Signal& signal,
+                       const char* reason) {
+    if (name.empty() || name == kOtherValue || !named.insert(name).second) return;
+    report->suspects.push_back(
+        {.kind = kind, .name = name, .at = signal.onset, .reason = reason + signal.detector});
+  };
+  for (const Signal& signal : signals) {
+    if (signal.classification == "client") {
+      const std::vector<std::string> agents = TopNames(signal, "user_agent");
+      if (!agents.empty()) add("client", agents.front(), signal, "most frequent client in ");
+    }
+    if (!IsHostile(signal)) continue;
+    std::vector<std::string> addresses = TopNames(signal, "client_ip");
+    addresses.resize(std::min(addresses.size(), kAddressesMax));
+    for (const std::string& address : addresses) {
+      add("address", address, signal, "among the most frequent addresses in ");
+    }
+  }
+}
+
+// Where a series has neither service nor dependency, what else says where it is.
+std::string FallbackComponent(const Signal& signal) {
+  for (const char* label : {"app", "host", "endpoint", "name"}) {
+    const std::string_view value = LabelValue(signal.series, label);
+    if (!value.empty() && value != kOtherValue) return std::string(value);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<const Deploy*> SuspectSearch::DeploysBehind(const Signal& signal) const {
+  std::vector<const Deploy*> found;
+  if (CausedByClients(signal)) return found;
+  // An onset is the start of a pane, and the deploy may have happened within that pane.
+  for (const Deploy& deploy : deploys.Between(signal.onset - window, signal.onset + pane)) {
+    if (!deploy.rollback && Concerns(deploy, signal, topology)) found.push_back(&deploy);
+  }
+  return found;
+}
+
+SuspectReport SuspectSearch::Report(std::span<const Signal> signals) const {
+  SuspectReport report;
+  std::vector<Node> nodes = NodesOf(signals);
+  RankNodes(signals, topology, &nodes);
+  if (!nodes.empty()) {
+    report.component = nodes.front().component.name;
+  } else if (!signals.empty()) {
+    report.component = FallbackComponent(signals.front());
+  }
+  AddDeploys(*this, signals, &report);
+  AddComponents(nodes, &report);
+  AddEndpoint(signals, &report);
+  AddClients(signals, &report);
+  if (report.suspects.size() > limits::kIncidentSuspectsMax) {
+    report.suspects.resize(limits::kIncidentSuspectsMax);
+  }
+  return report;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,61 @@
+// What needs what: the configured topology, and the edges that signals themselves show.
+//
+//   Topology topology(config.correlate.topology);            // {api: [orders-db, payments]}
+//   topology.Reaches({"web"}, {"orders-db", true});          // true if web needs api
+//
+// A component is a service or a dependency; both share one name space, because one team's service
+// is another's dependency. "Upstream" of a component is what it needs, transitively: the side that
+// causes come from. In the configuration the key "*" stands for every service and the value "*" for
+// every dependency, so that a profile can say that all services of a small system need its database
+// without knowing their names. Immutable, thread-safe.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/signal.h"
+
+namespace tocsin {
+
+struct Component {
+  std::string name;
+  bool dependency = false;
+  auto operator<=>(const Component&) const = default;
+};
+
+// The components that a signal's series names: service first, then dependency. A value beyond the
+// key limit ("(other)") names nothing.
+std::vector<Component> ComponentsOf(const Signal& signal);
+
+class Topology {
+ public:
+  explicit Topology(const std::map<std::string, std::vector<std::string>>& needs);
+
+  // The components at the other end of an edge, in either direction.
+  struct Neighbours {
+    std::set<std::string> names;
+    bool every_service = false;
+    bool every_dependency = false;
+  };
+  Neighbours NeighboursOf(const Component& component) const;
+
+  // Whether `from` needs `to` directly.
+  bool Needs(const Component& from, const Component& to) const;
+  // Whether `from` needs `to` directly or through others; never true of a component and itself.
+  bool Reaches(const Component& from, const Component& to) const;
+
+ private:
+  using Edges = std::map<std::string, std::set<std::string>, std::less<>>;
+  static bool Holds(const Edges& edges, std::string_view from, const Component& to);
+  void Close();
+
+  Edges needs_;      // as configured
+  Edges needed_by_;  // reversed, without the value "*"
+  Edges upstream_;   // needs_, closed transitively
+};
+
+}  // namespace tocsin

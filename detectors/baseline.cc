@@ -1,0 +1,226 @@
+#include "detectors/baseline.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/math.h"
+
+namespace tocsin {
+namespace {
+
+constexpr double kLn2 = 0.6931471805599453;
+// No ratio is known to be below one in ten thousand: a single failure would be proof of a change.
+constexpr double kRatioFloor = 1e-4;
+// A new series starts as its prior and outgrows it within minutes of real traffic.
+constexpr double kPriorEvents = 1000;
+// What is left of the past when a baseline starts anew: enough to be no prior again, too little to
+// outweigh an hour.
+constexpr double kAnewShare = 1.0 / 64;
+// One pane's χ² beyond this is an incident, not dispersion.
+constexpr double kChiMax = 16;
+constexpr double kChiPanesMin = 180;
+constexpr double kDispersionMax = 8;
+constexpr double kRateDispersionMax = 100;
+constexpr std::uint32_t kVisitsMin = 3;
+// An hour of the week is the mean of about its last four visits.
+constexpr std::uint32_t kVisitsMax = 4;
+constexpr std::size_t kHoursOfWeek = 168;
+
+}  // namespace
+
+BaselinePace::BaselinePace(DurationUs pane_length)
+    : pane(pane_length),
+      week(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kWeekUs))),
+      day(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kDayUs))) {}
+
+LearnGate::Step LearnGate::Pass(const LearnPolicy& policy, bool sample, DurationUs pane) {
+  if (policy.partial) return Step::kSkip;
+  if (policy.frozen) {
+    const bool was_relearning = relearning();
+    frozen_for_ += pane;
+    if (!relearning()) return Step::kSkip;
+    if (!was_relearning) return Step::kStartAnew;
+  } else {
+    frozen_for_ = 0;
+  }
+  if (sample) ++samples_;
+  if (samples_ > 0) age_ += pane;
+  return sample ? Step::kLearn : Step::kSkip;
+}
+
+void LearnGate::Encode(ByteWriter* out) const {
+  out->Signed(samples_);
+  out->Signed(age_);
+  out->Signed(frozen_for_);
+}
+
+void LearnGate::Decode(ByteReader* in) {
+  samples_ = in->Signed();
+  age_ = in->Signed();
+  frozen_for_ = in->Signed();
+}
+
+void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int64_t total,
+                           const BaselinePace& pace) {
+  const LearnGate::Step step = gate_.Pass(policy, total > 0, pace.pane);
+  if (step == LearnGate::Step::kSkip) return;
+  if (step == LearnGate::Step::kStartAnew) {
+    bad_ *= kAnewShare;
+    total_ *= kAnewShare;
+    chi_ = chi_panes_ = 0;
+    return;
+  }
+  const double k = static_cast<double>(bad), n = static_cast<double>(total);
+  if (total_ > 0) {
+    const double p = std::clamp(bad_ / total_, kRatioFloor, 0.5);
+    const double excess = k - n * p;
+    chi_ = chi_ * pace.day + std::min(kChiMax, excess * excess / (n * p * (1 - p)));
+    chi_panes_ = chi_panes_ * pace.day + 1;
+  }
+  bad_ = bad_ * pace.week + k;
+  total_ = total_ * pace.week + n;
+}
+
+double RatioBaseline::Mean(double prior) const {
+  return (bad_ + prior * kPriorEvents) / (total_ + kPriorEvents);
+}
+
+double RatioBaseline::Upper(double prior) const {
+  if (!warm()) return std::max(kRatioFloor, prior);
+  return std::max(kRatioFloor, WilsonUpper90(bad_ + prior * kPriorEvents, total_ + kPriorEvents));
+}
+
+double RatioBaseline::Dispersion() const {
+  if (chi_panes_ < kChiPanesMin) return 1;
+  return std::clamp(chi_ / chi_panes_, 1.0, kDispersionMax);
+}
+
+void RatioBaseline::Encode(ByteWriter* out) const {
+  gate_.Encode(out);
+  for (const double value : {bad_, total_, chi_, chi_panes_}) out->Double(value);
+}
+
+void RatioBaseline::Decode(ByteReader* in) {
+  gate_.Decode(in);
+  for (double* value : {&bad_, &total_, &chi_, &chi_panes_}) *value = in->Double();
+}
+
+void RateBaseline::Update(const LearnPolicy& policy, TimeUs time, double count,
+                          const BaselinePace& pace) {
+  const LearnGate::Step step = gate_.Pass(policy, true, pace.pane);
+  if (step == LearnGate::Step::kSkip) return;
+  if (step == LearnGate::Step::kStartAnew) {
+    for (double* value : {&sum_, &squares_, &weight_}) *value *= kAnewShare;
+    slots_.clear();
+    hour_ = kNoTime;
+    return;
+  }
+  sum_ = sum_ * pace.week + count;
+  squares_ = squares_ * pace.week + count * count;
+  weight_ = weight_ * pace.week + 1;
+  Visit(time, count);
+}
+
+void RateBaseline::Visit(TimeUs time, double count) {
+  if (slots_.empty()) slots_.resize(kHoursOfWeek);
+  Slot& slot = slots_[static_cast<std::size_t>(HourOfWeek(time))];
+  const TimeUs hour = FloorTo(time, kHourUs);
+  if (hour != hour_) {
+    hour_ = hour;
+    if (slot.visits >= kVisitsMax) {
+      slot.count *= 0.75;
+      slot.panes = slot.panes / 4 * 3;
+    } else {
+      ++slot.visits;
+    }
+  }
+  slot.count += count;
+  ++slot.panes;
+}
+
+double RateBaseline::Mean(TimeUs time) const {
+  if (!slots_.empty()) {
+    const Slot& slot = slots_[static_cast<std::size_t>(HourOfWeek(time))];
+    if (slot.visits >= kVisitsMin && slot.panes > 0) return slot.count / slot.panes;
+  }
+  return weight_ > 0 ? sum_ / weight_ : 0;
+}
+
+double RateBaseline::Dispersion() const {
+  if (weight_ <= 0 || sum_ <= 0) return 1;
+  const double mean = sum_ / weight_;
+  return std::clamp((squares_ / weight_ - mean * mean) / mean, 1.0, kRateDispersionMax);
+}
+
+void RateBaseline::Encode(ByteWriter* out) const {
+  gate_.Encode(out);
+  for (const double value : {sum_, squares_, weight_}) out->Double(value);
+  out->Signed(hour_);
+  out->Bool(!slots_.empty());
+  for (const Slot& slot : slots_) {
+    out->Double(slot.count);
+    out->Varint(slot.panes);
+    out->Varint(slot.visits);
+  }
+}
+
+void RateBaseline::Decode(ByteReader* in) {
+  gate_.Decode(in);
+  for (double* value : {&sum_, &squares_, &weight_}) *value = in->Double();
+  hour_ = in->Signed();
+  slots_.clear();
+  if (!in->Bool()) return;
+  slots_.resize(kHoursOfWeek);
+  for (Slot& slot : slots_) {
+    slot.count = in->Double();
+    slot.panes = static_cast<std::uint32_t>(in->Varint());
+    slot.visits = static_cast<std::uint32_t>(in->Varint());
+  }
+}
+
+void QuantileBaseline::Update(const LearnPolicy& policy, const LogHistogram* pane_histogram,
+                              const BaselinePace& pace) {
+  const bool sample = pane_histogram != nullptr && pane_histogram->count() > 0;
+  const LearnGate::Step step = gate_.Pass(policy, sample, pace.pane);
+  if (step == LearnGate::Step::kStartAnew) {
+    previous_.Clear();
+    current_.Clear();
+    current_age_ = 0;
+  }
+  if (step != LearnGate::Step::kLearn) return;
+  current_.Merge(*pane_histogram);
+  current_age_ += pace.pane;
+  since_quantile_ += pace.pane;
+  // Once a minute: the quantile of a day does not move faster.
+  if (since_quantile_ >= kMinuteUs || p95_ == 0) {
+    LogHistogram both = previous_;
+    both.Merge(current_);
+    p95_ = both.Quantile(0.95);
+    since_quantile_ = 0;
+  }
+  if (current_age_ >= kDayUs) {
+    previous_ = std::move(current_);
+    current_.Clear();
+    current_age_ = 0;
+  }
+}
+
+void QuantileBaseline::Encode(ByteWriter* out) const {
+  gate_.Encode(out);
+  current_.Encode(out);
+  previous_.Encode(out);
+  out->Signed(current_age_);
+  out->Signed(since_quantile_);
+  out->Signed(p95_);
+}
+
+void QuantileBaseline::Decode(ByteReader* in) {
+  gate_.Decode(in);
+  current_ = LogHistogram::Decode(in);
+  previous_ = LogHistogram::Decode(in);
+  current_age_ = in->Signed();
+  since_quantile_ = in->Signed();
+  p95_ = in->Signed();
+}
+
+}  // namespace tocsin

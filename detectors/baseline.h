@@ -1,0 +1,125 @@
+// What is usual for a series, learned from it: ratios, rates, latencies.
+//
+//   RatioBaseline baseline;
+//   double p0 = baseline.Upper(default_p0);          // before this pane is judged
+//   baseline.Update({.frozen = frozen, .partial = pane.partial}, bad, total, pace);
+//
+// Exponentially weighted with a half-life of one week. A baseline is *warm* after 30 samples and
+// 30 min, whichever is later; before that callers use a default. It freezes while its series is
+// firing or suspect, and in partial panes; after 24 h of freezing what it sees is the new normal:
+// it forgets most of the past and learns again (`relearning`). Value types; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/histogram.h"
+#include "core/time.h"
+#include "core/wire.h"
+
+namespace tocsin {
+
+// Per pane factors of the decay, computed once a detector.
+struct BaselinePace {
+  explicit BaselinePace(DurationUs pane_length);
+  DurationUs pane;
+  double week;  // keeps one half after a week
+  double day;
+};
+
+struct LearnPolicy {
+  bool frozen = false;   // suspect or firing
+  bool partial = false;  // never learned from
+};
+
+// The gate that all baselines share: warm-up, freezing, re-learning.
+class LearnGate {
+ public:
+  enum class Step : std::uint8_t { kSkip, kLearn, kStartAnew };
+  // `sample`: the pane has something to learn from.
+  Step Pass(const LearnPolicy& policy, bool sample, DurationUs pane);
+  bool warm() const { return samples_ >= kSamplesMin && age_ >= kAgeMin; }
+  bool relearning() const { return frozen_for_ >= kDayUs; }
+  std::int64_t samples() const { return samples_; }
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  static constexpr std::int64_t kSamplesMin = 30;
+  static constexpr DurationUs kAgeMin = 30 * kMinuteUs;
+  std::int64_t samples_ = 0;
+  DurationUs age_ = 0;  // learning time since the first sample
+  DurationUs frozen_for_ = 0;
+};
+
+// A ratio of counts. The seasonal form (two integers an hour-of-week slot) would add 1.3 KiB to
+// each of up to 200,000 series; ratios move little with the hour, so they have the running form
+// only.
+class RatioBaseline {
+ public:
+  void Update(const LearnPolicy& policy, std::int64_t bad, std::int64_t total,
+              const BaselinePace& pace);
+  bool warm() const { return gate_.warm(); }
+  bool relearning() const { return gate_.relearning(); }
+  // Shrunk towards `prior` by the weight of kPriorEvents.
+  double Mean(double prior) const;
+  // 90 % upper bound of the shrunk mean, at least 1e-4; `prior` until warm.
+  double Upper(double prior) const;
+  // Pearson χ²/df of the panes, within [1, 8]; 1 until there are enough of them.
+  double Dispersion() const;
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  LearnGate gate_;
+  double bad_ = 0, total_ = 0;
+  double chi_ = 0, chi_panes_ = 0;
+};
+
+// Events per pane, or the value of a gauge. Seasonal once an hour of the week was visited 3 times.
+class RateBaseline {
+ public:
+  // `time` is the pane's start.
+  void Update(const LearnPolicy& policy, TimeUs time, double count, const BaselinePace& pace);
+  bool warm() const { return gate_.warm(); }
+  bool relearning() const { return gate_.relearning(); }
+  double Mean(TimeUs time) const;
+  // Variance ÷ mean, within [1, 100].
+  double Dispersion() const;
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  struct Slot {
+    double count = 0;
+    std::uint32_t panes = 0;
+    std::uint32_t visits = 0;
+  };
+  void Visit(TimeUs time, double count);
+
+  LearnGate gate_;
+  double sum_ = 0, squares_ = 0, weight_ = 0;
+  TimeUs hour_ = kNoTime;    // start of the hour being learned
+  std::vector<Slot> slots_;  // 168, or none before the first sample
+};
+
+// A high quantile of a latency: two generations of histograms, a day each.
+class QuantileBaseline {
+ public:
+  void Update(const LearnPolicy& policy, const LogHistogram* pane_histogram,
+              const BaselinePace& pace);
+  bool warm() const { return gate_.warm(); }
+  bool relearning() const { return gate_.relearning(); }
+  // µs; as of the last full minute of learning.
+  std::int64_t p95() const { return p95_; }
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  LearnGate gate_;
+  LogHistogram current_, previous_;
+  DurationUs current_age_ = 0, since_quantile_ = 0;
+  std::int64_t p95_ = 0;
+};
+
+}  // namespace tocsin

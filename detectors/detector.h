@@ -1,0 +1,161 @@
+// A detector kind: what it wants measured, and what it thinks of one series, pane by pane.
+//
+//   class ErrorRate : public Detector { … };                 // one .cc, one factory, one registry
+//   line std::vector<SeriesSpec> Specs() const;                   // compiled into the Plan
+//   std::unique_ptr<SeriesState> NewSeries() const;          // one a series
+//   Reading reading = series->Update(pane, cells);           // once a pane
+//
+// The kind answers for each level whether its condition holds in this pane; the state machine they
+// all share (state_machine.h) turns that into signals: `for`, keep_firing_for, warm-up, raise,
+// clear. A kind never sees a clock, another series, or the order of series. Update is called for
+// every pane in order, also for panes without events (an absent cell). Different series are updated
+// on different threads; Detector is immutable, SeriesState is owned by one thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/node.h"
+#include "core/signal.h"
+#include "core/time.h"
+#include "core/wire.h"
+#include "panes/pane_table.h"
+#include "panes/series_spec.h"
+
+namespace tocsin {
+
+// The pane being decided.
+struct PaneContext {
+  TimeUs tick = 0;
+  TimeUs start = 0;  // event time [start, end)
+  TimeUs end = 0;
+  DurationUs pane = 10 * kSecondUs;
+  // Some source partition is excluded: baselines freeze, `for` holds, ratios are unknown.
+  bool partial = false;
+  // The state machine has this series firing: baselines freeze.
+  bool firing = false;
+  // A deploy within the last 30 min in this scope: h is lower by ln 10.
+  bool recent_deploy = false;
+};
+
+enum class Verdict : std::uint8_t {
+  kUnknown,  // no statement (no data, partial, warming up): `for` holds, nothing clears
+  kClear,    // below the clear threshold
+  kBetween,  // neither: keeps a firing signal firing, does not start one
+  kBreach,   // the condition holds
+  kCertain,  // it holds so clearly that `for` is skipped
+};
+
+struct LevelReading {
+  Verdict verdict = Verdict::kUnknown;
+  double value = 0;
+  double threshold = 0;
+  // Event time that the verdict stands for where that is more than the pane: a sample of a gauge
+  // also speaks for the empty panes since the sample before. 0: the pane.
+  DurationUs covers = 0;
+};
+
+// [0] warn, [1] critical; a level that is not configured stays kUnknown.
+struct Reading {
+  std::array<LevelReading, 2> level;
+  // Half the evidence is there: something has begun, though it is no breach yet. If it becomes one,
+  // its onset is where this began.
+  bool suspicious = false;
+};
+
+// What one pane measured for a series: one view per SeriesSpec of the detector, in their order,
+// with the slots of that spec's measures.
+struct SpecCells {
+  CellView cell;
+  const std::vector<MeasureSlot>* slots = nullptr;  // parallel to SeriesSpec::measures
+  std::int64_t Count(std::size_t measure) const { return cell.Count((*slots)[measure]); }
+  double Sum(std::size_t measure) const { return cell.Sum((*slots)[measure]); }
+  const GaugeValue& Gauge(std::size_t measure) const { return cell.Gauge((*slots)[measure]); }
+  const CounterValue& Counter(std::size_t measure) const { return cell.Counter((*slots)[measure]); }
+  const LogHistogram& Histogram(std::size_t measure) const {
+    return cell.Histogram((*slots)[measure]);
+  }
+  const HyperLogLog& Distinct(std::size_t measure) const {
+    return cell.Distinct((*slots)[measure]);
+  }
+  const SpaceSaving& Top(std::size_t measure) const { return cell.Top((*slots)[measure]); }
+};
+
+class SeriesState {
+ public:
+  virtual ~SeriesState() = default;
+  virtual Reading Update(const PaneContext& pane, const SpecCells& cells) = 0;
+  // Evidence as of the last Update: value, baseline, window, samples, top contributors, the last
+  // panes for a plot ({kind: "panes", name: "rate", json: "[0.1,0.2,…]"}). Called only when
+  // something changed.
+  virtual std::vector<Evidence> Explain() const = 0;
+  // Of a storm: what it looks like now. Empty otherwise.
+  virtual std::string Classification() const { return ""; }
+  // Everything Update depends on; Decode marks `in` as failed when the content does not fit.
+  virtual void Encode(ByteWriter* out) const = 0;
+  virtual void Decode(ByteReader* in) = 0;
+};
+
+// One level of a stanza.
+struct LevelConfig {
+  bool set = false;
+  double above = 0;  // the threshold, in the kind's unit
+  double clear = 0;  // clears below it
+  DurationUs window = 5 * kMinuteUs;
+  DurationUs hold = 0;  // `for`
+  int level = 3;        // severity level
+};
+
+// What every stanza may say, read by ReadCommon.
+struct DetectorCommon {
+  std::string name;
+  std::string kind;
+  std::vector<std::string> inputs;
+  Predicate where;
+  std::vector<FieldRef> by;
+  std::array<LevelConfig, 2> level;  // kinds fill `above` and `clear`
+  DurationUs keep_firing_for = kMinuteUs;
+  std::int64_t min_volume = 0;  // events in the window below which a ratio is unknown
+  Category category = Category::kAvailability;
+  bool degraded_only = false;
+};
+
+class Detector {
+ public:
+  virtual ~Detector() = default;
+  const DetectorCommon& common() const { return common_; }
+  virtual SeriesSpec Spec() const = 0;
+  virtual std::unique_ptr<SeriesState> NewSeries() const = 0;
+  // The level to use given a classification (a surge is at most level 3); `level` unless a cap
+  // applies.
+  virtual int CapLevel(int level, const std::string& classification) const {
+    (void)classification;
+    return level;
+  }
+  // The category to use given a classification (an attack is a security matter).
+  virtual Category CategoryOf(const std::string& classification) const {
+    (void)classification;
+    return common_.category;
+  }
+  // "error rate of service=api is 12 % (above 5 % over 5 min)": one line for people.
+  virtual std::string Title(const Signal& signal) const = 0;
+
+ protected:
+  explicit Detector(DetectorCommon common) : common_(std::move(common)) {}
+  DetectorCommon common_;
+};
+
+// What a detector needs to know beyond its stanza.
+struct DetectorEnvironment {
+  DurationUs pane = 10 * kSecondUs;
+  double false_pages_per_series_week = 0.001;
+  std::int64_t series_expected = 1;
+  // h = ln(looks per week × series / allowed false pages per week).
+  double EvidenceThreshold() const;
+};
+
+}  // namespace tocsin

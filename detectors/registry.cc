@@ -1,0 +1,73 @@
+#include "detectors/registry.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace tocsin {
+
+using DetectorFactory = std::unique_ptr<Detector>(const DetectorConfig& stanza,
+                                                  const DetectorEnvironment& environment,
+                                                  ErrorList* errors);
+// One .cc each under kinds/; a header for one function would say nothing more.
+DetectorFactory NewErrorRate;
+DetectorFactory NewLatency;
+DetectorFactory NewSaturation;
+DetectorFactory NewStorm;
+
+namespace {
+
+struct Kind {
+  const char* name;
+  DetectorFactory* create;
+};
+
+constexpr std::array kKinds = {
+    Kind{"error_rate", &NewErrorRate},
+    Kind{"latency", &NewLatency},
+    Kind{"saturation", &NewSaturation},
+    Kind{"storm", &NewStorm},
+};
+
+}  // namespace
+
+std::unique_ptr<Detector> NewDetector(const DetectorConfig& stanza,
+                                      const DetectorEnvironment& environment, ErrorList* errors) {
+  for (const Kind& kind : kKinds) {
+    if (stanza.kind != kind.name) continue;
+    ErrorList found;
+    std::unique_ptr<Detector> detector = kind.create(stanza, environment, &found);
+    if (found.empty()) return detector;
+    for (const ConfigError& error : found.Sorted()) errors->Add(error.at, error.message);
+    return nullptr;
+  }
+  const ConfigNode* at = stanza.node.Find("kind");
+  const std::string nearest = Nearest(stanza.kind, DetectorKinds());
+  errors->Add(at != nullptr ? at->at : stanza.node.at,
+              absl::StrCat("kind is '", stanza.kind, "': expected one of ",
+                           absl::StrJoin(DetectorKinds(), ", "),
+                           nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
+  return nullptr;
+}
+
+std::vector<std::unique_ptr<Detector>> NewDetectors(const Config& config, ErrorList* errors) {
+  const DetectorEnvironment environment = {
+      .pane = config.pane,
+      .false_pages_per_series_week = config.limits.false_pages_per_series_week,
+      .series_expected = config.limits.series_expected};
+  std::vector<std::unique_ptr<Detector>> detectors;
+  for (const DetectorConfig& stanza : config.detectors) {
+    std::unique_ptr<Detector> detector = NewDetector(stanza, environment, errors);
+    if (detector != nullptr) detectors.push_back(std::move(detector));
+  }
+  return detectors;
+}
+
+std::vector<std::string> DetectorKinds() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kKinds) names.emplace_back(kind.name);
+  return names;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,58 @@
+// The keys that every detector stanza has, read once for all kinds.
+//
+//   ConfigReader reader(stanza.node, "detector " + stanza.name, errors);
+//   DetectorCommon common = ReadCommon(stanza, {.category = Category::kCapacity}, &reader, errors,
+//       [&](ConfigReader& level, int, LevelConfig* c) { c->above = level.Ratio("above", 0.8); });
+//   reader.Number("max", …);          // the kind's own keys
+//   reader.Finish();                  // reports what nobody asked for
+//
+// Stanza: name, kind, inputs, where, by, warn, critical, keep_firing_for, min_volume, category, and
+// for people advice, runbook, title. A level: window, for, level, and what the kind reads. Pure
+// functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "config/config.h"
+#include "config/node.h"
+#include "detectors/detector.h"
+
+namespace tocsin {
+
+struct StanzaDefaults {
+  Category category = Category::kAvailability;
+  DurationUs window = 5 * kMinuteUs;
+  bool degraded_only = false;
+};
+
+// A window keeps a count a pane: 6 h are 17 KiB a series and level at most.
+inline constexpr DurationUs kWindowMax = 6 * kHourUs;
+
+// `read_level` gets each level that is present, after its common keys: [0] warn, [1] critical.
+DetectorCommon ReadCommon(
+    const DetectorConfig& stanza, const StanzaDefaults& defaults, ConfigReader* reader,
+    ErrorList* errors,
+    absl::FunctionRef<void(ConfigReader& reader, int slot, LevelConfig*)> read_level);
+
+// `where` without a type reads events of this one.
+void DefaultType(EventType type, Predicate* where);
+
+// True when `by` has the field.
+bool GroupsBy(const DetectorCommon& common, Field field);
+
+// The events and series of the stanza with these measures.
+SeriesSpec SpecOf(const DetectorCommon& common, std::vector<Measure> measures);
+
+// The level that a signal was raised at: the last one with its threshold, else the first there is.
+const LevelConfig& LevelOf(const DetectorCommon& common, const Signal& signal);
+
+// "service=api endpoint=/x", or "all" for a series without labels.
+std::string SeriesText(const Signal& signal);
+// 0.0153 → "1.53 %"; 12.3456 → "12.3".
+std::string PercentText(double ratio);
+std::string ShortNumber(double value);
+
+}  // namespace tocsin

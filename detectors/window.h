@@ -1,0 +1,156 @@
+// Windows over panes: a ring of the last counts, sums over stretches of it, and what a plot shows.
+//
+//   CountRing ring(61);  WindowSum five_minutes(0, 30);
+//   ring.Push(bad, total);  five_minutes.Slide(ring);
+//   double rate = five_minutes.Rate();
+//
+// Counts are integers, so a sum that slides never drifts. An age is in panes: 0 is the newest. A
+// ring has a fixed capacity and allocates only when it is built. Value types; not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/time.h"
+#include "core/wire.h"
+
+namespace tocsin {
+
+// How many panes a plot shows.
+inline constexpr int kPlotPanes = 60;
+
+// ⌈window / pane⌉, at least 1.
+int PanesOf(DurationUs window, DurationUs pane);
+
+// The bad and all events of one pane. 32 bits each keep an hour of panes below 3 KiB; more than
+// 2^32 events a pane saturate.
+struct PaneCount {
+  std::uint32_t bad = 0;
+  std::uint32_t total = 0;
+};
+
+class CountRing {
+ public:
+  // REQUIRES: capacity ≥ 1.
+  explicit CountRing(int capacity) : panes_(static_cast<std::size_t>(capacity)) {}
+
+  void Push(std::int64_t bad, std::int64_t total);
+  // REQUIRES: 0 ≤ age < capacity. Zeros before the first pane.
+  PaneCount At(int age) const {
+    std::size_t at = head_ + panes_.size() - static_cast<std::size_t>(age);
+    if (at >= panes_.size()) at -= panes_.size();
+    return panes_[at];
+  }
+  int capacity() const { return static_cast<int>(panes_.size()); }
+
+  // The last kPlotPanes as a JSON list, oldest first: bad ÷ total (null without events), or total.
+  std::string RatesJson() const;
+  std::string TotalsJson() const;
+
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  std::vector<PaneCount> panes_;
+  std::size_t head_ = 0;  // the newest
+};
+
+// Sum over the ages [from, to) of a ring whose capacity is above `to`.
+class WindowSum {
+ public:
+  WindowSum() = default;
+  WindowSum(int from, int to) : from_(from), to_(to) {}
+
+  // Call once after each Push.
+  void Slide(const CountRing& ring) {
+    const PaneCount entered = ring.At(from_), left = ring.At(to_);
+    bad_ += static_cast<std::int64_t>(entered.bad) - left.bad;
+    total_ += static_cast<std::int64_t>(entered.total) - left.total;
+  }
+  // From scratch, after a ring was decoded.
+  void Recount(const CountRing& ring);
+
+  std::int64_t bad() const { return bad_; }
+  std::int64_t total() const { return total_; }
+  int panes() const { return to_ - from_; }
+  // 0 without events.
+  double Rate() const {
+    return total_ > 0 ? static_cast<double>(bad_) / static_cast<double>(total_) : 0;
+  }
+
+ private:
+  std::int32_t from_ = 0, to_ = 0;
+  std::int64_t bad_ = 0, total_ = 0;
+};
+
+// The last kPlotPanes values of anything; NaN is "no value" and prints as null.
+class PlotRing {
+ public:
+  void Push(double value);
+  std::string Json() const;
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  std::vector<double> values_;  // grows to kPlotPanes, then wraps
+  std::size_t next_ = 0;
+};
+
+// A sketch (LogHistogram, SpaceSaving, HyperLogLog) over a window of panes. Sketches cannot be
+// subtracted, and one a pane would cost 30 of them; six parts of a fifth of the window each cover
+// between one and 1.2 windows.
+template <typename Sketch>
+class SketchWindow {
+ public:
+  static constexpr int kParts = 6;
+
+  // REQUIRES: window_panes ≥ 1. `empty` is a sketch without content (it carries k, where it has
+  // one).
+  SketchWindow(int window_panes, Sketch empty)
+      : panes_per_part_((window_panes + kParts - 2) / (kParts - 1)),
+        empty_(std::move(empty)),
+        parts_(kParts, empty_) {}
+
+  // Call at the start of each pane; true when a part was completed, the time to learn from it.
+  bool NextPane() {
+    if (panes_ < panes_per_part_) {
+      ++panes_;
+      return false;
+    }
+    panes_ = 1;
+    current_ = (current_ + 1) % kParts;
+    parts_[current_].Clear();
+    return true;
+  }
+  void Add(const Sketch& sketch) { parts_[current_].Merge(sketch); }
+  // Oldest first, so that ties fall the same way after a restart.
+  Sketch Merged() const {
+    Sketch merged = empty_;
+    for (std::size_t i = 1; i <= kParts; ++i) merged.Merge(parts_[(current_ + i) % kParts]);
+    return merged;
+  }
+
+  void Encode(ByteWriter* out) const {
+    out->Varint(static_cast<std::uint64_t>(panes_));
+    for (std::size_t i = 1; i <= kParts; ++i) parts_[(current_ + i) % kParts].Encode(out);
+  }
+  void Decode(ByteReader* in) {
+    const std::uint64_t panes = in->Varint();
+    if (panes > static_cast<std::uint64_t>(panes_per_part_)) in->Fail();
+    for (Sketch& part : parts_) part = Sketch::Decode(in);
+    current_ = kParts - 1;
+    panes_ = in->ok() ? static_cast<int>(panes) : 0;
+  }
+
+ private:
+  int panes_per_part_;
+  int panes_ = 0;  // of the current part
+  std::size_t current_ = 0;
+  Sketch empty_;
+  std::vector<Sketch> parts_;
+};
+
+}  // namespace tocsin

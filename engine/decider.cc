@@ -1,0 +1,259 @@
+#include "engine/decider.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/labels.h"
+#include "core/status_macros.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kSnapshotVersion = "decider-1";
+// A fact that is delivered again (at-least-once sources) within this time is the same fact.
+constexpr DurationUs kFactMemory = kHourUs;
+
+SeriesSpec SpecOf(const Detector& detector) {
+  SeriesSpec spec = detector.Spec();
+  const std::vector<Measure> impact = ImpactMeasures();
+  spec.measures.insert(spec.measures.end(), impact.begin(), impact.end());
+  return spec;
+}
+
+// Canonical text of a stanza, so that state is kept exactly when nothing about it changed.
+void AppendStanza(const ConfigNode& node, std::string* text) {
+  *text += static_cast<char>('0' + static_cast<int>(node.kind));
+  *text += node.scalar + '\n';
+  for (const auto& [key, value] : node.map) {
+    *text += key + '=';
+    AppendStanza(value, text);
+  }
+  for (const ConfigNode& item : node.list) AppendStanza(item, text);
+}
+
+// What the state of a detector's series and their keys depend on beside its stanza.
+std::string AggregationText(const Plan& plan, std::size_t index) {
+  const Aggregation& aggregation = plan.aggregations()[index];
+  std::string text = std::to_string(plan.pane()) + ' ' + std::to_string(aggregation.delay) + ' ' +
+                     std::to_string(plan.scope_fields());
+  for (const std::string& name : aggregation.by_names) text += ' ' + name;
+  return text + '\n';
+}
+
+}  // namespace
+
+Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detector>>& detectors) {
+  PlanOptions options;
+  options.scope = config.scope;
+  options.pane = config.pane;
+  for (const InputConfig& input : config.inputs) options.inputs.push_back({input.name, input.delay});
+  std::vector<SeriesSpec> specs;
+  for (const std::unique_ptr<Detector>& detector : detectors) specs.push_back(SpecOf(*detector));
+  return Plan::Compile(std::move(options), specs);
+}
+
+Decider::Decider(const Config* config, const Plan* plan,
+                 const std::vector<std::unique_ptr<Detector>>* detectors, Executor executor)
+    : config_(config),
+      plan_(plan),
+      executor_(std::move(executor)),
+      assembler_(plan),
+      correlator_(*config) {
+  for (std::size_t i = 0; i < detectors->size(); ++i) {
+    const Detector* detector = (*detectors)[i].get();
+    sets_.emplace_back(detector, i, plan, config->limits.series_max);
+    std::string text = AggregationText(*plan, plan->AggregationOf(i));
+    for (const DetectorConfig& stanza : config->detectors) {
+      if (stanza.name == detector->common().name) AppendStanza(stanza.node, &text);
+    }
+    fingerprints_.push_back(HashBytes(text).Hex());
+  }
+}
+
+absl::Status Decider::Append(std::string_view record) { return assembler_.Append(record); }
+
+std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact> facts, TimeUs tick) {
+  std::erase_if(seen_facts_, [&](const auto& seen) { return seen.second + kFactMemory < tick; });
+  std::vector<std::pair<std::string, Fact>> scoped;
+  std::vector<LabelView> labels;
+  std::array<char, 12> scratch;
+  for (Fact& fact : facts) {
+    if (!seen_facts_.emplace(fact.id, tick).second) continue;
+    const Event event = fact.AsEvent(&labels);
+    std::string scope;
+    for (const FieldRef& field : plan_->scope()) AppendKeyPart(field.Get(event, scratch), &scope);
+    scoped.emplace_back(std::move(scope), std::move(fact));
+  }
+  return scoped;
+}
+
+bool Decider::Step(Decision* decision) {
+  AssembledTick tick;
+  if (!assembler_.Next(&tick)) return false;
+  *decision = Decision();
+  decision->tick = tick.tick;
+  decision->partial = tick.partial;
+  ++counters_.ticks;
+  if (tick.partial) ++counters_.partial_ticks;
+  const auto table_of = [&](std::size_t aggregation) {
+    const std::optional<PaneTable>& table = tick.tables[aggregation];
+    return table ? &*table : nullptr;
+  };
+  users_.Add(tick.tick, table_of(plan_->users_aggregation()), plan_->users_slot());
+
+  std::vector<TitledChange> changes;
+  std::vector<SignalImpact> impacts;
+  for (Signal& orphan : orphans_) {
+    orphan.cleared_at = tick.tick;
+    changes.push_back({{SignalChangeKind::kCleared, orphan}, ""});
+  }
+  orphans_.clear();
+  const auto recent_deploy = [&](std::string_view scope) {
+    return correlator_.RecentDeploy(scope, tick.tick);
+  };
+  for (std::size_t i = 0; i < sets_.size(); ++i) {
+    sets_[i].Step({.tick = tick.tick, .partial = tick.partial, .recent_deploy = recent_deploy},
+                  table_of(plan_->AggregationOf(i)), executor_, &changes, &impacts);
+  }
+  std::sort(changes.begin(), changes.end(), [](const TitledChange& a, const TitledChange& b) {
+    return SignalBefore(a.change.signal, b.change.signal);
+  });
+  std::sort(impacts.begin(), impacts.end(),
+            [](const SignalImpact& a, const SignalImpact& b) { return a.signal < b.signal; });
+
+  const std::vector<std::pair<std::string, Fact>> facts =
+      ScopedFacts(std::move(tick.facts), tick.tick);
+  const std::vector<ScopeUsers> users = users_.Counts();
+  CorrelatorOutput output;
+  correlator_.Tick({.tick = tick.tick,
+                    .pane_end = tick.tick,
+                    .partial = tick.partial,
+                    .changes = changes,
+                    .impacts = impacts,
+                    .facts = facts,
+                    .users = users},
+                   &output);
+  for (TitledChange& change : changes) decision->signals.push_back(std::move(change.change));
+  decision->incidents = std::move(output.lines);
+  decision->notifications = std::move(output.notifications);
+  last_tick_ = tick.tick;
+  WriteLines(decision);
+  return true;
+}
+
+void Decider::WriteLines(Decision* decision) {
+  for (const SignalChange& change : decision->signals) {
+    if (change.kind == SignalChangeKind::kFired) ++counters_.signals_fired;
+    JsonWriter json;
+    change.signal.WriteJson(/*with_state=*/true, &json);
+    decision->lines.push_back({LineKind::kSignal, decision->tick, json.Take()});
+  }
+  for (const Incident& incident : decision->incidents) {
+    if (incident.revision == 1) ++counters_.incidents_opened;
+    decision->lines.push_back({LineKind::kIncident, decision->tick, incident.ToJson()});
+  }
+  for (const Notification& notification : decision->notifications) {
+    const bool trigger = notification.action == NotificationAction::kTrigger;
+    if (trigger && notification.pages) ++counters_.pages;
+  }
+}
+
+std::size_t Decider::series() const {
+  std::size_t series = 0;
+  for (const SeriesSet& set : sets_) series += set.size();
+  return series;
+}
+
+std::int64_t Decider::series_over_limit() const {
+  std::int64_t over = 0;
+  for (const SeriesSet& set : sets_) over += set.evicted() + set.refused();
+  return over;
+}
+
+std::string Decider::Encode() const {
+  ByteWriter out;
+  out.Bytes(kSnapshotVersion);
+  out.Signed(last_tick_);
+  out.Signed(counters_.ticks);
+  out.Signed(counters_.partial_ticks);
+  out.Signed(counters_.signals_fired);
+  out.Signed(counters_.incidents_opened);
+  out.Signed(counters_.pages);
+  ByteWriter assembler;
+  assembler_.Encode(&assembler);
+  out.Bytes(assembler.view());
+  ByteWriter correlator;
+  correlator_.Encode(&correlator);
+  out.Bytes(correlator.view());
+  ByteWriter users;
+  users_.Encode(&users);
+  out.Bytes(users.view());
+  out.Varint(seen_facts_.size());
+  for (const auto& [id, tick] : seen_facts_) {
+    out.Bytes(id);
+    out.Signed(tick);
+  }
+  // What would be orphaned stays readable without knowing the detector: its firing signals apart.
+  out.Varint(sets_.size() + (orphans_.empty() ? 0 : 1));
+  for (std::size_t i = 0; i < sets_.size(); ++i) {
+    out.Bytes(sets_[i].detector().common().name);
+    out.Bytes(fingerprints_[i]);
+    const std::vector<Signal> firing = sets_[i].Firing();
+    out.Varint(firing.size());
+    for (const Signal& signal : firing) signal.Encode(&out);
+    ByteWriter state;
+    sets_[i].Encode(&state);
+    out.Bytes(state.view());
+  }
+  if (!orphans_.empty()) {
+    out.Bytes("");
+    out.Bytes("");
+    out.Varint(orphans_.size());
+    for (const Signal& signal : orphans_) signal.Encode(&out);
+    out.Bytes("");
+  }
+  return out.Take();
+}
+
+absl::Status Decider::Restore(std::string_view snapshot) {
+  const absl::Status damaged = absl::DataLossError("the snapshot is malformed");
+  ByteReader in(snapshot);
+  if (in.Bytes() != kSnapshotVersion) {
+    return absl::UnimplementedError("the snapshot is of another version of tocsin");
+  }
+  last_tick_ = in.Signed();
+  counters_.ticks = in.Signed();
+  counters_.partial_ticks = in.Signed();
+  counters_.signals_fired = in.Signed();
+  counters_.incidents_opened = in.Signed();
+  counters_.pages = in.Signed();
+  ByteReader assembler(in.Bytes());
+  assembler_.Decode(&assembler);
+  ByteReader correlator(in.Bytes());
+  correlator_.Decode(&correlator);
+  ByteReader users(in.Bytes());
+  users_.Decode(&users);
+  if (!assembler.Done() || !correlator.Done() || !users.Done()) return damaged;
+  for (std::size_t i = in.Count(2); i > 0 && in.ok(); --i) {
+    std::string id(in.Bytes());
+    seen_facts_[std::move(id)] = in.Signed();
+  }
+  for (std::size_t i = in.Count(4); i > 0 && in.ok(); --i) {
+    const std::string_view name = in.Bytes();
+    const std::string_view fingerprint = in.Bytes();
+    std::vector<Signal> firing;
+    for (std::size_t n = in.Count(); n > 0 && in.ok(); --n) firing.push_back(Signal::Decode(&in));
+    ByteReader state(in.Bytes());
+    bool kept = false;
+    for (std::size_t set = 0; set < sets_.size() && in.ok(); ++set) {
+      if (sets_[set].detector().common().name != name || fingerprints_[set] != fingerprint) continue;
+      sets_[set].Decode(&state);
+      if (!state.Done()) return damaged;
+      kept = true;
+    }
+    if (!kept) std::move(firing.begin(), firing.end(), std::back_inserter(orphans_));
+  }
+  return in.Done() ? absl::OkStatus() : damaged;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,287 @@
+#include "engine/series_set.h"
+
+#include <algorithm>
+
+#include "core/labels.h"
+#include "core/string_hash.h"
+
+namespace tocsin {
+namespace {
+
+// A series without events for this long may make room for a new one.
+constexpr DurationUs kIdleMin = kHourUs;
+constexpr TimeUs kEvicted = INT64_MAX;
+
+bool KeyBefore(const auto& a, const auto& b) { return a->key < b->key; }
+
+void EncodeImpact(const SignalImpact& impact, ByteWriter* out) {
+  out->Signed(impact.total);
+  out->Signed(impact.failed);
+  out->Signed(impact.failed_transactions);
+  out->Double(impact.failed_amount);
+  impact.failed_users.Encode(out);
+  out->Bool(impact.capped);
+}
+
+SignalImpact DecodeImpact(ByteReader* in) {
+  SignalImpact impact;
+  impact.total = in->Signed();
+  impact.failed = in->Signed();
+  impact.failed_transactions = in->Signed();
+  impact.failed_amount = in->Double();
+  impact.failed_users = HyperLogLog::Decode(in);
+  impact.capped = in->Bool();
+  return impact;
+}
+
+}  // namespace
+
+std::vector<Measure> ImpactMeasures() {
+  return {Measure::Count(),
+          Measure::CountFailed(),
+          {.filter = MeasureFilter::kFailedTransaction},
+          {.kind = MeasureKind::kSum, .filter = MeasureFilter::kFailed, .amount = true},
+          Measure::Distinct(Field::kUser, MeasureFilter::kFailed)};
+}
+
+SeriesSet::SeriesSet(const Detector* detector, std::size_t spec, const Plan* plan,
+                     std::size_t series_max)
+    : detector_(detector),
+      spec_(spec),
+      plan_(plan),
+      series_max_(series_max),
+      aggregation_(&plan->aggregations()[plan->AggregationOf(spec)]),
+      impact_measure_(plan->SlotsOf(spec).size() - ImpactMeasures().size()) {}
+
+SpecCells SeriesSet::CellsOf(const Series& series) const {
+  return {.cell = series.cell, .slots = &plan_->SlotsOf(spec_)};
+}
+
+SeriesSet::Series* SeriesSet::Find(std::string_view key) {
+  const auto found = index_.find(key);
+  return found == index_.end() ? nullptr : found->second;
+}
+
+std::vector<SeriesSet::Series*> SeriesSet::Idle(TimeUs tick) const {
+  std::vector<Series*> idle;
+  for (const std::unique_ptr<Series>& series : series_) {
+    if (!series->rule.firing() && series->seen + kIdleMin <= tick) idle.push_back(series.get());
+  }
+  // By key within equal times, because series_ is in key order.
+  std::stable_sort(idle.begin(), idle.end(),
+                   [](const Series* a, const Series* b) { return a->seen < b->seen; });
+  return idle;
+}
+
+SeriesSet::Series* SeriesSet::Insert(std::string_view key, TimeUs tick) {
+  auto series = std::make_unique<Series>();
+  series->key = std::string(key);
+  series->scope = std::string(plan_->ScopeOf(key));
+  series->state = detector_->NewSeries();
+  series->seen = tick;
+  Series* raw = series.get();
+  fresh_.push_back(std::move(series));
+  index_.emplace(raw->key, raw);
+  return raw;
+}
+
+void SeriesSet::TakeRows(const PaneTable& table, TimeUs tick) {
+  std::vector<std::uint32_t> unknown;
+  for (std::uint32_t row = 0; row < table.rows(); ++row) {
+    Series* series = Find(table.key(row));
+    if (series == nullptr) {
+      unknown.push_back(row);
+      continue;
+    }
+    series->cell = table.Cell(row);
+    series->seen = tick;
+  }
+  if (unknown.empty()) return;
+  // Key order, so that which series meet the limit does not depend on arrival.
+  std::sort(unknown.begin(), unknown.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return table.key(a) < table.key(b);
+  });
+  TakeNewRows(table, unknown, tick);
+  std::erase_if(series_, [](const auto& series) { return series->seen == kEvicted; });
+  const std::size_t middle = series_.size();
+  std::move(fresh_.begin(), fresh_.end(), std::back_inserter(series_));
+  fresh_.clear();
+  const auto mid = series_.begin() + static_cast<std::ptrdiff_t>(middle);
+  std::sort(mid, series_.end(), KeyBefore<std::unique_ptr<Series>, std::unique_ptr<Series>>);
+  std::inplace_merge(series_.begin(), mid, series_.end(),
+                     KeyBefore<std::unique_ptr<Series>, std::unique_ptr<Series>>);
+}
+
+void SeriesSet::TakeNewRows(const PaneTable& table, const std::vector<std::uint32_t>& rows,
+                            TimeUs tick) {
+  std::vector<Series*> idle;
+  std::size_t victim = 0;
+  if (series_.size() + rows.size() > series_max_) idle = Idle(tick);
+  for (const std::uint32_t row : rows) {
+    if (series_.size() - victim + fresh_.size() >= series_max_) {
+      if (victim == idle.size()) {
+        TakeAsOther(table, row, tick);
+        continue;
+      }
+      Series* evicted = idle[victim++];
+      index_.erase(evicted->key);
+      evicted->seen = kEvicted;
+      ++evicted_;
+    }
+    Insert(table.key(row), tick)->cell = table.Cell(row);
+  }
+}
+
+void SeriesSet::TakeAsOther(const PaneTable& table, std::uint32_t row, TimeUs tick) {
+  ++refused_;
+  const TableLayout& layout = aggregation_->layout;
+  const std::string key = layout.OtherKey(table.key(row));
+  if (!overflow_) overflow_.emplace(&layout);
+  if (!overflow_->FindRow(key)) {
+    // What was past the cap of its pane is there already.
+    if (const std::optional<std::uint32_t> capped = table.FindRow(key)) {
+      overflow_->MergeRow(table, *capped, key);
+    }
+  }
+  if (table.key(row) != key) overflow_->MergeRow(table, row, key);
+  Series* series = Find(key);
+  if (series == nullptr) series = Insert(key, tick);
+  series->cell = overflow_->Cell(*overflow_->FindRow(key));
+  series->seen = tick;
+}
+
+void SeriesSet::Step(const Context& context, const PaneTable* table, const Executor& executor,
+                     std::vector<TitledChange>* changes, std::vector<SignalImpact>* impacts) {
+  for (const std::unique_ptr<Series>& series : series_) series->cell = CellView();
+  overflow_.reset();
+  if (table != nullptr) TakeRows(*table, context.tick);
+  PaneContext pane;
+  pane.tick = context.tick;
+  pane.pane = plan_->pane();
+  pane.end = context.tick - aggregation_->delay;
+  pane.start = pane.end - pane.pane;
+  pane.partial = context.partial;
+  std::string_view scope;
+  bool recent_deploy = false;
+  bool first = true;
+  for (const std::unique_ptr<Series>& series : series_) {
+    // Keys begin with the scope, so equal scopes are neighbours.
+    if (first || series->scope != scope) {
+      scope = series->scope;
+      recent_deploy = context.recent_deploy(scope);
+      first = false;
+    }
+    series->context = pane;
+    series->context.recent_deploy = recent_deploy;
+    series->context.firing = series->rule.firing();
+  }
+  executor(series_.size(), [this](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) Update(series_[i].get());
+  });
+  for (const std::unique_ptr<Series>& series : series_) Collect(series.get(), changes, impacts);
+}
+
+void SeriesSet::Update(Series* series) const {
+  series->reading = series->state->Update(series->context, CellsOf(*series));
+  series->change = series->rule.Step(detector_->common(), series->context, series->reading);
+}
+
+void SeriesSet::AddImpact(const Series& series, SignalImpact* impact) const {
+  const SpecCells cells = CellsOf(series);
+  impact->total += cells.Count(impact_measure_);
+  impact->failed += cells.Count(impact_measure_ + 1);
+  impact->failed_transactions += cells.Count(impact_measure_ + 2);
+  impact->failed_amount += cells.Sum(impact_measure_ + 3);
+  impact->failed_users.Merge(cells.Distinct(impact_measure_ + 4));
+  impact->capped = impact->capped || aggregation_->layout.IsOther(series.key);
+}
+
+Signal SeriesSet::NewSignal(const Series& series, TimeUs onset) const {
+  const DetectorCommon& common = detector_->common();
+  Signal signal;
+  signal.id = SignalId(common.name, series.key, series.context.tick);
+  signal.detector = common.name;
+  signal.kind = common.kind;
+  signal.scope = series.scope;
+  signal.series = LabelsFromKey(aggregation_->by_names, series.key);
+  signal.degraded_only = common.degraded_only;
+  signal.onset = onset;
+  signal.fired_at = series.context.tick;
+  return signal;
+}
+
+void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
+                        std::vector<SignalImpact>* impacts) const {
+  const bool hurting = series->rule.firing() || series->rule.pending_since() != kNoTime;
+  if (hurting) AddImpact(*series, &series->since_onset);
+  if (series->change) {
+    const RuleChange& change = *series->change;
+    const bool cleared = change.kind == SignalChangeKind::kCleared;
+    if (change.kind == SignalChangeKind::kFired) {
+      series->signal = NewSignal(*series, change.onset);
+    }
+    Signal& signal = *series->signal;
+    const LevelReading& level = series->reading.level[static_cast<std::size_t>(change.slot)];
+    signal.value = level.value;
+    signal.threshold = level.threshold;
+    signal.evidence = series->state->Explain();
+    if (cleared) {
+      signal.cleared_at = series->context.tick;
+    } else {
+      signal.classification = series->state->Classification();
+      signal.level = detector_->CapLevel(
+          detector_->common().level[static_cast<std::size_t>(change.slot)].level,
+          signal.classification);
+      signal.category = detector_->CategoryOf(signal.classification);
+    }
+    changes->push_back({{change.kind, signal}, detector_->Title(signal)});
+    if (cleared) series->signal.reset();
+  }
+  if (series->signal) {
+    series->since_onset.signal = series->signal->id;
+    impacts->push_back(std::move(series->since_onset));
+    series->since_onset = SignalImpact();
+  } else if (!hurting) {
+    series->since_onset = SignalImpact();
+  }
+}
+
+std::vector<Signal> SeriesSet::Firing() const {
+  std::vector<Signal> firing;
+  for (const std::unique_ptr<Series>& series : series_) {
+    if (series->signal) firing.push_back(*series->signal);
+  }
+  return firing;
+}
+
+void SeriesSet::Encode(ByteWriter* out) const {
+  out->Signed(evicted_);
+  out->Signed(refused_);
+  out->Varint(series_.size());
+  for (const std::unique_ptr<Series>& series : series_) {
+    out->Bytes(series->key);
+    out->Signed(series->seen);
+    series->rule.Encode(out);
+    series->state->Encode(out);
+    EncodeImpact(series->since_onset, out);
+    out->Bool(series->signal.has_value());
+    if (series->signal) series->signal->Encode(out);
+  }
+}
+
+void SeriesSet::Decode(ByteReader* in) {
+  evicted_ = in->Signed();
+  refused_ = in->Signed();
+  for (std::size_t i = in->Count(4); i > 0 && in->ok(); --i) {
+    Series* series = Insert(in->Bytes(), kNoTime);
+    series->seen = in->Signed();
+    series->rule.Decode(in);
+    series->state->Decode(in);
+    series->since_onset = DecodeImpact(in);
+    if (in->Bool()) series->signal = Signal::Decode(in);
+  }
+  series_ = std::move(fresh_);  // encoded in key order
+  fresh_.clear();
+}
+
+}  // namespace tocsin

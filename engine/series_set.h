@@ -1,0 +1,105 @@
+// All series of one detector: their state, stepped once a tick.
+//
+//   SeriesSet set(&detector, spec_index, &plan);
+//   set.Step(tick, table, recent_deploy, executor, &changes, &impacts);
+//
+// A series begins with its first pane that has events and is updated for every tick from then on.
+// Updates of different series are independent and go through the executor; everything that is visible
+// outside is collected afterwards and sorted. Past the configured number of series the least recently
+// seen idle one is evicted (ties by key); where none is idle, new keys count as (other) of their scope,
+// a series that exists beside the limit.
+// Also remembers who was hurt on a series from the onset of a breach on, so that a signal can say it
+// when it fires. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "core/signal.h"
+#include "correlate/correlator.h"
+#include "detectors/detector.h"
+#include "detectors/state_machine.h"
+#include "engine/executor.h"
+#include "panes/plan.h"
+
+namespace tocsin {
+
+// The measures that say who was hurt; appended to every detector's own.
+std::vector<Measure> ImpactMeasures();
+
+class SeriesSet {
+ public:
+  // All outlive the set. `series_max` as configured.
+  SeriesSet(const Detector* detector, std::size_t spec, const Plan* plan, std::size_t series_max);
+
+  struct Context {
+    TimeUs tick = 0;
+    bool partial = false;
+    // Whether the scope had a deploy within the last 30 min; called before the parallel part.
+    absl::FunctionRef<bool(std::string_view scope)> recent_deploy;
+  };
+  // `table` may be null: nothing was measured. Changes and impacts are appended, sorted by series.
+  void Step(const Context& context, const PaneTable* table, const Executor& executor,
+            std::vector<TitledChange>* changes, std::vector<SignalImpact>* impacts);
+
+  std::size_t size() const { return series_.size(); }
+  std::int64_t evicted() const { return evicted_; }
+  std::int64_t refused() const { return refused_; }
+  const Detector& detector() const { return *detector_; }
+  // Firing signals, for a configuration that no longer has this detector.
+  std::vector<Signal> Firing() const;
+
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  struct Series {
+    std::string key;
+    std::string scope;
+    std::unique_ptr<SeriesState> state;
+    RuleState rule;
+    std::optional<Signal> signal;  // while firing
+    SignalImpact since_onset;      // while a breach is pending
+    TimeUs seen = kNoTime;         // last tick with events; kEvicted: to be removed
+
+    // Of the tick being decided.
+    CellView cell;
+    PaneContext context;
+    std::optional<RuleChange> change;
+    Reading reading;
+  };
+
+  void TakeRows(const PaneTable& table, TimeUs tick);
+  void TakeNewRows(const PaneTable& table, const std::vector<std::uint32_t>& rows, TimeUs tick);
+  void TakeAsOther(const PaneTable& table, std::uint32_t row, TimeUs tick);
+  Series* Find(std::string_view key);
+  Series* Insert(std::string_view key, TimeUs tick);
+  std::vector<Series*> Idle(TimeUs tick) const;
+  void Update(Series* series) const;
+  SpecCells CellsOf(const Series& series) const;
+  void AddImpact(const Series& series, SignalImpact* impact) const;
+  void Collect(Series* series, std::vector<TitledChange>* changes,
+               std::vector<SignalImpact>* impacts) const;
+  Signal NewSignal(const Series& series, TimeUs onset) const;
+
+  const Detector* detector_;
+  std::size_t spec_;
+  const Plan* plan_;
+  std::size_t series_max_;
+  const Aggregation* aggregation_;
+  std::size_t impact_measure_;  // index of the first of ImpactMeasures in the spec
+  std::vector<std::unique_ptr<Series>> series_;  // by key
+  absl::flat_hash_map<std::string_view, Series*, StringHash> index_;
+  std::vector<std::unique_ptr<Series>> fresh_;   // of this tick, not yet merged into series_
+  std::optional<PaneTable> overflow_;            // of this tick: rows that count as (other)
+  std::int64_t evicted_ = 0;
+  std::int64_t refused_ = 0;
+};
+
+}  // namespace tocsin

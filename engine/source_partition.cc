@@ -1,0 +1,384 @@
+#include "engine/source_partition.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "core/labels.h"
+#include "core/limits.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kCommitVersion = "t1";
+
+// Splits at spaces; commits are short.
+std::vector<std::string_view> Words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const std::size_t space = text.find(' ');
+    words.push_back(text.substr(0, space));
+    if (space == std::string_view::npos) break;
+    text.remove_prefix(space + 1);
+  }
+  return words;
+}
+
+bool ParseInteger(std::string_view text, std::int64_t* value) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), *value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size();
+}
+
+}  // namespace
+
+SourcePartition::SourcePartition(Options options)
+    : options_(std::move(options)),
+      pane_(options_.plan->pane()),
+      delay_(options_.plan->InputDelay(options_.input)),
+      delay_max_(options_.plan->DelayMax(options_.input)) {
+  const std::vector<Aggregation>& all = options_.plan->aggregations();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].Reads(options_.input)) {
+      local_.push_back({static_cast<std::uint32_t>(i), &all[i]});
+    }
+  }
+}
+
+std::int64_t SourcePartition::next_offset() const {
+  return held_.empty() ? next_offset_ : held_.front().record.offset;
+}
+
+void SourcePartition::Feed(const SourceRecord& record) {
+  if (record.offset < replay_until_) {
+    const bool dropped = std::any_of(
+        dropped_.begin(), dropped_.end(),
+        [&](const DroppedRecord& one) { return one.offset == record.offset; });
+    if (!dropped) Decode(record, Mode::kReplay);
+    return;
+  }
+  ++counters_.records;
+  counters_.bytes += static_cast<std::int64_t>(record.bytes.size());
+  next_offset_ = record.next_offset;
+  if (record.timestamp != kNoTime) {
+    clock_.set_trust(record.append_time ? SourceClock::Trust::kAppendTime
+                                        : SourceClock::Trust::kProducerTime);
+  }
+  Decode(record, Mode::kNormal);
+}
+
+void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
+  mode_ = mode;
+  record_ = record;
+  record_time_ = kNoTime;
+  hold_record_ = false;
+  release_after_ = false;
+  drop_after_ = false;
+  const std::int64_t undecodable = counters_.undecodable;
+  // With a timestamp the record's place in time is known before it is decoded, without one only when
+  // its first event is.
+  const bool decode_now = record.timestamp == kNoTime || TimeIsKnown(record.timestamp);
+  if (decode_now) options_.decoder->Decode(record.bytes, record.timestamp, this);
+  if (drop_after_) DropHeld();
+  if (hold_record_) {
+    // It is decoded again later and counted then.
+    counters_.undecodable = undecodable;
+    Hold(record);
+  }
+  if (release_after_) ReleaseHeld();
+}
+
+bool SourcePartition::TimeIsKnown(TimeUs time) {
+  record_time_ = time;
+  switch (mode_) {
+    case Mode::kReplay:
+      // Every record that was accepted has moved the clock at least this far.
+      if (time > clock_.now()) mode_ = Mode::kIgnore;
+      return true;
+    case Mode::kQuarantine:
+    case Mode::kIgnore:
+      return true;
+    case Mode::kForced:
+      AcceptTime(time);
+      return true;
+    case Mode::kNormal:
+      break;
+  }
+  switch (clock_.Offer(time)) {
+    case SourceClock::Decision::kAccept:
+      break;
+    case SourceClock::Decision::kHold:
+      hold_record_ = true;
+      return false;
+    case SourceClock::Decision::kReleaseHeld:
+      // In order: the held ones first, so this one waits until the decoder is free.
+      hold_record_ = true;
+      release_after_ = true;
+      return false;
+    case SourceClock::Decision::kDropHeld:
+      // They are only counted, which can wait until the decoder is free.
+      drop_after_ = true;
+      break;
+  }
+  AcceptTime(time);
+  return true;
+}
+
+void SourcePartition::Hold(const SourceRecord& record) {
+  held_.push_back({.record = record, .bytes = std::string(record.bytes)});
+  held_.back().record.bytes = {};
+}
+
+void SourcePartition::ReleaseHeld() {
+  std::vector<HeldRecord> held = std::move(held_);
+  held_.clear();
+  for (HeldRecord& one : held) {
+    one.record.bytes = one.bytes;
+    Decode(one.record, Mode::kForced);
+  }
+}
+
+void SourcePartition::DropHeld() {
+  std::vector<HeldRecord> held = std::move(held_);
+  held_.clear();
+  for (HeldRecord& one : held) {
+    one.record.bytes = one.bytes;
+    Decode(one.record, Mode::kQuarantine);
+    dropped_.push_back({.offset = one.record.offset, .time = record_time_});
+    const std::int64_t oldest = OldestOffset();
+    std::erase_if(dropped_, [&](const DroppedRecord& known) { return known.offset < oldest; });
+    if (dropped_.size() <= kDroppedMax) continue;
+    // The one that the clock will pass last.
+    dropped_.erase(std::max_element(
+        dropped_.begin(), dropped_.end(),
+        [](const DroppedRecord& a, const DroppedRecord& b) { return a.time < b.time; }));
+  }
+}
+
+void SourcePartition::AcceptTime(TimeUs time) {
+  clock_.Accept(time);
+  const TimeUs tick = FloorTo(clock_.now(), pane_);
+  if (last_tick_ == kNoTime) {
+    // A source's first record makes all earlier ticks empty.
+    last_tick_ = tick;
+    close_offset_ = record_.offset;
+  } else if (tick > last_tick_) {
+    CloseThrough(tick, record_.offset);
+  }
+}
+
+void SourcePartition::CloseIdle(TimeUs tick) {
+  tick = FloorTo(tick, pane_);
+  if (!held_.empty() || (last_tick_ != kNoTime && tick <= last_tick_)) return;
+  if (last_tick_ == kNoTime) last_tick_ = tick - pane_;
+  clock_.AdvanceTo(tick);
+  CloseThrough(tick, next_offset_);
+}
+
+void SourcePartition::End() {
+  ReleaseHeld();
+  TimeUs tick = last_tick_ == kNoTime ? kNoTime : last_tick_ + pane_;
+  for (const OpenPane& open : panes_) tick = std::max(tick, open.start + pane_ + delay_max_);
+  if (tick == kNoTime) tick = 0;  // no record at all: one empty batch says so
+  if (last_tick_ == kNoTime) last_tick_ = tick - pane_;
+  CloseThrough(tick, next_offset_);
+  batches_.back().last = true;
+}
+
+TimeUs SourcePartition::NextTickWithData(TimeUs through) const {
+  TimeUs next = through;
+  for (const OpenPane& open : panes_) {
+    if (!open.facts.empty()) {
+      const TimeUs tick = open.start + pane_ + delay_;
+      if (tick > last_tick_) next = std::min(next, tick);
+    }
+    for (std::size_t i = 0; i < open.tables.size(); ++i) {
+      if (open.tables[i].rows() == 0) continue;
+      const TimeUs tick = open.start + pane_ + local_[i].aggregation->delay;
+      if (tick > last_tick_) next = std::min(next, tick);
+    }
+  }
+  return next;
+}
+
+void SourcePartition::CloseThrough(TimeUs tick, std::int64_t close_offset) {
+  while (last_tick_ < tick) {
+    const TimeUs next = NextTickWithData(tick);
+    batches_.push_back(MakeBatch(next));
+    last_tick_ = next;
+    std::erase_if(panes_, [&](const OpenPane& open) {
+      return open.start + pane_ + delay_max_ <= last_tick_;
+    });
+  }
+  close_offset_ = close_offset;
+}
+
+PaneBatch SourcePartition::MakeBatch(TimeUs tick) {
+  PaneBatch batch;
+  batch.source = options_.source;
+  batch.first_tick = sent_any_ ? last_tick_ + pane_ : kNoTime;
+  batch.tick = tick;
+  sent_any_ = true;
+  for (OpenPane& open : panes_) {
+    if (open.start + pane_ + delay_ == tick) {
+      batch.facts = std::move(open.facts);
+      open.facts.clear();
+    }
+    for (std::size_t i = 0; i < open.tables.size(); ++i) {
+      const Aggregation* aggregation = local_[i].aggregation;
+      if (open.start + pane_ + aggregation->delay != tick || open.tables[i].rows() == 0) continue;
+      counters_.capped += open.tables[i].capped();
+      batch.tables.emplace_back(local_[i].index, std::move(open.tables[i]));
+      open.tables[i] = PaneTable(&aggregation->layout);
+    }
+  }
+  std::sort(batch.facts.begin(), batch.facts.end(), FactBefore);
+  return batch;
+}
+
+void SourcePartition::OnEvent(const Event& event) {
+  if (record_time_ == kNoTime) {
+    if (hold_record_) return;
+    if (!TimeIsKnown(event.time)) {
+      record_time_ = kNoTime;
+      return;
+    }
+  }
+  if (mode_ == Mode::kIgnore) return;
+  const bool counts = mode_ != Mode::kReplay;
+  if (counts) ++counters_.events;
+  if (mode_ == Mode::kQuarantine || event.time > record_time_ + kAheadMax) {
+    if (!counts) return;
+    ++counters_.quarantined;
+    Sample("time too far ahead", record_.bytes);
+    return;
+  }
+  if (FloorTo(event.time, pane_) + pane_ + delay_ <= last_tick_ && counts) {
+    ++counters_.late;
+    Sample("late", record_.bytes);
+  }
+  Accumulate(event);
+}
+
+void SourcePartition::Accumulate(const Event& event) {
+  const TimeUs start = FloorTo(event.time, pane_);
+  if (Fact::Keeps(event)) KeepFact(event, start);
+  if (start + pane_ + delay_max_ <= last_tick_) return;
+  OpenPane* pane = PaneAt(start);
+  const std::uint32_t type_bit = 1u << static_cast<int>(event.type);
+  std::array<char, 12> scratch;
+  for (std::size_t i = 0; i < local_.size(); ++i) {
+    const Aggregation& aggregation = *local_[i].aggregation;
+    if ((aggregation.where.type_mask() & type_bit) == 0) continue;
+    if (start + pane_ + aggregation.delay <= last_tick_) continue;
+    if (!aggregation.where.Matches(event)) continue;
+    key_.clear();
+    for (const FieldRef& field : aggregation.by) AppendKeyPart(field.Get(event, scratch), &key_);
+    PaneTable& table = pane->tables[i];
+    table.Accumulate(table.Row(key_), event);
+    pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
+  }
+}
+
+void SourcePartition::KeepFact(const Event& event, TimeUs pane_start) {
+  if (pane_start + pane_ + delay_ <= last_tick_) {
+    // Its own pane is closed: an alarm is never dropped for being late, it rides in the earliest open
+    // one. Read again after a restart, it was sent already if something was closed since.
+    if (mode_ == Mode::kReplay && record_.offset < close_offset_) return;
+    pane_start = last_tick_ - delay_;
+  }
+  OpenPane* pane = PaneAt(pane_start);
+  if (pane->facts.size() >= limits::kPaneFactsMax) {
+    ++counters_.capped;
+    return;
+  }
+  Fact fact = Fact::FromEvent(event);
+  const bool known = std::any_of(pane->facts.begin(), pane->facts.end(),
+                                 [&](const Fact& other) { return other.id == fact.id; });
+  if (known) return;
+  pane->facts.push_back(std::move(fact));
+  pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
+}
+
+SourcePartition::OpenPane* SourcePartition::PaneAt(TimeUs start) {
+  // Nearly every event falls into the newest panes.
+  auto at = panes_.end();
+  while (at != panes_.begin() && std::prev(at)->start >= start) --at;
+  if (at != panes_.end() && at->start == start) return &*at;
+  OpenPane pane;
+  pane.start = start;
+  pane.oldest_offset = INT64_MAX;
+  for (const LocalAggregation& local : local_) pane.tables.emplace_back(&local.aggregation->layout);
+  return &*panes_.insert(at, std::move(pane));
+}
+
+void SourcePartition::OnUndecodable(std::string_view bytes, std::string_view reason) {
+  // A record that is held is decoded again later and counted then.
+  if (mode_ == Mode::kReplay || mode_ == Mode::kIgnore || hold_record_) return;
+  ++counters_.undecodable;
+  Sample(reason, bytes);
+}
+
+void SourcePartition::Sample(std::string_view reason, std::string_view bytes) {
+  if (options_.dead_letters == nullptr) return;
+  options_.dead_letters->OnDeadLetter(options_.source, record_.offset, reason,
+                                      bytes.substr(0, limits::kDeadLetterBytesMax));
+}
+
+std::vector<PaneBatch> SourcePartition::TakeBatches() {
+  std::vector<PaneBatch> taken = std::move(batches_);
+  batches_.clear();
+  return taken;
+}
+
+std::int64_t SourcePartition::OldestOffset() const {
+  std::int64_t oldest = next_offset();
+  for (const OpenPane& open : panes_) oldest = std::min(oldest, open.oldest_offset);
+  return oldest;
+}
+
+SourceCommit SourcePartition::Commit() const {
+  SourceCommit commit;
+  commit.offset = OldestOffset();
+  commit.metadata = std::string(kCommitVersion) + ' ' + std::to_string(next_offset()) + ' ' +
+                    std::to_string(last_tick_) + ' ' + std::to_string(close_offset_) + ' ' +
+                    (sent_any_ ? '1' : '0') + ' ' + clock_.ToText() + ' ';
+  std::string dropped;
+  for (const DroppedRecord& one : dropped_) {
+    if (one.offset < commit.offset || one.offset >= next_offset()) continue;
+    if (one.time <= clock_.now()) dropped += std::to_string(one.offset) + ',';
+  }
+  commit.metadata += dropped.empty() ? "-" : dropped;
+  return commit;
+}
+
+absl::Status SourcePartition::Restore(const SourceCommit& commit) {
+  if (commit.metadata.empty()) {
+    next_offset_ = commit.offset;
+    return absl::OkStatus();
+  }
+  const absl::Status foreign = absl::InvalidArgumentError(
+      "the commit of " + options_.source + " was not made by tocsin (metadata \"" + commit.metadata +
+      "\"): use a consumer group of its own");
+  const std::vector<std::string_view> words = Words(commit.metadata);
+  std::int64_t sent = 0;
+  if (words.size() != 7 || words[0] != kCommitVersion || !ParseInteger(words[1], &replay_until_) ||
+      !ParseInteger(words[2], &last_tick_) || !ParseInteger(words[3], &close_offset_) ||
+      !ParseInteger(words[4], &sent) || !clock_.FromText(words[5])) {
+    return foreign;
+  }
+  sent_any_ = sent != 0;
+  next_offset_ = replay_until_;
+  std::string_view dropped = words[6] == "-" ? std::string_view() : words[6];
+  while (!dropped.empty()) {
+    const std::size_t comma = dropped.find(',');
+    std::int64_t offset = 0;
+    if (comma == std::string_view::npos || !ParseInteger(dropped.substr(0, comma), &offset)) {
+      return foreign;
+    }
+    dropped_.push_back({.offset = offset});
+    dropped.remove_prefix(comma + 1);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tocsin

@@ -1,0 +1,181 @@
+// Stage 1 of one source partition: records in, PaneBatches and a commit out.
+//
+//   SourcePartition partition({.plan = &plan, .input = "logs", .source = "logs/app-logs/3", …});
+//   partition.Restore(commit.metadata);               // after a restart; then feed from commit.offset
+//   partition.Feed({.offset = 17, .next_offset = 18, .timestamp = t, .bytes = "{…}"});
+//   for (PaneBatch& batch : partition.TakeBatches()) …    // make them durable, then
+//   SourceCommit commit = partition.Commit();             // commit this
+//
+// A thread-free object: no clock, no I/O, no lock. Everything it does follows from the records in log
+// order and from CloseIdle, which says what the log implies.
+//
+// Restart: the commit names the oldest record S that an open pane holds, and `next`, the first record
+// not yet read. Records in [S, next) are fed only into panes that are still open, with the clock
+// frozen; a batch sent twice is byte-identical. `close offset` tells which late facts were not yet
+// sent: a late fact rides in the earliest pane that was open when it was read. Records that the clock's
+// guard dropped lie beyond the clock; those that it has passed since are remembered by offset while they
+// are at or past S (at most kDroppedMax of them).
+//
+// An event is counted late when the pane of its input's own delay is closed; an aggregation with a
+// larger delay still takes it. Decoded views never outlive Feed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/event.h"
+#include "ingest/decoder.h"
+#include "panes/pane_batch.h"
+#include "panes/plan.h"
+#include "panes/source_clock.h"
+
+namespace tocsin {
+
+struct SourceRecord {
+  std::int64_t offset = 0;
+  std::int64_t next_offset = 1;
+  TimeUs timestamp = kNoTime;  // kNoTime: a file; the time of its first event counts
+  bool append_time = false;    // the timestamp is the broker's
+  std::string_view bytes;
+};
+
+struct SourceCommit {
+  std::int64_t offset = 0;  // read from here
+  std::string metadata;     // state of the clock and of what was closed
+};
+
+struct SourceCounters {
+  std::int64_t records = 0;
+  std::int64_t bytes = 0;
+  std::int64_t events = 0;       // decoded
+  std::int64_t late = 0;
+  std::int64_t quarantined = 0;
+  std::int64_t undecodable = 0;
+  std::int64_t capped = 0;       // counted in (other), or facts past the cap
+};
+
+// Told of records that could not be used, for the dead-letter output. Optional.
+class DeadLetterObserver {
+ public:
+  virtual ~DeadLetterObserver() = default;
+  virtual void OnDeadLetter(const std::string& source, std::int64_t offset, std::string_view reason,
+                            std::string_view bytes) = 0;
+};
+
+class SourcePartition : private EventSink {
+ public:
+  // Events further ahead of their record than this are quarantined.
+  static constexpr DurationUs kAheadMax = 60 * kSecondUs;
+  static constexpr std::size_t kDroppedMax = 64;
+
+  struct Options {
+    const Plan* plan = nullptr;  // outlives the partition
+    std::string input;
+    std::string source;
+    std::unique_ptr<Decoder> decoder;
+    DeadLetterObserver* dead_letters = nullptr;
+  };
+
+  explicit SourcePartition(Options options);
+
+  // Empty metadata: begin at the offset, knowing nothing. InvalidArgument when the text is not one of
+  // ours (a group shared with another program).
+  absl::Status Restore(const SourceCommit& commit);
+
+  void Feed(const SourceRecord& record);
+  // No record with an earlier time than `tick` can follow: closes up to it.
+  void CloseIdle(TimeUs tick);
+  // The input has ended: releases what is held, closes everything, marks the last batch.
+  void End();
+
+  std::vector<PaneBatch> TakeBatches();
+  SourceCommit Commit() const;
+
+  const std::string& source() const { return options_.source; }
+  const SourceCounters& counters() const { return counters_; }
+  TimeUs last_tick() const { return last_tick_; }  // kNoTime before the first record
+  TimeUs clock() const { return clock_.now(); }
+  std::int64_t next_offset() const;
+  SourceClock::Trust trust() const { return clock_.trust(); }
+
+ private:
+  struct OpenPane {
+    TimeUs start = 0;
+    std::int64_t oldest_offset = 0;
+    std::vector<PaneTable> tables;  // parallel to local_
+    std::vector<Fact> facts;
+  };
+  struct LocalAggregation {
+    std::uint32_t index;  // in the plan
+    const Aggregation* aggregation;
+  };
+  struct HeldRecord {
+    SourceRecord record;
+    std::string bytes;
+  };
+  enum class Mode : std::uint8_t {
+    kNormal,
+    kForced,      // a held record that was released: the clock takes its time
+    kQuarantine,  // a held record that was dropped: only count it
+    kReplay,      // before `next` after a restart: the clock is frozen
+    kIgnore,      // the same, but the clock's guard dropped the record
+  };
+  struct DroppedRecord {
+    std::int64_t offset = 0;
+    TimeUs time = kNoTime;  // kNoTime: not beyond the clock
+  };
+
+  void OnEvent(const Event& event) override;
+  void OnUndecodable(std::string_view bytes, std::string_view reason) override;
+
+  void Decode(const SourceRecord& record, Mode mode);
+  // Decides on the record's time; false when its events are to be ignored for now.
+  bool TimeIsKnown(TimeUs time);
+  void ReleaseHeld();
+  void DropHeld();
+  void Hold(const SourceRecord& record);
+  void AcceptTime(TimeUs time);
+  void CloseThrough(TimeUs tick, std::int64_t close_offset);
+  PaneBatch MakeBatch(TimeUs tick);
+  // The oldest record that is still needed.
+  std::int64_t OldestOffset() const;
+  TimeUs NextTickWithData(TimeUs through) const;
+  void Accumulate(const Event& event);
+  void KeepFact(const Event& event, TimeUs pane_start);
+  OpenPane* PaneAt(TimeUs start);
+  void Sample(std::string_view reason, std::string_view bytes);
+
+  Options options_;
+  std::vector<LocalAggregation> local_;
+  DurationUs pane_;
+  DurationUs delay_;      // the input's
+  DurationUs delay_max_;  // of the aggregations that read it
+  SourceClock clock_{SourceClock::Trust::kProducerTime};
+
+  TimeUs last_tick_ = kNoTime;
+  bool sent_any_ = false;
+  std::int64_t next_offset_ = 0;
+  std::int64_t replay_until_ = 0;
+  std::int64_t close_offset_ = 0;
+  std::deque<OpenPane> panes_;  // by start
+  std::vector<HeldRecord> held_;
+  std::vector<DroppedRecord> dropped_;  // by offset
+  std::vector<PaneBatch> batches_;
+  SourceCounters counters_;
+  std::string key_;  // scratch
+
+  // Of the record being decoded.
+  Mode mode_ = Mode::kNormal;
+  SourceRecord record_;
+  TimeUs record_time_ = kNoTime;
+  bool hold_record_ = false;
+  bool release_after_ = false;
+  bool drop_after_ = false;
+};
+
+}  // namespace tocsin

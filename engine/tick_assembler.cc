@@ -1,0 +1,275 @@
+#include "engine/tick_assembler.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "core/status_macros.h"
+
+namespace tocsin {
+namespace {
+
+// Chunks of a batch that never becomes complete (its sender died) are dropped past this many.
+constexpr std::size_t kIncompleteMax = 1'024;
+// One batch of 200,000 rich series is about 600 MB; more chunks than that are an attack.
+constexpr std::uint32_t kChunksMax = 1'024;
+
+}  // namespace
+
+absl::Status TickAssembler::Append(std::string_view record) {
+  TOCSIN_ASSIGN_OR_RETURN(const Chunk chunk, DecodeChunk(record));
+  if (chunk.control) {
+    TOCSIN_ASSIGN_OR_RETURN(const ControlRecord control, DecodeControl(chunk));
+    Apply(control);
+    return absl::OkStatus();
+  }
+  const auto source = sources_.find(chunk.source);
+  if (source != sources_.end() && source->second.reported != kNoTime &&
+      chunk.tick <= source->second.reported) {
+    ++duplicates_;
+    if (chunk.last) source->second.ended = true;
+    return absl::OkStatus();
+  }
+  if (chunk.count == 1) {
+    TOCSIN_ASSIGN_OR_RETURN(PaneBatch batch, DecodeContent(chunk, chunk.bytes, *plan_));
+    AppendBatch(std::move(batch));
+    return absl::OkStatus();
+  }
+  return AppendChunk(chunk);
+}
+
+absl::Status TickAssembler::AppendChunk(const Chunk& chunk) {
+  if (chunk.count > kChunksMax) return absl::DataLossError("pane batch has too many chunks");
+  const ContentId id = {.source = chunk.source, .tick = chunk.tick, .hash = chunk.content_hash};
+  if (incomplete_.size() >= kIncompleteMax && !incomplete_.contains(id)) {
+    incomplete_.erase(incomplete_.begin());
+  }
+  Partial& partial = incomplete_[id];
+  if (partial.chunks.empty()) partial.chunks.resize(chunk.count);
+  if (partial.chunks.size() != chunk.count) {
+    return absl::DataLossError("pane batch changes its number of chunks");
+  }
+  std::string& slot = partial.chunks[chunk.index];
+  if (slot.empty()) {
+    slot = std::string(chunk.bytes);
+    ++partial.have;
+  }
+  if (partial.have < chunk.count) return absl::OkStatus();
+  std::string content;
+  for (const std::string& part : partial.chunks) content += part;
+  incomplete_.erase(id);
+  TOCSIN_ASSIGN_OR_RETURN(PaneBatch batch, DecodeContent(chunk, content, *plan_));
+  AppendBatch(std::move(batch));
+  return absl::OkStatus();
+}
+
+void TickAssembler::AppendBatch(PaneBatch batch) {
+  Source& source = sources_[batch.source];
+  if (source.reported == kNoTime) {
+    source.first = batch.tick;
+  } else if (batch.first_tick != kNoTime && batch.first_tick > source.reported + plan_->pane()) {
+    // A batch in between is gone (only possible when its log was cut): those ticks read as empty.
+    ++gaps_;
+  }
+  source.reported = batch.tick;
+  source.ended = source.ended || batch.last;
+  // What its dead senders began can never become the first content now.
+  std::erase_if(incomplete_, [&](const auto& one) {
+    return one.first.source == batch.source && one.first.tick <= batch.tick;
+  });
+  if (next_tick_ != kNoTime && batch.tick < next_tick_) {
+    std::move(batch.facts.begin(), batch.facts.end(), std::back_inserter(late_facts_));
+  } else if (!batch.tables.empty() || !batch.facts.empty()) {
+    pending_[batch.tick].emplace(batch.source, std::move(batch));
+  }
+}
+
+void TickAssembler::Apply(const ControlRecord& record) {
+  for (const std::string& name : record.sources) {
+    const bool known = sources_.contains(name);
+    Source& source = sources_[name];
+    switch (record.kind) {
+      case ControlRecord::Kind::kExpect:
+        if (!known) source.expected_from = record.tick;
+        source.ended = false;
+        break;
+      case ControlRecord::Kind::kExclude:
+        source.excluded_from = record.tick;
+        source.rejoins_at = INT64_MAX;
+        break;
+      case ControlRecord::Kind::kRejoin:
+        source.rejoins_at = record.tick;
+        break;
+      case ControlRecord::Kind::kRetire:
+        source.ended = true;
+        break;
+    }
+  }
+}
+
+bool TickAssembler::Start() {
+  TimeUs first = INT64_MAX;
+  for (const auto& [name, source] : sources_) {
+    if (source.reported == kNoTime) {
+      // Retired, or left out from the beginning.
+      if (source.ended || source.excluded_from == kNoTime) continue;
+      return false;
+    }
+    // A source that ended without a record says nothing about where to start.
+    if (source.first != 0 || !source.ended) first = std::min(first, source.first);
+  }
+  if (first == INT64_MAX) return false;
+  next_tick_ = first;
+  return true;
+}
+
+bool TickAssembler::Next(AssembledTick* out) {
+  if (sources_.empty() || (next_tick_ == kNoTime && !Start()) || Finished()) return false;
+  const TimeUs tick = next_tick_;
+  bool partial = false;
+  for (const auto& [name, source] : sources_) {
+    if (source.expected_from > tick || source.ended) continue;
+    if (source.reported != kNoTime && source.reported >= tick) continue;
+    if (!source.ExcludedAt(tick)) return false;
+    partial = true;
+  }
+  out->tick = tick;
+  out->partial = partial;
+  out->facts = std::move(late_facts_);
+  late_facts_.clear();
+  out->tables.clear();
+  out->tables.resize(plan_->aggregations().size());
+  Merge(tick, out);
+  std::stable_sort(out->facts.begin(), out->facts.end(), FactBefore);
+  next_tick_ += plan_->pane();
+  return true;
+}
+
+void TickAssembler::Merge(TimeUs tick, AssembledTick* out) {
+  const auto found = pending_.find(tick);
+  if (found == pending_.end()) return;
+  for (auto& [name, batch] : found->second) {
+    for (auto& [aggregation, table] : batch.tables) {
+      std::optional<PaneTable>& merged = out->tables[aggregation];
+      if (merged) {
+        merged->Merge(table);
+      } else {
+        merged = std::move(table);
+      }
+    }
+    std::move(batch.facts.begin(), batch.facts.end(), std::back_inserter(out->facts));
+  }
+  pending_.erase(found);
+}
+
+bool TickAssembler::Finished() const {
+  for (const auto& [name, source] : sources_) {
+    if (!source.ended) return false;
+    if (source.reported != kNoTime && next_tick_ != kNoTime && source.reported >= next_tick_) {
+      return false;
+    }
+    if (next_tick_ == kNoTime && source.first != 0) return false;
+  }
+  return !sources_.empty();
+}
+
+std::vector<std::string> TickAssembler::Sources() const {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : sources_) {
+    if (!source.ended) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<std::string> TickAssembler::Missing() const {
+  std::vector<std::string> missing;
+  for (const auto& [name, source] : sources_) {
+    if (source.ended) continue;
+    const bool waited_for = next_tick_ == kNoTime
+                                ? source.reported == kNoTime
+                                : source.expected_from <= next_tick_ &&
+                                      (source.reported == kNoTime || source.reported < next_tick_) &&
+                                      !source.ExcludedAt(next_tick_);
+    if (waited_for) missing.push_back(name);
+  }
+  return missing;
+}
+
+void TickAssembler::Encode(ByteWriter* out) const {
+  out->Signed(next_tick_);
+  out->Varint(sources_.size());
+  for (const auto& [name, source] : sources_) {
+    out->Bytes(name);
+    out->Signed(source.expected_from);
+    out->Signed(source.reported);
+    out->Signed(source.first);
+    out->Bool(source.ended);
+    out->Signed(source.excluded_from);
+    out->Signed(source.rejoins_at);
+  }
+  std::size_t batches = 0;
+  for (const auto& [tick, by_source] : pending_) batches += by_source.size();
+  out->Varint(batches);
+  for (const auto& [tick, by_source] : pending_) {
+    for (const auto& [name, batch] : by_source) {
+      const std::vector<std::string> chunks = EncodeBatch(batch, *plan_);
+      out->Varint(chunks.size());
+      for (const std::string& chunk : chunks) out->Bytes(chunk);
+    }
+  }
+  out->Varint(incomplete_.size());
+  for (const auto& [id, partial] : incomplete_) {
+    out->Bytes(id.source);
+    out->Signed(id.tick);
+    out->Fixed64(id.hash.high);
+    out->Fixed64(id.hash.low);
+    out->Varint(partial.chunks.size());
+    for (const std::string& chunk : partial.chunks) out->Bytes(chunk);
+  }
+  out->Varint(late_facts_.size());
+  for (const Fact& fact : late_facts_) fact.Encode(out);
+}
+
+void TickAssembler::Decode(ByteReader* in) {
+  next_tick_ = in->Signed();
+  for (std::size_t i = in->Count(7); i > 0 && in->ok(); --i) {
+    Source& source = sources_[std::string(in->Bytes())];
+    source.expected_from = in->Signed();
+    source.reported = in->Signed();
+    source.first = in->Signed();
+    source.ended = in->Bool();
+    source.excluded_from = in->Signed();
+    source.rejoins_at = in->Signed();
+  }
+  for (std::size_t i = in->Count(); i > 0 && in->ok(); --i) {
+    std::string content;
+    absl::StatusOr<Chunk> header = absl::DataLossError("no chunk");
+    for (std::size_t n = in->Count(); n > 0 && in->ok(); --n) {
+      header = DecodeChunk(in->Bytes());
+      if (header.ok()) content += header->bytes;
+    }
+    if (!header.ok()) {
+      in->Fail();
+      return;
+    }
+    absl::StatusOr<PaneBatch> batch = DecodeContent(*header, content, *plan_);
+    // Of another plan: those panes cannot be read any more; the caller reports the change.
+    if (batch.ok()) pending_[batch->tick].emplace(batch->source, *std::move(batch));
+  }
+  for (std::size_t i = in->Count(2); i > 0 && in->ok(); --i) {
+    ContentId id;
+    id.source = std::string(in->Bytes());
+    id.tick = in->Signed();
+    id.hash.high = in->Fixed64();
+    id.hash.low = in->Fixed64();
+    Partial& partial = incomplete_[id];
+    for (std::size_t n = in->Count(); n > 0 && in->ok(); --n) {
+      partial.chunks.emplace_back(in->Bytes());
+      if (!partial.chunks.back().empty()) ++partial.have;
+    }
+  }
+  for (std::size_t i = in->Count(2); i > 0 && in->ok(); --i) {
+    late_facts_.push_back(Fact::Decode(in));
+  }
+}
+
+}  // namespace tocsin

@@ -1,0 +1,105 @@
+#include "ingest/file_source.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "core/limits.h"
+#include "core/status_macros.h"
+#include "ingest/json_framer.h"
+#include "ingest/text_buffer.h"
+#include "ingest/text_stream.h"
+
+namespace tocsin {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TextLineReader final : public LineReader {
+ public:
+  TextLineReader(std::unique_ptr<TextStream> stream, const Options& options)
+      : buffer_(std::move(stream), options.start_offset),
+        complete_at_end_(options.complete_at_end) {}
+
+  Result Next(Line* line) override {
+    while (true) {
+      const std::string_view text = buffer_.text();
+      const std::size_t line_feed = text.find('\n', scanned_);
+      if (line_feed != text.npos) return Deliver(line_feed, line_feed + 1, line);
+      // One byte more than the largest line, for its carriage return.
+      if (text.size() > limits::kEventBytesMax + 1) buffer_.Drop(limits::kEventBytesMax + 1);
+      scanned_ = buffer_.text().size();
+      if (buffer_.Fill() > 0) continue;
+      if (!status().ok()) return Result::kError;
+      if (!complete_at_end_ || scanned_ == 0) return Result::kEnd;
+      return Deliver(scanned_, scanned_, line);
+    }
+  }
+
+  absl::Status status() const override { return buffer_.stream().status(); }
+  std::uint64_t bytes_read() const override { return buffer_.stream().bytes_read(); }
+  std::uint64_t bytes_total() const override { return buffer_.stream().bytes_total(); }
+
+ private:
+  Result Deliver(std::size_t size, std::size_t size_with_end, Line* line) {
+    std::string_view text = buffer_.text().substr(0, size);
+    if (buffer_.dropped() == 0 && text.ends_with('\r')) text.remove_suffix(1);
+    line->oversized = buffer_.dropped() > 0 || text.size() > limits::kEventBytesMax;
+    line->text = text.substr(0, limits::kEventBytesMax);
+    line->offset = buffer_.offset();
+    buffer_.Take(size_with_end);
+    line->next_offset = buffer_.offset();
+    scanned_ = 0;
+    return Result::kLine;
+  }
+
+  TextBuffer buffer_;
+  bool complete_at_end_;
+  std::size_t scanned_ = 0;  // bytes of the window without a line feed
+};
+
+bool IsHidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
+
+}  // namespace
+
+absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
+  if (path == "-") return std::vector<FileInput>{{.path = "-", .name = "stdin"}};
+  std::error_code error;
+  const fs::file_status facts = fs::status(path, error);
+  if (facts.type() == fs::file_type::not_found) {
+    return absl::NotFoundError(path + ": no such file or directory");
+  }
+  if (error) return absl::UnavailableError(path + ": " + error.message());
+  if (facts.type() != fs::file_type::directory) {
+    return std::vector<FileInput>{{.path = path, .name = fs::path(path).filename().string()}};
+  }
+  std::vector<FileInput> files;
+  fs::recursive_directory_iterator at(path, error);
+  for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
+    if (IsHidden(at->path())) {
+      if (at->is_directory(error)) at.disable_recursion_pending();
+    } else if (at->is_regular_file(error)) {
+      files.push_back({.path = at->path().string(),
+                       .name = at->path().lexically_relative(path).string()});
+    }
+    if (error) break;
+  }
+  if (error) return absl::UnavailableError(path + ": cannot be listed: " + error.message());
+  if (files.empty()) return absl::NotFoundError(path + ": has no files");
+  std::sort(files.begin(), files.end(),
+            [](const FileInput& a, const FileInput& b) { return a.name < b.name; });
+  return files;
+}
+
+absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path,
+                                                             const Options& options) {
+  TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<TextStream> stream, TextStream::Open(path));
+  TOCSIN_RETURN_IF_ERROR(stream->SkipTo(options.start_offset));
+  if (options.framing == Framing::kJsonValues) {
+    return NewJsonValueReader(std::move(stream), options);
+  }
+  return std::make_unique<TextLineReader>(std::move(stream), options);
+}
+
+}  // namespace tocsin

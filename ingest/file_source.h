@@ -1,0 +1,64 @@
+// Reads records (lines) from a file, a directory, or stdin; .gz and .zst as they are.
+//
+//   ASSIGN_OR_RETURN(std::vector<FileInput> files, ListFiles("logs/"));     // in relative-path order
+//   ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader, LineReader::Open(files[0].path));
+//   LineReader::Line line;
+//   while (reader->Next(&line) == LineReader::Result::kLine) …   // line.offset, line.text
+//
+// For a JSON file "a sequence of JSON values, however laid out" (pretty-printed too) each top-level
+// value is a record (json_framer.h says how): Options::framing = Framing::kJsonValues. Offsets are bytes of
+// the decompressed stream, so a position can be committed and sought again. A line longer than
+// limits::kEventBytesMax is handed over cut, with `oversized` set, and the rest skipped. Bounded
+// memory: one buffer of twice that. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace tocsin {
+
+struct FileInput {
+  std::string path;
+  std::string name;  // relative path: the source partition's name
+};
+
+// The regular files under a directory (recursively, hidden ones left out), or the file itself. Errors
+// name the path.
+absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
+
+enum class Framing : std::uint8_t { kLines, kJsonValues };
+
+class LineReader {
+ public:
+  struct Line {
+    std::uint64_t offset = 0;
+    std::uint64_t next_offset = 0;
+    std::string_view text;  // without the line feed (and a carriage return before it)
+    bool oversized = false;
+  };
+  enum class Result : std::uint8_t { kLine, kEnd, kError };
+
+  virtual ~LineReader() = default;
+  // kEnd may be followed by kLine later when the file has grown (plain files). An incomplete last line
+  // is handed over only if `complete_at_end` was set on opening.
+  virtual Result Next(Line* line) = 0;
+  virtual absl::Status status() const = 0;
+  // Compressed bytes read and file size, for progress; size 0 when unknown.
+  virtual std::uint64_t bytes_read() const = 0;
+  virtual std::uint64_t bytes_total() const = 0;
+
+  struct Options {
+    Framing framing = Framing::kLines;
+    std::uint64_t start_offset = 0;
+    bool complete_at_end = true;
+  };
+  static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path,
+                                                          const Options& options);
+};
+
+}  // namespace tocsin

@@ -1,0 +1,185 @@
+#include "ingest/json_decoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/limits.h"
+#include "ingest/json_event.h"
+#include "ingest/json_fields.h"
+#include "ingest/json_scanner.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\n";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::string_view TrimLeft(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
+}
+
+std::string_view Trim(std::string_view text) {
+  text = TrimLeft(text);
+  return text.substr(0, text.find_last_not_of(kSpace) + 1);
+}
+
+// Whether a text with line feeds in it is a single value laid out over several lines.
+bool IsOneValue(std::string_view text, std::size_t line_feed) {
+  // A line that ends in a brace before one that starts with a brace ends a value: no valid JSON has
+  // the two in a row. This spares the scan for almost all newline-separated records.
+  if (line_feed > 0 && text[line_feed - 1] == '}' && text[line_feed + 1] == '{') return false;
+  if (text[0] != '{' && text[0] != '[') return false;
+  JsonScanner scanner(JsonScanner::Layout::kStrict);
+  const std::size_t used = scanner.Feed(text);
+  return scanner.state() == JsonScanner::State::kComplete && used == text.size();
+}
+
+class JsonDecoder final : public Decoder {
+ public:
+  JsonDecoder(const std::vector<FieldMapping>& map, ErrorList* errors)
+      : fields_(map, errors), reader_(&fields_) {}
+
+  void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override;
+
+ private:
+  void DecodeLines(std::string_view text);
+  void DecodeValue(std::string_view text);
+  void DecodeObject(std::string_view text);
+  void DecodeArray(std::string_view text);
+  void DecodeElements(std::string_view text, std::size_t at, bool skip_first);
+  // Copies to the padded buffer; the copy lives until the next one.
+  std::string_view Padded(std::string_view text);
+
+  JsonFields fields_;
+  JsonEventReader reader_;
+  std::vector<char> buffer_;
+  // Of the call at hand:
+  bool is_padded_ = false;  // the record is in the buffer as a whole
+  TimeUs record_time_ = kNoTime;
+  EventSink* sink_ = nullptr;
+};
+
+void JsonDecoder::Decode(std::string_view record, TimeUs record_time, EventSink* sink) {
+  record_time_ = record_time;
+  sink_ = sink;
+  std::string_view text = record;
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  text = Trim(text);
+  if (text.empty()) {
+    sink->OnUndecodable(record, "empty");
+    return;
+  }
+  is_padded_ = text.size() <= limits::kEventBytesMax;
+  if (is_padded_) text = Padded(text);
+  const std::size_t line_feed = text.find('\n');
+  if (line_feed == text.npos || IsOneValue(text, line_feed)) {
+    DecodeValue(text);
+  } else {
+    DecodeLines(text);
+  }
+}
+
+std::string_view JsonDecoder::Padded(std::string_view text) {
+  const std::size_t needed = text.size() + simdjson::SIMDJSON_PADDING;
+  if (buffer_.size() < needed) buffer_.resize(std::max(needed, 2 * buffer_.size()));
+  std::memcpy(buffer_.data(), text.data(), text.size());
+  // What stands behind a broken text must not look like its continuation.
+  std::memset(buffer_.data() + text.size(), 0, simdjson::SIMDJSON_PADDING);
+  return {buffer_.data(), text.size()};
+}
+
+void JsonDecoder::DecodeLines(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    if (const std::string_view line = Trim(text.substr(0, end)); !line.empty()) DecodeValue(line);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+void JsonDecoder::DecodeValue(std::string_view text) {
+  if (text[0] == '{') {
+    DecodeObject(text);
+  } else if (text[0] == '[') {
+    DecodeArray(text);
+  } else {
+    sink_->OnUndecodable(text, "neither a JSON object nor an array");
+  }
+}
+
+void JsonDecoder::DecodeObject(std::string_view text) {
+  if (text.size() > limits::kEventBytesMax) {
+    sink_->OnUndecodable(text, "larger than 1 MiB");
+    return;
+  }
+  const std::string_view padded = is_padded_ ? text : Padded(text);
+  if (const JsonFault fault = reader_.Read(padded, record_time_); !fault.empty()) {
+    sink_->OnUndecodable(text, fault);
+  } else {
+    sink_->OnEvent(reader_.event());
+  }
+}
+
+void JsonDecoder::DecodeArray(std::string_view text) {
+  if (!is_padded_) {
+    DecodeElements(text, 1, /*skip_first=*/false);
+    return;
+  }
+  // At full speed up to the first fault, which may be anywhere in the text (UTF-8 is checked for all
+  // of it at once); from there on element by element.
+  const JsonEventReader::ArrayEnd end = reader_.ReadArray(
+      text, record_time_, [this](const Event& event) { sink_->OnEvent(event); });
+  if (end.complete) return;
+  DecodeElements(text, std::max<std::size_t>(end.element, 1), end.delivered);
+}
+
+void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool skip_first) {
+  const auto space = [&] { at = std::min(text.find_first_not_of(kSpace, at), text.size()); };
+  const auto rest = [&](std::string_view fault) { sink_->OnUndecodable(text.substr(at), fault); };
+  space();
+  bool more = at == text.size() || text[at] != ']';
+  for (; more; space()) {
+    if (at == text.size()) return rest("an array that is cut short");
+    const std::size_t begin = at;
+    if (text[at] == '{' || text[at] == '[') {
+      JsonScanner scanner(JsonScanner::Layout::kAny);
+      at += scanner.Feed(text.substr(at));
+      if (scanner.state() != JsonScanner::State::kComplete) {
+        at = begin;
+        return rest("an array that is cut short or broken");
+      }
+    } else {
+      at = std::min(text.find_first_of(",]", at), text.size());
+    }
+    const std::string_view element = text.substr(begin, at - begin);
+    if (skip_first) {
+      skip_first = false;
+    } else if (element.starts_with('{')) {
+      DecodeObject(element);
+    } else {
+      sink_->OnUndecodable(element, "an array element that is no object");
+    }
+    space();
+    if (at == text.size()) return rest("an array that is cut short");
+    more = text[at] == ',';
+    if (!more && text[at] != ']') return rest("an array that is broken");
+    if (more) ++at;
+  }
+  ++at;  // the closing bracket
+  space();
+  if (at < text.size()) rest("bytes after the array");
+}
+
+}  // namespace
+
+std::unique_ptr<Decoder> NewJsonDecoder(const InputConfig& input, ErrorList* errors) {
+  ErrorList own;
+  auto decoder = std::make_unique<JsonDecoder>(input.map, &own);
+  if (own.empty()) return decoder;
+  for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
+  return nullptr;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,108 @@
+// Reads one JSON object into an Event, or says why it is none.
+//
+//   JsonEventReader reader(&fields);
+//   std::string_view fault = reader.Read(text, record_time);
+//   if (fault.empty()) sink->OnEvent(reader.event());
+//
+// The fields of an object are walked once, in their own order, each key looked up in JsonFields; texts
+// without escapes are views into the input, the others into the parser's buffer. After the buffers have
+// grown to the largest event nothing is allocated. Faults are static texts. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <simdjson.h>
+
+#include "core/event.h"
+#include "core/limits.h"
+#include "ingest/endpoint_template.h"
+#include "ingest/json_fields.h"
+
+namespace tocsin {
+
+using JsonFault = std::string_view;  // empty: none
+
+class JsonEventReader {
+ public:
+  explicit JsonEventReader(const JsonFields* fields) : fields_(*fields) {}
+
+  // All of `text` must be one object. REQUIRES: simdjson::SIMDJSON_PADDING readable bytes after it.
+  // The event's views live until the next Read or ReadArray, and as long as `text`.
+  JsonFault Read(std::string_view text, TimeUs record_time);
+  const Event& event() const { return event_; }
+
+  // Reads the elements of the array that is all of `text` (padded, too) and calls `on_event` for
+  // each, up to the first thing that is wrong. Where it stopped:
+  struct ArrayEnd {
+    bool complete = false;
+    // Of the element to go on with: the next one, or (`delivered`) one that was good, behind which
+    // the array breaks. 0: no element was reached.
+    std::size_t element = 0;
+    bool delivered = false;
+  };
+  template <typename OnEvent>
+  ArrayEnd ReadArray(std::string_view text, TimeUs record_time, OnEvent on_event);
+
+ private:
+  using Value = simdjson::ondemand::value;
+
+  bool Iterate(std::string_view text, simdjson::ondemand::document* document,
+               simdjson::error_code* error);
+  static bool AtEnd(simdjson::ondemand::document& document) {
+    return document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+  }
+  JsonFault ReadEvent(simdjson::ondemand::object& object, TimeUs record_time);
+  JsonFault ReadFields(simdjson::ondemand::object& object, const JsonNode& node, int depth);
+  JsonFault ReadField(const JsonEntry& entry, Value& value, std::string_view token, int depth);
+  JsonFault SkipField(std::string_view token, int depth) const;
+  JsonFault ReadLabels(simdjson::ondemand::object& object);
+  JsonFault AddLabel(std::string_view name, Value& value, std::string_view token);
+  JsonFault Store(const JsonAction& action, Value& value, std::string_view token);
+  JsonFault StoreText(JsonTarget target, Value& value, std::string_view token, bool* stored);
+  JsonFault StoreTime(Value& value, std::string_view token, bool* stored);
+  JsonFault StoreWord(JsonTarget target, std::string_view text);
+  JsonFault StoreNumber(JsonTarget target, Value& value, std::string_view token, bool* stored);
+  JsonFault ReadString(Value& value, std::string_view token, std::string_view* text) const;
+  JsonFault Complete(TimeUs record_time);
+
+  const JsonFields& fields_;
+  simdjson::ondemand::parser parser_;
+  EndpointTemplate endpoint_;
+  const char* end_ = nullptr;  // of the text at hand
+  bool has_escapes_ = false;   // a backslash stands somewhere in it
+  Event event_;
+  // Rank of what each target holds already; see JsonAction.
+  std::array<std::uint8_t, kJsonTargets> ranks_{};
+  // Words that only some types of events understand: an alarm's `state`, a connection's `action`.
+  std::array<bool, kJsonTargets> unknown_words_{};
+  bool has_unknown_words_ = false;
+  std::array<LabelView, limits::kLabelsMax> labels_;
+  std::size_t label_count_ = 0;
+};
+
+template <typename OnEvent>
+JsonEventReader::ArrayEnd JsonEventReader::ReadArray(std::string_view text, TimeUs record_time,
+                                                     OnEvent on_event) {
+  ArrayEnd end;
+  simdjson::ondemand::document document;
+  simdjson::error_code error;
+  simdjson::ondemand::array array;
+  if (!Iterate(text, &document, &error) || document.get_array().get(array)) return end;
+  for (auto element : array) {
+    simdjson::ondemand::value value;
+    if (element.get(value)) return end;
+    const std::string_view token = value.raw_json_token();
+    end = {.element = static_cast<std::size_t>(token.data() - text.data())};
+    simdjson::ondemand::object object;
+    if (value.get_object().get(object) || !ReadEvent(object, record_time).empty()) return end;
+    on_event(event_);
+    end.delivered = true;
+  }
+  end.complete = AtEnd(document);
+  return end;
+}
+
+}  // namespace tocsin

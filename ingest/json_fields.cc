@@ -1,0 +1,401 @@
+#include "ingest/json_fields.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <system_error>
+
+#include "core/limits.h"
+
+namespace tocsin {
+namespace {
+
+constexpr JsonTarget Text(Field field) { return static_cast<JsonTarget>(field); }
+
+struct Alias {
+  std::string_view path;
+  JsonTarget target;
+};
+
+// Canonical names first, then OpenTelemetry and ECS; an earlier line outranks a later one.
+constexpr Alias kAliases[] = {
+    {"time", JsonTarget::kTime},
+    {"id", Text(Field::kId)},
+    {"type", JsonTarget::kType},
+    {"env", Text(Field::kEnv)},
+    {"service", Text(Field::kService)},
+    {"host", Text(Field::kHost)},
+    {"version", Text(Field::kVersion)},
+    {"region", Text(Field::kRegion)},
+    {"app", Text(Field::kApp)},
+    {"dependency", Text(Field::kDependency)},
+    {"endpoint", Text(Field::kEndpoint)},
+    {"method", Text(Field::kMethod)},
+    {"status", JsonTarget::kStatus},
+    {"duration_ms", JsonTarget::kDurationMs},
+    {"trace_id", Text(Field::kTraceId)},
+    {"client_ip", Text(Field::kClientIp)},
+    {"user", Text(Field::kUser)},
+    {"user_agent", Text(Field::kUserAgent)},
+    {"outcome", JsonTarget::kOutcome},
+    {"action", JsonTarget::kAction},
+    {"name", Text(Field::kName)},
+    {"value", JsonTarget::kValue},
+    {"limit", JsonTarget::kLimit},
+    {"unit", Text(Field::kUnit)},
+    {"metric_type", JsonTarget::kMetricType},
+    {"count", JsonTarget::kCount},
+    {"sum", JsonTarget::kSum},
+    {"min", JsonTarget::kMin},
+    {"max", JsonTarget::kMax},
+    {"state", JsonTarget::kState},
+    {"severity", Text(Field::kSeverity)},
+    {"cvss", JsonTarget::kCvss},
+    {"level", Text(Field::kLevel)},
+    {"message", Text(Field::kMessage)},
+    {"exception", Text(Field::kException)},
+    {"amount", JsonTarget::kAmount},
+    {"currency", Text(Field::kCurrency)},
+    {"weight", JsonTarget::kWeight},
+    {"labels", JsonTarget::kLabels},
+
+    {"@timestamp", JsonTarget::kTime},
+    {"timestamp", JsonTarget::kTime},
+    {"event.id", Text(Field::kId)},
+    {"event.outcome", JsonTarget::kOutcome},
+    {"event.duration", JsonTarget::kDurationNs},
+    {"deployment.environment", Text(Field::kEnv)},
+    {"deployment.environment.name", Text(Field::kEnv)},
+    {"service.environment", Text(Field::kEnv)},
+    {"service.name", Text(Field::kService)},
+    {"service.version", Text(Field::kVersion)},
+    {"host.name", Text(Field::kHost)},
+    {"cloud.region", Text(Field::kRegion)},
+    {"resource", Text(Field::kDependency)},
+    {"peer.service", Text(Field::kDependency)},
+    {"http.route", Text(Field::kEndpoint)},
+    {"url.path", Text(Field::kEndpoint)},
+    {"http.target", Text(Field::kEndpoint)},
+    {"http.request.method", Text(Field::kMethod)},
+    {"http.method", Text(Field::kMethod)},
+    {"http.response.status_code", JsonTarget::kStatus},
+    {"http.status_code", JsonTarget::kStatus},
+    {"trace.id", Text(Field::kTraceId)},
+    {"client.address", Text(Field::kClientIp)},
+    {"client.ip", Text(Field::kClientIp)},
+    {"source.ip", Text(Field::kClientIp)},
+    {"user.id", Text(Field::kUser)},
+    {"enduser.id", Text(Field::kUser)},
+    {"user_agent.original", Text(Field::kUserAgent)},
+    {"log.level", Text(Field::kLevel)},
+    {"exception.type", Text(Field::kException)},
+    {"error.type", Text(Field::kException)},
+    // `resource` is a text here, but OpenTelemetry's is an object with these in it.
+    {"resource.service.name", Text(Field::kService)},
+    {"resource.service.version", Text(Field::kVersion)},
+    {"resource.deployment.environment", Text(Field::kEnv)},
+    {"resource.host.name", Text(Field::kHost)},
+};
+
+// Ranks are the distance to the end of the table plus one and must fit a byte.
+static_assert(std::size(kAliases) < 254);
+
+constexpr std::string_view kOtherNames[] = {
+    "time",        "type",   "outcome", "action", "state", "metric_type", "status",
+    "duration_ms", "event.duration", "weight", "value", "limit", "cvss",  "amount",
+    "count",       "sum",    "min",     "max",    "labels", "label"};
+static_assert(std::size(kOtherNames) == kJsonTargets - kFields);
+
+std::string_view ExpectedOf(JsonTarget target) {
+  if (IsText(target)) return " is not a text";
+  switch (target) {
+    case JsonTarget::kTime:
+      return " is neither an RFC 3339 time nor an epoch number";
+    case JsonTarget::kType:
+    case JsonTarget::kOutcome:
+    case JsonTarget::kAction:
+    case JsonTarget::kState:
+    case JsonTarget::kMetricType:
+      return " is none of the known words";
+    case JsonTarget::kLabels:
+      return " is not an object of texts";
+    case JsonTarget::kLabel:
+      return " is not a text";
+    default:
+      return " is not a number";
+  }
+}
+
+// One text per target, built once and never destroyed, so that views of them are static.
+const std::array<std::string, kJsonTargets>& Texts(bool range) {
+  static const auto* const kTexts = [] {
+    auto* texts = new std::array<std::array<std::string, kJsonTargets>, 2>;
+    for (int i = 0; i < kJsonTargets; ++i) {
+      const auto target = static_cast<JsonTarget>(i);
+      const std::string name(JsonTargetName(target));
+      (*texts)[0][static_cast<std::size_t>(i)] = name + std::string(ExpectedOf(target));
+      (*texts)[1][static_cast<std::size_t>(i)] = name + " is out of range";
+    }
+    return texts;
+  }();
+  return (*kTexts)[range ? 1 : 0];
+}
+
+std::uint64_t Load8(const char* bytes) {
+  std::uint64_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+std::optional<double> ParseConstantNumber(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (!(value <= limits::kNumberMagnitudeMax && value >= -limits::kNumberMagnitudeMax)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<JsonTarget> TargetFromName(std::string_view name) {
+  if (const std::optional<Field> field = FieldFromName(name)) return Text(*field);
+  for (int i = kFields; i < kJsonTargets; ++i) {
+    const auto target = static_cast<JsonTarget>(i);
+    if (target == JsonTarget::kDurationNs || target == JsonTarget::kLabel) continue;
+    if (JsonTargetName(target) == name) return target;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> TargetNames() {
+  std::vector<std::string> names = {"labels.NAME"};
+  for (const Alias& alias : kAliases) {
+    if (TargetFromName(alias.path)) names.emplace_back(alias.path);
+  }
+  return names;
+}
+
+template <typename Enum, typename NameOf>
+std::optional<Enum> EnumFromName(std::string_view name, int count, NameOf name_of) {
+  for (int i = 0; i < count; ++i) {
+    const auto value = static_cast<Enum>(i);
+    if (!name_of(value).empty() && name_of(value) == name) return value;
+  }
+  return std::nullopt;
+}
+
+template <typename Enum>
+bool Assign(std::optional<Enum> parsed, Enum* field) {
+  if (parsed) *field = *parsed;
+  return parsed.has_value();
+}
+
+// Stores a constant; false if the text is none that the target can hold.
+bool StoreConstant(JsonTarget target, std::string_view text, Event* event) {
+  if (IsText(target)) {
+    event->Set(static_cast<Field>(target), text);
+    return true;
+  }
+  const std::optional<double> number = ParseConstantNumber(text);
+  switch (target) {
+    case JsonTarget::kType:
+      return Assign(EventTypeFromName(text), &event->type);
+    case JsonTarget::kOutcome:
+      return Assign(EnumFromName<Outcome>(text, 3, OutcomeName), &event->outcome);
+    case JsonTarget::kAction:
+      return Assign(EnumFromName<ConnectionAction>(text, 4, ConnectionActionName), &event->action);
+    case JsonTarget::kState:
+      return Assign(EnumFromName<AlarmState>(text, 4, AlarmStateName), &event->state);
+    case JsonTarget::kMetricType:
+      return Assign(EnumFromName<MetricType>(text, 5, MetricTypeName), &event->metric_type);
+    case JsonTarget::kStatus:
+      if (!number || *number < 0 || *number > 99'999) return false;
+      event->status = static_cast<std::int32_t>(*number);
+      return true;
+    case JsonTarget::kWeight:
+      if (!number || *number < 1 || *number > 1e9) return false;
+      event->weight = static_cast<std::int64_t>(*number);
+      return true;
+    case JsonTarget::kValue:
+      event->value = number;
+      return number.has_value();
+    case JsonTarget::kLimit:
+      event->limit = number;
+      return number.has_value();
+    case JsonTarget::kAmount:
+      event->amount = number;
+      return number.has_value();
+    default:
+      return false;  // A time, a duration or a histogram's part is never the same for all events.
+  }
+}
+
+}  // namespace
+
+std::string_view JsonTargetName(JsonTarget target) {
+  if (IsText(target)) return FieldName(static_cast<Field>(target));
+  return kOtherNames[static_cast<int>(target) - kFields];
+}
+
+std::string_view WrongType(JsonTarget target) {
+  return Texts(false)[static_cast<std::size_t>(target)];
+}
+
+std::string_view OutOfRange(JsonTarget target) {
+  return Texts(true)[static_cast<std::size_t>(target)];
+}
+
+JsonNode::Words JsonNode::WordsOf(const char* key, std::size_t length) {
+  if (length >= 8) return {Load8(key), Load8(key + length - 8)};
+  if (length == 0) return {};
+  // The key's own bytes are the low ones on a little-endian machine.
+  const unsigned unused_bits = 64 - 8 * static_cast<unsigned>(length);
+  const std::uint64_t word = Load8(key);
+  return {std::endian::native == std::endian::little ? word << unused_bits : word >> unused_bits,
+          0};
+}
+
+std::uint32_t JsonNode::HashOf(const Words& words, std::size_t length) {
+  // 2^64 / golden ratio: Fibonacci hashing.
+  return static_cast<std::uint32_t>(
+      ((words.first ^ std::rotl(words.last, 29) ^ length) * 0x9E3779B97F4A7C15u) >> 32);
+}
+
+const JsonEntry* JsonNode::Find(const char* key, std::size_t length) const {
+  const Words words = WordsOf(key, length);
+  for (std::uint32_t at = HashOf(words, length) & mask_;; at = (at + 1) & mask_) {
+    const Slot& slot = slots_[at];
+    if (slot.length == 0) return nullptr;
+    if (slot.length != length || slot.words.first != words.first ||
+        slot.words.last != words.last) {
+      continue;
+    }
+    if (length <= 16 || std::memcmp(keys_[slot.key].data(), key, length) == 0) return &slot.entry;
+  }
+}
+
+JsonEntry& JsonNode::Insert(std::string_view key) {
+  const auto at = std::find(keys_.begin(), keys_.end(), key);
+  if (at != keys_.end()) return entries_[static_cast<std::size_t>(at - keys_.begin())];
+  keys_.emplace_back(key);
+  return entries_.emplace_back();
+}
+
+void JsonNode::BuildTable() {
+  slots_.assign(std::bit_ceil(4 * keys_.size() + 4), Slot{});
+  mask_ = static_cast<std::uint32_t>(slots_.size() - 1);
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const std::size_t length = keys_[i].size();
+    if (length == 0) continue;
+    std::string padded = keys_[i];
+    padded.append(8, '\0');
+    const Words words = WordsOf(padded.data(), length);
+    std::uint32_t at = HashOf(words, length) & mask_;
+    while (slots_[at].length != 0) at = (at + 1) & mask_;
+    slots_[at] = {words, static_cast<std::uint32_t>(length), entries_[i],
+                  static_cast<std::uint32_t>(i)};
+  }
+}
+
+JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors) {
+  NodeFor("");
+  std::array<bool, kJsonTargets> mapped{};
+  for (const FieldMapping& mapping : mappings) {
+    if (const std::optional<JsonTarget> target = TargetFromName(mapping.target)) {
+      mapped[static_cast<std::size_t>(*target)] = true;
+    }
+    AddMapping(mapping, errors);
+  }
+  // Both are the duration: whoever maps it means neither of our names.
+  mapped[static_cast<std::size_t>(JsonTarget::kDurationNs)] |=
+      mapped[static_cast<std::size_t>(JsonTarget::kDurationMs)];
+  for (std::size_t i = 0; i < std::size(kAliases); ++i) {
+    if (mapped[static_cast<std::size_t>(kAliases[i].target)]) continue;
+    AddPath(kAliases[i].path,
+            {.target = kAliases[i].target,
+             .rank = static_cast<std::uint8_t>(std::size(kAliases) - i)});
+  }
+  for (JsonNode& node : nodes_) node.BuildTable();
+}
+
+void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
+  std::optional<JsonTarget> target = TargetFromName(mapping.target);
+  int label = -1;
+  if (!target && mapping.target.starts_with("labels.") && mapping.target.size() > 7) {
+    target = JsonTarget::kLabel;
+    label = static_cast<int>(label_names_.size());
+    label_names_.push_back(strings_.emplace_back(mapping.target.substr(7)));
+  }
+  if (!target) {
+    const std::string nearest = Nearest(mapping.target, TargetNames());
+    errors->Add(mapping.at, "map: \"" + mapping.target + "\" is no field of an event" +
+                                (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
+    return;
+  }
+  if (mapping.path.empty()) {
+    AddConstant(mapping, *target, errors);
+    return;
+  }
+  const auto dots = std::count(mapping.path.begin(), mapping.path.end(), '.');
+  if (("." + mapping.path + ".").find("..") != std::string::npos) {
+    errors->Add(mapping.at, "map: the path \"" + mapping.path + "\" has an empty part");
+    return;
+  }
+  if (dots >= limits::kJsonDepthMax) {
+    errors->Add(mapping.at, "map: the path of \"" + mapping.target + "\" is deeper than " +
+                                std::to_string(limits::kJsonDepthMax) + " levels");
+    return;
+  }
+  AddPath(mapping.path, {.target = *target, .rank = 255, .label = label});
+}
+
+void JsonFields::AddConstant(const FieldMapping& mapping, JsonTarget target, ErrorList* errors) {
+  const std::string_view text = strings_.emplace_back(mapping.constant);
+  if (target == JsonTarget::kLabel && text.size() <= limits::kLabelValueBytesMax &&
+      constant_labels_.size() < limits::kLabelsMax) {
+    constant_labels_.emplace_back(label_names_.back(), text);
+  } else if (!StoreConstant(target, text, &base_)) {
+    errors->Add(mapping.at, "map: \"" + mapping.constant + "\" cannot be the constant of \"" +
+                                mapping.target + "\"");
+  }
+}
+
+int JsonFields::NodeFor(std::string_view prefix) {
+  const auto at = std::find(node_prefixes_.begin(), node_prefixes_.end(), prefix);
+  if (at != node_prefixes_.end()) return static_cast<int>(at - node_prefixes_.begin());
+  node_prefixes_.emplace_back(prefix);
+  nodes_.emplace_back();
+  return static_cast<int>(nodes_.size()) - 1;
+}
+
+// Under every prefix of the path, each way to write the rest of it: "a.b.c" is key "a" (going on),
+// "a.b" (going on) and "a.b.c" at the root, "b" and "b.c" inside "a", "c" inside "a.b".
+void JsonFields::AddPath(std::string_view path, JsonAction action) {
+  const int index = static_cast<int>(actions_.size());
+  actions_.push_back(action);
+  action_paths_.emplace_back(path);
+  const auto same = std::find(action_paths_.begin(), action_paths_.end(), path);
+  if (int last = static_cast<int>(same - action_paths_.begin()); last != index) {
+    // One path feeds several targets; its entries exist already.
+    while (actions_[static_cast<std::size_t>(last)].next >= 0) last = this->action(last).next;
+    actions_[static_cast<std::size_t>(last)].next = index;
+    return;
+  }
+  for (std::size_t from = 0;;) {
+    const int node = NodeFor(from == 0 ? std::string_view() : path.substr(0, from - 1));
+    std::size_t dot = path.find('.', from);
+    const std::size_t next_dot = dot;
+    for (; dot != path.npos; dot = path.find('.', dot + 1)) {
+      const int inner = NodeFor(path.substr(0, dot));
+      nodes_[static_cast<std::size_t>(node)].Insert(path.substr(from, dot - from)).node = inner;
+    }
+    nodes_[static_cast<std::size_t>(node)].Insert(path.substr(from)).action = index;
+    if (next_dot == path.npos) return;
+    from = next_dot + 1;
+  }
+}
+
+}  // namespace tocsin

@@ -1,0 +1,135 @@
+// Which JSON path feeds which field of an event: compiled once, looked up once per key.
+//
+//   JsonFields fields(input.map, &errors);
+//   const JsonEntry* entry = fields.root().Find(key, length);   // nullptr: nobody reads this key
+//   for (int a = entry->action; a >= 0; a = fields.action(a).next) …
+//
+// A path is understood nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed; an object is
+// entered only where some path goes on inside it. Immutable after construction, hence shareable.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/node.h"
+#include "core/event.h"
+
+namespace tocsin {
+
+// What a value is stored as. The first kFields are the text fields, in the order of Field.
+enum class JsonTarget : std::uint8_t {
+  kTime = kFields,
+  kType,
+  kOutcome,
+  kAction,
+  kState,
+  kMetricType,
+  kStatus,
+  kDurationMs,
+  kDurationNs,  // `event.duration` of ECS
+  kWeight,
+  kValue,
+  kLimit,
+  kCvss,
+  kAmount,
+  kCount,
+  kSum,
+  kMin,
+  kMax,
+  kLabels,  // an object of them
+  kLabel,   // one, named by the mapping
+};
+inline constexpr int kJsonTargets = static_cast<int>(JsonTarget::kLabel) + 1;
+
+constexpr bool IsText(JsonTarget target) { return static_cast<int>(target) < kFields; }
+
+// The canonical name, as `map:` spells it; static text.
+std::string_view JsonTargetName(JsonTarget target);
+// Why a value was refused; static text, "status is not a number".
+std::string_view WrongType(JsonTarget target);
+std::string_view OutOfRange(JsonTarget target);
+
+struct JsonAction {
+  JsonTarget target = JsonTarget::kTime;
+  // Where several paths of one record feed a target, the highest rank wins, in whatever order they
+  // stand: the canonical name over its aliases.
+  std::uint8_t rank = 0;
+  int label = -1;  // index into label_names, for kLabel
+  int next = -1;   // another target of the same path
+};
+
+struct JsonEntry {
+  int node = -1;    // where to go on inside an object
+  int action = -1;  // what to do with a value
+};
+
+class JsonNode {
+ public:
+  // REQUIRES: 8 bytes may be read from `key`, however short it is (simdjson's padding grants it).
+  const JsonEntry* Find(const char* key, std::size_t length) const;
+
+ private:
+  friend class JsonFields;
+  // A key's first and last eight bytes; with the length they are all of a key of up to 16.
+  struct Words {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+  };
+  struct Slot {
+    Words words;
+    std::uint32_t length = 0;  // 0: empty; no path has an empty key
+    JsonEntry entry;
+    std::uint32_t key = 0;  // index into keys_
+  };
+  static Words WordsOf(const char* key, std::size_t length);
+  static std::uint32_t HashOf(const Words& words, std::size_t length);
+  JsonEntry& Insert(std::string_view key);
+  void BuildTable();
+
+  std::vector<std::string> keys_;
+  std::vector<JsonEntry> entries_;  // parallel to keys_
+  // Open addressing, at most a quarter full, so that a miss costs one probe.
+  std::vector<Slot> slots_;
+  std::uint32_t mask_ = 0;
+};
+
+class JsonFields {
+ public:
+  // Canonical names and aliases; a mapped target is read from its mapping only. Errors go to `errors`.
+  JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors);
+  JsonFields(const JsonFields&) = delete;
+  JsonFields& operator=(const JsonFields&) = delete;
+
+  const JsonNode& root() const { return nodes_[0]; }
+  const JsonNode& node(int index) const { return nodes_[static_cast<std::size_t>(index)]; }
+  const JsonAction& action(int index) const { return actions_[static_cast<std::size_t>(index)]; }
+  std::string_view label_name(int index) const {
+    return label_names_[static_cast<std::size_t>(index)];
+  }
+
+  // What every event starts as: the mappings' constants.
+  const Event& base() const { return base_; }
+  const std::vector<LabelView>& constant_labels() const { return constant_labels_; }
+
+ private:
+  void AddMapping(const FieldMapping& mapping, ErrorList* errors);
+  void AddConstant(const FieldMapping& mapping, JsonTarget target, ErrorList* errors);
+  void AddPath(std::string_view path, JsonAction action);
+  int NodeFor(std::string_view prefix);
+
+  std::vector<JsonNode> nodes_;
+  std::vector<std::string> node_prefixes_;  // parallel to nodes_
+  std::vector<JsonAction> actions_;
+  std::vector<std::string> action_paths_;   // parallel to actions_
+  std::deque<std::string> strings_;  // a deque, because views of its elements must stay valid
+  std::vector<std::string_view> label_names_;
+  std::vector<LabelView> constant_labels_;
+  Event base_;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,54 @@
+// Finds where a JSON value ends, by its brackets and quotes alone.
+//
+//   JsonScanner scanner(JsonScanner::Layout::kAny);
+//   std::size_t used = scanner.Feed(text);
+//   if (scanner.state() == JsonScanner::State::kComplete) …  // text.substr(0, used) is the value
+//
+// For what must survive broken JSON: splitting an array around a bad element, values of a file that
+// does not fit in memory, the depth of a value that nobody reads. It may be fed in pieces of any size.
+// The first byte must open an object or array. Constant memory. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tocsin {
+
+class JsonScanner {
+ public:
+  enum class Layout : std::uint8_t {
+    kAny,
+    // Also broken: a line feed inside a string, and a bracket where no value may stand. A line that
+    // was cut short is noticed that way before it swallows the good ones after it.
+    kStrict,
+  };
+  enum class State : std::uint8_t { kOpen, kComplete, kBroken };
+
+  explicit JsonScanner(Layout layout) : layout_(layout) {}
+
+  // Scans until the value is complete or broken. Returns the bytes used: up to and including the
+  // last bracket, or up to the byte that broke it.
+  std::size_t Feed(std::string_view text);
+
+  State state() const { return state_; }
+  int depth_max() const { return depth_max_; }
+
+ private:
+  std::size_t SkipString(std::string_view text, std::size_t at);
+  bool Open(char bracket);
+  bool Close(char bracket);
+  bool InObject() const { return depth_ > 0 && depth_ <= 64 && ((objects_ >> (depth_ - 1)) & 1) != 0; }
+
+  Layout layout_;
+  State state_ = State::kOpen;
+  bool in_string_ = false;
+  bool escaped_ = false;
+  char last_ = 0;  // the last byte outside strings that is not white space
+  int depth_ = 0;
+  int depth_max_ = 0;
+  // Bit d − 1: the d-th open bracket is an object's. Deeper than 64 the kinds are not compared.
+  std::uint64_t objects_ = 0;
+};
+
+}  // namespace tocsin

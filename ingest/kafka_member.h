@@ -1,0 +1,115 @@
+// The inside of KafkaSource: a consumer-group member and what it knows of its partitions.
+//
+// Everything runs on the thread that calls Poll; librdkafka's own threads only fill its queues (logs
+// are dropped, errors, rebalances and commit results are served from Poll).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "ingest/kafka_handles.h"
+#include "ingest/kafka_source.h"
+
+namespace tocsin {
+
+class KafkaSource::Impl {
+ public:
+  Impl(Options options, KafkaCallbacks* callbacks)
+      : options_(std::move(options)), callbacks_(callbacks) {}
+  ~Impl() { Stop(); }
+
+  absl::Status Start(absl::Duration timeout);
+  std::size_t Poll(absl::Duration wait);
+  void SetPaused(const KafkaPartition& partition, bool paused);
+  absl::Status Commit(const KafkaPartition& partition, const KafkaCommit& commit, bool sync);
+  absl::StatusOr<std::int64_t> QueryEndOffset(const KafkaPartition& partition,
+                                              absl::Duration timeout);
+  absl::StatusOr<std::int64_t> OffsetAt(const KafkaPartition& partition, TimeUs time,
+                                        absl::Duration timeout);
+  std::size_t queued() const;
+  void Stop();
+
+  const std::vector<KafkaPartition>& all_partitions() const { return all_partitions_; }
+  std::optional<bool> AppendTime(const std::string& topic) const;
+
+ private:
+  // A batch that cannot be read stalls its partition: the broker answers any offset inside it with
+  // the whole batch, and its length is not known. So the first offset that can be read is searched,
+  // doubling the step, then halving the interval; records seen on the way are dropped and read again.
+  struct BrokenBatch {
+    std::int64_t from = 0;   // first offset lost
+    std::int64_t bad = 0;    // the highest known to be inside the batch
+    std::int64_t good = -1;  // the lowest known to be behind it; −1: none yet
+    std::int64_t probe = 0;  // where we have sought to
+    std::string reason;
+  };
+  struct Assigned {
+    KafkaPartition partition;
+    const rd_kafka_topic_t* topic = nullptr;  // once a message has shown it
+    std::int64_t next_offset = 0;             // records below were delivered or are not wanted
+    std::int64_t error_offset = -1;  // of the last broken batch, until a record comes
+    std::string error_reason;
+    std::optional<BrokenBatch> broken;
+    std::uint64_t sought_in_batch = 0;  // the rest of that batch stems from before the seek
+  };
+
+  // kafka_setup.cc
+  absl::Status CreateHandle();
+  absl::Status ConnectAndListPartitions(absl::Duration timeout);
+  absl::Status ListPartitions(const std::string& topic, absl::Time deadline);
+  absl::Status NoAnswer(absl::Duration timeout);
+  void ReadTimestampTypes(absl::Duration timeout);
+  absl::Status Join();
+  absl::Status Subscribe();
+
+  // kafka_rebalance.cc
+  static void OnRebalance(rd_kafka_t* handle, rd_kafka_resp_err_t error,
+                          rd_kafka_topic_partition_list_t* partitions, void* self);
+  absl::Status Assign(rd_kafka_topic_partition_list_t* partitions);
+  absl::Status FetchCommitted(rd_kafka_topic_partition_list_t* partitions);
+  absl::StatusOr<std::int64_t> StartOffset(const KafkaPartition& partition);
+  void Revoke(const rd_kafka_topic_partition_list_t& partitions);
+
+  // kafka_source.cc
+  static void OnErrorEvent(rd_kafka_t* handle, int error, const char* reason, void* self);
+  static void OnCommitted(rd_kafka_t* handle, rd_kafka_resp_err_t error,
+                          rd_kafka_topic_partition_list_t* offsets, void* self);
+  Assigned* Find(const rd_kafka_message_t& message);
+  Assigned* Find(const KafkaPartition& partition);
+  void Handle(const rd_kafka_message_t& message);
+  void HandleError(const rd_kafka_message_t& message, Assigned* assigned);
+  // A record came after all: at once, or behind what was broken.
+  void EndError(Assigned* assigned, std::int64_t offset);
+  void HandleBroken(Assigned* assigned, std::int64_t offset, std::string_view reason);
+  // The partition could be read at broken->probe.
+  void ProbeWasGood(Assigned* assigned);
+  void ContinueSearch(Assigned* assigned);
+  void ResetOffset(Assigned* assigned);
+  void Seek(Assigned* assigned, std::int64_t offset);
+
+  Options options_;
+  KafkaCallbacks* callbacks_;
+  KafkaHandle handle_;
+  KafkaQueue queue_;
+  std::vector<KafkaPartition> all_partitions_;
+  std::map<std::string, bool> append_time_;
+  std::vector<std::unique_ptr<Assigned>> assigned_;
+  Assigned* last_found_ = nullptr;
+  std::vector<rd_kafka_message_t*> batch_;
+  std::uint64_t batch_number_ = 0;
+  bool started_ = false;
+  bool rejoin_ = false;     // an assignment failed; ask for a new one
+  bool taking_many_ = false;            // inside the call that takes a batch from the queue …
+  bool revoked_while_taking_ = false;   // … which has served a revocation
+  std::string last_error_;  // while starting, for the message
+};
+
+}  // namespace tocsin

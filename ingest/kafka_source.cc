@@ -1,0 +1,364 @@
+#include "ingest/kafka_source.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/string_hash.h"
+#include "ingest/kafka_member.h"
+
+namespace tocsin {
+namespace {
+
+// Messages taken from the queue at a time: enough to spread the cost of its lock, few enough to keep
+// rebalances and pauses prompt.
+constexpr std::size_t kBatchMessages = 4'096;
+constexpr int kSeekTimeoutMs = 5'000;
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(
+      std::clamp<std::int64_t>(absl::ToInt64Milliseconds(duration), 0, 3'600'000));
+}
+
+absl::Status ToStatus(rd_kafka_resp_err_t error, const std::string& what) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
+  return absl::UnavailableError(what + ": " + rd_kafka_err2str(error));
+}
+
+bool IsBroken(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR__BAD_MSG || error == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ||
+         error == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED ||
+         error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_INVALID_MSG;
+}
+
+}  // namespace
+
+std::string KafkaPartition::ToString() const { return topic + "/" + std::to_string(partition); }
+
+std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
+  if (!handle_) return 0;
+  if (std::exchange(rejoin_, false)) {
+    rd_kafka_unsubscribe(handle_.get());
+    if (const absl::Status status = Subscribe(); !status.ok()) {
+      callbacks_->OnError(FromAbsl(status.message()));
+      rejoin_ = true;
+    }
+  }
+  batch_.resize(kBatchMessages);
+  // Asking for many with a timeout would wait for all of them: first what is there, and only if that
+  // is nothing, wait for one.
+  taking_many_ = true;
+  ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), kBatchMessages);
+  taking_many_ = revoked_while_taking_ = false;
+  if (count == 0 && wait > absl::ZeroDuration()) {
+    count = rd_kafka_consume_batch_queue(queue_.get(), Milliseconds(wait), batch_.data(), 1);
+  }
+  ++batch_number_;
+  std::size_t records = 0;
+  for (ssize_t i = 0; i < count; ++i) {
+    rd_kafka_message_t* const message = batch_[static_cast<std::size_t>(i)];
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) ++records;
+    Handle(*message);
+    rd_kafka_message_destroy(message);
+  }
+  return records;
+}
+
+KafkaSource::Impl::Assigned* KafkaSource::Impl::Find(const rd_kafka_message_t& message) {
+  // Messages come in runs of one partition.
+  if (last_found_ != nullptr && last_found_->topic == message.rkt &&
+      last_found_->partition.partition == message.partition) {
+    return last_found_;
+  }
+  if (message.rkt == nullptr) return nullptr;
+  for (const std::unique_ptr<Assigned>& assigned : assigned_) {
+    if (assigned->partition.partition != message.partition) continue;
+    if (assigned->topic != message.rkt &&
+        assigned->partition.topic != rd_kafka_topic_name(message.rkt)) {
+      continue;
+    }
+    assigned->topic = message.rkt;
+    return last_found_ = assigned.get();
+  }
+  return nullptr;
+}
+
+KafkaSource::Impl::Assigned* KafkaSource::Impl::Find(const KafkaPartition& partition) {
+  for (const std::unique_ptr<Assigned>& assigned : assigned_) {
+    if (assigned->partition == partition) return assigned.get();
+  }
+  return nullptr;
+}
+
+void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
+  Assigned* const assigned = Find(message);
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    HandleError(message, assigned);
+    return;
+  }
+  // A rebalance or a seek may happen while a batch is taken from the queue; what it holds from
+  // before is not wanted, or comes again.
+  if (assigned == nullptr || assigned->sought_in_batch == batch_number_) return;
+  if (assigned->broken) {
+    ProbeWasGood(assigned);
+    return;
+  }
+  if (message.offset < assigned->next_offset) return;
+  if (assigned->error_offset >= 0) EndError(assigned, message.offset);
+  assigned->next_offset = message.offset + 1;
+
+  KafkaRecord record;
+  record.offset = message.offset;
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t timestamp_ms = rd_kafka_message_timestamp(&message, &type);
+  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp_ms >= 0 &&
+      timestamp_ms <= kMaxTime / kMillisecondUs) {
+    record.timestamp = timestamp_ms * kMillisecondUs;
+    record.append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
+  }
+  if (message.payload != nullptr) {
+    record.value = {static_cast<const char*>(message.payload), message.len};
+  }
+  callbacks_->OnRecord(assigned->partition, record);
+}
+
+void KafkaSource::Impl::HandleError(const rd_kafka_message_t& message, Assigned* assigned) {
+  if (assigned == nullptr) {
+    if (message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      callbacks_->OnError(rd_kafka_message_errstr(&message));
+    }
+    return;
+  }
+  if (assigned->sought_in_batch == batch_number_) return;
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    if (assigned->broken) {
+      ProbeWasGood(assigned);
+    } else {
+      callbacks_->OnEnd(assigned->partition, message.offset);
+    }
+  } else if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+             message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+    if (assigned->broken) {
+      ProbeWasGood(assigned);  // Beyond the end there is nothing broken.
+    } else {
+      ResetOffset(assigned);
+    }
+  } else if (IsBroken(message.err)) {
+    HandleBroken(assigned, message.offset, rd_kafka_message_errstr(&message));
+  } else {
+    callbacks_->OnError(assigned->partition.ToString() + ": " + rd_kafka_message_errstr(&message));
+  }
+}
+
+void KafkaSource::Impl::EndError(Assigned* assigned, std::int64_t offset) {
+  const std::int64_t from = std::max(assigned->next_offset, assigned->error_offset);
+  assigned->error_offset = -1;
+  if (from >= offset) return;
+  callbacks_->OnSkipped(assigned->partition, from, offset, assigned->error_reason);
+}
+
+void KafkaSource::Impl::HandleBroken(Assigned* assigned, std::int64_t offset,
+                                     std::string_view reason) {
+  if (assigned->broken) {
+    assigned->broken->bad = assigned->broken->probe;
+    ContinueSearch(assigned);
+    return;
+  }
+  // The first time it may have been the network, or the library goes on behind it by itself.
+  if (std::exchange(assigned->error_offset, offset) != offset) {
+    assigned->error_reason = reason;
+    return;
+  }
+  const std::int64_t from = std::max(assigned->next_offset, offset);
+  assigned->broken = BrokenBatch{.from = from, .bad = from, .reason = std::string(reason)};
+  ContinueSearch(assigned);
+}
+
+void KafkaSource::Impl::ProbeWasGood(Assigned* assigned) {
+  assigned->broken->good = assigned->broken->probe;
+  ContinueSearch(assigned);
+}
+
+void KafkaSource::Impl::ContinueSearch(Assigned* assigned) {
+  BrokenBatch& broken = *assigned->broken;
+  if (broken.good < 0) {
+    broken.probe = broken.bad + std::max<std::int64_t>(1, broken.bad - broken.from + 1);
+    Seek(assigned, broken.probe);
+    return;
+  }
+  if (broken.good - broken.bad > 1) {
+    broken.probe = broken.bad + (broken.good - broken.bad) / 2;
+    Seek(assigned, broken.probe);
+    return;
+  }
+  const BrokenBatch found = *std::exchange(assigned->broken, std::nullopt);
+  assigned->next_offset = found.good;
+  assigned->error_offset = -1;
+  Seek(assigned, found.good);
+  callbacks_->OnSkipped(assigned->partition, found.from, found.good, found.reason);
+}
+
+void KafkaSource::Impl::ResetOffset(Assigned* assigned) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+      handle_.get(), assigned->partition.topic.c_str(), assigned->partition.partition, &low, &high,
+      kSeekTimeoutMs);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    // Without an answer: wherever the log begins. What was lost is then only known from the records.
+    callbacks_->OnError(assigned->partition.ToString() + ": " + rd_kafka_err2str(error));
+    assigned->next_offset = 0;
+    Seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
+    return;
+  }
+  const std::int64_t expected = std::exchange(assigned->next_offset, low);
+  Seek(assigned, low);
+  callbacks_->OnSkipped(assigned->partition, expected, low,
+                        "the offset is out of range: the log was cut or created anew");
+}
+
+void KafkaSource::Impl::Seek(Assigned* assigned, std::int64_t offset) {
+  assigned->sought_in_batch = batch_number_;
+  const KafkaPartitionList list = NewPartitionList(1);
+  rd_kafka_topic_partition_list_add(list.get(), assigned->partition.topic.c_str(),
+                                    assigned->partition.partition)
+      ->offset = offset;
+  const KafkaError error(rd_kafka_seek_partitions(handle_.get(), list.get(), kSeekTimeoutMs));
+  if (error) {
+    callbacks_->OnError(assigned->partition.ToString() + ": seeking failed: " +
+                        rd_kafka_error_string(error.get()));
+  }
+}
+
+void KafkaSource::Impl::SetPaused(const KafkaPartition& partition, bool paused) {
+  if (Find(partition) == nullptr) return;
+  const KafkaPartitionList list = NewPartitionList(1);
+  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+  if (paused) {
+    rd_kafka_pause_partitions(handle_.get(), list.get());
+  } else {
+    rd_kafka_resume_partitions(handle_.get(), list.get());
+  }
+}
+
+absl::Status KafkaSource::Impl::Commit(const KafkaPartition& partition, const KafkaCommit& commit,
+                                       bool sync) {
+  if (!handle_ || options_.assign_all) {
+    return absl::FailedPreconditionError("this Kafka source commits nothing");
+  }
+  const KafkaPartitionList list = NewPartitionList(1);
+  rd_kafka_topic_partition_t* const element = rd_kafka_topic_partition_list_add(
+      list.get(), partition.topic.c_str(), partition.partition);
+  element->offset = commit.offset;
+  if (!commit.metadata.empty()) {
+    // The list frees it with the library's own allocator.
+    element->metadata = rd_kafka_mem_malloc(handle_.get(), commit.metadata.size());
+    std::memcpy(element->metadata, commit.metadata.data(), commit.metadata.size());
+    element->metadata_size = commit.metadata.size();
+  }
+  rd_kafka_resp_err_t error = rd_kafka_commit(handle_.get(), list.get(), sync ? 0 : 1);
+  if (sync && error == RD_KAFKA_RESP_ERR_NO_ERROR) error = list->elems[0].err;
+  return ToStatus(error, "committing " + partition.ToString());
+}
+
+absl::StatusOr<std::int64_t> KafkaSource::Impl::QueryEndOffset(const KafkaPartition& partition,
+                                                               absl::Duration timeout) {
+  if (!handle_) return absl::FailedPreconditionError("the Kafka source does not run");
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  const absl::Status status = ToStatus(
+      rd_kafka_query_watermark_offsets(handle_.get(), partition.topic.c_str(), partition.partition,
+                                       &low, &high, Milliseconds(timeout)),
+      "the end offset of " + partition.ToString());
+  if (!status.ok()) return status;
+  return high;
+}
+
+absl::StatusOr<std::int64_t> KafkaSource::Impl::OffsetAt(const KafkaPartition& partition,
+                                                         TimeUs time, absl::Duration timeout) {
+  if (!handle_) return absl::FailedPreconditionError("the Kafka source does not run");
+  const KafkaPartitionList list = NewPartitionList(1);
+  rd_kafka_topic_partition_t* const element = rd_kafka_topic_partition_list_add(
+      list.get(), partition.topic.c_str(), partition.partition);
+  element->offset = CeilTo(time, kMillisecondUs) / kMillisecondUs;  // asked in this field, in ms
+  rd_kafka_resp_err_t error =
+      rd_kafka_offsets_for_times(handle_.get(), list.get(), Milliseconds(timeout));
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = element->err;
+  const absl::Status status = ToStatus(error, "the offset by time of " + partition.ToString());
+  if (!status.ok()) return status;
+  if (element->offset >= 0) return element->offset;
+  return QueryEndOffset(partition, timeout);  // All records are older.
+}
+
+std::optional<bool> KafkaSource::Impl::AppendTime(const std::string& topic) const {
+  const auto found = append_time_.find(topic);
+  return found == append_time_.end() ? std::nullopt : std::optional<bool>(found->second);
+}
+
+std::size_t KafkaSource::Impl::queued() const {
+  return queue_ ? rd_kafka_queue_length(queue_.get()) : 0;
+}
+
+void KafkaSource::Impl::Stop() {
+  if (!handle_) return;
+  // Takes leave of the group, which revokes what we have: the last chance to commit.
+  if (started_) rd_kafka_consumer_close(handle_.get());
+  assigned_.clear();
+  last_found_ = nullptr;
+  started_ = false;
+  queue_.reset();
+  handle_.reset();
+}
+
+void KafkaSource::Impl::OnErrorEvent(rd_kafka_t* handle, int error, const char* reason,
+                                     void* self) {
+  auto* const impl = static_cast<Impl*>(self);
+  std::string message = reason;
+  if (error == RD_KAFKA_RESP_ERR__FATAL) {
+    std::array<char, 512> text{};
+    rd_kafka_fatal_error(handle, text.data(), text.size());
+    message = std::string("the Kafka client cannot go on: ") + text.data();
+  }
+  if (impl->started_) {
+    impl->callbacks_->OnError(message);
+  } else if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    impl->last_error_ = std::move(message);
+  }
+}
+
+void KafkaSource::Impl::OnCommitted(rd_kafka_t*, rd_kafka_resp_err_t error,
+                                    rd_kafka_topic_partition_list_t*, void* self) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
+  static_cast<Impl*>(self)->callbacks_->OnError(std::string("a commit failed: ") +
+                                                rd_kafka_err2str(error));
+}
+
+KafkaSource::KafkaSource(Options options, KafkaCallbacks* callbacks)
+    : impl_(std::make_unique<Impl>(std::move(options), callbacks)) {}
+KafkaSource::~KafkaSource() = default;
+
+absl::Status KafkaSource::Start(absl::Duration timeout) { return impl_->Start(timeout); }
+std::size_t KafkaSource::Poll(absl::Duration wait) { return impl_->Poll(wait); }
+void KafkaSource::Pause(const KafkaPartition& partition) { impl_->SetPaused(partition, true); }
+void KafkaSource::Resume(const KafkaPartition& partition) { impl_->SetPaused(partition, false); }
+absl::Status KafkaSource::Commit(const KafkaPartition& partition, const KafkaCommit& commit,
+                                 bool sync) {
+  return impl_->Commit(partition, commit, sync);
+}
+std::vector<KafkaPartition> KafkaSource::AllPartitions() const { return impl_->all_partitions(); }
+std::optional<bool> KafkaSource::AppendTime(const std::string& topic) const {
+  return impl_->AppendTime(topic);
+}
+absl::StatusOr<std::int64_t> KafkaSource::QueryEndOffset(const KafkaPartition& partition,
+                                                         absl::Duration timeout) {
+  return impl_->QueryEndOffset(partition, timeout);
+}
+absl::StatusOr<std::int64_t> KafkaSource::OffsetAt(const KafkaPartition& partition, TimeUs time,
+                                                   absl::Duration timeout) {
+  return impl_->OffsetAt(partition, time, timeout);
+}
+std::size_t KafkaSource::queued() const { return impl_->queued(); }
+void KafkaSource::Stop() { impl_->Stop(); }
+
+}  // namespace tocsin

@@ -1,0 +1,120 @@
+// Kafka as a source: a consumer-group member over librdkafka's C API, driven by one polling thread.
+//
+//   KafkaSource source(options, &callbacks);
+//   TOCSIN_RETURN_IF_ERROR(source.Start());
+//   while (running) source.Poll(absl::Milliseconds(100));      // calls back on this thread
+//   source.Stop();
+//
+// Everything, callbacks, Pause, Resume and Commit included, happens on the thread that calls Poll
+// (librdkafka 2.0.2 loses records when a partition is paused from another one). Records' views live
+// until the callback returns. Offsets are committed with rd_kafka_commit and carry metadata text
+// (offsets_store would drop it). Settings that measured well are in the .cc with their reason.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/time.h"
+
+namespace tocsin {
+
+struct KafkaPartition {
+  std::string topic;
+  std::int32_t partition = 0;
+  auto operator<=>(const KafkaPartition&) const = default;
+  std::string ToString() const;  // "topic/3"
+};
+
+struct KafkaRecord {
+  std::int64_t offset = 0;
+  TimeUs timestamp = kNoTime;
+  bool append_time = false;  // the broker's LogAppendTime; else the producer's
+  std::string_view value;
+};
+
+struct KafkaCommit {
+  std::int64_t offset = 0;
+  std::string metadata;
+};
+
+class KafkaCallbacks {
+ public:
+  virtual ~KafkaCallbacks() = default;
+  // A partition became ours. `committed` is the group's commit, if there is one. Answers the offset to
+  // start from, or nullopt to start where Options::start says.
+  virtual std::optional<std::int64_t> OnAssigned(const KafkaPartition& partition,
+                                                 const std::optional<KafkaCommit>& committed) = 0;
+  // About to be taken away (synchronous: commit now).
+  virtual void OnRevoked(const KafkaPartition& partition) = 0;
+  virtual void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) = 0;
+  // Everything up to `end_offset` was delivered. librdkafka reports it once per end offset.
+  virtual void OnEnd(const KafkaPartition& partition, std::int64_t end_offset) = 0;
+  // A broken record or batch that was skipped (bad CRC, inflated size …), or an offset that the log
+  // does not have any more: offsets [from, to). Where a log was created anew, `to` is below `from`.
+  virtual void OnSkipped(const KafkaPartition& partition, std::int64_t from, std::int64_t to,
+                         std::string_view reason) = 0;
+  virtual void OnError(std::string_view message) = 0;
+};
+
+class KafkaSource {
+ public:
+  struct Options {
+    std::string brokers;
+    std::vector<std::string> topics;
+    std::string group;
+    std::string instance_id;    // group.instance.id; empty: dynamic membership
+    bool start_earliest = false;
+    // Without a group: assign all partitions of the topics (replay, offsets never committed).
+    bool assign_all = false;
+    std::map<std::string, std::string> properties;
+  };
+
+  KafkaSource(Options options, KafkaCallbacks* callbacks);
+  ~KafkaSource();
+  KafkaSource(const KafkaSource&) = delete;
+  KafkaSource& operator=(const KafkaSource&) = delete;
+
+  // Fails with a message that names the brokers when none answers within `timeout`, or a topic does
+  // not exist.
+  absl::Status Start(absl::Duration timeout = absl::Seconds(10));
+  // Delivers what is there, waiting at most `wait`. Returns the number of records.
+  std::size_t Poll(absl::Duration wait);
+
+  // Records that Poll has taken from the queue already are still delivered.
+  void Pause(const KafkaPartition& partition);
+  void Resume(const KafkaPartition& partition);
+  // Asynchronous unless `sync`.
+  absl::Status Commit(const KafkaPartition& partition, const KafkaCommit& commit, bool sync);
+
+  // All partitions of the topics, sorted, as of Start. The expected source partitions.
+  std::vector<KafkaPartition> AllPartitions() const;
+  // Whether the topic's message.timestamp.type is LogAppendTime as the broker says; nullopt if it
+  // would not tell (then the records do).
+  std::optional<bool> AppendTime(const std::string& topic) const;
+  // Asks the broker for a partition's end offset. Blocks for at most `timeout`.
+  absl::StatusOr<std::int64_t> QueryEndOffset(const KafkaPartition& partition,
+                                              absl::Duration timeout);
+  // The offset of the first record whose timestamp is `time` or later; the end offset if there is
+  // none. May be called from OnAssigned. Blocks for at most `timeout`, twice.
+  absl::StatusOr<std::int64_t> OffsetAt(const KafkaPartition& partition, TimeUs time,
+                                        absl::Duration timeout);
+  // Records waiting in librdkafka's queue, for metrics.
+  std::size_t queued() const;
+
+  // Leaves the group; no callbacks afterwards.
+  void Stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tocsin

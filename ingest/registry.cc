@@ -1,0 +1,46 @@
+// All formats. An explicit table, because the linker drops what registers itself from a static library.
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ingest/decoder.h"
+#include "ingest/json_decoder.h"
+
+namespace tocsin {
+namespace {
+
+struct Format {
+  std::string_view name;
+  std::unique_ptr<Decoder> (*create)(const InputConfig& input, ErrorList* errors);
+};
+
+constexpr std::array kFormats = {  // sorted by name
+    Format{"json", NewJsonDecoder},
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors) {
+  for (const Format& format : kFormats) {
+    if (format.name == input.format) return format.create(input, errors);
+  }
+  const std::string nearest = Nearest(input.format, DecoderNames());
+  errors->Add(input.at, "input " + input.name + ": there is no format \"" + input.format + "\"" +
+                            (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
+  return nullptr;
+}
+
+Framing FramingOf(const std::string& format) {
+  return format == "json" ? Framing::kJsonValues : Framing::kLines;
+}
+
+std::vector<std::string> DecoderNames() {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) names.emplace_back(format.name);
+  return names;
+}
+
+}  // namespace tocsin

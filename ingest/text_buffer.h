@@ -1,0 +1,73 @@
+// A window over a TextStream: the bytes of the record at hand and what was read beyond it.
+//
+//   TextBuffer buffer(std::move(stream), start_offset);
+//   while (!found(buffer.text()) && buffer.Fill() > 0) {}
+//   buffer.Take(record.size());          // the window moves on; views into it die at the next Fill
+//
+// Memory is fixed at kBytes: a record that is longer is cut with Drop. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/limits.h"
+#include "ingest/text_stream.h"
+
+namespace tocsin {
+
+class TextBuffer {
+ public:
+  // Room for the largest event and as much to read ahead.
+  static constexpr std::size_t kBytes = 2 * limits::kEventBytesMax;
+
+  TextBuffer(std::unique_ptr<TextStream> stream, std::uint64_t offset)
+      : stream_(std::move(stream)), bytes_(kBytes), offset_(offset) {}
+
+  std::string_view text() const { return {bytes_.data() + begin_, end_ - begin_}; }
+  // Of the first byte of text().
+  std::uint64_t offset() const { return offset_; }
+  // Bytes between the kept ones and the window's end that Drop has taken out.
+  std::uint64_t dropped() const { return dropped_; }
+
+  // Appends what the stream has; 0 at its end, on an error, and when the window is full.
+  std::size_t Fill() {
+    if (begin_ > 0) {
+      std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+      end_ -= begin_;
+      begin_ = 0;
+    }
+    if (end_ == bytes_.size()) return 0;
+    const std::size_t count = stream_->Read(bytes_.data() + end_, bytes_.size() - end_);
+    end_ += count;
+    return count;
+  }
+
+  // Forgets the window behind its first `keep` bytes; they still count for offsets.
+  void Drop(std::size_t keep) {
+    dropped_ += end_ - begin_ - keep;
+    end_ = begin_ + keep;
+  }
+
+  // Moves on by `size` bytes of the window and all that was dropped.
+  void Take(std::size_t size) {
+    begin_ += size;
+    offset_ += size + std::exchange(dropped_, 0);
+  }
+
+  const TextStream& stream() const { return *stream_; }
+
+ private:
+  std::unique_ptr<TextStream> stream_;
+  std::vector<char> bytes_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::uint64_t offset_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace tocsin

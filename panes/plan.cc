@@ -1,0 +1,119 @@
+#include "panes/plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/wire.h"
+
+namespace tocsin {
+namespace {
+
+// Every part behind its length, because names may hold any character.
+std::string KeyOf(const SeriesSpec& spec) {
+  ByteWriter key;
+  key.Varint(spec.inputs.size());
+  for (const std::string& input : spec.inputs) key.Bytes(input);
+  key.Bytes(spec.where.ToString());
+  for (const FieldRef& field : spec.by) key.Bytes(field.Name());
+  return key.Take();
+}
+
+// Inputs sorted, and `by` as it is computed: the scope first, nothing twice.
+SeriesSpec Canonical(const SeriesSpec& spec, const std::vector<FieldRef>& scope) {
+  SeriesSpec canonical = spec;
+  std::sort(canonical.inputs.begin(), canonical.inputs.end());
+  canonical.inputs.erase(std::unique(canonical.inputs.begin(), canonical.inputs.end()),
+                         canonical.inputs.end());
+  canonical.by = scope;
+  for (const FieldRef& field : spec.by) {
+    if (std::find(canonical.by.begin(), canonical.by.end(), field) == canonical.by.end()) {
+      canonical.by.push_back(field);
+    }
+  }
+  return canonical;
+}
+
+DurationUs LargestDelay(const std::vector<PlanInput>& inputs, const std::vector<std::string>& names) {
+  DurationUs largest = 0;
+  for (const PlanInput& input : inputs) {
+    const bool reads = names.empty() || std::binary_search(names.begin(), names.end(), input.name);
+    if (reads) largest = std::max(largest, input.delay);
+  }
+  return largest;
+}
+
+}  // namespace
+
+bool Aggregation::Reads(const std::string& input) const {
+  return inputs.empty() || std::binary_search(inputs.begin(), inputs.end(), input);
+}
+
+Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
+  Plan plan;
+  plan.options_ = std::move(options);
+  std::vector<SeriesSpec> all;
+  for (const SeriesSpec& spec : specs) all.push_back(Canonical(spec, plan.options_.scope));
+  SeriesSpec users;
+  users.measures = {Measure::Distinct(Field::kUser)};
+  all.push_back(Canonical(users, plan.options_.scope));
+
+  // Ordered by key, so that the numbering depends on the set of specs and not on their order.
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < all.size(); ++i) groups[KeyOf(all[i])].push_back(i);
+  plan.spec_aggregation_.resize(all.size());
+  plan.spec_slots_.resize(all.size());
+  std::string text = "pane " + std::to_string(plan.options_.pane) + " scope " +
+                     std::to_string(plan.options_.scope.size()) + '\n';
+  for (const auto& [key, members] : groups) {
+    const SeriesSpec& first = all[members.front()];
+    Aggregation aggregation;
+    aggregation.inputs = first.inputs;
+    aggregation.where = first.where;
+    aggregation.by = first.by;
+    std::vector<Measure> measures;
+    for (const std::size_t member : members) {
+      measures.insert(measures.end(), all[member].measures.begin(), all[member].measures.end());
+    }
+    aggregation.layout = TableLayout::Of(std::move(measures), plan.options_.scope.size(),
+                                         aggregation.by.size());
+    aggregation.delay = LargestDelay(plan.options_.inputs, aggregation.inputs);
+    text += key + " delay " + std::to_string(aggregation.delay);
+    for (const FieldRef& field : aggregation.by) aggregation.by_names.push_back(field.Name());
+    for (const Measure& measure : aggregation.layout.measures) text += ' ' + measure.ToString();
+    text += '\n';
+    for (const std::size_t member : members) {
+      plan.spec_aggregation_[member] = plan.aggregations_.size();
+      for (const Measure& measure : all[member].measures) {
+        plan.spec_slots_[member].push_back(aggregation.layout.SlotOf(measure));
+      }
+    }
+    plan.aggregations_.push_back(std::move(aggregation));
+  }
+  plan.users_aggregation_ = plan.spec_aggregation_.back();
+  plan.users_slot_ = plan.spec_slots_.back().front();
+  plan.hash_ = HashBytes(text);
+  return plan;
+}
+
+DurationUs Plan::InputDelay(const std::string& input) const {
+  for (const PlanInput& known : options_.inputs) {
+    if (known.name == input) return known.delay;
+  }
+  return LargestDelay(options_.inputs, {});
+}
+
+DurationUs Plan::DelayMax(const std::string& input) const {
+  DurationUs largest = InputDelay(input);
+  for (const Aggregation& aggregation : aggregations_) {
+    if (aggregation.Reads(input)) largest = std::max(largest, aggregation.delay);
+  }
+  return largest;
+}
+
+std::string_view Plan::ScopeOf(std::string_view series_key) const {
+  ByteReader in(series_key);
+  for (std::size_t i = 0; i < scope_fields(); ++i) in.Bytes();
+  return in.ok() ? series_key.substr(0, series_key.size() - in.remaining()) : series_key;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,79 @@
+// What a detector wants measured: which events, by which labels, which measures.
+//
+//   SeriesSpec spec;
+//   spec.where.Require(*FieldRef::Parse("type"), {"request"});
+//   spec.by = {*FieldRef::Parse("service")};
+//   spec.measures = {Measure::Count(), Measure::CountFailed()};
+//
+// The Plan compiles the specs of all detectors and computes each distinct (inputs, where, by) once,
+// with the union of the measures. Value types.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/predicate.h"
+#include "core/event.h"
+
+namespace tocsin {
+
+// How a measure is kept; decides which column of a PaneTable it lives in.
+enum class MeasureKind : std::uint8_t {
+  kCount,      // int64: events (by weight) that pass the filter
+  kSum,        // FixedSum of a number
+  kGauge,      // GaugeValue of `value`, with its `limit`
+  kCounter,    // CounterValue of `value`: cumulative, resets detected
+  kHistogram,  // LogHistogram of `duration` in µs
+  kDistinct,   // HyperLogLog of a text field
+  kTopK,       // SpaceSaving of a text field
+};
+
+// Which of the aggregation's events a measure counts.
+enum class MeasureFilter : std::uint8_t {
+  kAll,
+  kFailed,            // event.failed
+  kSucceeded,         // not failed
+  kDurationAbove,     // duration > threshold (µs)
+  kHasDuration,
+  kFailedTransaction, // failed and of type transaction
+};
+
+struct Measure {
+  MeasureKind kind = MeasureKind::kCount;
+  MeasureFilter filter = MeasureFilter::kAll;
+  std::int64_t threshold = 0;   // for kDurationAbove, µs
+  Field field = Field::kUser;   // of kDistinct and kTopK
+  std::uint32_t k = 64;         // of kTopK
+  bool amount = false;          // kSum: of `amount` instead of `value`
+
+  static Measure Count() { return {}; }
+  static Measure CountFailed() { return {.filter = MeasureFilter::kFailed}; }
+  static Measure CountAbove(DurationUs threshold_us) {
+    return {.filter = MeasureFilter::kDurationAbove, .threshold = threshold_us};
+  }
+  static Measure CountWithDuration() { return {.filter = MeasureFilter::kHasDuration}; }
+  static Measure Gauge() { return {.kind = MeasureKind::kGauge}; }
+  static Measure Counter() { return {.kind = MeasureKind::kCounter}; }
+  static Measure Histogram() {
+    return {.kind = MeasureKind::kHistogram, .filter = MeasureFilter::kHasDuration};
+  }
+  static Measure Distinct(Field field, MeasureFilter filter = MeasureFilter::kAll) {
+    return {.kind = MeasureKind::kDistinct, .filter = filter, .field = field};
+  }
+  static Measure TopK(Field field, std::uint32_t k, MeasureFilter filter = MeasureFilter::kAll) {
+    return {.kind = MeasureKind::kTopK, .filter = filter, .field = field, .k = k};
+  }
+
+  bool operator==(const Measure&) const = default;
+  std::string ToString() const;  // canonical
+};
+
+struct SeriesSpec {
+  std::vector<std::string> inputs;  // names; empty: all
+  Predicate where;
+  std::vector<FieldRef> by;         // scope fields are put in front by the Plan
+  std::vector<Measure> measures;
+};
+
+}  // namespace tocsin

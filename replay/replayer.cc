@@ -1,0 +1,423 @@
+#include "replay/replayer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "core/json_writer.h"
+#include "core/limits.h"
+#include "core/status_macros.h"
+#include "ingest/file_source.h"
+#include "ingest/kafka_source.h"
+#include "ingest/kafka_uri.h"
+#include "replay/engine_setup.h"
+#include "replay/line_file.h"
+#include "replay/tbb_executor.h"
+
+namespace tocsin {
+namespace {
+
+// Records read from one source before the next one is looked at again.
+constexpr int kRecordsPerTurn = 1'024;
+
+// One partition of recorded traffic, pulled a few records at a time.
+class ReplaySource {
+ public:
+  explicit ReplaySource(std::unique_ptr<SourcePartition> partition)
+      : partition_(std::move(partition)) {}
+  virtual ~ReplaySource() = default;
+  SourcePartition& partition() { return *partition_; }
+  bool ended() const { return ended_; }
+  // Feeds some records, or ends the partition.
+  virtual absl::Status Read() = 0;
+  virtual double share_done() const = 0;
+
+ protected:
+  void End() {
+    partition_->End();
+    ended_ = true;
+  }
+
+ private:
+  std::unique_ptr<SourcePartition> partition_;
+  bool ended_ = false;
+};
+
+class FileReplaySource : public ReplaySource {
+ public:
+  FileReplaySource(std::unique_ptr<SourcePartition> partition, std::unique_ptr<LineReader> reader)
+      : ReplaySource(std::move(partition)), reader_(std::move(reader)) {}
+
+  absl::Status Read() override {
+    LineReader::Line line;
+    for (int i = 0; i < kRecordsPerTurn; ++i) {
+      switch (reader_->Next(&line)) {
+        case LineReader::Result::kLine:
+          partition().Feed({.offset = static_cast<std::int64_t>(line.offset),
+                            .next_offset = static_cast<std::int64_t>(line.next_offset),
+                            .bytes = line.text});
+          break;
+        case LineReader::Result::kEnd:
+          End();
+          return absl::OkStatus();
+        case LineReader::Result::kError:
+          return reader_->status();
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  double share_done() const override {
+    const std::uint64_t total = reader_->bytes_total();
+    if (total == 0) return -1;
+    return static_cast<double>(reader_->bytes_read()) / static_cast<double>(total);
+  }
+
+ private:
+  std::unique_ptr<LineReader> reader_;
+};
+
+// The engine half of a replay: batches in, lines out.
+class ReplayEngine {
+ public:
+  ReplayEngine(const ReplayOptions& options, const EngineSetup& setup)
+      : options_(options),
+        plan_(setup.plan),
+        decider_(setup.config, &setup.plan, &setup.detectors, TbbExecutor(options.threads)) {}
+
+  absl::Status Open() {
+    TOCSIN_ASSIGN_OR_RETURN(signals_, LineFile::Create(options_.signals_path));
+    TOCSIN_ASSIGN_OR_RETURN(incidents_, LineFile::Create(options_.incidents_path));
+    return absl::OkStatus();
+  }
+
+  absl::Status Expect(const std::vector<std::string>& sources) {
+    return decider_.Append(
+        EncodeControl({.kind = ControlRecord::Kind::kExpect, .sources = sources}));
+  }
+
+  absl::Status Take(SourcePartition* partition) {
+    for (const PaneBatch& batch : partition->TakeBatches()) {
+      for (const std::string& chunk : EncodeBatch(batch, plan_)) {
+        TOCSIN_RETURN_IF_ERROR(decider_.Append(chunk));
+      }
+    }
+    Decision decision;
+    while (decider_.Step(&decision)) {
+      for (const OutputLine& line : decision.lines) {
+        (line.kind == LineKind::kSignal ? signals_ : incidents_).Write(line.text);
+      }
+      if (options_.on_decision && !decision.lines.empty()) options_.on_decision(decision);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Close() {
+    TOCSIN_RETURN_IF_ERROR(signals_.Close());
+    return incidents_.Close();
+  }
+
+  const Decider& decider() const { return decider_; }
+
+ private:
+  const ReplayOptions& options_;
+  const Plan& plan_;
+  Decider decider_;
+  LineFile signals_;
+  LineFile incidents_;
+};
+
+// Kafka partitions, all driven by one polling consumer; those too far ahead are paused.
+class KafkaReplay : public KafkaCallbacks {
+ public:
+  KafkaReplay(const EngineSetup& setup, InputConfig input, KafkaUri uri, ReplayEngine* engine)
+      : setup_(setup), input_(std::move(input)), uri_(std::move(uri)), engine_(engine) {}
+
+  absl::Status Start() {
+    KafkaSource::Options options;
+    options.brokers = uri_.brokers;
+    options.topics = {uri_.topic};
+    options.start_earliest = true;
+    options.assign_all = true;
+    if (input_.kafka) options.properties = input_.kafka->properties;
+    source_ = std::make_unique<KafkaSource>(std::move(options), this);
+    TOCSIN_RETURN_IF_ERROR(source_->Start());
+    for (const KafkaPartition& kafka : source_->AllPartitions()) {
+      Partition& partition = partitions_[kafka];
+      TOCSIN_ASSIGN_OR_RETURN(
+          partition.stage1, setup_.NewPartition(input_, input_.name + '/' + kafka.ToString()));
+      TOCSIN_ASSIGN_OR_RETURN(partition.end,
+                              source_->QueryEndOffset(kafka, absl::Seconds(10)));
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> Sources() const {
+    std::vector<std::string> names;
+    for (const auto& [kafka, partition] : partitions_) names.push_back(partition.stage1->source());
+    return names;
+  }
+
+  // Reads what is there; partitions too far ahead of `slowest` are paused.
+  absl::Status Step(TimeUs slowest) {
+    Balance(slowest);
+    source_->Poll(absl::Milliseconds(20));
+    for (auto& [kafka, partition] : partitions_) {
+      TOCSIN_RETURN_IF_ERROR(engine_->Take(partition.stage1.get()));
+    }
+    return absl::OkStatus();
+  }
+
+  bool ended() const {
+    return std::all_of(partitions_.begin(), partitions_.end(),
+                       [](const auto& entry) { return entry.second.ended; });
+  }
+
+  TimeUs Slowest() const {
+    TimeUs slowest = INT64_MAX;
+    for (const auto& [kafka, partition] : partitions_) {
+      if (!partition.ended) slowest = std::min(slowest, partition.stage1->last_tick());
+    }
+    return slowest;
+  }
+
+  std::int64_t Events() const {
+    std::int64_t events = 0;
+    for (const auto& [kafka, partition] : partitions_) events += partition.stage1->counters().events;
+    return events;
+  }
+
+  std::optional<std::int64_t> OnAssigned(const KafkaPartition&,
+                                         const std::optional<KafkaCommit>&) override {
+    return std::nullopt;
+  }
+  void OnRevoked(const KafkaPartition&) override {}
+  void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override {
+    Partition& partition = partitions_[kafka];
+    if (partition.ended) return;
+    const bool before = uri_.from && record.timestamp < *uri_.from;
+    const bool past = uri_.to && record.timestamp >= *uri_.to;
+    if (!before && !past && record.offset < partition.end) {
+      partition.stage1->Feed({.offset = record.offset,
+                              .next_offset = record.offset + 1,
+                              .timestamp = record.timestamp,
+                              .append_time = record.append_time,
+                              .bytes = record.value});
+    }
+    if (past || record.offset + 1 >= partition.end) EndPartition(kafka, &partition);
+  }
+  void OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) override {
+    Partition& partition = partitions_[kafka];
+    if (end_offset >= partition.end) EndPartition(kafka, &partition);
+  }
+  void OnSkipped(const KafkaPartition&, std::int64_t, std::int64_t, std::string_view) override {}
+  // A broker that is away comes back or not; librdkafka goes on trying either way.
+  void OnError(std::string_view) override {}
+
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    for (auto& [kafka, partition] : partitions_) visit(*partition.stage1);
+  }
+
+ private:
+  struct Partition {
+    std::unique_ptr<SourcePartition> stage1;
+    std::int64_t end = 0;
+    bool ended = false;
+    bool paused = false;
+  };
+
+  void EndPartition(const KafkaPartition& kafka, Partition* partition) {
+    if (partition->ended) return;
+    partition->ended = true;
+    partition->stage1->End();
+    source_->Pause(kafka);
+  }
+
+  void Balance(TimeUs slowest) {
+    for (auto& [kafka, partition] : partitions_) {
+      if (partition.ended) continue;
+      const bool ahead =
+          slowest == kNoTime ||
+          partition.stage1->last_tick() > slowest + limits::kTicksAheadMax * setup_.plan.pane();
+      const bool pause = ahead && partition.stage1->last_tick() != slowest;
+      if (pause == partition.paused) continue;
+      partition.paused = pause;
+      if (pause) {
+        source_->Pause(kafka);
+      } else {
+        source_->Resume(kafka);
+      }
+    }
+  }
+
+  const EngineSetup& setup_;
+  const InputConfig input_;
+  const KafkaUri uri_;
+  ReplayEngine* engine_;
+  std::unique_ptr<KafkaSource> source_;
+  std::map<KafkaPartition, Partition> partitions_;
+};
+
+void AddCounters(const SourceCounters& counters, ReplayStats* stats) {
+  stats->events += counters.events;
+  stats->bytes += counters.bytes;
+  stats->late += counters.late;
+  stats->quarantined += counters.quarantined;
+  stats->undecodable += counters.undecodable;
+}
+
+// The configured input that describes a file or topic given on the command line.
+InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
+                     const std::string& format) {
+  const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
+  for (const InputConfig& input : config.inputs) {
+    if (input.file && input.file->path == argument) found = &input;
+    if (input.kafka && std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
+      found = &input;
+    }
+  }
+  InputConfig input;
+  if (found != nullptr) input = *found;
+  if (input.name.empty()) input.name = "replay";
+  if (!format.empty()) input.format = format;
+  return input;
+}
+
+absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
+                       std::vector<std::unique_ptr<ReplaySource>>* sources) {
+  for (const std::string& argument : options.inputs) {
+    if (IsKafkaUri(argument)) continue;
+    TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(argument));
+    const InputConfig input = InputFor(*options.config, argument, "", options.format);
+    for (const FileInput& file : files) {
+      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader,
+                              LineReader::Open(file.path, {.framing = FramingOf(input.format)}));
+      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<SourcePartition> partition,
+                              setup.NewPartition(input, input.name + '/' + file.name));
+      sources->push_back(
+          std::make_unique<FileReplaySource>(std::move(partition), std::move(reader)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunFiles(const ReplayOptions& options, std::vector<std::unique_ptr<ReplaySource>>* sources,
+                      ReplayEngine* engine) {
+  while (true) {
+    ReplaySource* behind = nullptr;
+    for (const std::unique_ptr<ReplaySource>& source : *sources) {
+      if (source->ended()) continue;
+      if (behind == nullptr || source->partition().last_tick() < behind->partition().last_tick()) {
+        behind = source.get();
+      }
+    }
+    if (behind == nullptr) return absl::OkStatus();
+    TOCSIN_RETURN_IF_ERROR(behind->Read());
+    TOCSIN_RETURN_IF_ERROR(engine->Take(&behind->partition()));
+    if (options.progress) {
+      double share = 0;
+      std::int64_t events = 0;
+      for (const std::unique_ptr<ReplaySource>& source : *sources) {
+        share += source->ended() ? 1 : source->share_done();
+        events += source->partition().counters().events;
+      }
+      options.progress(share / static_cast<double>(sources->size()), events);
+    }
+  }
+}
+
+absl::Status RunTopics(const ReplayOptions& options,
+                       const std::vector<std::unique_ptr<KafkaReplay>>& topics) {
+  while (true) {
+    TimeUs slowest = INT64_MAX;
+    std::int64_t events = 0;
+    bool ended = true;
+    for (const std::unique_ptr<KafkaReplay>& topic : topics) {
+      slowest = std::min(slowest, topic->Slowest());
+      events += topic->Events();
+      ended = ended && topic->ended();
+    }
+    if (ended) return absl::OkStatus();
+    for (const std::unique_ptr<KafkaReplay>& topic : topics) {
+      TOCSIN_RETURN_IF_ERROR(topic->Step(slowest));
+    }
+    if (options.progress) options.progress(-1, events);
+  }
+}
+
+std::int64_t PeakRssBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace
+
+std::string ReplayStats::ToJson() const {
+  JsonWriter json;
+  json.BeginObject();
+  json.Key("events").Int(events).Key("bytes").Int(bytes).Key("late").Int(late);
+  json.Key("quarantined").Int(quarantined).Key("undecodable").Int(undecodable);
+  json.Key("series").Int(series).Key("ticks").Int(ticks).Key("signals").Int(signals);
+  json.Key("incidents").Int(incidents).Key("seconds").Number(seconds);
+  json.Key("events_per_second").Number(seconds > 0 ? static_cast<double>(events) / seconds : 0);
+  json.Key("peak_rss_bytes").Int(peak_rss_bytes);
+  json.EndObject();
+  return json.Take();
+}
+
+absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  Config config = *options.config;
+  if (config.inputs.empty()) {
+    InputConfig input;
+    input.name = "replay";
+    config.inputs.push_back(input);
+  }
+  ErrorList errors;
+  const std::unique_ptr<EngineSetup> setup = EngineSetup::Build(&config, &errors);
+  if (setup == nullptr) return absl::InvalidArgumentError(ErrorsText(errors));
+  ReplayEngine engine(options, *setup);
+  TOCSIN_RETURN_IF_ERROR(engine.Open());
+
+  std::vector<std::unique_ptr<ReplaySource>> files;
+  TOCSIN_RETURN_IF_ERROR(OpenFiles(options, *setup, &files));
+  std::vector<std::unique_ptr<KafkaReplay>> topics;
+  std::vector<std::string> expected;
+  for (const std::unique_ptr<ReplaySource>& file : files) {
+    expected.push_back(file->partition().source());
+  }
+  for (const std::string& argument : options.inputs) {
+    if (!IsKafkaUri(argument)) continue;
+    TOCSIN_ASSIGN_OR_RETURN(const KafkaUri uri, ParseKafkaUri(argument));
+    topics.push_back(std::make_unique<KafkaReplay>(
+        *setup, InputFor(config, argument, uri.topic, options.format), uri, &engine));
+    TOCSIN_RETURN_IF_ERROR(topics.back()->Start());
+    for (const std::string& source : topics.back()->Sources()) expected.push_back(source);
+  }
+  if (expected.empty()) return absl::InvalidArgumentError("no input: nothing to replay");
+  TOCSIN_RETURN_IF_ERROR(engine.Expect(expected));
+  TOCSIN_RETURN_IF_ERROR(RunFiles(options, &files, &engine));
+  TOCSIN_RETURN_IF_ERROR(RunTopics(options, topics));
+  TOCSIN_RETURN_IF_ERROR(engine.Close());
+
+  ReplayStats stats;
+  for (const auto& file : files) AddCounters(file->partition().counters(), &stats);
+  for (const auto& topic : topics) {
+    topic->ForEach([&](SourcePartition& partition) { AddCounters(partition.counters(), &stats); });
+  }
+  stats.series = static_cast<std::int64_t>(engine.decider().series());
+  stats.ticks = engine.decider().counters().ticks;
+  stats.signals = engine.decider().counters().signals_fired;
+  stats.incidents = engine.decider().counters().incidents_opened;
+  stats.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  stats.peak_rss_bytes = PeakRssBytes();
+  return stats;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,37 @@
+#include "replay/tbb_executor.h"
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <memory>
+
+namespace tocsin {
+namespace {
+
+// An update takes 50 to 500 ns, waking a worker several µs.
+constexpr std::size_t kGrain = 256;
+
+}  // namespace
+
+Executor TbbExecutor(int threads) {
+  if (threads == 1) return SequentialExecutor();
+  // Shared by copies of the executor, which std::function makes; the arena itself cannot be copied.
+  auto arena = std::make_shared<oneapi::tbb::task_arena>(
+      threads == 0 ? oneapi::tbb::task_arena::automatic : threads);
+  return [arena](std::size_t n, RangeBody body) {
+    if (n <= kGrain) {
+      body(0, n);
+      return;
+    }
+    arena->execute([&] {
+      oneapi::tbb::parallel_for(
+          oneapi::tbb::blocked_range<std::size_t>(0, n, kGrain),
+          [&](const oneapi::tbb::blocked_range<std::size_t>& range) {
+            body(range.begin(), range.end());
+          });
+    });
+  };
+}
+
+}  // namespace tocsin

@@ -1,0 +1,147 @@
+// Any HTTP endpoint: POSTs {"action","level","dedup_key","incident":{…the incident line…}}.
+//
+//   - {name: bot, kind: webhook, url: "https://bot.example/tocsin", secret_env: BOT_SECRET,
+//      headers: {X-Team: payments}}
+//
+// Keys: url, headers, secret_file or secret_env (optional), timeout. `Idempotency-Key` is the delivery's
+// id, the same in every attempt; `X-Tocsin-Signature: v1=<hex>` is the HMAC-SHA256 of the raw body with
+// the secret, as PagerDuty signs its own webhooks.
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/json_writer.h"
+#include "core/string_hash.h"
+#include "sinks/sink.h"
+#include "sinks/stanza.h"
+
+namespace tocsin {
+namespace {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+constexpr std::size_t kHeadersMax = 32;
+constexpr std::size_t kHeaderBytesMax = 4096;
+
+std::string Signature(const std::string& secret, const std::string& body) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest, &size);
+  const absl::string_view bytes(reinterpret_cast<const char*>(digest), size);
+  return absl::StrCat("v1=", absl::BytesToHexString(bytes));
+}
+
+bool IsHeaderName(const std::string& name) {
+  return !name.empty() && name.size() <= kHeaderBytesMax &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+         });
+}
+
+bool IsHeaderValue(const std::string& value) {
+  return value.size() <= kHeaderBytesMax && std::all_of(value.begin(), value.end(), [](char c) {
+           return c >= 0x20 && c < 0x7F;  // above all no line feed
+         });
+}
+
+bool IsOurs(const std::string& name) {
+  constexpr const char* kOurs[] = {"Content-Type", "Content-Length", "Host", "Transfer-Encoding",
+                                   "Idempotency-Key", "X-Tocsin-Signature"};
+  return std::any_of(std::begin(kOurs), std::end(kOurs),
+                     [&](const char* ours) { return absl::EqualsIgnoreCase(ours, name); });
+}
+
+Headers ReadHeaders(ConfigReader* reader) {
+  Headers headers;
+  const ConfigNode* node = reader->Node("headers");
+  if (node == nullptr) return headers;
+  if (node->kind != ConfigNode::Kind::kMap || node->map.size() > kHeadersMax) {
+    reader->Error("headers", absl::StrCat("headers: expected a map of at most ", kHeadersMax,
+                                          " names and values"));
+    return headers;
+  }
+  for (const auto& [name, value] : node->map) {
+    if (!IsHeaderName(name)) {
+      reader->Error("headers", absl::StrCat("'", absl::CHexEscape(name), "' is no header name"));
+    } else if (IsOurs(name)) {
+      reader->Error("headers", absl::StrCat("the header ", name, " is set by tocsin"));
+    } else if (value.kind != ConfigNode::Kind::kScalar || !IsHeaderValue(value.scalar)) {
+      // Not the value itself: it may be a token.
+      reader->Error("headers", absl::StrCat("the value of the header ", name,
+                                            " must be printable ASCII on one line"));
+    } else {
+      headers.emplace_back(name, value.scalar);
+    }
+  }
+  return headers;
+}
+
+class WebhookSink final : public Sink {
+ public:
+  struct Options {
+    std::string url, secret;
+    Headers headers;
+    DurationUs timeout = 10 * kSecondUs;
+  };
+
+  WebhookSink(std::string name, Options options)
+      : Sink(std::move(name), "webhook"), options_(std::move(options)) {
+    AddSecret(options_.secret);
+    for (const auto& [header, value] : options_.headers) {
+      if (absl::EqualsIgnoreCase(header, "Authorization")) AddSecret(value);
+    }
+  }
+
+  bool Wants(NotificationAction) const override { return true; }
+  bool has_idempotency_key() const override { return true; }
+
+  SinkRequest Render(const Delivery& delivery) const override {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("action").String(NotificationActionName(delivery.action));
+    json.Key("level").Int(delivery.level);
+    json.Key("dedup_key").String(delivery.dedup_key);
+    simdjson::dom::parser parser;
+    const bool valid = parser.parse(delivery.payload.data(), delivery.payload.size()).error() ==
+                       simdjson::SUCCESS;
+    json.Key("incident");
+    valid ? json.Raw(delivery.payload) : json.Null();
+    json.EndObject();
+
+    SinkRequest request;
+    request.url = options_.url;
+    request.body = json.Take();
+    request.timeout = options_.timeout;
+    request.headers = options_.headers;
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.emplace_back("Idempotency-Key", delivery.id.Hex());
+    if (!options_.secret.empty()) {
+      request.headers.emplace_back("X-Tocsin-Signature", Signature(options_.secret, request.body));
+    }
+    return request;
+  }
+
+ private:
+  const Options options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> NewWebhookSink(const std::string& name, ConfigReader* reader) {
+  WebhookSink::Options options;
+  options.url = ReadUrl("", reader);
+  options.headers = ReadHeaders(reader);
+  options.secret = ReadSecret("secret", "the key that requests are signed with", /*optional=*/true,
+                              reader);
+  options.timeout = ReadTimeout(reader);
+  return std::make_unique<WebhookSink>(name, std::move(options));
+}
+
+}  // namespace tocsin

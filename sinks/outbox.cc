@@ -1,0 +1,398 @@
+#include "sinks/outbox.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "core/check.h"
+
+namespace tocsin {
+namespace {
+
+constexpr TimeUs kAtOnce = 0;
+constexpr TimeUs kNever = INT64_MAX;
+
+// Doubling from the first to the last; jitter adds up to half, so that the longest is 5 min and
+// deliveries that failed together do not come back together.
+constexpr DurationUs kBackoffFirst = kSecondUs;
+constexpr DurationUs kBackoffLast = 200 * kSecondUs;
+// A receiver that asks for more has a broken clock; a page should not wait for a day because of it.
+constexpr DurationUs kRetryAfterMax = kHourUs;
+
+// Longer than any request may take, so what a frozen connection still carries arrives before.
+constexpr DurationUs kEchoAfter = kMinuteUs;
+
+// Far more than stage 2 ever repeats after a restart (from its last snapshot).
+constexpr DurationUs kForgetAfter = kHourUs;
+
+struct Entry {
+  Delivery delivery;
+  int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
+  bool in_flight = false;
+  int failures = 0;         // attempts in this process that got no receipt
+  TimeUs due = kAtOnce;     // of the next attempt or the echo; kNoTime: not yet decided (restored)
+  bool handed_over = false;  // a parked trigger went to the fallback
+};
+
+// What one sink is told about one incident.
+struct Lane {
+  std::uint64_t number = 0;
+  const Sink* sink = nullptr;
+  std::vector<Entry> entries;  // in order of sequence
+  TimeUs wake = kNever;
+  TimeUs forget_at = kNever;
+};
+
+struct WakesBefore {
+  bool operator()(const Lane* a, const Lane* b) const {
+    return std::tie(a->wake, a->number) < std::tie(b->wake, b->number);
+  }
+};
+
+const Entry* Find(const Lane& lane, int level, NotificationAction action) {
+  for (const Entry& entry : lane.entries) {
+    if (entry.delivery.level == level && entry.delivery.action == action) return &entry;
+  }
+  return nullptr;
+}
+
+bool Intended(const Entry& entry) { return entry.delivery.state == DeliveryState::kIntended; }
+
+bool WantsEcho(const Lane& lane, const Entry& entry) {
+  return entry.delivery.action == NotificationAction::kResolve &&
+         entry.delivery.state == DeliveryState::kDelivered && !entry.delivery.echoed &&
+         lane.sink->has_idempotency_key();
+}
+
+// Whether `entry`, which is not in flight, must not be sent any more.
+bool Overtaken(const Lane& lane, const Entry& entry) {
+  const int level = entry.delivery.level;
+  const bool resolved = Find(lane, level, NotificationAction::kResolve) != nullptr;
+  if (entry.delivery.action == NotificationAction::kTrigger) {
+    return resolved && (lane.sink->pages() || entry.failures > 0);
+  }
+  if (entry.delivery.action != NotificationAction::kAcknowledge) return false;
+  const Entry* trigger = Find(lane, level, NotificationAction::kTrigger);
+  return resolved || trigger == nullptr ||
+         (!Intended(*trigger) && trigger->delivery.state != DeliveryState::kDelivered);
+}
+
+// A resolve that waits for the trigger of the level that replaces its own.
+bool Blocked(const Lane& lane, const Entry& entry) {
+  if (entry.delivery.after_trigger_of_level == 0) return false;
+  const Entry* trigger =
+      Find(lane, entry.delivery.after_trigger_of_level, NotificationAction::kTrigger);
+  return trigger != nullptr && Intended(*trigger);
+}
+
+bool Complete(const Lane& lane) {
+  return std::all_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& entry) {
+    return entry.delivery.action != NotificationAction::kTrigger ||
+           Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
+  });
+}
+
+}  // namespace
+
+struct Outbox::State {
+  using Effects = std::vector<OutboxEffect>;
+  using LaneKey = std::pair<Hash128, std::string>;  // incident and sink
+
+  const std::vector<RouteConfig>* routes = nullptr;
+  const std::vector<std::unique_ptr<Sink>>* sinks = nullptr;
+  std::uint64_t seed = 0;
+  std::uint64_t draws = 0;
+  std::uint64_t next_sequence = 1;
+  std::uint64_t next_lane = 1;
+  std::map<LaneKey, Lane> lanes;
+  std::map<Hash128, Lane*> lane_of;        // by delivery
+  std::set<Lane*, WakesBefore> wakes;      // those with a `wake`
+  std::map<const Sink*, TimeUs> held_until;  // by a 429
+  Counters counters;
+
+  const Sink* SinkByName(std::string_view name) const;
+  Lane* LaneFor(const Hash128& incident, const Sink& sink);
+  Entry* EntryOf(const Hash128& delivery);
+  void Wake(Lane* lane, TimeUs when);
+  void Write(Entry* entry, Effects* effects);
+  // Adds an intent unless there is one; the lane it went to, or nullptr.
+  Lane* Intend(const Sink& sink, Delivery delivery, Effects* effects);
+  // Does what can be done for the lane now, and sets when to look again. May forget it.
+  void Pump(Lane* lane, TimeUs now, Effects* effects);
+  void AbandonOvertaken(Lane* lane, Effects* effects);
+  void HandOverParked(Lane* lane, TimeUs now, Effects* effects);
+  // What the lane would send next; nullptr if nothing is left.
+  Entry* Next(Lane* lane, TimeUs now);
+  void Settle(Lane* lane, TimeUs now, Effects* effects);
+  void Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  DurationUs Jitter(DurationUs bound);
+};
+
+const Sink* Outbox::State::SinkByName(std::string_view name) const {
+  for (const std::unique_ptr<Sink>& sink : *sinks) {
+    if (sink->name() == name) return sink.get();
+  }
+  return nullptr;
+}
+
+Lane* Outbox::State::LaneFor(const Hash128& incident, const Sink& sink) {
+  Lane& lane = lanes[{incident, sink.name()}];
+  if (lane.sink == nullptr) {
+    lane.sink = &sink;
+    lane.number = next_lane++;
+  }
+  return &lane;
+}
+
+Entry* Outbox::State::EntryOf(const Hash128& delivery) {
+  const auto it = lane_of.find(delivery);
+  if (it == lane_of.end()) return nullptr;
+  for (Entry& entry : it->second->entries) {
+    if (entry.delivery.id == delivery) return &entry;
+  }
+  return nullptr;
+}
+
+void Outbox::State::Wake(Lane* lane, TimeUs when) {
+  wakes.erase(lane);
+  lane->wake = when;
+  if (when != kNever) wakes.insert(lane);
+}
+
+void Outbox::State::Write(Entry* entry, Effects* effects) {
+  ++entry->unwritten;
+  effects->push_back({.kind = OutboxEffect::Kind::kWrite, .delivery = entry->delivery});
+}
+
+Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effects) {
+  if (!sink.Wants(delivery.action)) return nullptr;
+  delivery.sink = sink.name();
+  delivery.id = DeliveryId(sink.name(), delivery.incident, delivery.level, delivery.action);
+  if (lane_of.contains(delivery.id)) return nullptr;
+  delivery.sequence = next_sequence++;
+  Lane* lane = LaneFor(delivery.incident, sink);
+  lane_of[delivery.id] = lane;
+  lane->forget_at = kNever;
+  lane->entries.push_back({.delivery = std::move(delivery)});
+  Write(&lane->entries.back(), effects);
+  ++counters.submitted;
+  return lane;
+}
+
+void Outbox::State::AbandonOvertaken(Lane* lane, Effects* effects) {
+  for (Entry& entry : lane->entries) {
+    if (!Intended(entry) || entry.in_flight || !Overtaken(*lane, entry)) continue;
+    entry.delivery.state = DeliveryState::kAbandoned;
+    ++counters.abandoned;
+    Write(&entry, effects);
+  }
+}
+
+void Outbox::State::HandOverParked(Lane* lane, TimeUs now, Effects* effects) {
+  const Sink* fallback = SinkByName(lane->sink->fallback());
+  if (fallback == nullptr) return;
+  for (Entry& entry : lane->entries) {
+    if (entry.delivery.state != DeliveryState::kParked || entry.handed_over) continue;
+    if (entry.delivery.action != NotificationAction::kTrigger) continue;
+    entry.handed_over = true;
+    if (Find(*lane, entry.delivery.level, NotificationAction::kResolve) != nullptr) continue;
+    Delivery copy = entry.delivery;
+    copy.state = DeliveryState::kIntended;
+    copy.attempts = 0;
+    copy.last_error.clear();
+    Lane* other = Intend(*fallback, std::move(copy), effects);
+    if (other != nullptr) Pump(other, now, effects);
+  }
+}
+
+Entry* Outbox::State::Next(Lane* lane, TimeUs now) {
+  for (Entry& entry : lane->entries) {
+    if (Intended(entry) && !Blocked(*lane, entry)) return &entry;
+  }
+  Entry* echo = nullptr;
+  for (Entry& entry : lane->entries) {
+    if (!WantsEcho(*lane, entry)) continue;
+    // When its receipt came is not known after a restart; later is safe.
+    if (entry.due == kNoTime) entry.due = now + kEchoAfter;
+    if (echo == nullptr || entry.due < echo->due) echo = &entry;
+  }
+  return echo;
+}
+
+void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
+  if (!Complete(*lane)) return Wake(lane, kNever);
+  if (lane->forget_at == kNever) lane->forget_at = now + kForgetAfter;
+  if (now < lane->forget_at) return Wake(lane, lane->forget_at);
+  Wake(lane, kNever);
+  const LaneKey key(lane->entries.front().delivery.incident, lane->sink->name());
+  for (const Entry& entry : lane->entries) {
+    lane_of.erase(entry.delivery.id);
+    effects->push_back({.kind = OutboxEffect::Kind::kForget, .delivery = entry.delivery});
+  }
+  lanes.erase(key);
+}
+
+void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
+  AbandonOvertaken(lane, effects);
+  HandOverParked(lane, now, effects);
+  for (const Entry& entry : lane->entries) {
+    if (entry.in_flight) return Wake(lane, kNever);
+  }
+  Entry* next = Next(lane, now);
+  if (next == nullptr) return Settle(lane, now, effects);
+  // A crash now must find in the journal how those before ended; else it would send them again after
+  // this one.
+  for (const Entry& entry : lane->entries) {
+    const bool before = entry.delivery.sequence <= next->delivery.sequence || !Intended(entry);
+    if (before && entry.unwritten > 0) return Wake(lane, kNever);
+  }
+  const auto held = held_until.find(lane->sink);
+  const TimeUs due = std::max(next->due, held == held_until.end() ? kAtOnce : held->second);
+  if (due > now) return Wake(lane, due);
+  next->in_flight = true;
+  ++next->delivery.attempts;
+  effects->push_back({.kind = OutboxEffect::Kind::kSend, .delivery = next->delivery});
+  Wake(lane, kNever);
+}
+
+DurationUs Outbox::State::Jitter(DurationUs bound) {
+  // splitmix64, a counter hashed: any seed is as good as another.
+  std::uint64_t x = seed + ++draws * 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  x ^= x >> 31;
+  return static_cast<DurationUs>(x % static_cast<std::uint64_t>(bound + 1));
+}
+
+void Outbox::State::Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now) {
+  ++entry->failures;
+  ++counters.retried;
+  entry->delivery.last_error = lane->sink->Describe(reply);
+  const int doublings = std::min(entry->failures - 1, 8);  // 2^8 s is past the last
+  const DurationUs backoff = std::min(kBackoffFirst << doublings, kBackoffLast);
+  const DurationUs asked =
+      std::clamp<DurationUs>(reply.retry_after_ms, 0, kRetryAfterMax / kMillisecondUs) *
+      kMillisecondUs;
+  entry->due = now + std::max(backoff, asked) + Jitter(backoff / 2);
+  if (reply.status == 429) {
+    TimeUs& held = held_until[lane->sink];
+    held = std::max(held, now + std::max(backoff, asked));
+  }
+}
+
+Outbox::Outbox(const std::vector<RouteConfig>& routes,
+               const std::vector<std::unique_ptr<Sink>>& sinks, std::uint64_t seed)
+    : state_(std::make_unique<State>()) {
+  state_->routes = &routes;
+  state_->sinks = &sinks;
+  state_->seed = seed;
+}
+
+Outbox::~Outbox() = default;
+
+void Outbox::Restore(const Delivery& delivery) {
+  state_->next_sequence = std::max(state_->next_sequence, delivery.sequence + 1);
+  const Sink* sink = state_->SinkByName(delivery.sink);
+  if (sink == nullptr || state_->lane_of.contains(delivery.id)) return;
+  Lane* lane = state_->LaneFor(delivery.incident, *sink);
+  Entry entry{.delivery = delivery};
+  // It may have been on its way when the process ended.
+  if (Intended(entry)) entry.delivery.attempts = std::max<std::int64_t>(1, delivery.attempts);
+  if (delivery.state == DeliveryState::kDelivered) entry.due = kNoTime;
+  state_->lane_of[delivery.id] = lane;
+  const auto behind = std::upper_bound(
+      lane->entries.begin(), lane->entries.end(), delivery.sequence,
+      [](std::uint64_t sequence, const Entry& other) { return sequence < other.delivery.sequence; });
+  lane->entries.insert(behind, std::move(entry));
+  state_->Wake(lane, kAtOnce);
+}
+
+void Outbox::Submit(const Notification& notification, TimeUs now,
+                    std::vector<OutboxEffect>* effects) {
+  const Hash128& incident = notification.incident.id;
+  std::vector<const Sink*> told;
+  if (notification.action == NotificationAction::kTrigger) {
+    told = Route(*state_->routes, *state_->sinks, notification);
+  } else {
+    for (auto it = state_->lanes.lower_bound({incident, ""});
+         it != state_->lanes.end() && it->first.first == incident; ++it) {
+      const Entry* trigger = Find(it->second, notification.level, NotificationAction::kTrigger);
+      if (trigger != nullptr) told.push_back(it->second.sink);
+    }
+  }
+  if (told.empty()) return;
+  Delivery delivery;
+  delivery.incident = incident;
+  delivery.level = notification.level;
+  delivery.action = notification.action;
+  delivery.after_trigger_of_level = notification.after_trigger_of_level;
+  delivery.dedup_key = Incident::DedupKey(incident, notification.level);
+  delivery.payload = notification.incident.ToJson();
+  delivery.tick = notification.tick;
+  for (const Sink* sink : told) {
+    Lane* lane = state_->Intend(*sink, delivery, effects);
+    if (lane != nullptr) state_->Pump(lane, now, effects);
+  }
+}
+
+void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects) {
+  Entry* entry = state_->EntryOf(delivery);
+  if (entry == nullptr) return;
+  TOCSIN_CHECK(entry->unwritten > 0);
+  --entry->unwritten;
+  state_->Pump(state_->lane_of[delivery], now, effects);
+}
+
+void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
+                     std::vector<OutboxEffect>* effects) {
+  Entry* entry = state_->EntryOf(delivery);
+  if (entry == nullptr || !entry->in_flight) return;
+  Lane* lane = state_->lane_of[delivery];
+  const bool echo = entry->delivery.state == DeliveryState::kDelivered;
+  entry->in_flight = false;
+  const SendOutcome outcome = lane->sink->Judge(reply);
+  if (outcome == SendOutcome::kRetry) {
+    state_->Postpone(lane, entry, reply, now);
+  } else if (echo) {
+    // Refused or not: the resolve itself has its receipt.
+    entry->delivery.echoed = true;
+    state_->Write(entry, effects);
+  } else if (outcome == SendOutcome::kDelivered) {
+    entry->delivery.state = DeliveryState::kDelivered;
+    entry->delivery.last_error.clear();
+    entry->failures = 0;
+    entry->due = now + kEchoAfter;
+    ++state_->counters.delivered;
+    state_->Write(entry, effects);
+  } else {
+    entry->delivery.state = DeliveryState::kParked;
+    entry->delivery.last_error = lane->sink->Describe(reply);
+    ++state_->counters.parked;
+    state_->Write(entry, effects);
+  }
+  state_->Pump(lane, now, effects);
+}
+
+void Outbox::Advance(TimeUs now, std::vector<OutboxEffect>* effects) {
+  while (!state_->wakes.empty() && (*state_->wakes.begin())->wake <= now) {
+    state_->Pump(*state_->wakes.begin(), now, effects);
+  }
+}
+
+TimeUs Outbox::NextDue() const {
+  return state_->wakes.empty() ? kNever : (*state_->wakes.begin())->wake;
+}
+
+std::size_t Outbox::pending() const {
+  std::ptrdiff_t pending = 0;
+  for (const auto& [key, lane] : state_->lanes) {
+    pending += std::count_if(lane.entries.begin(), lane.entries.end(), Intended);
+  }
+  return static_cast<std::size_t>(pending);
+}
+
+const Outbox::Counters& Outbox::counters() const { return state_->counters; }
+
+}  // namespace tocsin

@@ -1,0 +1,95 @@
+// The outbox: decides what is sent when, as a pure state machine that returns effects.
+//
+//   Outbox outbox(routes, sinks, seed);
+//   for (Delivery& d : journal) outbox.Restore(d);
+//   outbox.Submit(notification, now, &effects);   // kWrite the intents
+//   outbox.OnWritten(id, now, &effects);          // then kSend
+//   outbox.OnReply(id, reply, now, &effects);     // kWrite the receipt, or a retry later
+//   outbox.Advance(now, &effects);                // what has become due
+//   TimeUs next = outbox.NextDue();
+//
+// Invariants:
+//   1. Nothing is sent before its intent is durable (kWrite acknowledged by OnWritten).
+//   2. Per incident and sink one delivery is in flight, in order of sequence; the next one waits until
+//      what was written about those before it is durable. The resolve of a level that a higher one
+//      replaced waits for the higher one's trigger, unless that was parked, abandoned or never meant
+//      for this sink.
+//   3. A trigger whose receipt is written is never sent again; once a resolve intent of its key
+//      exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends first.
+//      A sink that pages people does not even hear of it for the first time: nobody is woken for what
+//      is over; other sinks do (a ticket).
+//   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it closes
+//      what a delayed copy of the trigger may have opened.
+//   5. 429, 5xx and network errors are retried for ever with jittered exponential back-off (1 s … 5
+//      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and a
+//      refused trigger goes to the sink's fallback. A 429 holds the whole sink.
+//   6. Sinks do not wait for each other.
+// Triggers go where the routes say; acknowledgements and resolves to whoever was sent the trigger,
+// whatever the routes say by then. Submitting a notification again (after a restart) is recognised by
+// its derived ids and does nothing. What a crash may have sent already counts as one attempt. `now` is
+// injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished deliveries are
+// forgotten (kForget) one hour after the incident's last resolve at their sink. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "core/delivery.h"
+#include "sinks/sink.h"
+
+namespace tocsin {
+
+struct OutboxEffect {
+  enum class Kind : std::uint8_t {
+    kWrite,   // to the journal, then OnWritten: once per effect
+    kSend,    // to the sink, then OnReply
+    kForget,  // may leave the journal; no answer
+  };
+  Kind kind = Kind::kWrite;
+  Delivery delivery;  // as it is to be written or sent; `attempts` counts this one
+};
+
+class Outbox {
+ public:
+  struct Counters {
+    std::int64_t submitted = 0, delivered = 0, retried = 0, parked = 0, abandoned = 0;
+  };
+
+  // `routes` and `sinks` outlive the outbox.
+  Outbox(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
+         std::uint64_t seed);
+  ~Outbox();
+
+  // From the journal, before anything else. What was intended and has no receipt is due at once.
+  // Deliveries of a sink that is no longer configured stay where they are.
+  void Restore(const Delivery& delivery);
+  void Submit(const Notification& notification, TimeUs now, std::vector<OutboxEffect>* effects);
+  void OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects);
+  void OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
+               std::vector<OutboxEffect>* effects);
+  void Advance(TimeUs now, std::vector<OutboxEffect>* effects);
+  // When Advance has something to do next; 0 means at once, INT64_MAX that nothing waits.
+  TimeUs NextDue() const;
+
+  // Intents without a receipt.
+  std::size_t pending() const;
+  const Counters& counters() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The sinks a notification goes to, by the routes, each once. The first route that matches ends the
+// search unless it continues, or reached nobody because its sinks page people and the level does not
+// (a route to no sink at all silences on purpose). Without any routes every sink hears everything.
+// A service matches the incident's component or a `service` label of its signals; missing is not equal.
+std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
+                               const std::vector<std::unique_ptr<Sink>>& sinks,
+                               const Notification& notification);
+
+}  // namespace tocsin

@@ -1,0 +1,82 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "sinks/sink.h"
+
+namespace tocsin {
+
+// One factory per file of kinds/; it reads its keys from the reader and returns nullptr, or something
+// unusable, after an error. An explicit table, since the linker drops what nothing names.
+using SinkFactory = std::unique_ptr<Sink> (*)(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewStdoutSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewWebhookSink(const std::string& name, ConfigReader* reader);
+
+namespace {
+
+struct KindRow {
+  std::string_view kind;
+  SinkFactory factory;
+};
+
+constexpr KindRow kKinds[] = {
+    {"pagerduty", NewPagerDutySink},
+    {"stdout", NewStdoutSink},
+    {"webhook", NewWebhookSink},
+};
+
+}  // namespace
+
+std::vector<std::string> SinkKinds() {
+  std::vector<std::string> kinds;
+  for (const KindRow& row : kKinds) kinds.emplace_back(row.kind);
+  return kinds;
+}
+
+std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors) {
+  // A list of its own tells whether this stanza was wrong.
+  ErrorList own;
+  std::unique_ptr<Sink> sink;
+  const auto row = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                [&](const KindRow& each) { return each.kind == stanza.kind; });
+  ConfigReader reader(stanza.node, absl::StrCat("sink ", stanza.name), &own);
+  reader.String("name");
+  reader.String("kind");
+  if (row == std::end(kKinds)) {
+    const std::string nearest = Nearest(stanza.kind, SinkKinds());
+    reader.Error("kind", absl::StrCat("unknown kind of sink '", stanza.kind, "' (kinds are ",
+                                      absl::StrJoin(SinkKinds(), ", "), ")",
+                                      nearest.empty() ? "" : "; did you mean '", nearest,
+                                      nearest.empty() ? "" : "'?"));
+  } else {
+    const std::string fallback = reader.String("fallback");
+    sink = row->factory(stanza.name, &reader);
+    reader.Finish();
+    if (sink != nullptr) sink->fallback_ = fallback;
+  }
+  for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
+  return own.empty() ? std::move(sink) : nullptr;
+}
+
+std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors) {
+  std::vector<std::unique_ptr<Sink>> sinks;
+  std::vector<std::string> names;
+  for (const SinkConfig& stanza : config.sinks) names.push_back(stanza.name);
+  for (const SinkConfig& stanza : config.sinks) {
+    std::unique_ptr<Sink> sink = NewSink(stanza, errors);
+    if (sink == nullptr) continue;
+    const std::string& fallback = sink->fallback();
+    if (!fallback.empty() && (fallback == sink->name() ||
+                              std::find(names.begin(), names.end(), fallback) == names.end())) {
+      errors->Add(stanza.node.Find("fallback")->at,
+                  absl::StrCat("fallback '", fallback, "' is not another sink (sinks are ",
+                               absl::StrJoin(names, ", "), ")"));
+      continue;
+    }
+    sinks.push_back(std::move(sink));
+  }
+  return sinks;
+}
+
+}  // namespace tocsin

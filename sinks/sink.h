@@ -1,0 +1,91 @@
+// A sink: how one kind of receiver is told about an incident.
+//
+//   SinkRequest request = sink.Render(delivery);           // pure: no I/O
+//   … the engine's deliverer sends it …
+//   SendOutcome outcome = sink.Judge(reply);               // what the reply means
+//
+// A kind only knows its wire format. Sending, retrying and remembering are the outbox's and the
+// deliverer's. Immutable, thread-safe. Secrets are read at construction from a file or the environment
+// and appear in nothing but the request.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/config.h"
+#include "config/node.h"
+#include "core/delivery.h"
+
+namespace tocsin {
+
+struct SinkRequest {
+  enum class Kind : std::uint8_t {
+    kHttp,
+    kStdout,  // `body` and a line feed go to standard output
+    kNone,    // nothing to send: counts as delivered
+  };
+  Kind kind = Kind::kHttp;
+  std::string url;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  DurationUs timeout = 10 * kSecondUs;  // of the whole exchange
+};
+
+struct SinkReply {
+  // 0: no HTTP answer (connection refused, time-out, reset); `error` says which. What is not sent by
+  // HTTP answers 200, or 0 with an error.
+  int status = 0;
+  std::string error;
+  std::string body;                 // cut at limits::kHttpReplyBytesMax
+  std::int64_t retry_after_ms = -1;  // from Retry-After; −1: none
+};
+
+enum class SendOutcome : std::uint8_t { kDelivered, kRetry, kRefused };
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  const std::string& name() const { return name_; }
+  const std::string& kind() const { return kind_; }
+  // Whether it wakes people; see RouteConfig.
+  virtual bool pages() const { return false; }
+  // Whether it wants this action at all.
+  virtual bool Wants(NotificationAction action) const = 0;
+  // A repeat with the same key is recognised by the receiver.
+  virtual bool has_idempotency_key() const { return false; }
+  virtual SinkRequest Render(const Delivery& delivery) const = 0;
+  // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
+  virtual SendOutcome Judge(const SinkReply& reply) const;
+  // A reply that was no success, in one short line: "HTTP 400: …". Without this sink's secrets, even if
+  // the receiver repeats them.
+  std::string Describe(const SinkReply& reply) const;
+
+  // The sink that hears of a page which this one refused for good; "" if there is none.
+  const std::string& fallback() const { return fallback_; }
+
+ protected:
+  Sink(std::string name, std::string kind) : name_(std::move(name)), kind_(std::move(kind)) {}
+  // What Describe takes out of a reply. Called by constructors only.
+  void AddSecret(std::string secret) { secrets_.push_back(std::move(secret)); }
+
+ private:
+  friend std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors);
+
+  std::string name_;
+  std::string kind_;
+  std::string fallback_;
+  std::vector<std::string> secrets_;
+};
+
+// registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the stanza is
+// wrong. Every stanza may have `fallback: NAME`, another sink of the configuration.
+std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors);
+// All of a configuration's that are right; errors are collected over all stanzas.
+std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors);
+std::vector<std::string> SinkKinds();
+
+}  // namespace tocsin

@@ -1,0 +1,345 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "config/config.h"
+#include "tests/config/errors.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+Config Loaded(const std::string& text) {
+  ErrorList errors;
+  std::optional<Config> config = LoadConfigText(text, "t.yaml", &errors);
+  EXPECT_THAT(Lines(errors), IsEmpty());
+  return config ? *std::move(config) : Config();
+}
+
+std::vector<std::string> ErrorsOf(const std::string& text) {
+  ErrorList errors;
+  const bool loaded = LoadConfigText(text, "t.yaml", &errors).has_value();
+  EXPECT_EQ(loaded, errors.empty());
+  return Lines(errors);
+}
+
+// A folder of files that this test wrote.
+class FilesTest : public ::testing::Test {
+ protected:
+  FilesTest()
+      : directory_(testing::TempDir() + "tocsin_config_" +
+                   testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    std::filesystem::remove_all(directory_);
+    std::filesystem::create_directories(directory_);
+  }
+  ~FilesTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string Path(const std::string& name) const { return directory_ + "/" + name; }
+  std::string Write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories(std::filesystem::path(Path(name)).parent_path());
+    std::ofstream(Path(name)) << text;
+    return Path(name);
+  }
+
+ private:
+  const std::string directory_;
+};
+
+TEST(LoaderTest, EmptyIsAllDefaults) {
+  const Config config = Loaded("");
+  EXPECT_EQ(config.source, "t.yaml");
+  EXPECT_EQ(config.pane, 10 * kSecondUs);
+  EXPECT_THAT(config.ScopeNames(), ElementsAre("env"));
+  EXPECT_THAT(config.inputs, IsEmpty());
+  EXPECT_EQ(config.severity.names[0], "SEV1");
+}
+
+TEST(LoaderTest, ReadsInputs) {
+  const Config config = Loaded(R"(
+pane: 30s
+inputs:
+  - name: a
+    kafka: {brokers: [h1:9092, h2:9092], topics: t, start: earliest, properties: {sasl.username: u}}
+    format: pino
+    delay: 1m
+    map: {time: ts, type: {value: request}, status: http.status, labels.team: team}
+  - {name: b, file: /var/log/b.json}
+  - {name: c, file: {path: "-", follow: false}, format: cloudwatch-logs}
+)");
+  ASSERT_EQ(config.inputs.size(), 3u);
+  const InputConfig& a = config.inputs[0];
+  EXPECT_EQ(a.kafka->brokers, "h1:9092,h2:9092");
+  EXPECT_THAT(a.kafka->topics, ElementsAre("t"));
+  EXPECT_EQ(a.kafka->start, StartAt::kEarliest);
+  EXPECT_EQ(a.kafka->properties.at("sasl.username"), "u");
+  EXPECT_EQ(a.format, "pino");
+  EXPECT_EQ(a.delay, kMinuteUs);
+  EXPECT_EQ(a.at.ToString(), "t.yaml:4:5");
+  ASSERT_EQ(a.map.size(), 4u);
+  EXPECT_EQ(a.map[1].target, "type");
+  EXPECT_EQ(a.map[1].constant, "request");
+  EXPECT_EQ(a.map[2].path, "http.status");
+  EXPECT_EQ(a.map[3].target, "labels.team");
+  EXPECT_EQ(config.inputs[1].file->path, "/var/log/b.json");
+  EXPECT_TRUE(config.inputs[1].file->follow);
+  EXPECT_EQ(config.inputs[1].delay, 30 * kSecondUs);  // the default, a whole number of panes
+  EXPECT_FALSE(config.inputs[2].file->follow);
+  EXPECT_EQ(config.inputs[2].delay, 5 * kMinuteUs);
+}
+
+TEST(LoaderTest, ReadsTheRest) {
+  const Config config = Loaded(R"(
+scope: [env, labels.tenant]
+topology: {api: [db, cache], web: api, "*": ["*"]}
+severity:
+  names: [P0, P1, P2, P3]
+  pages: [P0, 2]
+  users_share: [{above: 1%, level: P1}, {above: 10%, level: 1}]
+  users_total: 100000
+  escalate_to: {P0: cto}
+  level_1_after_rollback: 5m
+correlate: {join_window: 2m, watch: 30m, runbook: "https://wiki/runbook"}
+detectors:
+  - {name: d, kind: storm, advice: Block it, title: A storm, runbook: "https://wiki/d",
+     escalate_to: dba, extra: {x: 1}}
+sinks: [{name: pager, kind: pagerduty, key: k}]
+routes:
+  - {match: {level: P0, service: [api, web], env: prod, category: security}, to: pager,
+     continue: true}
+  - {to: [pager]}
+limits: {false_pages_per_series_week: 0.01, series_expected: 500, series_max: 1000}
+state_dir: /tmp/x
+listen: "[::1]:0"
+ready_lag_max: 5m
+)");
+  EXPECT_THAT(config.ScopeNames(), ElementsAre("env", "labels.tenant"));
+  EXPECT_THAT(config.correlate.topology.at("api"), ElementsAre("db", "cache"));
+  EXPECT_THAT(config.correlate.topology.at("web"), ElementsAre("api"));
+  EXPECT_EQ(config.correlate.join_window, 2 * kMinuteUs);
+  EXPECT_EQ(config.correlate.watch, 30 * kMinuteUs);
+  EXPECT_EQ(config.correlate.deploy_window, 30 * kMinuteUs);
+  EXPECT_THAT(config.severity.pages, ElementsAre(true, true, false, false));
+  const std::vector<std::pair<double, int>> shares = {{0.1, 1}, {0.01, 2}};
+  EXPECT_EQ(config.severity.users_share, shares);
+  EXPECT_EQ(config.severity.users_total, 100'000);
+  EXPECT_EQ(config.severity.level_1_after_rollback, 5 * kMinuteUs);
+  EXPECT_THAT(config.severity.escalate_to[0], ElementsAre("cto"));
+  ASSERT_EQ(config.detectors.size(), 1u);
+  EXPECT_EQ(config.detectors[0].kind, "storm");
+  EXPECT_EQ(config.detectors[0].node.Find("extra")->Find("x")->scalar, "1");
+  EXPECT_THAT(config.advice.at("d").advice, ElementsAre("Block it"));
+  EXPECT_EQ(config.advice.at("d").title, "A storm");
+  EXPECT_THAT(config.advice.at("d").escalate_to, ElementsAre("dba"));
+  ASSERT_EQ(config.routes.size(), 2u);
+  EXPECT_THAT(config.routes[0].levels, ElementsAre(1));
+  EXPECT_THAT(config.routes[0].services, ElementsAre("api", "web"));
+  EXPECT_THAT(config.routes[0].categories, ElementsAre("security"));
+  EXPECT_TRUE(config.routes[0].proceed);
+  EXPECT_FALSE(config.routes[1].proceed);
+  EXPECT_THAT(config.routes[1].levels, IsEmpty());
+  EXPECT_EQ(config.limits.series_expected, 500);
+  EXPECT_EQ(config.limits.series_max, 1000u);
+  EXPECT_EQ(config.ready_lag_max, 5 * kMinuteUs);
+}
+
+TEST(LoaderTest, SingleErrors) {
+  struct Case {
+    const char* text;
+    const char* error;
+  };
+  const Case cases[] = {
+      {"detector: []", "t.yaml:1:1: unknown key 'detector': did you mean 'detectors'?"},
+      {"detectors: {name: a}",
+       "t.yaml:1:12: detectors is a map: expected a list, each detector with a name"},
+      {"detectors: [{kind: storm}]", "t.yaml:1:13: a detector needs 'name'"},
+      {"detectors: [{name: a}]", "t.yaml:1:13: detector a needs 'kind'"},
+      {"detectors: [{name: a b, kind: storm}]",
+       "t.yaml:1:20: name is 'a b': expected at most 64 letters, digits, '-', '_' and '.'"},
+      {"detectors:\n  - {name: a, kind: k}\n  - {name: a, kind: k}",
+       "t.yaml:3:12: duplicate detector name 'a': the other is at line 2"},
+      {"detectors: [{name: a, disabled: true}]",
+       "t.yaml:1:20: there is no detector 'a' to disable"},
+      {"sinks: [{name: a, kind: k}, {name: a, kind: k}]",
+       "t.yaml:1:36: duplicate sink name 'a': the other is at line 1"},
+      {"inputs: [{name: a, file: x}, {name: a, file: y}]",
+       "t.yaml:1:37: duplicate input name 'a': the other is at line 1"},
+      {"inputs: [{name: a}]",
+       "t.yaml:1:10: input a has neither kafka nor file: expected one of them"},
+      {"inputs: [{name: a, file: x, kafka: {brokers: b, topics: t}}]",
+       "t.yaml:1:10: input a has both kafka and file: expected one of them"},
+      {"inputs: [{name: a, kafka: {brokers: b}}]", "t.yaml:1:27: kafka of input a needs 'topics'"},
+      {"inputs: [{name: a, file: x, delay: 10}]",
+       "t.yaml:1:36: delay is 10 without a unit: write 10s, 5m, …"},
+      {"inputs: [{name: a, file: x, delay: 15s}]",
+       "t.yaml:1:36: delay is 15s: expected a multiple of the pane (10s)"},
+      {"inputs: [{name: a, file: x, delay: 20m}]",
+       "t.yaml:1:36: delay is 20m: expected at most 15m"},
+      {"inputs: [{name: a, file: x, fromat: json}]",
+       "t.yaml:1:29: unknown key 'fromat' in input a: did you mean 'format'?"},
+      {"inputs: [{name: a, file: x, map: {stauts: s}}]",
+       "t.yaml:1:35: unknown field 'stauts' in map: did you mean 'status'?"},
+      {"inputs: [{name: a, file: x, map: {status: [s]}}]",
+       "t.yaml:1:43: status is a list: expected a path such as http.status, or {value: constant}"},
+      {"routes: [{to: [oncal]}]\nsinks: [{name: oncall, kind: k}]",
+       "t.yaml:1:15: a route to the unknown sink 'oncal': did you mean 'oncall'?"},
+      {"routes: [{to: pager}]",
+       "t.yaml:1:15: a route to the unknown sink 'pager' (there are no sinks)"},
+      {"routes: [{match: {level: 1}}]", "t.yaml:1:10: a route needs 'to': the names of its sinks"},
+      {"sinks: [{name: s, kind: k}]\nroutes: [{match: {level: 5}, to: s}]",
+       "t.yaml:2:26: level is '5': expected a severity level: 1 (highest) to 4, or one of SEV1, "
+       "SEV2, SEV3, SEV4"},
+      {"sinks: [{name: s, kind: k}]\nroutes: [{match: {category: all}, to: s}]",
+       "t.yaml:2:29: category is 'all': expected one of availability, performance, security, "
+       "data, capacity"},
+      {"severity: {names: [a, b]}",
+       "t.yaml:1:19: names is a list of 2: expected a list of 4, one for each level from 1 to 4"},
+      {"severity: {names: [a, b, a, c]}",
+       "t.yaml:1:26: names of severity levels must differ and not be empty"},
+      {"severity: {respond_within: [5m, 15, 1h, none]}",
+       "t.yaml:1:33: respond_within is 15 without a unit: write 10s, 5m, …"},
+      {"severity: {users_share: [{above: 5, level: 1}]}",
+       "t.yaml:1:34: above is 5: expected a share such as 5% or 0.05, from 0 to 1"},
+      {"severity: {users_share: [{above: 5%}]}",
+       "t.yaml:1:26: an element of users_share needs 'above' and 'level'"},
+      {"severity: {users_share: [{above: 5%, level: 2}, {above: 1%, level: 1}]}",
+       "t.yaml:1:25: users_share gives a larger share a lower severity"},
+      {"correlate: {wacth: 3m}",
+       "t.yaml:1:13: unknown key 'wacth' in correlate: did you mean 'watch'?"},
+      {"topology: [a]",
+       "t.yaml:1:11: topology is a list: expected a map from service to what it needs"},
+      {"topology: {a: [b, a]}", "t.yaml:1:15: 'a' needs itself"},
+      {"scope: [user]",
+       "t.yaml:1:8: scope has 'user': expected env, region, app, service or labels.NAME"},
+      {"scope: []", "t.yaml:1:8: scope is empty: expected fields such as [env]"},
+      {"pane: 100ms", "t.yaml:1:7: pane is 100ms: expected at least 1s"},
+      {"listen: 9464",
+       "t.yaml:1:9: listen is '9464': expected an address and port such as 127.0.0.1:9464, or off"},
+      {"limits: {false_pages_per_series_week: 0}",
+       "t.yaml:1:39: false_pages_per_series_week is 0: expected a number from 1e-09 to 1000"},
+      {"[a]", "t.yaml:1:1: the configuration is a list: expected a map of keys"},
+      {"extends: '@rupya'",
+       "t.yaml:1:10: there is no profile '@rupya': the built-in ones are @rupaya"},
+      {"extends: [a]", "t.yaml:1:10: extends is a list: expected a text"},
+      {"extends: nope.yaml", "t.yaml:1:10: cannot read 'nope.yaml': No such file or directory"},
+      {"pane: 10s\npane: 20s", "t.yaml:2:1: duplicate key 'pane': it was given before, at line 1"},
+  };
+  for (const Case& c : cases) EXPECT_THAT(ErrorsOf(c.text), ElementsAre(c.error)) << c.text;
+}
+
+TEST(LoaderTest, SeveralErrorsInOneGoInFileOrder) {
+  EXPECT_THAT(
+      ErrorsOf(R"(
+limits: {series_max: many}
+inputs:
+  - {name: a, file: x, delay: 10}
+detectors:
+  - {name: d, kind: k}
+  - {name: d, kind: k}
+wahtever: 1
+pane: 0s
+)"),
+      ElementsAre("t.yaml:2:22: series_max is many: expected a whole number from 1 to 200000",
+                  "t.yaml:4:31: delay is 10 without a unit: write 10s, 5m, …",
+                  "t.yaml:7:12: duplicate detector name 'd': the other is at line 6",
+                  StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are correlate, "),
+                  "t.yaml:9:7: pane is 0s: expected at least 1s"));
+}
+
+TEST(LoaderTest, SyntaxErrorIsTheOnlyError) {
+  EXPECT_THAT(ErrorsOf("detectors:\n  - {name: a, kind: k\nsinks: []\n"),
+              ElementsAre(HasSubstr("not valid YAML")));
+}
+
+TEST(LoaderTest, ErrorsOfAnotherConfigurationDoNotCount) {
+  ErrorList errors;
+  errors.Add({"other", 1, 1}, "x");
+  EXPECT_TRUE(LoadConfigText("", "t.yaml", &errors).has_value());
+}
+
+TEST(LoaderTest, ExtendsAProfile) {
+  const Config config = Loaded(R"(
+extends: "@rupaya"
+severity: {pages: [1]}
+detectors:
+  - {name: db-pool, warn: {above: 70%}}
+  - {name: connection-storm, disabled: true}
+  - {name: mine, kind: storm}
+)");
+  EXPECT_EQ(config.severity.names[0], "SEVERITY 1");
+  EXPECT_THAT(config.severity.pages, ElementsAre(true, false, false, false));
+  EXPECT_EQ(config.detectors.front().name, "db-pool");
+  EXPECT_EQ(config.detectors.front().node.Find("warn")->Find("above")->scalar, "70%");
+  EXPECT_EQ(config.detectors.front().node.Find("warn")->Find("for")->scalar, "5m");
+  EXPECT_EQ(config.detectors.back().name, "mine");
+  EXPECT_FALSE(config.advice.contains("connection-storm"));
+}
+
+TEST_F(FilesTest, ExtendsIsRelativeToItsFile) {
+  Write("base/one.yaml", "extends: ../two.yaml\npane: 20s\nlisten: off\n");
+  Write("two.yaml", "pane: 30s\nlisten: 0.0.0.0:1\nstate_dir: /two\n");
+  ErrorList errors;
+  const auto config = LoadConfig(Write("top.yaml", "extends: base/one.yaml\npane: 1m\n"), &errors);
+  EXPECT_THAT(Lines(errors), IsEmpty());
+  ASSERT_TRUE(config.has_value());
+  EXPECT_EQ(config->pane, kMinuteUs);
+  EXPECT_EQ(config->listen, "off");
+  EXPECT_EQ(config->state_dir, "/two");
+}
+
+TEST_F(FilesTest, AnErrorInABaseNamesTheBase) {
+  const std::string base = Write("base.yaml", "\npane: 5\n");
+  ErrorList errors;
+  EXPECT_FALSE(LoadConfig(Write("top.yaml", "extends: base.yaml\n"), &errors).has_value());
+  EXPECT_THAT(Lines(errors),
+              ElementsAre(base + ":2:7: pane is 5 without a unit: write 10s, 5m, …"));
+}
+
+TEST_F(FilesTest, ExtendsInACircle) {
+  const std::string a = Write("a.yaml", "extends: b.yaml\n");
+  const std::string b = Write("b.yaml", "extends: ./a.yaml\n");
+  ErrorList errors;
+  EXPECT_FALSE(LoadConfig(a, &errors).has_value());
+  EXPECT_THAT(Lines(errors), ElementsAre(absl::StrCat(b, ":1:10: extends goes round in a circle: ",
+                                                      a, " → ", b, " → ", a)));
+  ErrorList own;
+  const std::string self = Write("self.yaml", "extends: self.yaml\n");
+  EXPECT_FALSE(LoadConfig(self, &own).has_value());
+  EXPECT_THAT(Lines(own), ElementsAre(HasSubstr("extends goes round in a circle")));
+}
+
+TEST_F(FilesTest, ExtendsIsNotForever) {
+  for (int i = 0; i < 12; ++i) {
+    Write(absl::StrCat(i, ".yaml"), absl::StrCat("extends: ", i + 1, ".yaml\n"));
+  }
+  ErrorList errors;
+  EXPECT_FALSE(LoadConfig(Path("0.yaml"), &errors).has_value());
+  EXPECT_THAT(Lines(errors), ElementsAre(Path("8.yaml") + ":1:10: extends goes more than 8 files "
+                                                          "deep"));
+}
+
+TEST_F(FilesTest, WhatCannotBeRead) {
+  ErrorList errors;
+  EXPECT_FALSE(LoadConfig(Path("none.yaml"), &errors).has_value());
+  EXPECT_FALSE(LoadConfig(Path(""), &errors).has_value());
+  EXPECT_FALSE(LoadConfig("@nope", &errors).has_value());
+  EXPECT_FALSE(LoadConfig(Write("large.yaml", std::string(5 << 20, 'a')), &errors).has_value());
+  EXPECT_FALSE(LoadConfig("/dev/zero", &errors).has_value());
+  EXPECT_THAT(
+      Lines(errors),
+      ::testing::UnorderedElementsAre(
+          absl::StrCat(Path("none.yaml"), ": cannot read '", Path("none.yaml"),
+                       "': No such file or directory"),
+          absl::StrCat(Path(""), ": cannot read '", Path(""), "': it is a directory, not a file"),
+          "@nope: there is no profile '@nope': the built-in ones are @rupaya",
+          Path("large.yaml") + ": has more than 4 MiB", "/dev/zero: has more than 4 MiB"));
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,187 @@
+#include "correlate/suspects.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/limits.h"
+#include "correlate/evidence.h"
+#include "tests/correlate/scenario.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Labels kApi = {{"service", "api"}};
+
+TEST(Suspects, ADeployWithinTheWindowIsSuspected) {
+  Scenario s;
+  s.Deploy("api", "v1.2.0", 5 * kMinuteUs + 30 * kSecondUs);
+  s.Fire({.labels = kApi});
+  s.Tick();
+  ASSERT_THAT(s.Only().suspects, SizeIs(1));
+  const Suspect& suspect = s.Only().suspects[0];
+  EXPECT_EQ(suspect.kind, "deploy");
+  EXPECT_EQ(suspect.name, "api v1.2.0");
+  EXPECT_EQ(suspect.reason, "deployed 5 min before the onset");
+  EXPECT_THAT(s.Only().advice, ElementsAre("Roll back api to the version before v1.2.0"));
+}
+
+TEST(Suspects, WhichDeploysAreSuspected) {
+  struct Case {
+    const char* what;
+    const char* deployed;
+    DurationUs ago;
+    Labels labels;
+    bool suspected;
+  };
+  const Labels db = {{"dependency", "db"}};
+  const Case cases[] = {
+      {"at the edge of the window", "api", 30 * kMinuteUs, kApi, true},
+      {"too long ago", "api", 30 * kMinuteUs + kSecondUs, kApi, false},
+      {"within the pane of the onset", "api", -9 * kSecondUs, kApi, true},
+      {"after the onset", "api", -11 * kSecondUs, kApi, false},
+      {"another service", "web", kMinuteUs, kApi, false},
+      {"upstream", "auth", kMinuteUs, kApi, true},
+      {"far upstream", "ldap", kMinuteUs, kApi, true},
+      {"downstream of a service", "web", kMinuteUs, kApi, false},
+      {"a service that needs the failing dependency", "api", kMinuteUs, db, true},
+      {"a service that does not", "web", kMinuteUs, db, false},
+      {"no service named", "", kMinuteUs, kApi, true},
+      {"a series over the whole scope", "web", kMinuteUs, {}, true},
+      {"the app of a series", "mobile", kMinuteUs, {{"app", "mobile"}}, true},
+      {"another app", "api", kMinuteUs, {{"app", "mobile"}}, false},
+  };
+  for (const Case& c : cases) {
+    Scenario s;
+    s.config.correlate.topology = {{"web", {"api"}}, {"api", {"auth", "db"}}, {"auth", {"ldap"}}};
+    s.Deploy(c.deployed, "v2", c.ago);
+    s.Fire({.labels = c.labels});
+    s.Tick();
+    const std::vector<Suspect>& suspects = s.Only().suspects;
+    const bool suspected = std::any_of(suspects.begin(), suspects.end(),
+                                       [](const Suspect& x) { return x.kind == "deploy"; });
+    EXPECT_EQ(suspected, c.suspected) << c.what;
+    EXPECT_EQ(!s.Only().advice.empty(), c.suspected) << c.what;
+  }
+}
+
+TEST(Suspects, ARollbackIsNoSuspectButSaysWhen) {
+  Scenario s;
+  s.Deploy("api", "v1", 20 * kMinuteUs);
+  s.Deploy("api", "v2", 5 * kMinuteUs);
+  s.Fire({.labels = kApi});
+  s.TickFor(kMinuteUs);
+  s.Deploy("api", "v1", 0, "rollback");
+  s.Tick();
+  ASSERT_THAT(s.out.lines, SizeIs(1));  // the suspects changed
+  const std::vector<Suspect>& suspects = s.Only().suspects;
+  ASSERT_THAT(suspects, SizeIs(2));
+  EXPECT_EQ(suspects[0].name, "api v2");
+  EXPECT_THAT(suspects[0].reason, HasSubstr("before the onset, rolled back at 2026-03-01T21:00:"));
+  EXPECT_EQ(suspects[1].reason, "deployed 20 min before the onset");  // it went back to this one
+}
+
+TEST(Suspects, ALateDeployFactStillCounts) {
+  Scenario s;
+  s.Fire({.labels = kApi});
+  s.TickFor(kMinuteUs);
+  EXPECT_THAT(s.Only().suspects, IsEmpty());
+  s.Deploy("api", "v2", 3 * kMinuteUs);
+  s.Tick();
+  EXPECT_THAT(s.Only().suspects, SizeIs(1));
+  s.Deploy("api", "v2", 3 * kMinuteUs + 10 * kSecondUs);  // another host, same deploy
+  s.Tick();
+  EXPECT_THAT(s.Only().suspects, SizeIs(1));
+}
+
+TEST(Suspects, WhatClientsDoIsNotBlamedOnADeploy) {
+  for (const char* classification : {"attack", "surge", "botnet", "client", "unknown", ""}) {
+    Scenario s;
+    s.Deploy("api", "v2", kMinuteUs);
+    s.Fire({.labels = kApi, .classification = classification});
+    s.Tick();
+    const bool blamed = std::string(classification) == "client" ||
+                        std::string(classification) == "unknown" || *classification == '\0';
+    EXPECT_EQ(!s.Only().suspects.empty(), blamed) << classification;
+  }
+}
+
+TEST(Suspects, ACalledDependencyIsSuspectedWithoutAnyTopology) {
+  Scenario s;
+  s.Fire({.detector = "calls", .labels = {{"service", "api"}, {"dependency", "sms.example"}}});
+  s.Fire({.detector = "errors", .labels = kApi, .onset_ago = kMinuteUs});
+  s.Tick();
+  EXPECT_EQ(s.Only().component, "sms.example");
+  ASSERT_THAT(s.Only().suspects, SizeIs(1));
+  EXPECT_EQ(s.Only().suspects[0].kind, "dependency");
+  EXPECT_THAT(s.Only().suspects[0].reason, HasSubstr("needed by api; the furthest upstream"));
+}
+
+TEST(Suspects, TheOnlyEndpointAndTheClientAreNamed) {
+  Scenario s;
+  s.Fire({.labels = {{"service", "api"}, {"endpoint", "/export"}}});
+  s.Tick();
+  ASSERT_THAT(s.Only().suspects, SizeIs(1));
+  EXPECT_EQ(s.Only().suspects[0].kind, "endpoint");
+  EXPECT_EQ(s.Only().suspects[0].name, "/export");
+  s.Fire({.labels = {{"service", "api"}, {"endpoint", "/import"}}});
+  s.Tick();
+  EXPECT_THAT(s.Only().suspects, IsEmpty());
+
+  Scenario t;
+  t.Fire({.classification = "client",
+          .evidence = {{.kind = "top", .name = "user_agent", .json = R"(["MobileApp/1.0.0"])"}}});
+  t.Tick();
+  ASSERT_THAT(t.Only().suspects, SizeIs(1));
+  EXPECT_EQ(t.Only().suspects[0].name, "MobileApp/1.0.0");
+}
+
+TEST(Suspects, AreBounded) {
+  Scenario s;
+  for (int i = 0; i < 40; ++i) s.Deploy("api", "v" + std::to_string(i), i * kSecondUs);
+  for (int i = 0; i < 100; ++i) {
+    s.Fire({.labels = {{"service", "api"}, {"dependency", "db" + std::to_string(i)}}});
+  }
+  s.Tick();
+  EXPECT_THAT(s.Only().suspects, SizeIs(limits::kIncidentSuspectsMax));
+  EXPECT_EQ(s.Only().suspects[0].name, "api v0");  // the last one before the onset
+  EXPECT_EQ(s.Only().suspects.back().kind, "dependency");
+}
+
+TEST(RecentDeploy, LooksBackAsFarAsTheWindow) {
+  Scenario s;
+  const TimeUs deployed = s.pane_end();
+  s.Deploy("api", "v2", 0);
+  s.Deploy("api", "v1", 0, "rollback", "staging");
+  s.Tick();
+  const std::string prod = Scenario::ScopeKey("prod");
+  EXPECT_TRUE(s.correlator->RecentDeploy(prod, deployed));
+  EXPECT_TRUE(s.correlator->RecentDeploy(prod, deployed + 30 * kMinuteUs));
+  EXPECT_FALSE(s.correlator->RecentDeploy(prod, deployed + 31 * kMinuteUs));
+  EXPECT_FALSE(s.correlator->RecentDeploy(prod, deployed - 1));
+  EXPECT_FALSE(s.correlator->RecentDeploy(Scenario::ScopeKey("staging"), deployed));
+  EXPECT_FALSE(s.correlator->RecentDeploy("nowhere", deployed));
+}
+
+TEST(TopNames, ReadsTheShapesThatDetectorsWrite) {
+  const auto names = [](std::string json) {
+    Signal signal;
+    signal.evidence = {{.kind = "top", .name = "user_agent", .json = std::move(json)}};
+    return TopNames(signal, "user_agent");
+  };
+  EXPECT_THAT(names(R"(["a","b"])"), ElementsAre("a", "b"));
+  EXPECT_THAT(names(R"([["a",3],["b",2]])"), ElementsAre("a", "b"));
+  EXPECT_THAT(names(R"([{"count":3,"key":"a","note":"x"},{"key":"b \"c\\"}])"),
+              ElementsAre("a", "b \"c\\"));
+  EXPECT_THAT(names("[]"), IsEmpty());
+  EXPECT_THAT(names("7"), IsEmpty());
+  EXPECT_THAT(names("[\"open"), ElementsAre("open"));
+  EXPECT_THAT(TopNames(Signal{}, "user_agent"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,83 @@
+#include "correlate/topology.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/correlate/scenario.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+using Needs = std::map<std::string, std::vector<std::string>>;
+
+Component Service(const char* name) { return {.name = name, .dependency = false}; }
+Component Dependency(const char* name) { return {.name = name, .dependency = true}; }
+
+TEST(Topology, ReachesUpstreamOnly) {
+  const Topology topology(Needs{{"web", {"api"}}, {"api", {"db", "cache"}}});
+  EXPECT_TRUE(topology.Needs(Service("web"), Service("api")));
+  EXPECT_FALSE(topology.Needs(Service("web"), Dependency("db")));
+  EXPECT_TRUE(topology.Reaches(Service("web"), Dependency("db")));
+  EXPECT_FALSE(topology.Reaches(Dependency("db"), Service("web")));
+  EXPECT_FALSE(topology.Reaches(Service("web"), Service("web")));
+  EXPECT_FALSE(topology.Reaches(Service("other"), Dependency("db")));
+  EXPECT_THAT(topology.NeighboursOf(Service("api")).names,
+              UnorderedElementsAre("web", "db", "cache"));
+  EXPECT_THAT(topology.NeighboursOf(Service("other")).names, IsEmpty());
+}
+
+TEST(Topology, Cycles) {
+  const Topology topology(Needs{{"a", {"b"}}, {"b", {"a", "a", "b"}}});
+  EXPECT_TRUE(topology.Reaches(Service("a"), Service("b")));
+  EXPECT_TRUE(topology.Reaches(Service("b"), Service("a")));
+  EXPECT_FALSE(topology.Reaches(Service("a"), Service("a")));
+  EXPECT_THAT(topology.NeighboursOf(Service("b")).names, ElementsAre("a"));
+}
+
+TEST(Topology, StarsStandForEveryServiceAndEveryDependency) {
+  const Topology named(Needs{{"*", {"db"}}});
+  EXPECT_TRUE(named.Reaches(Service("anything"), Dependency("db")));
+  EXPECT_FALSE(named.Reaches(Dependency("cache"), Dependency("db")));
+  EXPECT_TRUE(named.NeighboursOf(Dependency("db")).every_service);
+  EXPECT_FALSE(named.NeighboursOf(Dependency("cache")).every_service);
+  EXPECT_THAT(named.NeighboursOf(Service("x")).names, ElementsAre("db"));
+
+  const Topology all(Needs{{"*", {"*"}}, {"web", {"api"}}});
+  EXPECT_TRUE(all.Reaches(Service("x"), Dependency("y")));
+  EXPECT_FALSE(all.Reaches(Service("x"), Service("y")));
+  EXPECT_TRUE(all.NeighboursOf(Service("x")).every_dependency);
+  EXPECT_FALSE(all.NeighboursOf(Service("x")).every_service);
+  EXPECT_TRUE(all.NeighboursOf(Dependency("y")).every_service);
+
+  const Topology one(Needs{{"api", {"*"}}});
+  EXPECT_TRUE(one.NeighboursOf(Service("api")).every_dependency);
+  EXPECT_THAT(one.NeighboursOf(Dependency("y")).names, ElementsAre("api"));
+  EXPECT_FALSE(one.Reaches(Service("web"), Dependency("y")));
+}
+
+TEST(Topology, StarsGroupSignalsInEitherOrder) {
+  for (const bool dependency_first : {false, true}) {
+    Scenario s;
+    s.config.correlate.topology = {{"*", {"*"}}};
+    const Labels api = {{"service", "api"}};
+    const Labels db = {{"dependency", "db"}};
+    s.Fire({.labels = dependency_first ? db : api});
+    s.Tick();
+    s.Fire({.labels = dependency_first ? api : db});
+    s.Tick();
+    EXPECT_EQ(s.Only().component, "db");
+  }
+  Scenario apart;
+  apart.config.correlate.topology = {{"*", {"*"}}};
+  apart.Fire({.labels = {{"service", "api"}}});
+  apart.Fire({.labels = {{"service", "web"}}});
+  apart.Tick();
+  EXPECT_EQ(apart.OpenCount(), 2u);
+}
+
+}  // namespace
+}  // namespace tocsin

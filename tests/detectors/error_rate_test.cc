@@ -1,0 +1,286 @@
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/detectors/harness.h"
+
+namespace tocsin {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::string kRule = R"(name: errors
+kind: error_rate
+by: [service]
+baseline: 0.2%
+warn: {above: 1.5%, clear: 0.5%, window: 5m, for: 5m, level: 2}
+critical: {above: 50%, window: 1m, level: 1}
+)";
+
+const std::string kWarnOnly = R"(name: errors
+kind: error_rate
+warn: {above: 1.5%, clear: 0.5%, window: 5m, for: 5m}
+)";
+
+struct Burst {
+  std::string name;
+  int per_minute;
+  int bad_per_minute;     // during the burst
+  int panes;              // length of the burst
+  int earliest = -1, latest = -1;  // pane after its start at which the warn level fires; −1: never
+};
+
+void PrintTo(const Burst& burst, std::ostream* out) { *out << burst.name; }
+
+class ErrorRateBurst : public testing::TestWithParam<Burst> {};
+
+TEST_P(ErrorRateBurst, FiresWhenItShould) {
+  const Burst& burst = GetParam();
+  Harness harness(kWarnOnly + "baseline: 0.2%\n");
+  // 0.2 % fail on a quiet day.
+  harness.check_copy = false;
+  harness.RequestsPerMinute(2 * kHour, burst.per_minute / 500, burst.per_minute);
+  const int start = harness.now();
+  ASSERT_THAT(harness.fired(), IsEmpty());
+  harness.check_copy = burst.per_minute <= 600;
+  harness.RequestsPerMinute(burst.panes, burst.bad_per_minute, burst.per_minute);
+  harness.RequestsPerMinute(20 * kMinute, burst.per_minute / 500, burst.per_minute);
+  const std::vector<int> fired = harness.fired();
+  if (burst.latest < 0) {
+    EXPECT_THAT(fired, IsEmpty());
+    return;
+  }
+  ASSERT_EQ(fired.size(), 1u);
+  EXPECT_GE(fired[0] - start, burst.earliest);
+  EXPECT_LE(fired[0] - start, burst.latest);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ErrorRateBurst,
+    testing::Values(
+        // 5 min of `for` are 30 panes, the first being 0; one pane more is allowed.
+        Burst{"at the threshold", 1200, 19, 60, 24, 32},
+        Burst{"twice the threshold", 1200, 36, 60, 22, 30},
+        Burst{"all fail", 600, 600, 60, 22, 30},
+        Burst{"little traffic, all fail", 10, 10, 60, 22, 36},
+        Burst{"just under", 1200, 14, 120},
+        Burst{"far under", 1200, 6, 240},
+        Burst{"too short: 2 min at twice", 1200, 36, 12},
+        Burst{"too short: 3 min at 5 %", 1200, 60, 18},
+        Burst{"too short: 3 min at 20 %", 600, 120, 18},
+        Burst{"too short: 3 min, all fail", 600, 600, 18},
+        Burst{"too short: 2 min, little traffic, all fail", 10, 10, 12}),
+    [](const testing::TestParamInfo<Burst>& param) { return std::to_string(param.index); });
+
+TEST(ErrorRate, OneOfTwoNeverBreaches) {
+  Harness harness(kRule);
+  harness.Requests(kHour, 0, 0);
+  harness.Requests(1, 1, 2);
+  harness.Requests(kHour, 0, 0);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+}
+
+TEST(ErrorRate, AllFailingAtTenAMinuteIsCriticalWithinThreeMinutes) {
+  Harness harness(kRule);
+  harness.RequestsPerMinute(kHour, 0, 10);
+  const int start = harness.now();
+  harness.RequestsPerMinute(5 * kMinute, 10, 10);
+  ASSERT_TRUE(harness.FiredAt(1).has_value());
+  EXPECT_LE(*harness.FiredAt(1) - start, 3 * kMinute);
+  EXPECT_GE(*harness.FiredAt(1) - start, 2);
+}
+
+TEST(ErrorRate, FirstPanesOfANewSeriesCount) {
+  Harness harness(kRule);
+  harness.Requests(2, 100, 100);
+  EXPECT_EQ(harness.FiredAt(1), 0);
+}
+
+TEST(ErrorRate, ClearsWithinTwoMinutesOfTheLastFailure) {
+  for (const int per_minute : {60, 600}) {
+    Harness harness(kRule);
+    harness.RequestsPerMinute(20 * kMinute, 0, per_minute);
+    harness.RequestsPerMinute(10 * kMinute, per_minute * 3 / 10, per_minute);
+    ASSERT_TRUE(harness.FiredAt(0).has_value());
+    const int end = harness.now();
+    harness.RequestsPerMinute(20 * kMinute, 0, per_minute);
+    ASSERT_TRUE(harness.ClearedAt().has_value()) << per_minute;
+    EXPECT_LE(*harness.ClearedAt() - end, 2 * kMinute + 1) << per_minute;
+    EXPECT_GE(*harness.ClearedAt() - end, kMinute);
+    EXPECT_EQ(harness.changes().size(), 2u);
+  }
+}
+
+TEST(ErrorRate, KeepsFiringBetweenTheThresholds) {
+  Harness harness(kRule);
+  harness.RequestsPerMinute(10 * kMinute, 24, 1200);
+  ASSERT_TRUE(harness.rule().firing());
+  harness.RequestsPerMinute(30 * kMinute, 9, 1200);  // 0.75 %: above clear
+  EXPECT_TRUE(harness.rule().firing());
+  harness.RequestsPerMinute(30 * kMinute, 4, 1200);  // 0.33 %
+  EXPECT_FALSE(harness.rule().firing());
+}
+
+TEST(ErrorRate, SilenceIsNeverRecovery) {
+  Harness harness(kRule);
+  harness.Requests(kMinute, 50, 100);
+  ASSERT_TRUE(harness.rule().firing());
+  harness.Requests(2 * kHour, 0, 0);
+  EXPECT_TRUE(harness.rule().firing());
+}
+
+TEST(ErrorRate, RaisesWhenItGetsWorse) {
+  Harness harness(kRule);
+  harness.RequestsPerMinute(10 * kMinute, 24, 1200);
+  EXPECT_TRUE(harness.FiredAt(0).has_value());
+  harness.RequestsPerMinute(3 * kMinute, 1200, 1200);
+  ASSERT_EQ(harness.changes().size(), 2u);
+  EXPECT_EQ(harness.changes()[1].kind, SignalChangeKind::kRaised);
+  EXPECT_EQ(harness.changes()[1].slot, 1);
+}
+
+TEST(ErrorRate, OnsetIsNearTheFirstFailures) {
+  Harness harness(kRule);
+  harness.RequestsPerMinute(kHour, 2, 1200);
+  const int start = harness.now();
+  harness.RequestsPerMinute(10 * kMinute, 36, 1200);
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_GE(harness.changes()[0].onset, start);
+  EXPECT_LE(harness.changes()[0].onset, start + 3);
+}
+
+TEST(ErrorRate, LearnsWhatIsUsual) {
+  // 1 % fail always; with a warm baseline that is the usual rate, and 1.2 % no news.
+  Harness harness(kWarnOnly);
+  harness.check_copy = false;
+  harness.RequestsPerMinute(4 * kHour, 12, 1200);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  // ClampP0 keeps it at half of `above`; the bound lies a little above 1 %.
+  EXPECT_EQ(harness.EvidenceOf("baseline", "rate"), "0.0075");
+  Harness low(kWarnOnly);
+  low.check_copy = false;
+  low.RequestsPerMinute(4 * kHour, 1, 1200);
+  const double learned = std::stod(low.EvidenceOf("baseline", "rate"));
+  EXPECT_GT(learned, 1.0 / 1200);
+  EXPECT_LT(learned, 1.2 / 1200);
+}
+
+TEST(ErrorRate, ColdBaselineIsThePrior) {
+  Harness harness(kWarnOnly);
+  harness.RequestsPerMinute(29 * kMinute, 0, 1200);
+  EXPECT_EQ(harness.EvidenceOf("baseline", "rate"), "0.002");
+  harness.RequestsPerMinute(2 * kMinute, 0, 1200);
+  EXPECT_LT(std::stod(harness.EvidenceOf("baseline", "rate")), 0.001);
+}
+
+TEST(ErrorRate, BaselineFreezesWhileFiringAndInPartialPanes) {
+  Harness harness(kWarnOnly);
+  harness.check_copy = false;
+  harness.RequestsPerMinute(2 * kHour, 2, 1200);
+  const std::string before = harness.EvidenceOf("baseline", "rate");
+  harness.partial = true;
+  harness.RequestsPerMinute(kHour, 600, 1200);
+  EXPECT_EQ(harness.EvidenceOf("baseline", "rate"), before);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.partial = false;
+  harness.RequestsPerMinute(2 * kHour, 100, 1200);
+  EXPECT_TRUE(harness.rule().firing());
+  // One pane passed before there was any evidence against it.
+  EXPECT_NEAR(std::stod(harness.EvidenceOf("baseline", "rate")), std::stod(before), 2e-4);
+}
+
+TEST(ErrorRate, LearnsAnewAfterADay) {
+  Harness harness(kWarnOnly);
+  harness.check_copy = false;
+  harness.RequestsPerMinute(2 * kHour, 1, 600);
+  harness.RequestsPerMinute(23 * kHour, 30, 600);
+  EXPECT_EQ(harness.EvidenceOf("baseline", "state"), "");
+  harness.RequestsPerMinute(3 * kHour, 30, 600);
+  EXPECT_EQ(harness.EvidenceOf("baseline", "state"), "\"learning anew after 24 h\"");
+  EXPECT_EQ(harness.EvidenceOf("baseline", "rate"), "0.0075");
+}
+
+TEST(ErrorRate, MinVolumeMakesItUnknown) {
+  Harness harness(kRule + "min_volume: 100\n");
+  harness.RequestsPerMinute(10 * kMinute, 10, 10);  // 50 in 5 min
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.RequestsPerMinute(10 * kMinute, 200, 200);
+  EXPECT_FALSE(harness.changes().empty());
+}
+
+TEST(ErrorRate, ADeployNeedsLessEvidence) {
+  // 2 × ln(0.5/0.005) … the fourth failure decides without, the third with a deploy and 1,000 series
+  // fewer; look at the evidence itself.
+  const std::string rule = "name: e\nkind: error_rate\nbaseline: 0.2%\ncritical: {above: 5%, window: 1m}\n";
+  for (const bool deploy : {false, true}) {
+    Harness harness(rule);
+    harness.recent_deploy = deploy;
+    harness.RequestsPerMinute(kHour, 0, 60);
+    harness.Requests(1, 6, 10);  // 6·ln 25 + 4·ln(0.95/0.998) = 19.1
+    EXPECT_EQ(harness.changes().size(), 1u);
+    Harness less(rule);
+    less.recent_deploy = deploy;
+    less.RequestsPerMinute(kHour, 0, 60);
+    less.Requests(1, 5, 10);  // 15.8: between h − ln 10 = 15.6 and h = 17.9
+    EXPECT_EQ(less.changes().size(), deploy ? 1u : 0u);
+  }
+}
+
+TEST(ErrorRate, ExplainsInOrder) {
+  Harness harness(kRule);
+  harness.RequestsPerMinute(10 * kMinute, 36, 1200);
+  std::vector<std::string> kinds;
+  for (const Evidence& evidence : harness.state().Explain()) kinds.push_back(evidence.kind);
+  EXPECT_THAT(kinds, testing::ElementsAre("window", "samples", "samples", "baseline", "threshold",
+                                          "evidence_floor", "top", "top", "panes"));
+  EXPECT_EQ(harness.EvidenceOf("window", "duration"), "\"5m\"");
+  EXPECT_EQ(harness.EvidenceOf("samples", "events"), "6000");
+  EXPECT_EQ(harness.EvidenceOf("samples", "failed"), "180");
+  // h / KL = 17.918 / 0.01732: the figure of the detection notes.
+  EXPECT_NEAR(std::stod(harness.EvidenceOf("evidence_floor", "events")), 1035, 5);
+  EXPECT_THAT(harness.EvidenceOf("top", "endpoint"), HasSubstr(R"("key":"/orders")"));
+  EXPECT_THAT(harness.EvidenceOf("panes", "rate"), HasSubstr("0.03,0.03,0.03]"));
+}
+
+TEST(ErrorRate, TitleSaysWhat) {
+  Harness harness(kRule);
+  Signal signal;
+  signal.series = {{"service", "api"}};
+  signal.value = 0.1234;
+  signal.threshold = 0.015;
+  EXPECT_EQ(harness.detector().Title(signal),
+            "error rate of service=api is 12.3 % (above 1.5 % over 5m)");
+}
+
+TEST(ErrorRate, DefaultsToRequestsUnlessTold) {
+  Harness requests(kRule);
+  Event session;
+  session.type = EventType::kSession;
+  EXPECT_FALSE(requests.detector().Spec().where.Matches(session));
+  Harness sessions(kRule + "where: {type: session}\n");
+  EXPECT_TRUE(sessions.detector().Spec().where.Matches(session));
+}
+
+// The promise of the budget: no false page on quiet traffic. Ten simulated weeks of a series with
+// binomial failures at the usual rate.
+TEST(ErrorRate, QuietTrafficStaysQuiet) {
+  for (const double per_pane : {1.7, 17.0, 170.0}) {
+    Harness harness(kWarnOnly);
+    harness.check_copy = false;
+    std::mt19937_64 random(7);
+    std::poisson_distribution<int> requests(per_pane), failures(per_pane * 0.002);
+    const int panes = per_pane > 100 ? 3 * 8640 : 3 * 7 * 8640;
+    for (int i = 0; i < panes; ++i) {
+      const int bad = failures(random);
+      harness.Requests(1, bad, std::max(bad, requests(random)));
+    }
+    EXPECT_THAT(harness.changes(), IsEmpty()) << per_pane;
+  }
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,194 @@
+#include "tests/detectors/harness.h"
+
+#include <gtest/gtest.h>
+
+namespace tocsin {
+namespace {
+
+std::string StateBytes(const SeriesState& state) {
+  ByteWriter out;
+  state.Encode(&out);
+  return out.Take();
+}
+
+void ExpectSame(const Reading& a, const Reading& b) {
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    EXPECT_EQ(a.level[slot].verdict, b.level[slot].verdict);
+    EXPECT_EQ(a.level[slot].value, b.level[slot].value);
+    EXPECT_EQ(a.level[slot].threshold, b.level[slot].threshold);
+    EXPECT_EQ(a.level[slot].covers, b.level[slot].covers);
+  }
+  EXPECT_EQ(a.suspicious, b.suspicious);
+}
+
+}  // namespace
+
+std::unique_ptr<Detector> MakeDetector(const std::string& yaml, ErrorList* errors,
+                                       const DetectorEnvironment& environment) {
+  DetectorConfig stanza;
+  stanza.node = ParseYaml(yaml, "test.yaml", errors);
+  if (const ConfigNode* name = stanza.node.Find("name")) stanza.name = name->scalar;
+  if (const ConfigNode* kind = stanza.node.Find("kind")) stanza.kind = kind->scalar;
+  return NewDetector(stanza, environment, errors);
+}
+
+std::vector<std::string> ErrorsOf(const std::string& yaml) {
+  ErrorList errors;
+  EXPECT_EQ(MakeDetector(yaml, &errors) == nullptr, !errors.empty());
+  std::vector<std::string> texts;
+  for (const ConfigError& error : errors.Sorted()) texts.push_back(error.ToString());
+  return texts;
+}
+
+Event Request(bool failed, DurationUs duration) {
+  Event event;
+  event.type = EventType::kRequest;
+  event.status = failed ? 500 : 200;
+  event.duration = duration;
+  event.Set(Field::kEndpoint, "/orders");
+  event.Set(Field::kVersion, "v1");
+  event.Normalize();
+  return event;
+}
+
+Event GaugeSample(double value, std::optional<double> limit) {
+  Event event;
+  event.type = EventType::kMetric;
+  event.value = value;
+  event.limit = limit;
+  event.Normalize();
+  return event;
+}
+
+Event LogLine(std::string_view message) {
+  Event event;
+  event.type = EventType::kLog;
+  event.Set(Field::kMessage, message);
+  event.Normalize();
+  return event;
+}
+
+Event Connection(std::string_view address, std::string_view agent) {
+  Event event;
+  event.type = EventType::kConnection;
+  event.action = ConnectionAction::kOpen;
+  event.Set(Field::kClientIp, address);
+  event.Set(Field::kUserAgent, agent);
+  event.Normalize();
+  return event;
+}
+
+Harness::Harness(const std::string& yaml, const DetectorEnvironment& environment) {
+  ErrorList errors;
+  detector_ = MakeDetector(yaml, &errors, environment);
+  for (const ConfigError& error : errors.Sorted()) ADD_FAILURE() << error.ToString();
+  const SeriesSpec spec = detector_->Spec();
+  where_ = spec.where;
+  layout_ = TableLayout::Of(spec.measures);
+  for (const Measure& measure : spec.measures) slots_.push_back(layout_.SlotOf(measure));
+  state_ = detector_->NewSeries();
+}
+
+Reading Harness::Pane(std::vector<Event> events) {
+  PaneContext pane;
+  pane.start = kStart + now_ * kPane;
+  pane.end = pane.start + kPane;
+  pane.tick = pane.end + 10 * kSecondUs;
+  pane.partial = partial;
+  pane.recent_deploy = recent_deploy;
+  pane.firing = rule_.firing();
+  PaneTable table(&layout_);
+  for (Event& event : events) {
+    event.time = pane.start + kSecondUs;
+    if (where_.Matches(event)) table.Accumulate(table.Row(""), event);
+  }
+  SpecCells cells;
+  cells.slots = &slots_;
+  if (table.rows() > 0) cells.cell = table.Cell(0);
+
+  std::unique_ptr<SeriesState> copy;
+  if (check_copy) {
+    const std::string bytes = StateBytes(*state_);
+    copy = detector_->NewSeries();
+    ByteReader in(bytes);
+    copy->Decode(&in);
+    EXPECT_TRUE(in.Done()) << "pane " << now_;
+  }
+  const Reading reading = state_->Update(pane, cells);
+  if (copy != nullptr) {
+    ExpectSame(copy->Update(pane, cells), reading);
+    EXPECT_EQ(copy->Explain(), state_->Explain());
+    EXPECT_EQ(copy->Classification(), state_->Classification());
+    EXPECT_EQ(StateBytes(*copy), StateBytes(*state_)) << "pane " << now_;
+  }
+  ByteWriter rule_bytes;
+  rule_.Encode(&rule_bytes);
+  RuleState rule_copy;
+  ByteReader rule_in(rule_bytes.view());
+  rule_copy.Decode(&rule_in);
+  EXPECT_TRUE(rule_in.Done());
+  const std::optional<RuleChange> change = rule_copy.Step(detector_->common(), pane, reading);
+  EXPECT_EQ(rule_.Step(detector_->common(), pane, reading).has_value(), change.has_value());
+  if (change) {
+    changes_.push_back({.kind = change->kind,
+                        .slot = change->slot,
+                        .pane = now_,
+                        .onset = static_cast<int>((change->onset - kStart) / kPane),
+                        .value = reading.level[static_cast<std::size_t>(change->slot)].value,
+                        .classification = state_->Classification()});
+  }
+  ++now_;
+  return reading;
+}
+
+void Harness::Requests(int panes, int bad, int total) {
+  for (int i = 0; i < panes; ++i) {
+    std::vector<Event> events(static_cast<std::size_t>(total), Request(false));
+    for (int k = 0; k < bad; ++k) events[static_cast<std::size_t>(k)] = Request(true);
+    Pane(std::move(events));
+  }
+}
+
+void Harness::RequestsPerMinute(int panes, int bad_per_minute, int per_minute) {
+  std::int64_t bad_left = 0, total_left = 0;
+  for (int i = 0; i < panes; ++i) {
+    bad_left += bad_per_minute;
+    total_left += per_minute;
+    Requests(1, static_cast<int>(bad_left / kMinute), static_cast<int>(total_left / kMinute));
+    bad_left %= kMinute;
+    total_left %= kMinute;
+  }
+}
+
+std::vector<int> Harness::fired() const {
+  std::vector<int> panes;
+  for (const Change& change : changes_) {
+    if (change.kind == SignalChangeKind::kFired) panes.push_back(change.pane);
+  }
+  return panes;
+}
+
+std::optional<int> Harness::FiredAt(int slot) const {
+  for (const Change& change : changes_) {
+    if (change.kind != SignalChangeKind::kCleared && change.slot == slot) return change.pane;
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Harness::ClearedAt() const {
+  for (const Change& change : changes_) {
+    if (change.kind == SignalChangeKind::kCleared) return change.pane;
+  }
+  return std::nullopt;
+}
+
+std::string Harness::EvidenceOf(const std::string& kind, const std::string& name) const {
+  for (const Evidence& evidence : state_->Explain()) {
+    if (evidence.kind == kind && evidence.name == name) return evidence.json;
+  }
+  return "";
+}
+
+std::string Harness::Encoded() const { return StateBytes(*state_); }
+
+}  // namespace tocsin

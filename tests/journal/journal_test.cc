@@ -1,0 +1,213 @@
+// What every journal promises, over all implementations.
+#include "journal/journal.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/journal/journal_fixtures.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+struct Memory {
+  std::unique_ptr<Journal> journal = NewMemoryJournal();
+};
+
+struct Sqlite {
+  Sqlite() {
+    static std::atomic<int> count = 0;
+    directory = testing::TempDir() + "journal_" + std::to_string(getpid()) + "_" +
+                std::to_string(++count);
+    absl::StatusOr<std::unique_ptr<Journal>> opened = OpenSqliteJournal(directory);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    if (opened.ok()) journal = *std::move(opened);
+  }
+  ~Sqlite() {
+    journal.reset();
+    std::filesystem::remove_all(directory);
+  }
+  std::string directory;
+  std::unique_ptr<Journal> journal;
+};
+
+template <typename Implementation>
+class JournalTest : public testing::Test {
+ protected:
+  Journal* journal() { return implementation_.journal.get(); }
+  std::uint64_t Append(const std::vector<std::string>& batches) {
+    const absl::StatusOr<std::uint64_t> seq = journal()->AppendBatches(batches);
+    EXPECT_TRUE(seq.ok()) << seq.status();
+    return seq.value_or(0);
+  }
+
+ private:
+  Implementation implementation_;
+};
+
+using Implementations = testing::Types<Memory, Sqlite>;
+TYPED_TEST_SUITE(JournalTest, Implementations);
+
+TYPED_TEST(JournalTest, NumbersBatchesFromOneWithoutGaps) {
+  EXPECT_EQ(this->Append({}), 0u);
+  EXPECT_EQ(this->Append({"a", "b"}), 2u);
+  EXPECT_EQ(this->Append({std::string("\0\xff", 2), ""}), 4u);
+  EXPECT_EQ(this->Append({}), 4u);
+  EXPECT_THAT(*BatchesAfter(this->journal(), 0),
+              ElementsAre(Pair(1, "a"), Pair(2, "b"), Pair(3, std::string("\0\xff", 2)),
+                          Pair(4, "")));
+  EXPECT_THAT(*BatchesAfter(this->journal(), 3), ElementsAre(Pair(4, "")));
+  EXPECT_THAT(*BatchesAfter(this->journal(), 4), IsEmpty());
+}
+
+TYPED_TEST(JournalTest, ReadsMoreBatchesThanOnePage) {
+  for (int i = 0; i < 10; ++i) this->Append(std::vector<std::string>(10, std::to_string(i)));
+  const Batches batches = *BatchesAfter(this->journal(), 0);
+  ASSERT_EQ(batches.size(), 100u);
+  for (std::size_t i = 0; i < 100; ++i) {
+    EXPECT_THAT(batches[i], Pair(i + 1, std::to_string(i / 10)));
+  }
+}
+
+TYPED_TEST(JournalTest, StopsReadingWhenTheVisitorFails) {
+  this->Append({"a", "b"});
+  int visits = 0;
+  const absl::Status status =
+      this->journal()->ReadBatches(0, [&](std::uint64_t, std::string_view) {
+        ++visits;
+        return absl::AbortedError("enough");
+      });
+  EXPECT_EQ(status, absl::AbortedError("enough"));
+  EXPECT_EQ(visits, 1);
+}
+
+TYPED_TEST(JournalTest, AVisitorMayUseTheJournal) {
+  this->Append({"a"});
+  EXPECT_TRUE(this->journal()
+                  ->ReadBatches(0,
+                                [&](std::uint64_t, std::string_view body) {
+                                  return this->journal()->WriteMeta("seen", std::string(body));
+                                })
+                  .ok());
+  EXPECT_EQ(*this->journal()->ReadMeta("seen"), "a");
+}
+
+TYPED_TEST(JournalTest, KeepsWhatTheLastTwoSnapshotsDoNotCover) {
+  EXPECT_EQ(*this->journal()->LoadSnapshot(), std::nullopt);
+  this->Append({"1", "2", "3", "4", "5", "6"});
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 2, .state = "two"}, {}).ok());
+  // Nothing is pruned yet: were this snapshot damaged, the batches would have to give all.
+  EXPECT_EQ(BatchesAfter(this->journal(), 0)->size(), 6u);
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 4, .state = "four"}, {}).ok());
+  EXPECT_EQ(BatchesAfter(this->journal(), 2)->size(), 4u);
+  EXPECT_EQ(BatchesAfter(this->journal(), 1).status().code(), absl::StatusCode::kDataLoss);
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 6, .state = "six"}, {}).ok());
+  EXPECT_THAT(*BatchesAfter(this->journal(), 4), ElementsAre(Pair(5, "5"), Pair(6, "6")));
+  EXPECT_EQ(BatchesAfter(this->journal(), 3).status().code(), absl::StatusCode::kDataLoss);
+  // Numbers go on when no batch is left.
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 6, .state = "again"}, {}).ok());
+  EXPECT_EQ(BatchesAfter(this->journal(), 5).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(this->Append({"7"}), 7u);
+  const std::optional<Snapshot> snapshot = *this->journal()->LoadSnapshot();
+  ASSERT_TRUE(snapshot.has_value());
+  EXPECT_EQ(snapshot->through, 6u);
+  EXPECT_EQ(snapshot->state, "again");
+}
+
+TYPED_TEST(JournalTest, RefusesSnapshotsThatStandForNothing) {
+  this->Append({"1", "2"});
+  EXPECT_EQ(this->journal()->SaveSnapshot({.through = 3, .state = ""}, {}).code(),
+            absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 2, .state = ""}, {}).ok());
+  EXPECT_EQ(this->journal()->SaveSnapshot({.through = 1, .state = ""}, {}).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TYPED_TEST(JournalTest, KeepsLinesInOrder) {
+  this->Append({"1", "2"});
+  const std::vector<OutputLine> first = {MakeLine(LineKind::kSignal, 10, "{\"a\":\"\\n\"}"),
+                                         MakeLine(LineKind::kIncident, 10, "")};
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 1, .state = ""}, first).ok());
+  std::vector<OutputLine> many;
+  for (int i = 0; i < 1000; ++i) many.push_back(MakeLine(LineKind::kSignal, i, "x"));
+  ASSERT_TRUE(this->journal()->SaveSnapshot({.through = 2, .state = ""}, many).ok());
+  const std::vector<std::string> lines = Lines(this->journal());
+  ASSERT_EQ(lines.size(), 1002u);
+  EXPECT_EQ(lines[0], "S10 {\"a\":\"\\n\"}");
+  EXPECT_EQ(lines[1], "I10 ");
+  EXPECT_EQ(lines[1001], "S999 x");
+}
+
+TYPED_TEST(JournalTest, InsertsReplacesAndForgetsDeliveries) {
+  std::vector<Delivery> written;
+  for (std::uint64_t sequence : {3, 1, 2}) written.push_back(MakeDelivery(sequence, "oncall"));
+  ASSERT_TRUE(this->journal()->WriteDeliveries(written).ok());
+  Delivery receipt = written[1];
+  receipt.state = DeliveryState::kDelivered;
+  receipt.attempts = 4;
+  ASSERT_TRUE(this->journal()->WriteDeliveries(std::vector<Delivery>{receipt}).ok());
+  std::vector<Delivery> read = Deliveries(this->journal());
+  ASSERT_EQ(read.size(), 3u);
+  EXPECT_EQ(read[0].sequence, 1u);
+  EXPECT_EQ(read[0].state, DeliveryState::kDelivered);
+  EXPECT_EQ(read[0].attempts, 4);
+  EXPECT_EQ(read[0].payload, R"({"title":"x"})");
+  EXPECT_EQ(read[2].sequence, 3u);
+  const std::vector<Hash128> ids = {written[0].id, HashBytes("unknown")};
+  ASSERT_TRUE(this->journal()->ForgetDeliveries(ids).ok());
+  read = Deliveries(this->journal());
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_EQ(read[1].sequence, 2u);
+}
+
+TYPED_TEST(JournalTest, ReadsMoreDeliveriesThanOnePage) {
+  std::vector<Delivery> written;
+  // Two of each sequence, as a journal of two processes' deliveries could hold.
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    written.push_back(MakeDelivery(i / 2, i % 2 == 0 ? "a" : "b"));
+  }
+  ASSERT_TRUE(this->journal()->WriteDeliveries(written).ok());
+  const std::vector<Delivery> read = Deliveries(this->journal());
+  ASSERT_EQ(read.size(), 600u);
+  for (std::size_t i = 0; i < 600; ++i) EXPECT_EQ(read[i].sequence, i / 2);
+}
+
+TYPED_TEST(JournalTest, KeepsPositionsAndMeta) {
+  EXPECT_EQ(*this->journal()->ReadPosition("app.log"), std::nullopt);
+  EXPECT_EQ(*this->journal()->ReadMeta("plan"), std::nullopt);
+  ASSERT_TRUE(this->journal()->WritePosition("app.log", "12").ok());
+  ASSERT_TRUE(this->journal()->WritePosition("app.log", "34").ok());
+  ASSERT_TRUE(this->journal()->WriteMeta("plan", "").ok());
+  EXPECT_EQ(*this->journal()->ReadPosition("app.log"), "34");
+  EXPECT_EQ(*this->journal()->ReadMeta("plan"), "");
+  EXPECT_EQ(*this->journal()->ReadMeta("app.log"), std::nullopt);
+}
+
+TYPED_TEST(JournalTest, MayBeUsedByManyThreads) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 25;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([this, t] {
+        for (int i = 0; i < kRounds; ++i) {
+          this->Append({"x"});
+          EXPECT_TRUE(this->journal()->WritePosition(std::to_string(t), std::to_string(i)).ok());
+        }
+      });
+    }
+  }
+  EXPECT_EQ(BatchesAfter(this->journal(), 0)->size(), std::size_t{kThreads * kRounds});
+}
+
+}  // namespace
+}  // namespace tocsin

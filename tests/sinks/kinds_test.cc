@@ -1,0 +1,320 @@
+// What each kind of sink sends, against the receivers' schemas, with texts made to break them.
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <simdjson.h>
+
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/escaping.h"
+#include "tests/sinks/sink_fixtures.h"
+
+namespace tocsin {
+namespace {
+
+namespace dom = simdjson::dom;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Pair;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+constexpr char kKey[] = "R0123456789ABCDEF0123456789ABCDE";
+
+std::unique_ptr<Sink> PagerDuty(const std::string& more = "") {
+  const SecretFile key(std::string(kKey) + "\n");
+  return MakeSink("{name: oncall, kind: pagerduty, routing_key_file: " + key.path() + more + "}");
+}
+
+// A JSON object as path → text of the scalar ("payload.severity" → "error").
+void Flatten(const std::string& path, dom::element value, std::map<std::string, std::string>* out) {
+  dom::object object;
+  dom::array array;
+  std::string_view text;
+  if (value.get(object) == simdjson::SUCCESS) {
+    for (const dom::key_value_pair member : object) {
+      Flatten((path.empty() ? "" : path + ".") + std::string(member.key), member.value, out);
+    }
+  } else if (value.get(array) == simdjson::SUCCESS) {
+    int i = 0;
+    for (const dom::element element : array) {
+      Flatten(path + "[" + std::to_string(i++) + "]", element, out);
+    }
+  } else {
+    (*out)[path] = value.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(value);
+  }
+}
+
+std::map<std::string, std::string> Parse(const std::string& body) {
+  std::map<std::string, std::string> flat;
+  dom::parser parser;
+  dom::element root;
+  EXPECT_EQ(parser.parse(body).get(root), simdjson::SUCCESS) << body.substr(0, 1000);
+  Flatten("", root, &flat);
+  return flat;
+}
+
+Incident FullIncident() {
+  Incident incident = MakeIncident("42 % of requests fail");
+  incident.runbook = "https://wiki.example/api";
+  incident.impact.users_affected = 42;
+  incident.advice = {"Look at the last deploy"};
+  Signal signal;
+  signal.detector = "api-errors";
+  signal.series = {{"service", "api"}};
+  signal.value = 0.42;
+  signal.threshold = 0.015;
+  incident.signals = {signal};
+  Suspect suspect;
+  suspect.kind = "deploy";
+  suspect.name = "v2";
+  incident.suspects = {suspect};
+  return incident;
+}
+
+TEST(PagerDuty, TriggersPerEventsApiV2) {
+  const SinkRequest request =
+      PagerDuty()->Render(MakeDelivery(NotificationAction::kTrigger, 2, FullIncident()));
+  EXPECT_EQ(request.kind, SinkRequest::Kind::kHttp);
+  EXPECT_EQ(request.url, "https://events.pagerduty.com/v2/enqueue");
+  EXPECT_EQ(request.timeout, 10 * kSecondUs);
+  EXPECT_THAT(request.headers, ElementsAre(Pair("Content-Type", "application/json")));
+  EXPECT_THAT(Parse(request.body),
+              UnorderedElementsAre(
+                  Pair("routing_key", kKey), Pair("event_action", "trigger"),
+                  Pair("dedup_key", HashBytes("42 % of requests fail").Hex() + ":2"),
+                  Pair("client", "tocsin"), Pair("links[0].href", "https://wiki.example/api"),
+                  Pair("links[0].text", "Runbook"),
+                  Pair("payload.summary", "42 % of requests fail"), Pair("payload.source", "prod"),
+                  Pair("payload.severity", "error"),
+                  Pair("payload.timestamp", "2026-03-01T21:05:00Z"),
+                  Pair("payload.component", "api"), Pair("payload.group", "prod"),
+                  Pair("payload.class", "availability"),
+                  Pair("payload.custom_details.number", "INC-2026-001"),
+                  Pair("payload.custom_details.severity", "SEV2"),
+                  Pair("payload.custom_details.users_affected", "42"),
+                  Pair("payload.custom_details.suspects[0]", "deploy v2"),
+                  Pair("payload.custom_details.advice[0]", "Look at the last deploy"),
+                  Pair("payload.custom_details.evidence[0]",
+                       "api-errors service=api: 0.42, threshold 0.015"),
+                  Pair("payload.custom_details.runbook", "https://wiki.example/api")));
+}
+
+TEST(PagerDuty, MapsLevelsToSeverities) {
+  const char* expected[] = {"critical", "error", "warning", "info"};
+  for (int level = 1; level <= 4; ++level) {
+    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, level, FullIncident());
+    EXPECT_EQ(Parse(PagerDuty()->Render(delivery).body)["payload.severity"], expected[level - 1]);
+  }
+}
+
+TEST(PagerDuty, AcknowledgesAndResolvesByKeyAlone) {
+  for (const NotificationAction action :
+       {NotificationAction::kAcknowledge, NotificationAction::kResolve}) {
+    const Delivery delivery = MakeDelivery(action, 1, FullIncident());
+    EXPECT_THAT(Parse(PagerDuty()->Render(delivery).body),
+                UnorderedElementsAre(
+                    Pair("routing_key", kKey),
+                    Pair("event_action", std::string(NotificationActionName(action))),
+                    Pair("dedup_key", delivery.dedup_key)));
+  }
+}
+
+TEST(PagerDuty, TakesUrlClientAndTimeout) {
+  const std::unique_ptr<Sink> sink =
+      PagerDuty(", url: 'http://localhost:1/x', client: ops, timeout: 3s");
+  ASSERT_NE(sink, nullptr);
+  const SinkRequest request =
+      sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, FullIncident()));
+  EXPECT_EQ(request.url, "http://localhost:1/x");
+  EXPECT_EQ(request.timeout, 3 * kSecondUs);
+  EXPECT_EQ(Parse(request.body)["client"], "ops");
+  EXPECT_TRUE(sink->pages());
+  EXPECT_TRUE(sink->has_idempotency_key());
+}
+
+TEST(PagerDuty, StillPagesWhenThePayloadIsUnreadable) {
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
+  for (const std::string payload : {"", "{", "null", "\xff"}) {
+    delivery.payload = payload;
+    std::map<std::string, std::string> event = Parse(PagerDuty()->Render(delivery).body);
+    EXPECT_EQ(event["payload.summary"], "incident " + delivery.dedup_key);
+    EXPECT_EQ(event["payload.source"], "tocsin");
+    EXPECT_EQ(event["payload.severity"], "critical");
+  }
+}
+
+// Every text of an incident replaced by `title` or its beginning.
+Incident Hostile(const std::string& title) {
+  const std::string text = title.substr(0, 4096);
+  Incident incident = FullIncident();
+  incident.title = title;
+  incident.number = incident.severity = incident.component = text;
+  incident.classification = incident.runbook = text;
+  incident.scope.clear();
+  AppendKeyPart(text, &incident.scope);
+  incident.advice.assign(20, text);
+  incident.escalate_to.assign(20, text);
+  Suspect suspect;
+  suspect.kind = suspect.name = suspect.reason = text;
+  incident.suspects.assign(16, suspect);
+  Signal signal;
+  signal.detector = text;
+  signal.series = {{text, text}};
+  incident.signals.assign(20, signal);
+  return incident;
+}
+
+const std::vector<std::string>& HostileTexts() {
+  static const std::vector<std::string> texts = {
+      "line\r\nbreak: {\"event_action\":\"resolve\"}",
+      "\",\"event_action\":\"resolve\",\"x\":\"",
+      "\\\",\\u0022}",
+      "\xff\xfe invalid \xc3",
+      std::string("nul\0byte", 8),
+      "\xe2\x80\xae reversed",
+      std::string(1 << 20, 'x'),
+      std::string(1 << 17, '"'),
+      std::string(1 << 17, '\x01'),
+      "\xf0\x9f\x94\x94" + std::string(5000, '\xff'),
+  };
+  return texts;
+}
+
+TEST(PagerDuty, KeepsItsSchemaWhateverTheTexts) {
+  const std::vector<std::string> known = {
+      "routing_key", "event_action", "dedup_key", "client", "links[0].href", "links[0].text",
+      "payload.summary", "payload.source", "payload.severity", "payload.timestamp",
+      "payload.component", "payload.group", "payload.class"};
+  for (const std::string& text : HostileTexts()) {
+    SCOPED_TRACE(absl::CHexEscape(text.substr(0, 40)));
+    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));
+    const std::string body = PagerDuty()->Render(delivery).body;
+    EXPECT_LE(body.size(), 512'000u);
+    EXPECT_TRUE(simdjson::validate_utf8(body.data(), body.size()));
+    std::map<std::string, std::string> event = Parse(body);
+    EXPECT_EQ(event["routing_key"], kKey);
+    EXPECT_EQ(event["event_action"], "trigger");
+    EXPECT_LE(event["dedup_key"].size(), 255u);
+    EXPECT_LE(event["payload.summary"].size(), 1024u);
+    EXPECT_NE(event["payload.summary"], "");
+    EXPECT_NE(event["payload.source"], "");
+    for (const auto& [path, value] : event) {
+      EXPECT_EQ(value.find_first_of(std::string("\r\n\0\x01", 4)), std::string::npos) << path;
+      if (path.rfind("payload.custom_details.", 0) == 0) continue;
+      EXPECT_THAT(known, testing::Contains(path));
+    }
+  }
+}
+
+TEST(Webhook, SendsTheIncidentLineWithAnIdempotencyKey) {
+  const std::unique_ptr<Sink> sink =
+      MakeSink("{name: w, kind: webhook, url: 'http://h/x', headers: {X-Team: ops}, timeout: 2s}");
+  ASSERT_NE(sink, nullptr);
+  Delivery delivery = MakeDelivery(NotificationAction::kResolve, 3, FullIncident());
+  const SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "http://h/x");
+  EXPECT_EQ(request.timeout, 2 * kSecondUs);
+  EXPECT_EQ(request.body, "{\"action\":\"resolve\",\"level\":3,\"dedup_key\":\"" +
+                              delivery.dedup_key + "\",\"incident\":" + delivery.payload + "}");
+  EXPECT_THAT(request.headers,
+              UnorderedElementsAre(Pair("X-Team", "ops"), Pair("Content-Type", "application/json"),
+                                   Pair("Idempotency-Key", delivery.id.Hex())));
+  // Every attempt is the same request.
+  delivery.attempts = 7;
+  EXPECT_EQ(sink->Render(delivery).body, request.body);
+  EXPECT_FALSE(sink->pages());
+  EXPECT_TRUE(sink->has_idempotency_key());
+}
+
+TEST(Webhook, SignsTheBody) {
+  const SecretFile secret("sesame");
+  const std::unique_ptr<Sink> sink =
+      MakeSink("{name: w, kind: webhook, url: 'http://h/', secret_file: " + secret.path() + "}");
+  ASSERT_NE(sink, nullptr);
+  const SinkRequest request =
+      sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, FullIncident()));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), "sesame", 6, reinterpret_cast<const unsigned char*>(request.body.data()),
+       request.body.size(), digest, &size);
+  ASSERT_EQ(size, 32u);
+  std::string hex;
+  for (const unsigned char byte : digest) {
+    if (hex.size() == 64) break;
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  EXPECT_THAT(request.headers, testing::Contains(Pair("X-Tocsin-Signature", "v1=" + hex)));
+  EXPECT_THAT(request.body, Not(HasSubstr("sesame")));
+}
+
+TEST(Webhook, IsJsonWhateverTheTexts) {
+  const std::unique_ptr<Sink> sink = MakeSink("{name: w, kind: webhook, url: 'http://h/'}");
+  ASSERT_NE(sink, nullptr);
+  for (const std::string& text : HostileTexts()) {
+    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));
+    EXPECT_EQ(Parse(sink->Render(delivery).body)["action"], "trigger");
+  }
+  Delivery broken = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
+  broken.payload = "},\"action\":\"resolve\"";
+  EXPECT_EQ(Parse(sink->Render(broken).body)["incident"], "null");
+}
+
+TEST(Stdout, WritesOneLine) {
+  const std::unique_ptr<Sink> json = MakeSink("{name: c, kind: stdout}");
+  const std::unique_ptr<Sink> text = MakeSink("{name: c, kind: stdout, format: text}");
+  ASSERT_NE(json, nullptr);
+  ASSERT_NE(text, nullptr);
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
+  EXPECT_EQ(text->Render(delivery).kind, SinkRequest::Kind::kStdout);
+  EXPECT_EQ(text->Render(delivery).body,
+            "TRIGGER level 2 (SEV2) INC-2026-001 prod api: 42 % of requests fail, since "
+            "2026-03-01T21:05:00Z, users affected: 42");
+  EXPECT_EQ(Parse(json->Render(delivery).body).count("repeat"), 0u);
+  delivery.attempts = 2;
+  EXPECT_THAT(text->Render(delivery).body, HasSubstr(" (repeat)"));
+  EXPECT_EQ(Parse(json->Render(delivery).body)["repeat"], "true");
+  for (const std::string& hostile : HostileTexts()) {
+    delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
+    for (const Sink* sink : {json.get(), text.get()}) {
+      EXPECT_EQ(sink->Render(delivery).body.find_first_of("\r\n"), std::string::npos);
+    }
+  }
+}
+
+TEST(Judge, ByStatus) {
+  const std::unique_ptr<Sink> sink = MakeSink("{name: c, kind: stdout}");
+  const auto judge = [&](int status) {
+    SinkReply reply;
+    reply.status = status;
+    return sink->Judge(reply);
+  };
+  for (const int status : {200, 202, 204}) EXPECT_EQ(judge(status), SendOutcome::kDelivered);
+  for (const int status : {0, 429, 500, 503, 599}) EXPECT_EQ(judge(status), SendOutcome::kRetry);
+  for (const int status : {100, 301, 400, 401, 403, 404, 410, 422}) {
+    EXPECT_EQ(judge(status), SendOutcome::kRefused);
+  }
+}
+
+TEST(Describe, IsShortAndWithoutSecrets) {
+  const std::unique_ptr<Sink> sink = PagerDuty();
+  SinkReply reply;
+  reply.status = 400;
+  EXPECT_EQ(sink->Describe(reply), "HTTP 400");
+  reply.body = "{\"errors\":[\"bad key " + std::string(kKey) + "\"]}\n";
+  EXPECT_EQ(sink->Describe(reply), "HTTP 400: {\"errors\":[\"bad key (secret)\"]}");
+  reply.body = std::string(10'000, 'x') + kKey;
+  EXPECT_THAT(sink->Describe(reply), AllOf(SizeIs(300), Not(HasSubstr("R0123"))));
+  reply.status = 0;
+  EXPECT_EQ(sink->Describe(reply), "no answer");
+  reply.error = "connection refused";
+  EXPECT_EQ(sink->Describe(reply), "connection refused");
+}
+
+}  // namespace
+}  // namespace tocsin

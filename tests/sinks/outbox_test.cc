@@ -1,0 +1,565 @@
+// The outbox's invariants, one by one, in virtual time.
+#include "sinks/outbox.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/sinks/sink_fixtures.h"
+
+namespace tocsin {
+namespace {
+
+constexpr NotificationAction kTrigger = NotificationAction::kTrigger;
+constexpr NotificationAction kAcknowledge = NotificationAction::kAcknowledge;
+constexpr NotificationAction kResolve = NotificationAction::kResolve;
+
+struct Traits {
+  explicit Traits(std::string sink, bool wakes_people = true, bool recognises_repeats = true,
+                  std::string spare = "")
+      : name(std::move(sink)),
+        pages(wakes_people),
+        idempotent(recognises_repeats),
+        fallback(std::move(spare)) {}
+  std::string name;
+  bool pages, idempotent;
+  std::string fallback;
+};
+
+class TestSink final : public Sink {
+ public:
+  explicit TestSink(Traits traits) : Sink(traits.name, "test"), traits_(std::move(traits)) {}
+  bool pages() const override { return traits_.pages; }
+  bool has_idempotency_key() const override { return traits_.idempotent; }
+  bool Wants(NotificationAction) const override { return true; }
+  SinkRequest Render(const Delivery&) const override { return {}; }
+
+ private:
+  Traits traits_;
+};
+
+// An outbox whose effects are texts: "write oncall trigger 2 intended", "send oncall trigger 2 #1",
+// "forget …". Writes are durable only once Written() says so; replies come when Reply() says so.
+class OutboxTest : public testing::Test {
+ protected:
+  OutboxTest() {
+    Restart({Traits("oncall")});
+  }
+
+  void Restart(const std::vector<Traits>& sinks, bool keep_journal = false) {
+    outbox_.reset();
+    sinks_.clear();
+    for (const Traits& traits : sinks) {
+      if (traits.fallback.empty()) {
+        sinks_.push_back(std::make_unique<TestSink>(traits));
+      } else {
+        // Only the registry sets a fallback.
+        sinks_.push_back(MakeSink("{name: " + traits.name + ", kind: webhook, url: 'http://h/', " +
+                                  "fallback: " + traits.fallback + "}"));
+      }
+    }
+    outbox_ = std::make_unique<Outbox>(routes_, sinks_, /*seed=*/1);
+    unwritten_.clear();
+    in_flight_.clear();
+    if (keep_journal) {
+      std::vector<Delivery> deliveries;
+      for (const auto& [id, delivery] : journal_) deliveries.push_back(delivery);
+      std::sort(deliveries.begin(), deliveries.end(),
+                [](const Delivery& a, const Delivery& b) { return a.sequence < b.sequence; });
+      for (const Delivery& delivery : deliveries) outbox_->Restore(delivery);
+    } else {
+      journal_.clear();
+    }
+  }
+
+  std::string Submit(NotificationAction action, int level, const std::string& incident = "a",
+                     int after = 0) {
+    Notification notification = Notify(action, level, MakeIncident(incident));
+    notification.after_trigger_of_level = after;
+    std::vector<OutboxEffect> effects;
+    outbox_->Submit(notification, now_, &effects);
+    return Carry(effects);
+  }
+  // Makes everything written so far durable.
+  std::string Written() {
+    std::string log;
+    for (const Delivery& delivery : std::exchange(unwritten_, {})) {
+      journal_[delivery.id] = delivery;
+      std::vector<OutboxEffect> effects;
+      outbox_->OnWritten(delivery.id, now_, &effects);
+      log += Carry(effects);
+    }
+    return log;
+  }
+  // Answers what is in flight for this action.
+  std::string Reply(NotificationAction action, int level, int status,
+                    const std::string& incident = "a", const std::string& sink = "oncall",
+                    std::int64_t retry_after_ms = -1) {
+    SinkReply reply;
+    reply.status = status;
+    reply.error = status == 0 ? "connection refused" : "";
+    reply.retry_after_ms = retry_after_ms;
+    const Hash128 id = DeliveryId(sink, HashBytes(incident), level, action);
+    EXPECT_EQ(in_flight_.erase(id), 1u) << "nothing in flight";
+    std::vector<OutboxEffect> effects;
+    outbox_->OnReply(id, reply, now_, &effects);
+    return Carry(effects);
+  }
+  std::string Advance(DurationUs by) {
+    now_ += by;
+    std::vector<OutboxEffect> effects;
+    outbox_->Advance(now_, &effects);
+    return Carry(effects);
+  }
+  // Submit, Written, a 202 and Written again.
+  void Deliver(NotificationAction action, int level, const std::string& incident = "a") {
+    Submit(action, level, incident);
+    Written();
+    Reply(action, level, 202, incident);
+    Written();
+  }
+
+  std::string Carry(const std::vector<OutboxEffect>& effects) {
+    std::string log;
+    for (const OutboxEffect& effect : effects) {
+      const Delivery& d = effect.delivery;
+      const std::string what = d.sink + " " + std::string(NotificationActionName(d.action)) + " " +
+                               std::to_string(d.level);
+      switch (effect.kind) {
+        case OutboxEffect::Kind::kWrite:
+          unwritten_.push_back(d);
+          log += "write " + what + " " + std::string(DeliveryStateName(d.state)) +
+                 (d.echoed ? " echoed" : "") + "\n";
+          break;
+        case OutboxEffect::Kind::kSend:
+          EXPECT_TRUE(journal_.contains(d.id)) << "sent before its intent is durable: " << what;
+          EXPECT_TRUE(in_flight_.insert(d.id).second) << "sent twice at once: " << what;
+          log += "send " + what + " #" + std::to_string(d.attempts) + "\n";
+          break;
+        case OutboxEffect::Kind::kForget:
+          journal_.erase(d.id);
+          log += "forget " + what + "\n";
+          break;
+      }
+    }
+    return log;
+  }
+
+  std::vector<RouteConfig> routes_;
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  std::unique_ptr<Outbox> outbox_;
+  TimeUs now_ = 1000 * kSecondUs;
+  std::vector<Delivery> unwritten_;
+  std::map<Hash128, Delivery> journal_;
+  std::set<Hash128> in_flight_;
+};
+
+TEST_F(OutboxTest, NothingIsSentBeforeItsIntentIsDurable) {
+  EXPECT_EQ(Submit(kTrigger, 2), "write oncall trigger 2 intended\n");
+  EXPECT_EQ(Advance(kHourUs), "");
+  EXPECT_EQ(outbox_->NextDue(), INT64_MAX);
+  EXPECT_EQ(outbox_->pending(), 1u);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 202), "write oncall trigger 2 delivered\n");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(outbox_->pending(), 0u);
+  EXPECT_EQ(outbox_->counters().delivered, 1);
+}
+
+TEST_F(OutboxTest, TheDeliveryCarriesKeyAndIncident) {
+  Submit(kTrigger, 2);
+  ASSERT_EQ(unwritten_.size(), 1u);
+  const Incident incident = MakeIncident("a");
+  EXPECT_EQ(unwritten_[0].dedup_key, incident.id.Hex() + ":2");
+  EXPECT_EQ(unwritten_[0].payload, incident.ToJson());
+  EXPECT_EQ(unwritten_[0].tick, incident.detected_at);
+  EXPECT_EQ(unwritten_[0].sequence, 1u);
+  EXPECT_EQ(unwritten_[0].id, DeliveryId("oncall", incident.id, 2, kTrigger));
+}
+
+TEST_F(OutboxTest, ASecondSubmitDoesNothing) {
+  Deliver(kTrigger, 2);
+  EXPECT_EQ(Submit(kTrigger, 2), "");
+  Restart({Traits("oncall")}, /*keep_journal=*/true);
+  EXPECT_EQ(Submit(kTrigger, 2), "");
+  EXPECT_EQ(Advance(kHourUs), "");
+}
+
+TEST_F(OutboxTest, OneIsInFlightInOrderOfSequence) {
+  Submit(kTrigger, 2);
+  Submit(kAcknowledge, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  EXPECT_EQ(Submit(kTrigger, 1, "b"), "write oncall trigger 1 intended\n");
+  // Another incident does not wait.
+  EXPECT_EQ(Written(), "send oncall trigger 1 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 202), "write oncall trigger 2 delivered\n");
+  // The next one waits for the receipt to be durable.
+  EXPECT_EQ(Advance(kSecondUs), "");
+  EXPECT_EQ(Written(), "send oncall acknowledge 2 #1\n");
+  Submit(kResolve, 2);
+  EXPECT_EQ(Written(), "");
+  Reply(kAcknowledge, 2, 202);
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+}
+
+TEST_F(OutboxTest, ATriggerInFlightEndsBeforeItsResolve) {
+  Submit(kTrigger, 2);
+  Written();
+  EXPECT_EQ(Submit(kResolve, 2), "write oncall resolve 2 intended\n");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(Reply(kTrigger, 2, 202), "write oncall trigger 2 delivered\n");
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+}
+
+TEST_F(OutboxTest, ATriggerThatFailedIsNotRetriedOnceAResolveIsIntended) {
+  Submit(kTrigger, 2);
+  Written();
+  Submit(kResolve, 2);
+  Written();
+  EXPECT_EQ(Reply(kTrigger, 2, 503), "write oncall trigger 2 abandoned\n");
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+  EXPECT_EQ(outbox_->counters().abandoned, 1);
+}
+
+TEST_F(OutboxTest, ATriggerThatWaitsForItsRetryIsAbandonedByAResolve) {
+  Submit(kTrigger, 2);
+  Written();
+  EXPECT_EQ(Reply(kTrigger, 2, 503), "");
+  EXPECT_EQ(Submit(kResolve, 2),
+            "write oncall resolve 2 intended\nwrite oncall trigger 2 abandoned\n");
+  // Both writes must be durable, not just one of them.
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+}
+
+TEST_F(OutboxTest, NobodyIsPagedForWhatIsOver) {
+  Submit(kTrigger, 2);
+  Submit(kResolve, 2);
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+}
+
+TEST_F(OutboxTest, ATicketIsWrittenForWhatIsOver) {
+  Restart({Traits("oncall", /*pages=*/false)});
+  Submit(kTrigger, 2);
+  Submit(kResolve, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 503), "write oncall trigger 2 abandoned\n");
+}
+
+TEST_F(OutboxTest, AResolveIsRepeatedOnceAfterAMinute) {
+  Deliver(kTrigger, 2);
+  Submit(kResolve, 2);
+  Written();
+  EXPECT_EQ(Reply(kResolve, 2, 202), "write oncall resolve 2 delivered\n");
+  Written();
+  EXPECT_EQ(outbox_->NextDue(), now_ + kMinuteUs);
+  EXPECT_EQ(Advance(kMinuteUs - 1), "");
+  EXPECT_EQ(Advance(1), "send oncall resolve 2 #2\n");
+  EXPECT_EQ(Reply(kResolve, 2, 202), "write oncall resolve 2 delivered echoed\n");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(Advance(kHourUs - 1), "");
+  EXPECT_EQ(outbox_->counters().delivered, 2);
+}
+
+TEST_F(OutboxTest, AnEchoIsRetriedButNeverParked) {
+  Deliver(kTrigger, 2);
+  Deliver(kResolve, 2);
+  EXPECT_EQ(Advance(kMinuteUs), "send oncall resolve 2 #2\n");
+  EXPECT_EQ(Reply(kResolve, 2, 500), "");
+  EXPECT_EQ(Advance(2 * kSecondUs), "send oncall resolve 2 #3\n");
+  EXPECT_EQ(Reply(kResolve, 2, 400), "write oncall resolve 2 delivered echoed\n");
+  EXPECT_EQ(outbox_->counters().parked, 0);
+}
+
+TEST_F(OutboxTest, AnEchoSurvivesARestart) {
+  Deliver(kTrigger, 2);
+  Deliver(kResolve, 2);
+  Restart({Traits("oncall")}, /*keep_journal=*/true);
+  EXPECT_EQ(outbox_->NextDue(), 0);
+  EXPECT_EQ(Advance(0), "");
+  EXPECT_EQ(Advance(kMinuteUs), "send oncall resolve 2 #2\n");
+  Reply(kResolve, 2, 202);
+  Written();
+  Restart({Traits("oncall")}, /*keep_journal=*/true);
+  EXPECT_EQ(Advance(kMinuteUs), "");
+}
+
+TEST_F(OutboxTest, ASinkThatCannotTellARepeatGetsNoEcho) {
+  Restart({Traits("oncall", /*pages=*/false, /*idempotent=*/false)});
+  Deliver(kTrigger, 2);
+  Deliver(kResolve, 2);
+  EXPECT_EQ(Advance(kHourUs - 1), "");
+  EXPECT_EQ(Advance(1), "forget oncall trigger 2\nforget oncall resolve 2\n");
+}
+
+TEST_F(OutboxTest, RetriesForEverWithBackoff) {
+  Submit(kTrigger, 2);
+  Written();
+  DurationUs expected = kSecondUs;
+  for (int attempt = 1; attempt <= 30; ++attempt) {
+    SCOPED_TRACE(attempt);
+    EXPECT_EQ(Reply(kTrigger, 2, attempt % 2 == 0 ? 503 : 0), "");
+    const DurationUs wait = outbox_->NextDue() - now_;
+    EXPECT_GE(wait, expected);
+    EXPECT_LE(wait, expected + expected / 2);
+    EXPECT_LE(wait, 5 * kMinuteUs);
+    EXPECT_EQ(Advance(wait - 1), "");
+    EXPECT_EQ(Advance(1), "send oncall trigger 2 #" + std::to_string(attempt + 1) + "\n");
+    expected = std::min(2 * expected, 200 * kSecondUs);
+  }
+  EXPECT_EQ(Reply(kTrigger, 2, 202), "write oncall trigger 2 delivered\n");
+  EXPECT_EQ(outbox_->counters().retried, 30);
+}
+
+TEST_F(OutboxTest, HonoursRetryAfterForTheWholeSink) {
+  Restart({Traits("oncall"), Traits("other")});
+  Submit(kTrigger, 2);
+  Written();
+  Reply(kTrigger, 2, 202, "a", "other");
+  EXPECT_EQ(Reply(kTrigger, 2, 429, "a", "oncall", 120'000), "");
+  Written();
+  const TimeUs until = now_ + 2 * kMinuteUs;
+  EXPECT_GE(outbox_->NextDue(), until);
+  EXPECT_LE(outbox_->NextDue(), until + kSecondUs);
+  // Another incident waits too, at this sink only.
+  Submit(kTrigger, 1, "b");
+  EXPECT_EQ(Written(), "send other trigger 1 #1\n");
+  EXPECT_EQ(outbox_->NextDue(), until);
+  EXPECT_EQ(Advance(2 * kMinuteUs), "send oncall trigger 1 #1\n");
+  EXPECT_EQ(Advance(kSecondUs), "send oncall trigger 2 #2\n");
+}
+
+TEST_F(OutboxTest, BelievesRetryAfterUpToAnHour) {
+  Submit(kTrigger, 2);
+  Written();
+  Reply(kTrigger, 2, 503, "a", "oncall", INT64_MAX);
+  EXPECT_GE(outbox_->NextDue(), now_ + kHourUs);
+  EXPECT_LE(outbox_->NextDue(), now_ + kHourUs + kSecondUs);
+  // A 503 says nothing about the next incident.
+  Submit(kTrigger, 1, "b");
+  EXPECT_EQ(Written(), "send oncall trigger 1 #1\n");
+}
+
+TEST_F(OutboxTest, RefusalsPark) {
+  for (const int status : {400, 401, 404, 301}) {
+    Restart({Traits("oncall")});
+    Submit(kTrigger, 2);
+    Written();
+    EXPECT_EQ(Reply(kTrigger, 2, status), "write oncall trigger 2 parked\n") << status;
+    EXPECT_EQ(unwritten_[0].last_error, "HTTP " + std::to_string(status));
+    Written();
+    EXPECT_EQ(Advance(kDayUs), "");
+    EXPECT_EQ(outbox_->counters().parked, 1);
+    Restart({Traits("oncall")}, /*keep_journal=*/true);
+    EXPECT_EQ(Advance(kDayUs), "");
+  }
+}
+
+TEST_F(OutboxTest, ARefusedTriggerGoesToTheFallback) {
+  const std::vector<Traits> sinks = {Traits("oncall", true, true, "spare"), Traits("spare")};
+  routes_.resize(1);
+  routes_[0].to = {"oncall"};
+  Restart(sinks);
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 400),
+            "write oncall trigger 2 parked\nwrite spare trigger 2 intended\n");
+  EXPECT_EQ(Written(), "send spare trigger 2 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 202, "a", "spare"), "write spare trigger 2 delivered\n");
+  Written();
+  // Whoever was sent the trigger gets the resolve.
+  EXPECT_EQ(Submit(kResolve, 2),
+            "write oncall resolve 2 intended\nwrite spare resolve 2 intended\n");
+}
+
+TEST_F(OutboxTest, TheFallbackIsNotForgottenByACrash) {
+  const std::vector<Traits> sinks = {Traits("oncall", true, true, "spare"), Traits("spare")};
+  routes_.resize(1);
+  routes_[0].to = {"oncall"};
+  Restart(sinks);
+  Submit(kTrigger, 2);
+  Written();
+  Reply(kTrigger, 2, 400);
+  unwritten_.pop_back();  // the parked state reached the journal, the fallback's intent did not
+  Written();
+  Restart(sinks, /*keep_journal=*/true);
+  EXPECT_EQ(Advance(0), "write spare trigger 2 intended\n");
+  EXPECT_EQ(Written(), "send spare trigger 2 #1\n");
+  // Nor is it sent for what is over.
+  Restart(sinks);
+  Submit(kTrigger, 2);
+  Written();
+  Submit(kResolve, 2);
+  Written();
+  EXPECT_EQ(Reply(kTrigger, 2, 400), "write oncall trigger 2 parked\n");
+}
+
+TEST_F(OutboxTest, SinksDoNotWaitForEachOther) {
+  Restart({Traits("oncall"), Traits("other")});
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\nsend other trigger 2 #1\n");
+  Reply(kTrigger, 2, 202, "a", "other");
+  Submit(kResolve, 2);
+  EXPECT_EQ(Written(), "send other resolve 2 #1\n");
+}
+
+TEST_F(OutboxTest, TheLowerLevelIsResolvedAfterTheHigherOnesReceipt) {
+  Deliver(kTrigger, 3);
+  Submit(kTrigger, 2);
+  Submit(kResolve, 3, "a", /*after=*/2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 503), "");
+  EXPECT_EQ(Advance(2 * kSecondUs), "send oncall trigger 2 #2\n");
+  Reply(kTrigger, 2, 202);
+  EXPECT_EQ(Written(), "send oncall resolve 3 #1\n");
+}
+
+TEST_F(OutboxTest, TheLowerLevelWaitsEvenIfItWasIntendedFirst) {
+  Deliver(kTrigger, 3);
+  Submit(kResolve, 3, "a", /*after=*/2);
+  Submit(kTrigger, 2);
+  unwritten_ = {unwritten_[1], unwritten_[0]};
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  Reply(kTrigger, 2, 202);
+  EXPECT_EQ(Written(), "send oncall resolve 3 #1\n");
+}
+
+TEST_F(OutboxTest, TheLowerLevelGoesOnWithoutTheHigherOne) {
+  // Never meant for this sink.
+  Deliver(kTrigger, 3);
+  Submit(kResolve, 3, "a", /*after=*/2);
+  EXPECT_EQ(Written(), "send oncall resolve 3 #1\n");
+  // Parked.
+  Deliver(kTrigger, 3, "b");
+  Submit(kTrigger, 2, "b");
+  Submit(kResolve, 3, "b", /*after=*/2);
+  Written();
+  Reply(kTrigger, 2, 400, "b");
+  EXPECT_EQ(Written(), "send oncall resolve 3 #1\n");
+  // Abandoned.
+  Deliver(kTrigger, 3, "c");
+  Submit(kTrigger, 2, "c");
+  Written();
+  Submit(kResolve, 3, "c", /*after=*/2);
+  Reply(kTrigger, 2, 503, "c");
+  Written();
+  EXPECT_EQ(Submit(kResolve, 2, "c"),
+            "write oncall resolve 2 intended\nwrite oncall trigger 2 abandoned\n");
+  EXPECT_EQ(Written(), "send oncall resolve 3 #1\n");
+}
+
+TEST_F(OutboxTest, ALowerTriggerWithoutReceiptDoesNotHoldTheHigherOne) {
+  Submit(kTrigger, 3);
+  Written();
+  Reply(kTrigger, 3, 0);
+  Submit(kTrigger, 1);
+  EXPECT_EQ(Submit(kResolve, 3, "a", /*after=*/1),
+            "write oncall resolve 3 intended\nwrite oncall trigger 3 abandoned\n");
+  EXPECT_EQ(Written(), "send oncall trigger 1 #1\n");
+}
+
+TEST_F(OutboxTest, AnAcknowledgementNeedsADeliveredTrigger) {
+  EXPECT_EQ(Submit(kAcknowledge, 2), "");
+  Submit(kTrigger, 2);
+  Written();
+  Submit(kAcknowledge, 2);
+  Written();
+  EXPECT_EQ(Reply(kTrigger, 2, 400),
+            "write oncall trigger 2 parked\nwrite oncall acknowledge 2 abandoned\n");
+}
+
+TEST_F(OutboxTest, WhoeverGotTheTriggerGetsTheResolve) {
+  routes_.resize(1);
+  routes_[0].to = {"oncall"};
+  Deliver(kTrigger, 2);
+  routes_[0].to = {"other"};
+  Restart({Traits("oncall"), Traits("other")}, /*keep_journal=*/true);
+  EXPECT_EQ(Submit(kResolve, 2), "write oncall resolve 2 intended\n");
+}
+
+TEST_F(OutboxTest, AResolveOfWhatNobodyHeardOfGoesNowhere) {
+  EXPECT_EQ(Submit(kResolve, 2), "");
+  Deliver(kTrigger, 2);
+  EXPECT_EQ(Submit(kResolve, 3), "");
+  EXPECT_EQ(Submit(kResolve, 2, "b"), "");
+}
+
+TEST_F(OutboxTest, WhatACrashMayHaveSentIsSentAgainAsARepeat) {
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  Restart({Traits("oncall")}, /*keep_journal=*/true);
+  EXPECT_EQ(outbox_->NextDue(), 0);
+  EXPECT_EQ(Advance(0), "send oncall trigger 2 #2\n");
+  EXPECT_EQ(Advance(kHourUs), "");
+}
+
+TEST_F(OutboxTest, ARestoredTriggerIsAbandonedByItsResolve) {
+  Submit(kTrigger, 2);
+  Written();
+  Submit(kResolve, 2);
+  Written();
+  Restart({Traits("oncall")}, /*keep_journal=*/true);
+  EXPECT_EQ(Advance(0), "write oncall trigger 2 abandoned\n");
+  EXPECT_EQ(Written(), "send oncall resolve 2 #2\n");
+}
+
+TEST_F(OutboxTest, SequencesGoOnAfterARestart) {
+  Deliver(kTrigger, 2);
+  Restart({Traits("unrelated")}, /*keep_journal=*/true);
+  EXPECT_EQ(Advance(kDayUs), "");  // a sink that is gone
+  Submit(kTrigger, 2, "b");
+  ASSERT_EQ(unwritten_.size(), 1u);
+  EXPECT_EQ(unwritten_[0].sequence, 2u);
+}
+
+TEST_F(OutboxTest, FinishedDeliveriesAreForgottenAfterAnHour) {
+  Deliver(kTrigger, 3);
+  Deliver(kTrigger, 2);
+  Deliver(kResolve, 3);
+  Advance(kMinuteUs);
+  Reply(kResolve, 3, 202);
+  Written();
+  // Level 2 is still open.
+  EXPECT_EQ(Advance(kDayUs), "");
+  Deliver(kResolve, 2);
+  Advance(kMinuteUs);
+  Reply(kResolve, 2, 202);
+  Written();
+  EXPECT_EQ(Advance(kHourUs - 1), "");
+  EXPECT_EQ(Advance(1),
+            "forget oncall trigger 3\nforget oncall trigger 2\nforget oncall resolve 3\n"
+            "forget oncall resolve 2\n");
+  EXPECT_EQ(outbox_->NextDue(), INT64_MAX);
+  EXPECT_TRUE(journal_.empty());
+}
+
+TEST_F(OutboxTest, RepliesThatNobodyWaitsForAreIgnored) {
+  std::vector<OutboxEffect> effects;
+  outbox_->OnReply(HashBytes("x"), {}, now_, &effects);
+  outbox_->OnWritten(HashBytes("x"), now_, &effects);
+  Deliver(kTrigger, 2);
+  SinkReply late;
+  late.status = 503;
+  outbox_->OnReply(DeliveryId("oncall", HashBytes("a"), 2, kTrigger), late, now_, &effects);
+  EXPECT_TRUE(effects.empty());
+  EXPECT_EQ(Advance(kDayUs), "");
+}
+
+TEST_F(OutboxTest, WritesAreAcknowledgedOneByOne) {
+  Submit(kTrigger, 2);
+  Written();
+  Reply(kTrigger, 2, 503);
+  Submit(kResolve, 2);
+  ASSERT_EQ(unwritten_.size(), 2u);
+  const std::vector<Delivery> writes = unwritten_;
+  unwritten_ = {writes[0]};
+  EXPECT_EQ(Written(), "") << "the trigger's end is not durable yet";
+  unwritten_ = {writes[1]};
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,111 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sinks/outbox.h"
+#include "tests/sinks/sink_fixtures.h"
+
+namespace tocsin {
+namespace {
+
+class NamedSink final : public Sink {
+ public:
+  NamedSink(std::string name, bool pages) : Sink(std::move(name), "test"), pages_(pages) {}
+  bool pages() const override { return pages_; }
+  bool Wants(NotificationAction) const override { return true; }
+  SinkRequest Render(const Delivery&) const override { return {}; }
+
+ private:
+  bool pages_;
+};
+
+RouteConfig To(std::vector<std::string> sinks) {
+  RouteConfig route;
+  route.to = std::move(sinks);
+  return route;
+}
+
+class RouteTest : public testing::Test {
+ protected:
+  RouteTest() {
+    sinks_.push_back(std::make_unique<NamedSink>("oncall", true));
+    sinks_.push_back(std::make_unique<NamedSink>("chat", false));
+    sinks_.push_back(std::make_unique<NamedSink>("ticket", false));
+    Signal signal;
+    signal.series = {{"env", "prod"}, {"service", "checkout"}};
+    notification_.incident.signals = {signal};
+  }
+  std::string Reached(const std::vector<RouteConfig>& routes) const {
+    std::string names;
+    for (const Sink* sink : Route(routes, sinks_, notification_)) names += sink->name() + " ";
+    return names;
+  }
+
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  Notification notification_ = Notify(NotificationAction::kTrigger, 2, MakeIncident("x"));
+};
+
+TEST_F(RouteTest, TheFirstMatchWins) {
+  EXPECT_EQ(Reached({To({"chat"}), To({"ticket"})}), "chat ");
+  RouteConfig levels = To({"oncall"});
+  levels.levels = {1};
+  EXPECT_EQ(Reached({levels, To({"ticket"})}), "ticket ");
+  levels.levels = {1, 2};
+  EXPECT_EQ(Reached({levels, To({"ticket"})}), "oncall ");
+  EXPECT_EQ(Reached({To({"unknown"})}), "");
+}
+
+TEST_F(RouteTest, ContinueGoesOnAndNobodyHearsTwice) {
+  RouteConfig first = To({"chat", "oncall"});
+  first.proceed = true;
+  EXPECT_EQ(Reached({first, To({"oncall", "ticket"}), To({"chat"})}), "chat oncall ticket ");
+}
+
+TEST_F(RouteTest, AMissingFieldIsNotEqual) {
+  RouteConfig route = To({"chat"});
+  route.services = {"api"};
+  EXPECT_EQ(Reached({route}), "chat ");
+  route.services = {"checkout"};
+  EXPECT_EQ(Reached({route}), "chat ");
+  route.services = {"", "search"};
+  EXPECT_EQ(Reached({route}), "");
+  notification_.incident.component.clear();
+  EXPECT_EQ(Reached({route}), "");
+
+  route = To({"chat"});
+  route.environments = {"prod"};
+  EXPECT_EQ(Reached({route}), "chat ");
+  route.environments = {"staging", ""};
+  EXPECT_EQ(Reached({route}), "");
+  notification_.incident.scope_labels.clear();
+  EXPECT_EQ(Reached({route}), "");
+
+  route = To({"chat"});
+  route.categories = {"availability"};
+  EXPECT_EQ(Reached({route}), "chat ");
+  route.categories = {"security"};
+  EXPECT_EQ(Reached({route}), "");
+}
+
+TEST_F(RouteTest, WhoIsPagedHearsOfOtherLevelsOnlyWhenNamed) {
+  notification_.level = 4;
+  notification_.pages = false;
+  EXPECT_EQ(Reached({To({"oncall", "chat"})}), "chat ");
+  // A route that reached nobody does not swallow the incident.
+  EXPECT_EQ(Reached({To({"oncall"}), To({"ticket"})}), "ticket ");
+  RouteConfig named = To({"oncall"});
+  named.levels = {4};
+  EXPECT_EQ(Reached({named, To({"ticket"})}), "oncall ");
+}
+
+TEST_F(RouteTest, ARouteToNobodySilences) {
+  EXPECT_EQ(Reached({To({}), To({"chat"})}), "");
+}
+
+TEST_F(RouteTest, WithoutRoutesEverySinkHears) {
+  EXPECT_EQ(Reached({}), "oncall chat ticket ");
+  notification_.pages = false;
+  EXPECT_EQ(Reached({}), "chat ticket ");
+}
+
+}  // namespace
+}  // namespace tocsin
