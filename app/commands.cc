@@ -162,6 +162,7 @@ int Run(const RunCommand& command) {
   Pipeline pipeline({.config = &*config,
                      .incidents_path = command.incidents,
                      .signals_path = command.signals,
+                     .on_decision = nullptr,
                      .threads = command.threads});
   HttpServer http({.address = config->listen},
                   [&](const HttpRequest& request) { return Answer(request, pipeline); });
@@ -196,7 +197,8 @@ int ReplayRecorded(const ReplayCommand& command) {
               .incidents_path = command.incidents,
               .signals_path = command.signals,
               .threads = command.threads,
-              .progress = [&](double share, std::int64_t events) { bar.Show(share, events); }});
+              .progress = [&](double share, std::int64_t events) { bar.Show(share, events); },
+              .on_decision = nullptr});
   bar.Clear();
   if (!stats.ok()) return Explain(stats.status());
   std::fprintf(stderr,

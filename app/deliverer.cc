@@ -50,8 +50,8 @@ std::uint64_t JitterSeed() {
   return Hash64(absl::StrCat(host, "/", getpid()));
 }
 
-// A reader of standard output, or a TLS peer, that went away is an error of one delivery; the signal
-// would end the process.
+// A reader of standard output, or a TLS peer, that went away is an error of one delivery; the
+// signal would end the process.
 void BlockSigpipe() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -61,8 +61,8 @@ void BlockSigpipe() {
 
 SinkReply WriteStdout(std::string line) {
   line.push_back('\n');
-  const bool good = std::fwrite(line.data(), 1, line.size(), stdout) == line.size() &&
-                    std::fflush(stdout) == 0;
+  const bool good =
+      std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
   SinkReply reply;
   if (good) {
     reply.status = 200;
@@ -195,7 +195,8 @@ void Deliverer::Impl::Stop(absl::Duration grace) {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    stop_at_ = Now() + absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
+    stop_at_ =
+        Now() + absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
   }
   http_.Wakeup();
   thread_.join();
@@ -329,8 +330,7 @@ std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
   if (!unwritten_.empty()) return sends;
   for (auto& [name, queue] : queues_) {
     while (!queue.waiting.empty() && queue.on_their_way < kRequestsPerSinkMax) {
-      const Request request{.delivery = std::move(queue.waiting.front()),
-                            .sink = SinkByName(name)};
+      const Request request{.delivery = std::move(queue.waiting.front()), .sink = SinkByName(name)};
       queue.waiting.pop_front();
       ++queue.on_their_way;
       on_their_way_[request.delivery.id] = request;

@@ -1,16 +1,16 @@
 // Carries out what the outbox decides: writes intents and receipts, sends requests with libcurl.
 //
 //   Deliverer deliverer(config.routes, sinks, journal.get());
-//   TOCSIN_RETURN_IF_ERROR(deliverer.Start());     // restores what the journal holds, starts its thread
-//   deliverer.Submit(notifications);               // from the deciding thread
+//   TOCSIN_RETURN_IF_ERROR(deliverer.Start());     // restores what the journal holds, starts its
+//   thread deliverer.Submit(notifications);               // from the deciding thread
 //   deliverer.Stop(absl::Seconds(5));              // lets requests in flight end
 //
-// One thread with a curl multi handle: a slow sink holds up only its own deliveries. TLS is verified;
-// redirects are not followed (a secret must not travel to another host); a reply is read up to
-// limits::kHttpReplyBytesMax; connect and total deadlines apply. At most eight requests of a sink are on
-// their way at once. Submit and the counters are thread-safe. An intent is durable before its request
-// leaves (Journal::WriteDeliveries). While the journal refuses a write nothing new is sent; the write is
-// tried again every second.
+// One thread with a curl multi handle: a slow sink holds up only its own deliveries. TLS is
+// verified; redirects are not followed (a secret must not travel to another host); a reply is read
+// up to limits::kHttpReplyBytesMax; connect and total deadlines apply. At most eight requests of a
+// sink are on their way at once. Submit and the counters are thread-safe. An intent is durable
+// before its request leaves (Journal::WriteDeliveries). While the journal refuses a write nothing
+// new is sent; the write is tried again every second.
 #pragma once
 
 #include <cstddef>
@@ -38,11 +38,11 @@ class Deliverer {
 
   absl::Status Start();
   // Returns once the intents are durable in the journal, so that a snapshot taken afterwards may
-  // forget the notifications. Fails when the journal does; the intents are kept and written later, and
-  // submitting them again waits for that. REQUIRES: Start succeeded.
+  // forget the notifications. Fails when the journal does; the intents are kept and written later,
+  // and submitting them again waits for that. REQUIRES: Start succeeded.
   absl::Status Submit(const std::vector<Notification>& notifications);
-  // Ends when nothing is on its way or `grace` is over; retries that are not yet due are left to the
-  // next start. What is submitted later is written and not sent.
+  // Ends when nothing is on its way or `grace` is over; retries that are not yet due are left to
+  // the next start. What is submitted later is written and not sent.
   void Stop(absl::Duration grace);
 
   Outbox::Counters counters() const;

@@ -26,6 +26,7 @@
 #include "config/config.h"
 #include "core/status_macros.h"
 #include "core/string_hash.h"
+#include "replay/engine_setup.h"
 #include "replay/line_file.h"
 
 namespace tocsin {
@@ -191,10 +192,11 @@ absl::Status Demo::Start() {
   if (!config) return absl::InternalError(ErrorsText(errors));
   config_ = *std::move(config);
   Intro(brokers);
-  pipeline_ = std::make_unique<Pipeline>(
-      Pipeline::Options{.config = &config_,
-                        .on_decision = [this](const Decision& decision) { inbox_.Put(decision); },
-                        .memory_journal = true});
+  Pipeline::Options options;
+  options.config = &config_;
+  options.on_decision = [this](const Decision& decision) { inbox_.Put(decision); };
+  options.memory_journal = true;
+  pipeline_ = std::make_unique<Pipeline>(std::move(options));
   started_ = absl::Now();
   return pipeline_->Start();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "app/demo_story.h"
@@ -40,7 +41,8 @@ void CheckSuspect(const Incident& incident, Complaints* complaints) {
         "the first suspect is ", incident.suspects.empty() ? "nobody" : incident.suspects[0].name,
         ", expected the deploy ", deploy));
   }
-  if (incident.advice.empty() || !absl::StrContainsIgnoreCase(incident.advice[0], "roll")) {
+  if (incident.advice.empty() ||
+      !absl::StrContains(absl::AsciiStrToLower(incident.advice[0]), "roll")) {
     complaints->push_back("the first advice is not to roll back");
   }
 }

@@ -59,9 +59,9 @@ bool SetHeaders(Transfer* transfer) {
   bool good = AppendHeader("Expect:", transfer);
   for (const auto& [name, value] : transfer->request.headers) {
     // "Name:" would take a header away; "Name;" is libcurl's way to send it empty.
-    good = good && AppendHeader(value.empty() ? absl::StrCat(name, ";")
-                                              : absl::StrCat(name, ": ", value),
-                                transfer);
+    good = good &&
+           AppendHeader(value.empty() ? absl::StrCat(name, ";") : absl::StrCat(name, ": ", value),
+                        transfer);
   }
   return good;
 }
@@ -151,8 +151,8 @@ class HttpClient::Impl {
     Drive(replies);
     if (replies->size() > before || wait <= absl::ZeroDuration()) return;
     // Rounded up, lest the last fraction of a millisecond becomes a busy loop.
-    const auto wait_ms = absl::ToInt64Milliseconds(
-        absl::Ceil(std::min(wait, kWaitMax), absl::Milliseconds(1)));
+    const auto wait_ms =
+        absl::ToInt64Milliseconds(absl::Ceil(std::min(wait, kWaitMax), absl::Milliseconds(1)));
     curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait_ms), nullptr);
     Drive(replies);
   }

@@ -21,6 +21,7 @@
 #include <boost/beast/http.hpp>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
@@ -156,8 +157,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnWritten(error_code error, std::size_t) {
     if (error) return Close();
     if (message_.keep_alive()) return ReadHeader();
-    // Closing while the client still sends would reset the connection, and with it the answer that is
-    // on its way: what comes is read and dropped until the client is done or out of time.
+    // Closing while the client still sends would reset the connection, and with it the answer that
+    // is on its way: what comes is read and dropped until the client is done or out of time.
     stream_.socket().shutdown(tcp::socket::shutdown_send, error);
     stream_.expires_after(sessions_->phase_timeout);
     Drain({}, 0);
@@ -225,7 +226,9 @@ class HttpServer::Impl {
   absl::Status Listen() {
     const std::string& address = options_.address;
     const std::size_t colon = address.rfind(':');
-    if (colon == std::string::npos) {
+    int port = -1;
+    if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+        port < 0 || port > UINT16_MAX) {
       return absl::InvalidArgumentError(
           absl::StrCat("cannot listen on '", address, "': expected host:port"));
     }
@@ -234,8 +237,7 @@ class HttpServer::Impl {
     if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
     error_code error;
     tcp::resolver resolver(io_);
-    const auto found = resolver.resolve(host, address.substr(colon + 1),
-                                        tcp::resolver::passive, error);
+    const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive, error);
     if (!error) {
       const tcp::endpoint endpoint = found.begin()->endpoint();
       acceptor_.open(endpoint.protocol(), error);

@@ -1,13 +1,13 @@
 // A small HTTP/1.1 server: metrics, health, and the stand-ins of the demo and the tests.
 //
-//   HttpServer server({.address = "127.0.0.1:0"}, [](const HttpRequest& r) { return HttpResponse{…}; });
-//   TOCSIN_RETURN_IF_ERROR(server.Start());     // server.port() is known now
+//   HttpServer server({.address = "127.0.0.1:0"}, [](const HttpRequest& r) { return
+//   HttpResponse{…}; }); TOCSIN_RETURN_IF_ERROR(server.Start());     // server.port() is known now
 //   server.Stop();
 //
 // Boost.Beast on one thread of its own; the handler runs there and must not block. Limits: 64
 // connections, 8 KiB of header, 1 MiB of body, 10 s for each phase; past them 431, 413, or the
-// connection is closed. Keep-alive is supported. Start and Stop from one thread, again if need be; Stop
-// cuts open connections off.
+// connection is closed. Keep-alive is supported. Start and Stop from one thread, again if need be;
+// Stop cuts open connections off.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ namespace tocsin {
 
 struct HttpRequest {
   std::string method;
-  std::string target;  // path and query
+  std::string target;                          // path and query
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
@@ -41,7 +41,8 @@ class HttpServer {
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
   struct Options {
     std::string address = "127.0.0.1:0";  // host:port, port 0 picks a free one; ":9464" is any host
-    // For reading a header (the wait for one included), reading a body, and writing an answer, each.
+    // For reading a header (the wait for one included), reading a body, and writing an answer,
+    // each.
     absl::Duration phase_timeout = absl::Seconds(10);
   };
 

@@ -1,15 +1,29 @@
 #include "app/kafka_input.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 
+#include "core/hash.h"
 #include "core/status_macros.h"
 
 namespace tocsin {
 namespace {
 
 constexpr absl::Duration kQueryTimeout = absl::Seconds(2);
+
+// The same instance after a restart: with static membership the broker gives its partitions back at
+// once instead of waiting for the session of the killed process to run out.
+std::string InstanceId(const std::string& state_dir, const std::string& input) {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  std::error_code error;
+  const std::string directory = std::filesystem::weakly_canonical(state_dir, error).string();
+  return "tocsin-" + HashParts({host.data(), directory, input}).Hex();
+}
 
 }  // namespace
 
@@ -24,9 +38,10 @@ absl::Status KafkaInput::Start() {
   options.brokers = config_->kafka->brokers;
   options.topics = config_->kafka->topics;
   options.group = config_->kafka->group;
+  options.instance_id = InstanceId(setup_->config->state_dir, config_->name);
   options.start_earliest = config_->kafka->start == StartAt::kEarliest;
   options.properties = config_->kafka->properties;
-  source_ = std::make_unique<KafkaSource>(std::move(options), this);
+  source_ = std::make_unique<KafkaSource>(std::move(options), static_cast<KafkaCallbacks*>(this));
   TOCSIN_RETURN_IF_ERROR(source_->Start());
   for (const KafkaPartition& kafka : source_->AllPartitions()) {
     auto partition = std::make_unique<Partition>();

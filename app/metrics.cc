@@ -43,8 +43,7 @@ class Families {
     Add(name, help, MetricType::Counter, std::move(metrics));
   }
 
-  void Add(const char* name, const char* help, MetricType type,
-           std::vector<ClientMetric> metrics) {
+  void Add(const char* name, const char* help, MetricType type, std::vector<ClientMetric> metrics) {
     if (metrics.empty()) return;
     families_.push_back({.name = name, .help = help, .type = type, .metric = std::move(metrics)});
   }
@@ -92,11 +91,11 @@ void AddSources(const std::vector<SourceStatus>& sources, Families* families) {
   std::vector<ClientMetric> paused;
   for (const SourceStatus& source : sources) {
     if (source.clock != kNoTime) {
-      clocks.push_back(Families::WithSource(
-          source, Families::Sample(MetricType::Gauge, Seconds(source.clock))));
+      clocks.push_back(
+          Families::WithSource(source, Families::Sample(MetricType::Gauge, Seconds(source.clock))));
     }
-    paused.push_back(Families::WithSource(
-        source, Families::Sample(MetricType::Gauge, source.paused ? 1 : 0)));
+    paused.push_back(
+        Families::WithSource(source, Families::Sample(MetricType::Gauge, source.paused ? 1 : 0)));
   }
   families->Add("tocsin_source_clock_seconds",
                 "The clock of a source partition, in Unix time; absent before its first record.",
@@ -115,8 +114,7 @@ void AddDecisions(const PipelineStatus& status, Families* families) {
   families->Counter("tocsin_series_over_limit_total",
                     "Series evicted or refused because of the limit.", status.series_over_limit);
   families->Counter("tocsin_signals_total", "Signals that fired.", status.decided.signals_fired);
-  families->Counter("tocsin_incidents_total", "Incidents opened.",
-                    status.decided.incidents_opened);
+  families->Counter("tocsin_incidents_total", "Incidents opened.", status.decided.incidents_opened);
   families->Gauge("tocsin_open_incidents", "Incidents that are not resolved.",
                   static_cast<double>(status.open_incidents));
   families->Counter("tocsin_pages_total", "Pages that incidents asked for.", status.decided.pages);
@@ -133,10 +131,10 @@ void AddDeliveries(const PipelineStatus& status, Families* families) {
                     "Messages meant for one sink, written to the journal.", deliveries.submitted);
   families->Counter("tocsin_deliveries_delivered_total", "Messages that their sink took.",
                     deliveries.delivered);
-  families->Counter("tocsin_deliveries_retried_total",
-                    "Attempts that failed and are tried again.", deliveries.retried);
-  families->Counter("tocsin_deliveries_parked_total",
-                    "Messages that their sink refused for good.", deliveries.parked);
+  families->Counter("tocsin_deliveries_retried_total", "Attempts that failed and are tried again.",
+                    deliveries.retried);
+  families->Counter("tocsin_deliveries_parked_total", "Messages that their sink refused for good.",
+                    deliveries.parked);
   families->Counter("tocsin_deliveries_abandoned_total",
                     "Messages overtaken by the end of their incident before they were sent.",
                     deliveries.abandoned);

@@ -2,9 +2,9 @@
 //
 //   std::string text = MetricsText(pipeline.Snapshot());
 //
-// Nothing on the hot path knows about metrics: the counters are read from a PipelineStatus and handed
-// to prometheus-cpp's core library for serialisation. Names begin with tocsin_; counters end in _total.
-// Thread-safe: pure.
+// Nothing on the hot path knows about metrics: the counters are read from a PipelineStatus and
+// handed to prometheus-cpp's core library for serialisation. Names begin with tocsin_; counters end
+// in _total. Thread-safe: pure.
 #pragma once
 
 #include <string>

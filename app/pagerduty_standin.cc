@@ -60,8 +60,7 @@ class Schema {
     event.routing_key = Text(object, "", "routing_key", /*required=*/true);
     event.action = Choice(object, "", "event_action", {"trigger", "acknowledge", "resolve"});
     const bool trigger = event.action == "trigger";
-    event.dedup_key =
-        Text(object, "", "dedup_key", /*required=*/!trigger, kDedupKeyCharactersMax);
+    event.dedup_key = Text(object, "", "dedup_key", /*required=*/!trigger, kDedupKeyCharactersMax);
     Text(object, "", "client", /*required=*/false);
     Text(object, "", "client_url", /*required=*/false);
     CheckList(object, "links", "href", "");
@@ -83,8 +82,8 @@ class Schema {
     }
     event->summary = Text(payload, "payload.", "summary", /*required=*/true, kSummaryCharactersMax);
     Text(payload, "payload.", "source", /*required=*/true);
-    event->severity = Choice(payload, "payload.", "severity",
-                             {"critical", "error", "warning", "info"});
+    event->severity =
+        Choice(payload, "payload.", "severity", {"critical", "error", "warning", "info"});
     const std::string timestamp = Text(payload, "payload.", "timestamp", /*required=*/false);
     if (!timestamp.empty() && !ParseRfc3339(timestamp)) {
       errors_.emplace_back("'payload.timestamp' is not an ISO 8601 time");
@@ -149,8 +148,7 @@ HttpResponse Json(int status, JsonWriter* json) {
   return {.status = status, .content_type = "application/json", .body = json->Take()};
 }
 
-HttpResponse Failure(int status, std::string_view message,
-                     const std::vector<std::string>& errors) {
+HttpResponse Failure(int status, std::string_view message, const std::vector<std::string>& errors) {
   JsonWriter json;
   json.BeginObject();
   json.Key("status").String(status == 400 ? "invalid event" : "error");
@@ -203,7 +201,9 @@ class PagerDutyStandIn::Impl {
 
   absl::Status Start() { return server_.Start(); }
   void Stop() { server_.Stop(); }
-  std::string url() const { return absl::StrCat("http://127.0.0.1:", server_.port(), ToAbsl(kPath)); }
+  std::string url() const {
+    return absl::StrCat("http://127.0.0.1:", server_.port(), ToAbsl(kPath));
+  }
 
   std::vector<Page> Pages() const {
     absl::MutexLock lock(&mutex_);
@@ -238,9 +238,9 @@ class PagerDutyStandIn::Impl {
       return Failure(400, "Event object is invalid", schema.errors());
     }
     const Request request{.action = event.action, .dedup_key = event.dedup_key, .body = body};
-    const bool kept = Keep(body.size() + kOverheadBytes, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      requests_.push_back(request);
-    });
+    const bool kept =
+        Keep(body.size() + kOverheadBytes,
+             [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { requests_.push_back(request); });
     if (!kept) return Failure(429, "The stand-in is full", {});
     // No lock is held: the callbacks may look at the pages.
     const int act_up = options_.act_up ? options_.act_up(request) : 0;

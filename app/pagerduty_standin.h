@@ -4,12 +4,12 @@
 //   TOCSIN_RETURN_IF_ERROR(pagerduty.Start());     // pagerduty.url() is what a sink posts to
 //   for (const PagerDutyStandIn::Page& p : pagerduty.Pages()) …
 //
-// Per routing key and dedup key there is at most one open incident: a trigger with the key of an open
-// one is no second one, a trigger after its resolve opens a new one, a resolve without an open one does
-// nothing. Requests are checked against the documented schema (400 with the reason). It can be told to
-// act up; its 429 asks to wait for a second. GET /pages lists what Pages() does, as JSON. Keeps at most
-// 256 MiB of requests and answers 429 past that. The callbacks run on the server's thread and may use
-// everything but Start and Stop. Thread-safe.
+// Per routing key and dedup key there is at most one open incident: a trigger with the key of an
+// open one is no second one, a trigger after its resolve opens a new one, a resolve without an open
+// one does nothing. Requests are checked against the documented schema (400 with the reason). It
+// can be told to act up; its 429 asks to wait for a second. GET /pages lists what Pages() does, as
+// JSON. Keeps at most 256 MiB of requests and answers 429 past that. The callbacks run on the
+// server's thread and may use everything but Start and Stop. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,8 @@ class PagerDutyStandIn {
     std::string address = "127.0.0.1:0";
     // Called for every request that passed the schema, in order, before its answer leaves.
     std::function<void(const Request&)> on_request = {};
-    // Decides before the request is counted in Pages(): 0 goes on, a status answers with it instead,
-    // −1 counts the request and then drops the reply.
+    // Decides before the request is counted in Pages(): 0 goes on, a status answers with it
+    // instead, −1 counts the request and then drops the reply.
     std::function<int(const Request&)> act_up = {};
   };
 
@@ -54,9 +54,9 @@ class PagerDutyStandIn {
 
   absl::Status Start();
   void Stop();
-  std::string url() const;  // http://127.0.0.1:PORT/v2/enqueue
-  std::vector<Page> Pages() const;        // in order of opening
-  std::vector<Request> Requests() const;  // that passed the schema, in order
+  std::string url() const;                    // http://127.0.0.1:PORT/v2/enqueue
+  std::vector<Page> Pages() const;            // in order of opening
+  std::vector<Request> Requests() const;      // that passed the schema, in order
   std::vector<std::string> Rejected() const;  // reasons of 400s
 
  private:

@@ -15,8 +15,8 @@
 // the older absorbs the younger, which resolves as merged_into. The first page waits one tick for a
 // cause upstream, except at level 1. A rise in severity triggers the higher key and resolves the
 // lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
-// `watch` → resolved, which resolves every triggered key. A signal that fires while monitoring
-// reopens it.
+// `watch` → resolved (never in a partial tick), which resolves every triggered key. A signal that
+// fires while monitoring reopens it.
 #pragma once
 
 #include <cstdint>
@@ -67,6 +67,7 @@ class Correlator {
   ~Correlator();
   Correlator(Correlator&&) noexcept;
 
+  // Replaces what `out` held. Changes of one tick may come in any order.
   void Tick(const CorrelatorInput& input, CorrelatorOutput* out);
 
   // Incidents that are not resolved, by scope and opening order.
@@ -75,6 +76,7 @@ class Correlator {
   bool RecentDeploy(std::string_view scope, TimeUs time) const;
 
   void Encode(ByteWriter* out) const;
+  // Replaces the state; it is empty if `in` is malformed.
   void Decode(ByteReader* in);
 
  private:

@@ -71,7 +71,8 @@ DetectorCommon ReadCommon(
     ErrorList* errors,
     absl::FunctionRef<void(ConfigReader& reader, int slot, LevelConfig*)> read_level) {
   // Read by the configuration and the correlator.
-  for (const char* key : {"name", "kind", "advice", "runbook", "title"}) reader->Node(key);
+  for (const char* key : {"name", "kind", "advice", "escalate_to", "runbook", "title"})
+    reader->Node(key);
   DetectorCommon common;
   common.name = stanza.name;
   common.kind = stanza.kind;

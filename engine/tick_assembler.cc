@@ -109,15 +109,16 @@ void TickAssembler::Apply(const ControlRecord& record) {
 bool TickAssembler::Start() {
   TimeUs first = INT64_MAX;
   for (const auto& [name, source] : sources_) {
-    if (source.reported == kNoTime) {
-      // Retired, or left out from the beginning.
-      if (source.ended || source.excluded_from == kNoTime) continue;
-      return false;
-    }
     // A source that ended without a record says nothing about where to start.
-    if (source.first != 0 || !source.ended) first = std::min(first, source.first);
+    const bool silent = source.first == 0 && source.ended;
+    if (source.reported != kNoTime && !silent) first = std::min(first, source.first);
   }
   if (first == INT64_MAX) return false;
+  for (const auto& [name, source] : sources_) {
+    // Retired, joining later, or left out from the beginning: not waited for.
+    if (source.ended || source.expected_from > first || source.ExcludedAt(first)) continue;
+    if (source.reported == kNoTime) return false;
+  }
   next_tick_ = first;
   return true;
 }

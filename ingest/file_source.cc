@@ -77,19 +77,23 @@ absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
   std::vector<FileInput> files;
   fs::recursive_directory_iterator at(path, error);
   for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
+    std::error_code gone;  // What vanishes, or is a link to nothing, is no input.
     if (IsHidden(at->path())) {
-      if (at->is_directory(error)) at.disable_recursion_pending();
-    } else if (at->is_regular_file(error)) {
+      if (at->is_directory(gone)) at.disable_recursion_pending();
+    } else if (at->is_regular_file(gone)) {
       files.push_back({.path = at->path().string(),
                        .name = at->path().lexically_relative(path).string()});
     }
-    if (error) break;
   }
   if (error) return absl::UnavailableError(path + ": cannot be listed: " + error.message());
   if (files.empty()) return absl::NotFoundError(path + ": has no files");
   std::sort(files.begin(), files.end(),
             [](const FileInput& a, const FileInput& b) { return a.name < b.name; });
   return files;
+}
+
+absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path) {
+  return Open(path, Options());
 }
 
 absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path,

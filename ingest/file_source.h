@@ -1,15 +1,15 @@
 // Reads records (lines) from a file, a directory, or stdin; .gz and .zst as they are.
 //
-//   ASSIGN_OR_RETURN(std::vector<FileInput> files, ListFiles("logs/"));     // in relative-path order
-//   ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader, LineReader::Open(files[0].path));
+//   TOCSIN_ASSIGN_OR_RETURN(std::vector<FileInput> files, ListFiles("logs/"));
+//   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader, LineReader::Open(files[0].path));
 //   LineReader::Line line;
 //   while (reader->Next(&line) == LineReader::Result::kLine) …   // line.offset, line.text
 //
-// For a JSON file "a sequence of JSON values, however laid out" (pretty-printed too) each top-level
-// value is a record (json_framer.h says how): Options::framing = Framing::kJsonValues. Offsets are bytes of
-// the decompressed stream, so a position can be committed and sought again. A line longer than
-// limits::kEventBytesMax is handed over cut, with `oversized` set, and the rest skipped. Bounded
-// memory: one buffer of twice that. Not thread-safe.
+// A JSON file is "a sequence of JSON values, however laid out": with Framing::kJsonValues each
+// top-level value is a record (json_framer.h says how). Offsets are bytes of the decompressed text, so
+// that a position can be committed and sought again. A record longer than limits::kEventBytesMax is
+// handed over cut, with `oversized` set, and the rest skipped. Bounded memory: one buffer of twice that,
+// and what the decompression takes (text_stream.h). Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct FileInput {
   std::string name;  // relative path: the source partition's name
 };
 
-// The regular files under a directory (recursively, hidden ones left out), or the file itself. Errors
-// name the path.
+// The regular files under a directory (recursively, hidden ones left out) in the order of their names,
+// or the file itself; "-" is stdin. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 
 enum class Framing : std::uint8_t { kLines, kJsonValues };
@@ -45,7 +45,8 @@ class LineReader {
 
   virtual ~LineReader() = default;
   // kEnd may be followed by kLine later when the file has grown (plain files). An incomplete last line
-  // is handed over only if `complete_at_end` was set on opening.
+  // is handed over only if `complete_at_end` was set on opening. After kError: see status(). The views
+  // live until the next call.
   virtual Result Next(Line* line) = 0;
   virtual absl::Status status() const = 0;
   // Compressed bytes read and file size, for progress; size 0 when unknown.
@@ -57,6 +58,7 @@ class LineReader {
     std::uint64_t start_offset = 0;
     bool complete_at_end = true;
   };
+  static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path);
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path,
                                                           const Options& options);
 };

@@ -12,6 +12,7 @@ namespace tocsin {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // What stands for the missing end of an array whose elements were records: the decoder counts it as
 // the rest of a broken array.
 constexpr std::string_view kUnclosedArray = "[";
@@ -20,7 +21,8 @@ class JsonValueReader final : public LineReader {
  public:
   JsonValueReader(std::unique_ptr<TextStream> stream, const Options& options)
       : buffer_(std::move(stream), options.start_offset),
-        complete_at_end_(options.complete_at_end) {}
+        complete_at_end_(options.complete_at_end),
+        resumed_(options.start_offset > 0) {}
 
   Result Next(Line* line) override;
   absl::Status status() const override { return buffer_.stream().status(); }
@@ -41,6 +43,7 @@ class JsonValueReader final : public LineReader {
 
   TextBuffer buffer_;
   bool complete_at_end_;
+  bool resumed_;           // nothing was read yet of what does not begin at its beginning
   bool in_array_ = false;  // of an array whose elements are the records
   // Of the value that the window begins with:
   JsonScanner scanner_{JsonScanner::Layout::kStrict};
@@ -72,9 +75,17 @@ LineReader::Result JsonValueReader::Next(Line* line) {
 
 bool JsonValueReader::SkipToValue() {
   if (scanned_ > 0) return true;
+  if (buffer_.offset() == 0 && buffer_.text().starts_with(kByteOrderMark)) {
+    buffer_.Take(kByteOrderMark.size());
+  }
   while (true) {
     const std::string_view text = buffer_.text();
     const std::size_t space = std::min(text.find_first_not_of(kSpace), text.size());
+    // No value begins with a comma: the offset stems from inside a long array.
+    if (resumed_ && space < text.size()) {
+      resumed_ = false;
+      in_array_ = text[space] == ',' || text[space] == ']';
+    }
     const bool is_punctuation =
         in_array_ && space < text.size() && (text[space] == ',' || text[space] == ']');
     if (!is_punctuation) {

@@ -4,13 +4,13 @@
 //   TOCSIN_ASSIGN_OR_RETURN(std::uint64_t seq, journal->AppendBatches(batches));  // durable now
 //
 // One interface for memory (replay, tests), SQLite (one machine) and, later, Kafka (a cluster). The
-// batch log is ordered: sequence numbers rise by one from 1. A snapshot stands for all batches up to
-// its sequence; lines are stored with the snapshot that covers them, so that output files can be
+// batch log is ordered: sequence numbers rise by one from 1. A snapshot stands for all batches up
+// to its sequence; lines are stored with the snapshot that covers them, so that output files can be
 // rebuilt byte for byte.
 //
 // The last two snapshots are kept, and every batch after the older one: when the newest turns out
-// damaged, the older one and the batches after it give the same state again. Thread-safe. No lock is
-// held while a `visit` runs, so it may use the journal; what it adds may or may not be visited.
+// damaged, the older one and the batches after it give the same state again. Thread-safe. No lock
+// is held while a `visit` runs, so it may use the journal; what it adds may or may not be visited.
 #pragma once
 
 #include <cstdint>
@@ -49,19 +49,20 @@ class Journal {
   // Appends encoded PaneBatch chunks and control records in order, all or none; durable on return.
   // The sequence of the last batch of the log (unchanged when `batches` is empty).
   virtual absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) = 0;
-  // Calls `visit` with every batch after `after`, in order, until it fails. DataLoss if some of them
-  // were pruned.
+  // Calls `visit` with every batch after `after`, in order, until it fails. DataLoss if some of
+  // them were pruned.
   virtual absl::Status ReadBatches(
       std::uint64_t after,
       absl::FunctionRef<absl::Status(std::uint64_t, std::string_view)> visit) = 0;
 
-  // Stores the snapshot together with the lines written since the last one, atomically, and prunes the
-  // batches that the snapshot before it covers. InvalidArgument if it stands for fewer batches than
-  // the last one or for more than there are.
-  virtual absl::Status SaveSnapshot(const Snapshot& snapshot, std::span<const OutputLine> lines) = 0;
-  // The newest snapshot whose checksum holds; nullopt if there is none and every batch is still there.
-  // Damaged newer ones are dropped with their lines, which the batches after the result give again.
-  // DataLoss when no state can be rebuilt. Call it before ReadLines.
+  // Stores the snapshot together with the lines written since the last one, atomically, and prunes
+  // the batches that the snapshot before it covers. InvalidArgument if it stands for fewer batches
+  // than the last one or for more than there are.
+  virtual absl::Status SaveSnapshot(const Snapshot& snapshot,
+                                    std::span<const OutputLine> lines) = 0;
+  // The newest snapshot whose checksum holds; nullopt if there is none and every batch is still
+  // there. Damaged newer ones are dropped with their lines, which the batches after the result give
+  // again. DataLoss when no state can be rebuilt. Call it before ReadLines.
   virtual absl::StatusOr<std::optional<Snapshot>> LoadSnapshot() = 0;
   // All lines stored with snapshots, in order.
   virtual absl::Status ReadLines(absl::FunctionRef<absl::Status(const OutputLine&)> visit) = 0;
@@ -87,8 +88,8 @@ std::unique_ptr<Journal> NewMemoryJournal();
 // Opens or creates <directory>/tocsin.db (WAL, synchronous=FULL: what was appended survives a power
 // cut). Fails with a message that names the directory when another process holds it
 // (FailedPrecondition), it cannot be written (PermissionDenied), the file is of a newer version
-// (FailedPrecondition) or malformed (DataLoss). A full disk is ResourceExhausted; the journal goes on
-// working once there is room again.
+// (FailedPrecondition) or malformed (DataLoss). A full disk is ResourceExhausted; the journal goes
+// on working once there is room again.
 absl::StatusOr<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& directory);
 
 }  // namespace tocsin

@@ -35,8 +35,7 @@ class MemoryJournal final : public Journal {
     }
   }
 
-  absl::Status SaveSnapshot(const Snapshot& snapshot,
-                            std::span<const OutputLine> lines) override {
+  absl::Status SaveSnapshot(const Snapshot& snapshot, std::span<const OutputLine> lines) override {
     absl::MutexLock lock(&mutex_);
     const std::uint64_t before = snapshot_ ? snapshot_->through : 0;
     if (snapshot.through < before || snapshot.through > Last()) {
@@ -78,9 +77,8 @@ class MemoryJournal final : public Journal {
       absl::MutexLock lock(&mutex_);
       for (const auto& [id, delivery] : deliveries_) deliveries.push_back(delivery);
     }
-    std::stable_sort(deliveries.begin(), deliveries.end(), [](const Delivery& a, const Delivery& b) {
-      return a.sequence < b.sequence;
-    });
+    std::stable_sort(deliveries.begin(), deliveries.end(),
+                     [](const Delivery& a, const Delivery& b) { return a.sequence < b.sequence; });
     for (const Delivery& delivery : deliveries) TOCSIN_RETURN_IF_ERROR(visit(delivery));
     return absl::OkStatus();
   }

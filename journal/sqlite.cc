@@ -34,8 +34,9 @@ absl::Status SqliteStatus(int code, int system_error, std::string_view path) {
       return absl::OkStatus();
     case SQLITE_CORRUPT:
       return absl::DataLossError(absl::StrCat(
-          text, "; the file was cut or overwritten: restore a copy of its directory, or move the "
-                "directory away to start without history"));
+          text,
+          "; the file was cut or overwritten: restore a copy of its directory, or move the "
+          "directory away to start without history"));
     case SQLITE_NOTADB:
       return absl::DataLossError(
           absl::StrCat(text, "; this is not a journal of tocsin: move it away"));
@@ -80,8 +81,8 @@ SqliteQuery& SqliteQuery::BindText(std::string_view value) {
   // An empty view may point to nothing, which SQLite would take for NULL.
   const char* data = value.empty() ? "" : value.data();
   if (status_.ok()) {
-    Check(sqlite3_bind_text64(statement_, ++bound_, data, value.size(), SQLITE_STATIC,
-                              SQLITE_UTF8));
+    Check(
+        sqlite3_bind_text64(statement_, ++bound_, data, value.size(), SQLITE_STATIC, SQLITE_UTF8));
   }
   return *this;
 }
@@ -161,7 +162,8 @@ absl::Status SqliteDatabase::StatusOf(int code) const {
   const int kind = code & 0xff;
   // errno is only meaningful where the operating system refused something.
   const bool system = kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL;
-  return SqliteStatus(code, system && handle_ != nullptr ? sqlite3_system_errno(handle_) : 0, path_);
+  return SqliteStatus(code, system && handle_ != nullptr ? sqlite3_system_errno(handle_) : 0,
+                      path_);
 }
 
 SqliteTransaction::SqliteTransaction(SqliteDatabase* database)

@@ -25,8 +25,8 @@ struct sqlite3_stmt;
 
 namespace tocsin {
 
-// What a result code means for the owner of the file at `path`. `code` may be extended; `system_error`
-// is the errno behind it, or 0. Ok for SQLITE_OK, _ROW and _DONE.
+// What a result code means for the owner of the file at `path`. `code` may be extended;
+// `system_error` is the errno behind it, or 0. Ok for SQLITE_OK, _ROW and _DONE.
 absl::Status SqliteStatus(int code, int system_error, std::string_view path);
 
 class SqliteDatabase;

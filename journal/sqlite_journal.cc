@@ -66,8 +66,8 @@ class DirectoryLock {
     const std::string path = directory + "/tocsin.lock";
     DirectoryLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
     if (lock.descriptor_ < 0) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          "cannot create ", path, ": ", std::generic_category().message(errno)));
+      return absl::PermissionDeniedError(
+          absl::StrCat("cannot create ", path, ": ", std::generic_category().message(errno)));
     }
     if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
       return absl::FailedPreconditionError(
@@ -196,9 +196,9 @@ absl::Status SqliteJournal::SaveSnapshot(const Snapshot& snapshot,
       const std::int64_t before,
       database_->QueryInt("SELECT through FROM snapshots ORDER BY id DESC LIMIT 1"));
   if (snapshot.through < Unsigned(before) || snapshot.through > last_) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a snapshot through batch ", snapshot.through, " between ", before, " and ",
-                     last_, " was expected"));
+    return absl::InvalidArgumentError(absl::StrCat("a snapshot through batch ", snapshot.through,
+                                                   " between ", before, " and ", last_,
+                                                   " was expected"));
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::int64_t newest,
                           database_->QueryInt("SELECT MAX(id) FROM snapshots"));
@@ -219,11 +219,9 @@ absl::Status SqliteJournal::SaveSnapshot(const Snapshot& snapshot,
             .BindText(line.text)
             .Run());
   }
-  TOCSIN_RETURN_IF_ERROR(database_->Query("DELETE FROM snapshots WHERE id <= ?")
-                             .Bind(id - kSnapshotsKept)
-                             .Run());
   TOCSIN_RETURN_IF_ERROR(
-      database_->Query("DELETE FROM batches WHERE seq <= ?").Bind(before).Run());
+      database_->Query("DELETE FROM snapshots WHERE id <= ?").Bind(id - kSnapshotsKept).Run());
+  TOCSIN_RETURN_IF_ERROR(database_->Query("DELETE FROM batches WHERE seq <= ?").Bind(before).Run());
   return transaction.Commit();
 }
 
@@ -326,14 +324,12 @@ absl::StatusOr<std::vector<Delivery>> SqliteJournal::DeliveriesAfter(std::int64_
     ByteReader in(query.Bytes(0));
     deliveries.push_back(Delivery::Decode(&in));
     if (!in.Done()) {
-      return absl::DataLossError(
-          absl::StrCat(database_->path(), ": a delivery cannot be decoded"));
+      return absl::DataLossError(absl::StrCat(database_->path(), ": a delivery cannot be decoded"));
     }
   }
 }
 
-absl::Status SqliteJournal::ReadDeliveries(
-    absl::FunctionRef<absl::Status(const Delivery&)> visit) {
+absl::Status SqliteJournal::ReadDeliveries(absl::FunctionRef<absl::Status(const Delivery&)> visit) {
   std::int64_t sequence = -1;
   std::string id;
   while (true) {

@@ -18,7 +18,8 @@ Executor TbbExecutor(int threads) {
   if (threads == 1) return SequentialExecutor();
   // Shared by copies of the executor, which std::function makes; the arena itself cannot be copied.
   auto arena = std::make_shared<oneapi::tbb::task_arena>(
-      threads == 0 ? oneapi::tbb::task_arena::automatic : threads);
+      // The unary plus makes a value of a constant that has no definition to bind to.
+      threads == 0 ? +oneapi::tbb::task_arena::automatic : threads);
   return [arena](std::size_t n, RangeBody body) {
     if (n <= kGrain) {
       body(0, n);

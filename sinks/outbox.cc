@@ -31,8 +31,8 @@ struct Entry {
   Delivery delivery;
   int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
   bool in_flight = false;
-  int failures = 0;         // attempts in this process that got no receipt
-  TimeUs due = kAtOnce;     // of the next attempt or the echo; kNoTime: not yet decided (restored)
+  int failures = 0;          // attempts in this process that got no receipt
+  TimeUs due = kAtOnce;      // of the next attempt or the echo; kNoTime: not yet decided (restored)
   bool handed_over = false;  // a parked trigger went to the fallback
 };
 
@@ -107,8 +107,8 @@ struct Outbox::State {
   std::uint64_t next_sequence = 1;
   std::uint64_t next_lane = 1;
   std::map<LaneKey, Lane> lanes;
-  std::map<Hash128, Lane*> lane_of;        // by delivery
-  std::set<Lane*, WakesBefore> wakes;      // those with a `wake`
+  std::map<Hash128, Lane*> lane_of;          // by delivery
+  std::set<Lane*, WakesBefore> wakes;        // those with a `wake`
   std::map<const Sink*, TimeUs> held_until;  // by a 429
   Counters counters;
 
@@ -242,8 +242,8 @@ void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
   }
   Entry* next = Next(lane, now);
   if (next == nullptr) return Settle(lane, now, effects);
-  // A crash now must find in the journal how those before ended; else it would send them again after
-  // this one.
+  // A crash now must find in the journal how those before ended; else it would send them again
+  // after this one.
   for (const Entry& entry : lane->entries) {
     const bool before = entry.delivery.sequence <= next->delivery.sequence || !Intended(entry);
     if (before && entry.unwritten > 0) return Wake(lane, kNever);
@@ -302,9 +302,11 @@ void Outbox::Restore(const Delivery& delivery) {
   if (Intended(entry)) entry.delivery.attempts = std::max<std::int64_t>(1, delivery.attempts);
   if (delivery.state == DeliveryState::kDelivered) entry.due = kNoTime;
   state_->lane_of[delivery.id] = lane;
-  const auto behind = std::upper_bound(
-      lane->entries.begin(), lane->entries.end(), delivery.sequence,
-      [](std::uint64_t sequence, const Entry& other) { return sequence < other.delivery.sequence; });
+  const auto behind =
+      std::upper_bound(lane->entries.begin(), lane->entries.end(), delivery.sequence,
+                       [](std::uint64_t sequence, const Entry& other) {
+                         return sequence < other.delivery.sequence;
+                       });
   lane->entries.insert(behind, std::move(entry));
   state_->Wake(lane, kAtOnce);
 }

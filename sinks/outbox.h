@@ -10,25 +10,28 @@
 //
 // Invariants:
 //   1. Nothing is sent before its intent is durable (kWrite acknowledged by OnWritten).
-//   2. Per incident and sink one delivery is in flight, in order of sequence; the next one waits until
+//   2. Per incident and sink one delivery is in flight, in order of sequence; the next one waits
+//   until
 //      what was written about those before it is durable. The resolve of a level that a higher one
-//      replaced waits for the higher one's trigger, unless that was parked, abandoned or never meant
-//      for this sink.
+//      replaced waits for the higher one's trigger, unless that was parked, abandoned or never
+//      meant for this sink.
 //   3. A trigger whose receipt is written is never sent again; once a resolve intent of its key
-//      exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends first.
-//      A sink that pages people does not even hear of it for the first time: nobody is woken for what
-//      is over; other sinks do (a ticket).
-//   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it closes
+//      exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends
+//      first. A sink that pages people does not even hear of it for the first time: nobody is woken
+//      for what is over; other sinks do (a ticket).
+//   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it
+//   closes
 //      what a delayed copy of the trigger may have opened.
 //   5. 429, 5xx and network errors are retried for ever with jittered exponential back-off (1 s … 5
-//      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and a
-//      refused trigger goes to the sink's fallback. A 429 holds the whole sink.
+//      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and
+//      a refused trigger goes to the sink's fallback. A 429 holds the whole sink.
 //   6. Sinks do not wait for each other.
 // Triggers go where the routes say; acknowledgements and resolves to whoever was sent the trigger,
-// whatever the routes say by then. Submitting a notification again (after a restart) is recognised by
-// its derived ids and does nothing. What a crash may have sent already counts as one attempt. `now` is
-// injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished deliveries are
-// forgotten (kForget) one hour after the incident's last resolve at their sink. Not thread-safe.
+// whatever the routes say by then. Submitting a notification again (after a restart) is recognised
+// by its derived ids and does nothing. What a crash may have sent already counts as one attempt.
+// `now` is injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished
+// deliveries are forgotten (kForget) one hour after the incident's last resolve at their sink. Not
+// thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -85,9 +88,10 @@ class Outbox {
 };
 
 // The sinks a notification goes to, by the routes, each once. The first route that matches ends the
-// search unless it continues, or reached nobody because its sinks page people and the level does not
-// (a route to no sink at all silences on purpose). Without any routes every sink hears everything.
-// A service matches the incident's component or a `service` label of its signals; missing is not equal.
+// search unless it continues, or reached nobody because its sinks page people and the level does
+// not (a route to no sink at all silences on purpose). Without any routes every sink hears
+// everything. A service matches the incident's component or a `service` label of its signals;
+// missing is not equal.
 std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
                                const std::vector<std::unique_ptr<Sink>>& sinks,
                                const Notification& notification);

@@ -5,8 +5,8 @@
 //   SendOutcome outcome = sink.Judge(reply);               // what the reply means
 //
 // A kind only knows its wire format. Sending, retrying and remembering are the outbox's and the
-// deliverer's. Immutable, thread-safe. Secrets are read at construction from a file or the environment
-// and appear in nothing but the request.
+// deliverer's. Immutable, thread-safe. Secrets are read at construction from a file or the
+// environment and appear in nothing but the request.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ struct SinkRequest {
 };
 
 struct SinkReply {
-  // 0: no HTTP answer (connection refused, time-out, reset); `error` says which. What is not sent by
-  // HTTP answers 200, or 0 with an error.
+  // 0: no HTTP answer (connection refused, time-out, reset); `error` says which. What is not sent
+  // by HTTP answers 200, or 0 with an error.
   int status = 0;
   std::string error;
-  std::string body;                 // cut at limits::kHttpReplyBytesMax
+  std::string body;                  // cut at limits::kHttpReplyBytesMax
   std::int64_t retry_after_ms = -1;  // from Retry-After; −1: none
 };
 
@@ -60,8 +60,8 @@ class Sink {
   virtual SinkRequest Render(const Delivery& delivery) const = 0;
   // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
   virtual SendOutcome Judge(const SinkReply& reply) const;
-  // A reply that was no success, in one short line: "HTTP 400: …". Without this sink's secrets, even if
-  // the receiver repeats them.
+  // A reply that was no success, in one short line: "HTTP 400: …". Without this sink's secrets,
+  // even if the receiver repeats them.
   std::string Describe(const SinkReply& reply) const;
 
   // The sink that hears of a page which this one refused for good; "" if there is none.
@@ -81,8 +81,8 @@ class Sink {
   std::vector<std::string> secrets_;
 };
 
-// registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the stanza is
-// wrong. Every stanza may have `fallback: NAME`, another sink of the configuration.
+// registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the
+// stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration.
 std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors);
 // All of a configuration's that are right; errors are collected over all stanzas.
 std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors);

@@ -36,7 +36,8 @@ std::optional<std::string> ReadFile(const std::string& path, std::string* error)
   return text;
 }
 
-// Secrets end up in headers and JSON: printable ASCII only, which also catches a file of another kind.
+// Secrets end up in headers and JSON: printable ASCII only, which also catches a file of another
+// kind.
 bool IsSecret(const std::string& text) {
   return !text.empty() && text.size() <= kSecretBytesMax &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
@@ -51,9 +52,10 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
   const std::string file = reader->String(file_key);
   const std::string variable = reader->String(env_key);
   if (reader->Node(key) != nullptr) {
-    reader->Error(key, absl::StrCat(key, " must not stand in the configuration: put it into a file and "
-                                    "name that with ", file_key,
-                                    ", or into an environment variable with ", env_key));
+    reader->Error(key, absl::StrCat(key,
+                                    " must not stand in the configuration: put it into a file and "
+                                    "name that with ",
+                                    file_key, ", or into an environment variable with ", env_key));
     return "";
   }
   if (file.empty() == variable.empty()) {
@@ -64,8 +66,8 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
     return "";
   }
   const std::string& used = file.empty() ? env_key : file_key;
-  const std::string fix = absl::StrCat("; it must hold ", what, ", or use ",
-                                       file.empty() ? file_key : env_key);
+  const std::string fix =
+      absl::StrCat("; it must hold ", what, ", or use ", file.empty() ? file_key : env_key);
   std::string text;
   if (!file.empty()) {
     std::string error;
@@ -79,8 +81,8 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
     // Nothing sets variables while the configuration loads. NOLINTNEXTLINE(concurrency-mt-unsafe)
     const char* value = std::getenv(variable.c_str());
     if (value == nullptr) {
-      reader->Error(used, absl::StrCat(used, ": the environment variable '", variable,
-                                       "' is not set", fix));
+      reader->Error(
+          used, absl::StrCat(used, ": the environment variable '", variable, "' is not set", fix));
       return "";
     }
     text = value;
@@ -103,8 +105,8 @@ std::string ReadUrl(const std::string& fallback, ConfigReader* reader) {
                                                                           : 0;
   const bool printable =
       std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7F; });
-  const bool host = url.size() > scheme && absl::ascii_isalnum(static_cast<unsigned char>(
-                                               url[scheme])) != 0;
+  const bool host =
+      url.size() > scheme && absl::ascii_isalnum(static_cast<unsigned char>(url[scheme])) != 0;
   const bool bracket = url.size() > scheme && url[scheme] == '[';  // IPv6
   if (scheme == 0 || !printable || !(host || bracket) || url.size() > kUrlBytesMax) {
     // The text itself may hold a token.

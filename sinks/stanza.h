@@ -14,9 +14,9 @@
 
 namespace tocsin {
 
-// The content of the file `<key>_file`, or of the environment variable that `<key>_env` names, without
-// white space around it. `what` says in words what it is. Exactly one of them must be there unless
-// `optional`; `<key>` itself is refused, since configurations are shared and versioned.
+// The content of the file `<key>_file`, or of the environment variable that `<key>_env` names,
+// without white space around it. `what` says in words what it is. Exactly one of them must be there
+// unless `optional`; `<key>` itself is refused, since configurations are shared and versioned.
 std::string ReadSecret(const std::string& key, const std::string& what, bool optional,
                        ConfigReader* reader);
 

@@ -82,8 +82,8 @@ std::string PlainText(const dom::element& element) {
 }
 
 std::string SuspectText(const dom::element& suspect) {
-  std::string text = absl::StrCat(ToAbsl(StringOf(suspect, "kind")), " ",
-                                  ToAbsl(StringOf(suspect, "name")));
+  std::string text =
+      absl::StrCat(ToAbsl(StringOf(suspect, "kind")), " ", ToAbsl(StringOf(suspect, "name")));
   const std::string_view at = StringOf(suspect, "at");
   if (!at.empty()) absl::StrAppend(&text, " at ", ToAbsl(at));
   const std::string_view reason = StringOf(suspect, "reason");

@@ -3,8 +3,8 @@
 //   OneLine("disk full\nINC-2: all clear", 1024)      // "disk full INC-2: all clear"
 //   std::optional<IncidentText> text = ReadIncidentLine(delivery.payload);
 //
-// Titles, labels and suspects carry what clients sent, so whatever a sink renders goes through here.
-// Thread-safe: pure functions.
+// Titles, labels and suspects carry what clients sent, so whatever a sink renders goes through
+// here. Thread-safe: pure functions.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ namespace tocsin {
 // At most `bytes_max` bytes, cut between code points and marked with "…" (where three bytes fit).
 std::string CutUtf8(std::string_view text, std::size_t bytes_max);
 
-// Control characters, line separators and what reorders text (U+202E …) become a space, runs of spaces
-// one; then cut. What is no UTF-8 becomes U+FFFD.
+// Control characters, line separators and what reorders text (U+202E …) become a space, runs of
+// spaces one; then cut. What is no UTF-8 becomes U+FFFD.
 std::string OneLine(std::string_view text, std::size_t bytes_max);
 
 // What sinks show of an incident line, each text on one line and short.

@@ -137,7 +137,9 @@ Reading ErrorRateSeries::Update(const PaneContext& pane, const SpecCells& cells)
     if (reading.level[slot].verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
   }
   reading.suspicious = Suspicious();
-  const LearnPolicy policy = {.frozen = pane.firing || reading.suspicious, .partial = pane.partial};
+  // Until it is warm a suspicion is one against the prior, which may simply not be usual here.
+  const LearnPolicy policy = {.frozen = pane.firing || (reading.suspicious && baseline_.warm()),
+                              .partial = pane.partial};
   baseline_.Update(policy, failed, total, detector_->pace);
   CountTops(cells, failed);
   return reading;

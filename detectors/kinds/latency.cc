@@ -150,7 +150,8 @@ LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cell
   ring.Push(slow, limit ? timed : 0);
   LevelReading reading =
       ratio.Update(pane, ring, baseline.Upper(kUsualSlowShare), baseline.Dispersion());
-  const LearnPolicy policy = {.frozen = pane.firing || ratio.suspicious(),
+  // Until it is warm a suspicion is one against the prior, which may simply not be usual here.
+  const LearnPolicy policy = {.frozen = pane.firing || (ratio.suspicious() && baseline.warm()),
                               .partial = pane.partial || !limit};
   baseline.Update(policy, slow, timed, pace);
   // Merging the window's histograms costs microseconds: only where somebody will read it.
@@ -207,8 +208,8 @@ Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
   }
   const LogHistogram* histogram = cells.cell.present() ? &cells.Histogram(kDurations) : nullptr;
   if (usual_ != nullptr) {
-    usual_->Update({.frozen = pane.firing || reading.suspicious, .partial = pane.partial},
-                   histogram, detector_->pace);
+    const bool frozen = pane.firing || (reading.suspicious && usual_->warm());
+    usual_->Update({.frozen = frozen, .partial = pane.partial}, histogram, detector_->pace);
   }
   plot_.Push(histogram != nullptr && histogram->count() > 0
                  ? Milliseconds(histogram->Quantile(0.95))

@@ -244,7 +244,8 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
       explained_ = static_cast<int>(slot);
     }
   }
-  const bool frozen = pane.firing || reading.suspicious;
+  // Until it is warm a suspicion is one against a guess, which may simply not be usual here.
+  const bool frozen = pane.firing || (reading.suspicious && baseline_.warm());
   baseline_.Update({.frozen = frozen, .partial = pane.partial}, pane.start,
                    static_cast<double>(ring_.At(0).total), detector_->pace);
   Attribute(pane, part_complete, !frozen && !pane.partial, breaching);

@@ -2,8 +2,8 @@
 //
 //   - {name: console, kind: stdout, format: text}
 //
-// Keys: format, `json` (default; the webhook's body) or `text`. There is nothing to recognise a repeat
-// by, so a line that may have been written before says "repeat".
+// Keys: format, `json` (default; the webhook's body) or `text`. There is nothing to recognise a
+// repeat by, so a line that may have been written before says "repeat".
 #include <simdjson.h>
 
 #include "absl/strings/str_cat.h"
@@ -23,8 +23,8 @@ std::string JsonLine(const Delivery& delivery) {
   json.Key("dedup_key").String(delivery.dedup_key);
   if (delivery.attempts > 1) json.Key("repeat").Bool(true);
   simdjson::dom::parser parser;
-  const bool valid = parser.parse(delivery.payload.data(), delivery.payload.size()).error() ==
-                     simdjson::SUCCESS;
+  const bool valid =
+      parser.parse(delivery.payload.data(), delivery.payload.size()).error() == simdjson::SUCCESS;
   json.Key("incident");
   valid ? json.Raw(delivery.payload) : json.Null();
   json.EndObject();

@@ -3,9 +3,9 @@
 //   - {name: bot, kind: webhook, url: "https://bot.example/tocsin", secret_env: BOT_SECRET,
 //      headers: {X-Team: payments}}
 //
-// Keys: url, headers, secret_file or secret_env (optional), timeout. `Idempotency-Key` is the delivery's
-// id, the same in every attempt; `X-Tocsin-Signature: v1=<hex>` is the HMAC-SHA256 of the raw body with
-// the secret, as PagerDuty signs its own webhooks.
+// Keys: url, headers, secret_file or secret_env (optional), timeout. `Idempotency-Key` is the
+// delivery's id, the same in every attempt; `X-Tocsin-Signature: v1=<hex>` is the HMAC-SHA256 of
+// the raw body with the secret, as PagerDuty signs its own webhooks.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <simdjson.h>
@@ -52,8 +52,8 @@ bool IsHeaderValue(const std::string& value) {
 }
 
 bool IsOurs(const std::string& name) {
-  constexpr const char* kOurs[] = {"Content-Type", "Content-Length", "Host", "Transfer-Encoding",
-                                   "Idempotency-Key", "X-Tocsin-Signature"};
+  constexpr const char* kOurs[] = {"Content-Type",      "Content-Length",  "Host",
+                                   "Transfer-Encoding", "Idempotency-Key", "X-Tocsin-Signature"};
   return std::any_of(std::begin(kOurs), std::end(kOurs),
                      [&](const char* ours) { return absl::EqualsIgnoreCase(ours, name); });
 }
@@ -109,8 +109,8 @@ class WebhookSink final : public Sink {
     json.Key("level").Int(delivery.level);
     json.Key("dedup_key").String(delivery.dedup_key);
     simdjson::dom::parser parser;
-    const bool valid = parser.parse(delivery.payload.data(), delivery.payload.size()).error() ==
-                       simdjson::SUCCESS;
+    const bool valid =
+        parser.parse(delivery.payload.data(), delivery.payload.size()).error() == simdjson::SUCCESS;
     json.Key("incident");
     valid ? json.Raw(delivery.payload) : json.Null();
     json.EndObject();
@@ -138,8 +138,8 @@ std::unique_ptr<Sink> NewWebhookSink(const std::string& name, ConfigReader* read
   WebhookSink::Options options;
   options.url = ReadUrl("", reader);
   options.headers = ReadHeaders(reader);
-  options.secret = ReadSecret("secret", "the key that requests are signed with", /*optional=*/true,
-                              reader);
+  options.secret =
+      ReadSecret("secret", "the key that requests are signed with", /*optional=*/true, reader);
   options.timeout = ReadTimeout(reader);
   return std::make_unique<WebhookSink>(name, std::move(options));
 }

@@ -49,8 +49,7 @@ TEST(PagerDutyStandIn, CountsOneOpenPageAKey) {
   ASSERT_TRUE(pagerduty.Start().ok());
   const std::string reply = Post(pagerduty, Trigger("a", "first"));
   EXPECT_EQ(StatusOf(reply), 202);
-  EXPECT_EQ(BodyOf(reply),
-            R"({"status":"success","message":"Event processed","dedup_key":"a"})");
+  EXPECT_EQ(BodyOf(reply), R"({"status":"success","message":"Event processed","dedup_key":"a"})");
   Post(pagerduty, Other("resolve", "unknown"));
   Post(pagerduty, Trigger("a", "second"));
   Post(pagerduty, Trigger("b"));
@@ -144,15 +143,17 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"BlankSummary", Edited("api is down", ""), "'payload.summary' is blank"},
         Wrong{"LongSummary", Trigger("a", std::string(1025, 's')), "exceeds 1024"},
         Wrong{"NoSource", Edited(R"("source":"prod",)", ""), "'payload.source' is missing"},
-        Wrong{"NoSeverity", Edited(R"(,"severity":"critical")", ""), "'payload.severity' is missing"},
+        Wrong{"NoSeverity", Edited(R"(,"severity":"critical")", ""),
+              "'payload.severity' is missing"},
         Wrong{"OtherSeverity", Edited("critical", "fatal"), "'payload.severity' is none"},
         Wrong{"Timestamp", Edited(R"("source")", R"("timestamp":"yesterday","source")"),
               "'payload.timestamp'"},
         Wrong{"Links", Edited(R"("payload")", R"("links":[{"text":"x"}],"payload")"), "'links'"},
         Wrong{"Images", Edited(R"("payload")", R"("images":[{"src":"http://x"}],"payload")"),
               "'images'"},
-        Wrong{"Size", Edited(R"("payload")",
-                             absl::StrCat(R"("x":")", std::string(512'000, 'x'), R"(","payload")")),
+        Wrong{"Size",
+              Edited(R"("payload")",
+                     absl::StrCat(R"("x":")", std::string(512'000, 'x'), R"(","payload")")),
               "exceeds 512000 bytes"}),
     [](const testing::TestParamInfo<Wrong>& param_info) { return param_info.param.name; });
 
@@ -168,16 +169,16 @@ TEST(PagerDutyStandIn, ActsUpAsToldAndCallsBackInOrder) {
   std::vector<std::string> seen;
   int calls = 0;
   PagerDutyStandIn* self = nullptr;
-  PagerDutyStandIn pagerduty(
-      {.on_request =
-           [&](const PagerDutyStandIn::Request& request) {
-             seen.push_back(absl::StrCat(request.action, " ", self->Pages().size()));
-           },
-       .act_up =
-           [&](const PagerDutyStandIn::Request&) {
-             constexpr int kAnswers[] = {500, 429, -1, 0};
-             return kAnswers[calls++];
-           }});
+  PagerDutyStandIn pagerduty({.on_request =
+                                  [&](const PagerDutyStandIn::Request& request) {
+                                    seen.push_back(
+                                        absl::StrCat(request.action, " ", self->Pages().size()));
+                                  },
+                              .act_up =
+                                  [&](const PagerDutyStandIn::Request&) {
+                                    constexpr int kAnswers[] = {500, 429, -1, 0};
+                                    return kAnswers[calls++];
+                                  }});
   self = &pagerduty;
   ASSERT_TRUE(pagerduty.Start().ok());
   EXPECT_EQ(StatusOf(Post(pagerduty, Trigger("a"))), 500);

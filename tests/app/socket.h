@@ -30,8 +30,8 @@ class TestSocket {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ = connect(descriptor_, reinterpret_cast<const sockaddr*>(&address),
-                         sizeof(address)) == 0;
+    connected_ =
+        connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   }
   ~TestSocket() { close(descriptor_); }
   TestSocket(const TestSocket&) = delete;

@@ -232,6 +232,18 @@ TEST(Correlator, ASharedDeployConnects) {
   EXPECT_THAT(t.Only().signals, SizeIs(2));
 }
 
+TEST(Correlator, ADeployReportedLateConnectsWhatComesAfterIt) {
+  Scenario s;
+  s.config.correlate.topology = {{"web", {"auth"}}, {"api", {"auth"}}};
+  s.Fire({.labels = kWeb});
+  s.TickFor(kMinuteUs);
+  s.Deploy("auth", "v2", 3 * kMinuteUs);
+  s.Tick();
+  s.Fire({.labels = kApi});
+  s.Tick();
+  EXPECT_THAT(s.Only().signals, SizeIs(2));
+}
+
 TEST(Correlator, ClearMeansMonitoringThenResolved) {
   Scenario s;
   const Hash128 id = s.Fire({.labels = kApi});

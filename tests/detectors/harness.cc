@@ -34,7 +34,8 @@ std::unique_ptr<Detector> MakeDetector(const std::string& yaml, ErrorList* error
 
 std::vector<std::string> ErrorsOf(const std::string& yaml) {
   ErrorList errors;
-  EXPECT_EQ(MakeDetector(yaml, &errors) == nullptr, !errors.empty());
+  const bool refused = MakeDetector(yaml, &errors) == nullptr;
+  EXPECT_EQ(refused, !errors.empty());
   std::vector<std::string> texts;
   for (const ConfigError& error : errors.Sorted()) texts.push_back(error.ToString());
   return texts;

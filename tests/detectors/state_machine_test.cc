@@ -16,25 +16,30 @@ constexpr DurationUs kPane = 10 * kSecondUs;
 
 Verdict VerdictOf(char c) {
   switch (c) {
-    case '!': return Verdict::kBreach;
-    case '#': return Verdict::kCertain;
-    case '-': return Verdict::kBetween;
-    case '.': return Verdict::kClear;
-    default: return Verdict::kUnknown;  // '?'
+    case '!':
+      return Verdict::kBreach;
+    case '#':
+      return Verdict::kCertain;
+    case '-':
+      return Verdict::kBetween;
+    case '.':
+      return Verdict::kClear;
+    default:
+      return Verdict::kUnknown;  // '~'
   }
 }
 
 struct Script {
-  std::string warn, critical;  // a character a pane; empty: the level is not configured
+  std::string warn = "", critical = "";  // a character a pane; empty: the level is not configured
   DurationUs warn_for = 0, critical_for = 0;
   DurationUs keep = 2 * kPane;
-  std::string partial;     // 'p' where the pane is partial
-  std::string suspicious;  // 's' where it is
-  std::string covers;      // digit: panes that the reading covers
+  std::string partial = "";     // 'p' where the pane is partial
+  std::string suspicious = "";  // 's' where it is
+  std::string covers = "";      // digit: panes that the reading covers
 };
 
 // "F0@3<1" is: fired at warn in pane 3, onset in pane 1; R raised, C cleared.
-std::vector<std::string> Run(const Script& script) {
+std::vector<std::string> Changes(const Script& script) {
   DetectorCommon common;
   common.level[0].set = !script.warn.empty();
   common.level[1].set = !script.critical.empty();
@@ -73,78 +78,77 @@ std::vector<std::string> Run(const Script& script) {
 }
 
 TEST(RuleState, WithoutForFiresAtOnce) {
-  EXPECT_THAT(Run({.warn = "..!.."}), ElementsAre("F0@2<2", "C0@4<2"));
+  EXPECT_THAT(Changes({.warn = "..!.."}), ElementsAre("F0@2<2", "C0@4<2"));
 }
 
 TEST(RuleState, ForCountsPanesThatBreach) {
-  EXPECT_THAT(Run({.warn = ".!!!", .warn_for = 3 * kPane}), ElementsAre("F0@3<1"));
-  EXPECT_THAT(Run({.warn = ".!!.!!.", .warn_for = 3 * kPane}), IsEmpty());
-  EXPECT_THAT(Run({.warn = ".!!-!!!", .warn_for = 3 * kPane}), ElementsAre("F0@6<4"));
+  EXPECT_THAT(Changes({.warn = ".!!!", .warn_for = 3 * kPane}), ElementsAre("F0@3<1"));
+  EXPECT_THAT(Changes({.warn = ".!!.!!.", .warn_for = 3 * kPane}), IsEmpty());
+  EXPECT_THAT(Changes({.warn = ".!!-!!!", .warn_for = 3 * kPane}), ElementsAre("F0@6<4"));
 }
 
 TEST(RuleState, UnknownHoldsFor) {
-  EXPECT_THAT(Run({.warn = ".!?????!!", .warn_for = 3 * kPane}), ElementsAre("F0@8<1"));
+  EXPECT_THAT(Changes({.warn = ".!~~~~~!!", .warn_for = 3 * kPane}), ElementsAre("F0@8<1"));
 }
 
 TEST(RuleState, UnknownNeverClears) {
-  EXPECT_THAT(Run({.warn = "!????????"}), ElementsAre("F0@0<0"));
-  EXPECT_THAT(Run({.warn = "!?.???."}), ElementsAre("F0@0<0", "C0@6<0"));
+  EXPECT_THAT(Changes({.warn = "!~~~~~~~~"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!~.~~~."}), ElementsAre("F0@0<0", "C0@6<0"));
 }
 
 TEST(RuleState, CertainSkipsFor) {
-  EXPECT_THAT(Run({.warn = ".!#", .warn_for = kHourUs}), ElementsAre("F0@2<1"));
+  EXPECT_THAT(Changes({.warn = ".!#", .warn_for = kHourUs}), ElementsAre("F0@2<1"));
 }
 
 TEST(RuleState, BetweenKeepsFiring) {
-  EXPECT_THAT(Run({.warn = "!----."}), ElementsAre("F0@0<0"));
-  EXPECT_THAT(Run({.warn = "!.-.."}), ElementsAre("F0@0<0", "C0@4<0"));
-  EXPECT_THAT(Run({.warn = "!.!.."}), ElementsAre("F0@0<0", "C0@4<0"));
+  EXPECT_THAT(Changes({.warn = "!----."}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!.-.."}), ElementsAre("F0@0<0", "C0@4<0"));
+  EXPECT_THAT(Changes({.warn = "!.!.."}), ElementsAre("F0@0<0", "C0@4<0"));
 }
 
 TEST(RuleState, KeepFiringForZeroClearsAtTheFirstClearPane) {
-  EXPECT_THAT(Run({.warn = "!..", .keep = 0}), ElementsAre("F0@0<0", "C0@1<0"));
+  EXPECT_THAT(Changes({.warn = "!..", .keep = 0}), ElementsAre("F0@0<0", "C0@1<0"));
 }
 
 TEST(RuleState, RaisesButNeverLowers) {
-  EXPECT_THAT(Run({.warn = "!!!!!..", .critical = "..!...."}),
+  EXPECT_THAT(Changes({.warn = "!!!!!..", .critical = "..!...."}),
               ElementsAre("F0@0<0", "R1@2<0", "C1@6<0"));
-  EXPECT_THAT(Run({.warn = "!!!", .critical = "!.!"}), ElementsAre("F1@0<0"));
+  EXPECT_THAT(Changes({.warn = "!!!", .critical = "!.!"}), ElementsAre("F1@0<0"));
 }
 
 TEST(RuleState, EveryLevelMustBeClear) {
-  EXPECT_THAT(Run({.warn = "!....", .critical = ".????"}), ElementsAre("F0@0<0"));
-  EXPECT_THAT(Run({.warn = "!....", .critical = "..-.."}), ElementsAre("F0@0<0", "C0@4<0"));
+  EXPECT_THAT(Changes({.warn = "!....", .critical = ".~~~~"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!....", .critical = "..-.."}), ElementsAre("F0@0<0", "C0@4<0"));
 }
 
 TEST(RuleState, PartialHoldsForAndClearsNothing) {
-  EXPECT_THAT(Run({.warn = "!!!!", .warn_for = 3 * kPane, .partial = ".p.."}),
+  EXPECT_THAT(Changes({.warn = "!!!!", .warn_for = 3 * kPane, .partial = ".p.."}),
               ElementsAre("F0@3<0"));
-  EXPECT_THAT(Run({.warn = "!!.!", .warn_for = 3 * kPane, .partial = "..p."}),
+  EXPECT_THAT(Changes({.warn = "!!.!", .warn_for = 3 * kPane, .partial = "..p."}),
               ElementsAre("F0@3<0"));
-  EXPECT_THAT(Run({.warn = "!..", .partial = ".pp"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!..", .partial = ".pp"}), ElementsAre("F0@0<0"));
   // What needs no `for` does not wait for a partition that is away.
-  EXPECT_THAT(Run({.warn = "!", .partial = "p"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!", .partial = "p"}), ElementsAre("F0@0<0"));
 }
 
 TEST(RuleState, ASampleCoversTheEmptyPanesBeforeIt) {
   // A gauge once a minute and `for: 2m`: the third sample fires.
-  EXPECT_THAT(Run({.warn = "!?????!?????!", .warn_for = 12 * kPane, .covers = "0000006000006"}),
+  EXPECT_THAT(Changes({.warn = "!~~~~~!~~~~~!", .warn_for = 12 * kPane, .covers = "0000006000006"}),
               ElementsAre("F0@12<0"));
   // The first breach counts itself only.
-  EXPECT_THAT(Run({.warn = ".?????!?????!", .warn_for = 12 * kPane, .covers = "0000006000006"}),
+  EXPECT_THAT(Changes({.warn = ".~~~~~!~~~~~!", .warn_for = 12 * kPane, .covers = "0000006000006"}),
               IsEmpty());
 }
 
 TEST(RuleState, OnsetIsWhereTheSuspicionBegan) {
-  EXPECT_THAT(Run({.warn = "....!!!", .warn_for = 3 * kPane, .suspicious = "..sssss"}),
+  EXPECT_THAT(Changes({.warn = "....!!!", .warn_for = 3 * kPane, .suspicious = "..sssss"}),
               ElementsAre("F0@6<2"));
   // A suspicion that passed is forgotten.
-  EXPECT_THAT(Run({.warn = "....!!!", .warn_for = 3 * kPane, .suspicious = "ss..sss"}),
+  EXPECT_THAT(Changes({.warn = "....!!!", .warn_for = 3 * kPane, .suspicious = "ss..sss"}),
               ElementsAre("F0@6<4"));
   // One that goes on for ever begins anew every ten minutes.
-  EXPECT_THAT(
-      Run({.warn = std::string(100, '-') + "!", .suspicious = std::string(101, 's')}),
-      ElementsAre("F0@100<61"));
+  EXPECT_THAT(Changes({.warn = std::string(100, '-') + "!", .suspicious = std::string(101, 's')}),
+              ElementsAre("F0@100<61"));
 }
 
 TEST(RuleState, PendingSinceIsKeptWhileItLasts) {

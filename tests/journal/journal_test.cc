@@ -26,8 +26,8 @@ struct Memory {
 struct Sqlite {
   Sqlite() {
     static std::atomic<int> count = 0;
-    directory = testing::TempDir() + "journal_" + std::to_string(getpid()) + "_" +
-                std::to_string(++count);
+    directory =
+        testing::TempDir() + "journal_" + std::to_string(getpid()) + "_" + std::to_string(++count);
     absl::StatusOr<std::unique_ptr<Journal>> opened = OpenSqliteJournal(directory);
     EXPECT_TRUE(opened.ok()) << opened.status();
     if (opened.ok()) journal = *std::move(opened);
@@ -62,9 +62,9 @@ TYPED_TEST(JournalTest, NumbersBatchesFromOneWithoutGaps) {
   EXPECT_EQ(this->Append({"a", "b"}), 2u);
   EXPECT_EQ(this->Append({std::string("\0\xff", 2), ""}), 4u);
   EXPECT_EQ(this->Append({}), 4u);
-  EXPECT_THAT(*BatchesAfter(this->journal(), 0),
-              ElementsAre(Pair(1, "a"), Pair(2, "b"), Pair(3, std::string("\0\xff", 2)),
-                          Pair(4, "")));
+  EXPECT_THAT(
+      *BatchesAfter(this->journal(), 0),
+      ElementsAre(Pair(1, "a"), Pair(2, "b"), Pair(3, std::string("\0\xff", 2)), Pair(4, "")));
   EXPECT_THAT(*BatchesAfter(this->journal(), 3), ElementsAre(Pair(4, "")));
   EXPECT_THAT(*BatchesAfter(this->journal(), 4), IsEmpty());
 }
@@ -81,11 +81,10 @@ TYPED_TEST(JournalTest, ReadsMoreBatchesThanOnePage) {
 TYPED_TEST(JournalTest, StopsReadingWhenTheVisitorFails) {
   this->Append({"a", "b"});
   int visits = 0;
-  const absl::Status status =
-      this->journal()->ReadBatches(0, [&](std::uint64_t, std::string_view) {
-        ++visits;
-        return absl::AbortedError("enough");
-      });
+  const absl::Status status = this->journal()->ReadBatches(0, [&](std::uint64_t, std::string_view) {
+    ++visits;
+    return absl::AbortedError("enough");
+  });
   EXPECT_EQ(status, absl::AbortedError("enough"));
   EXPECT_EQ(visits, 1);
 }
@@ -149,7 +148,8 @@ TYPED_TEST(JournalTest, KeepsLinesInOrder) {
 
 TYPED_TEST(JournalTest, InsertsReplacesAndForgetsDeliveries) {
   std::vector<Delivery> written;
-  for (std::uint64_t sequence : {3, 1, 2}) written.push_back(MakeDelivery(sequence, "oncall"));
+  for (const std::uint64_t sequence : {3U, 1U, 2U})
+    written.push_back(MakeDelivery(sequence, "oncall"));
   ASSERT_TRUE(this->journal()->WriteDeliveries(written).ok());
   Delivery receipt = written[1];
   receipt.state = DeliveryState::kDelivered;

@@ -63,7 +63,7 @@ class SqliteJournalTest : public testing::Test {
 void Fill(Journal* journal) {
   const std::vector<std::string> batches = {"1", "2", "3", "4", "5", "6"};
   ASSERT_TRUE(journal->AppendBatches(batches).ok());
-  for (const std::uint64_t through : {2, 4, 6}) {
+  for (const std::uint64_t through : {2U, 4U, 6U}) {
     const std::string state = "state " + std::to_string(through);
     const std::vector<OutputLine> lines = {
         MakeLine(LineKind::kIncident, static_cast<TimeUs>(through), state)};

@@ -100,7 +100,7 @@ TEST(PaneBatch, ReadsBackWhatItWrote) {
 
 TEST(PaneBatch, CutsALargeOneIntoChunks) {
   const Plan plan = MakePlan();
-  const PaneBatch batch = MakeBatch(plan, 20'000);
+  const PaneBatch batch = MakeBatch(plan, 40'000);
   const std::vector<std::string> chunks = EncodeBatch(batch, plan);
   ASSERT_GE(chunks.size(), 3u);
   for (const std::string& chunk : chunks) {
@@ -109,10 +109,10 @@ TEST(PaneBatch, CutsALargeOneIntoChunks) {
   const absl::StatusOr<PaneBatch> decoded = Decoded(chunks, plan);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(EncodeBatch(*decoded, plan), chunks);
-  EXPECT_EQ(decoded->tables[0].second.rows(), 20'000u);
+  EXPECT_EQ(decoded->tables[0].second.rows(), 40'000u);
 
   // Chunks of two contents do not mix, even where every chunk is sound.
-  std::vector<std::string> mixed = EncodeBatch(MakeBatch(plan, 20'000, /*seed=*/2), plan);
+  std::vector<std::string> mixed = EncodeBatch(MakeBatch(plan, 40'000, /*seed=*/2), plan);
   mixed[0] = chunks[0];
   EXPECT_EQ(Decoded(mixed, plan).status().code(), absl::StatusCode::kDataLoss);
 }

@@ -45,7 +45,8 @@ void Flatten(const std::string& path, dom::element value, std::map<std::string, 
       Flatten(path + "[" + std::to_string(i++) + "]", element, out);
     }
   } else {
-    (*out)[path] = value.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(value);
+    (*out)[path] =
+        value.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(value);
   }
 }
 
@@ -83,25 +84,24 @@ TEST(PagerDuty, TriggersPerEventsApiV2) {
   EXPECT_EQ(request.url, "https://events.pagerduty.com/v2/enqueue");
   EXPECT_EQ(request.timeout, 10 * kSecondUs);
   EXPECT_THAT(request.headers, ElementsAre(Pair("Content-Type", "application/json")));
-  EXPECT_THAT(Parse(request.body),
-              UnorderedElementsAre(
-                  Pair("routing_key", kKey), Pair("event_action", "trigger"),
-                  Pair("dedup_key", HashBytes("42 % of requests fail").Hex() + ":2"),
-                  Pair("client", "tocsin"), Pair("links[0].href", "https://wiki.example/api"),
-                  Pair("links[0].text", "Runbook"),
-                  Pair("payload.summary", "42 % of requests fail"), Pair("payload.source", "prod"),
-                  Pair("payload.severity", "error"),
-                  Pair("payload.timestamp", "2026-03-01T21:05:00Z"),
-                  Pair("payload.component", "api"), Pair("payload.group", "prod"),
-                  Pair("payload.class", "availability"),
-                  Pair("payload.custom_details.number", "INC-2026-001"),
-                  Pair("payload.custom_details.severity", "SEV2"),
-                  Pair("payload.custom_details.users_affected", "42"),
-                  Pair("payload.custom_details.suspects[0]", "deploy v2"),
-                  Pair("payload.custom_details.advice[0]", "Look at the last deploy"),
-                  Pair("payload.custom_details.evidence[0]",
-                       "api-errors service=api: 0.42, threshold 0.015"),
-                  Pair("payload.custom_details.runbook", "https://wiki.example/api")));
+  EXPECT_THAT(
+      Parse(request.body),
+      UnorderedElementsAre(
+          Pair("routing_key", kKey), Pair("event_action", "trigger"),
+          Pair("dedup_key", HashBytes("42 % of requests fail").Hex() + ":2"),
+          Pair("client", "tocsin"), Pair("links[0].href", "https://wiki.example/api"),
+          Pair("links[0].text", "Runbook"), Pair("payload.summary", "42 % of requests fail"),
+          Pair("payload.source", "prod"), Pair("payload.severity", "error"),
+          Pair("payload.timestamp", "2026-03-01T21:05:00Z"), Pair("payload.component", "api"),
+          Pair("payload.group", "prod"), Pair("payload.class", "availability"),
+          Pair("payload.custom_details.number", "INC-2026-001"),
+          Pair("payload.custom_details.severity", "SEV2"),
+          Pair("payload.custom_details.users_affected", "42"),
+          Pair("payload.custom_details.suspects[0]", "deploy v2"),
+          Pair("payload.custom_details.advice[0]", "Look at the last deploy"),
+          Pair("payload.custom_details.evidence[0]",
+               "api-errors service=api: 0.42, threshold 0.015"),
+          Pair("payload.custom_details.runbook", "https://wiki.example/api")));
 }
 
 TEST(PagerDuty, MapsLevelsToSeverities) {
@@ -116,11 +116,11 @@ TEST(PagerDuty, AcknowledgesAndResolvesByKeyAlone) {
   for (const NotificationAction action :
        {NotificationAction::kAcknowledge, NotificationAction::kResolve}) {
     const Delivery delivery = MakeDelivery(action, 1, FullIncident());
-    EXPECT_THAT(Parse(PagerDuty()->Render(delivery).body),
-                UnorderedElementsAre(
-                    Pair("routing_key", kKey),
-                    Pair("event_action", std::string(NotificationActionName(action))),
-                    Pair("dedup_key", delivery.dedup_key)));
+    EXPECT_THAT(
+        Parse(PagerDuty()->Render(delivery).body),
+        UnorderedElementsAre(Pair("routing_key", kKey),
+                             Pair("event_action", std::string(NotificationActionName(action))),
+                             Pair("dedup_key", delivery.dedup_key)));
   }
 }
 
@@ -187,9 +187,10 @@ const std::vector<std::string>& HostileTexts() {
 
 TEST(PagerDuty, KeepsItsSchemaWhateverTheTexts) {
   const std::vector<std::string> known = {
-      "routing_key", "event_action", "dedup_key", "client", "links[0].href", "links[0].text",
-      "payload.summary", "payload.source", "payload.severity", "payload.timestamp",
-      "payload.component", "payload.group", "payload.class"};
+      "routing_key",      "event_action",      "dedup_key",         "client",
+      "links[0].href",    "links[0].text",     "payload.summary",   "payload.source",
+      "payload.severity", "payload.timestamp", "payload.component", "payload.group",
+      "payload.class"};
   for (const std::string& text : HostileTexts()) {
     SCOPED_TRACE(absl::CHexEscape(text.substr(0, 40)));
     const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));

@@ -1,6 +1,7 @@
-// The outbox under crashes at every step, lost requests and replies, and a receiver with bad moments,
-// from a seed, in virtual time, against a model of PagerDuty: a key has at most one open incident; a
-// trigger of an open key changes nothing, one of a closed key opens a new incident and pages again.
+// The outbox under crashes at every step, lost requests and replies, and a receiver with bad
+// moments, from a seed, in virtual time, against a model of PagerDuty: a key has at most one open
+// incident; a trigger of an open key changes nothing, one of a closed key opens a new incident and
+// pages again.
 //
 // A failure prints its seed; Simulate(seed, {}) repeats it.
 #include <algorithm>
@@ -152,7 +153,8 @@ class Simulation {
         Add(at, NotificationAction::kTrigger, level, incident);
         Add(at, NotificationAction::kResolve, lower, incident, level);
       }
-      if (random_.Percent(30)) Add(at += kSecondUs, NotificationAction::kAcknowledge, level, incident);
+      if (random_.Percent(30))
+        Add(at += kSecondUs, NotificationAction::kAcknowledge, level, incident);
       const bool lasts = random_.Percent(50);
       if (lasts) lasting_.insert(Incident::DedupKey(incident.id, level));
       at += lasts ? 2 * kHourUs : random_.Time(0, 5 * kMinuteUs);
@@ -277,8 +279,8 @@ class Simulation {
   void RetryAbandoned(const Delivery& delivery) {
     if (delivery.action != NotificationAction::kResolve) return;
     if (delivery.state != DeliveryState::kDelivered || delivery.echoed) return;
-    const Hash128 trigger = DeliveryId(delivery.sink, delivery.incident, delivery.level,
-                                       NotificationAction::kTrigger);
+    const Hash128 trigger =
+        DeliveryId(delivery.sink, delivery.incident, delivery.level, NotificationAction::kTrigger);
     const auto it = durable_.find(trigger);
     if (it == durable_.end() || it->second.state != DeliveryState::kAbandoned) return;
     Arrive(it->second, now_ + kSecondUs);
@@ -353,8 +355,7 @@ class Simulation {
 
   const Delivery* End(const std::string& sink, const Notification& notification,
                       NotificationAction action) const {
-    const Hash128 id =
-        DeliveryId(sink, notification.incident.id, notification.level, action);
+    const Hash128 id = DeliveryId(sink, notification.incident.id, notification.level, action);
     const auto it = ended_.find(id);
     return it == ended_.end() ? nullptr : &it->second;
   }
@@ -399,7 +400,8 @@ class Simulation {
       violations_.insert("a receipt without a page");
     }
     // What lasted longer than every outage was paged, not just given up.
-    if (lasting_.contains(name) && !parked && key.opened != 1) violations_.insert("nobody was paged");
+    if (lasting_.contains(name) && !parked && key.opened != 1)
+      violations_.insert("nobody was paged");
   }
 
   Random random_;

@@ -46,9 +46,7 @@ class TestSink final : public Sink {
 // "forget …". Writes are durable only once Written() says so; replies come when Reply() says so.
 class OutboxTest : public testing::Test {
  protected:
-  OutboxTest() {
-    Restart({Traits("oncall")});
-  }
+  OutboxTest() { Restart({Traits("oncall")}); }
 
   void Restart(const std::vector<Traits>& sinks, bool keep_journal = false) {
     outbox_.reset();

@@ -97,9 +97,7 @@ TEST_F(RouteTest, WhoIsPagedHearsOfOtherLevelsOnlyWhenNamed) {
   EXPECT_EQ(Reached({named, To({"ticket"})}), "oncall ");
 }
 
-TEST_F(RouteTest, ARouteToNobodySilences) {
-  EXPECT_EQ(Reached({To({}), To({"chat"})}), "");
-}
+TEST_F(RouteTest, ARouteToNobodySilences) { EXPECT_EQ(Reached({To({}), To({"chat"})}), ""); }
 
 TEST_F(RouteTest, WithoutRoutesEverySinkHears) {
   EXPECT_EQ(Reached({}), "oncall chat ticket ");

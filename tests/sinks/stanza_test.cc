@@ -24,10 +24,10 @@ TEST(SinkStanza, AMissingSecretFileIsNamedWithItsPlace) {
 
 TEST(SinkStanza, AMissingVariableIsNamedWithItsPlace) {
   unsetenv("TOCSIN_TEST_ABSENT");
-  EXPECT_THAT(StanzaErrors("name: o\nkind: pagerduty\nrouting_key_env: TOCSIN_TEST_ABSENT\n"),
-              AllOf(HasSubstr("tocsin.yaml:3:18: routing_key_env: "),
-                    HasSubstr("'TOCSIN_TEST_ABSENT' is not set"),
-                    HasSubstr("or use routing_key_file")));
+  EXPECT_THAT(
+      StanzaErrors("name: o\nkind: pagerduty\nrouting_key_env: TOCSIN_TEST_ABSENT\n"),
+      AllOf(HasSubstr("tocsin.yaml:3:18: routing_key_env: "),
+            HasSubstr("'TOCSIN_TEST_ABSENT' is not set"), HasSubstr("or use routing_key_file")));
 }
 
 TEST(SinkStanza, AnInlineSecretIsRefusedAndNotRepeated) {
@@ -52,9 +52,9 @@ TEST(SinkStanza, SecretsAreOneWord) {
   for (const std::string content :
        {"", "  \n", "two words", "R123\nR456", "caf\xc3\xa9", "R123\x01"}) {
     const SecretFile file(content);
-    EXPECT_THAT(StanzaErrors("{name: o, kind: pagerduty, routing_key_file: " + file.path() + "}"),
-                AllOf(HasSubstr("is empty, too long, or holds more than one word"),
-                      Not(HasSubstr("R123"))))
+    EXPECT_THAT(
+        StanzaErrors("{name: o, kind: pagerduty, routing_key_file: " + file.path() + "}"),
+        AllOf(HasSubstr("is empty, too long, or holds more than one word"), Not(HasSubstr("R123"))))
         << content;
   }
   const SecretFile large(std::string(100'000, 'x'));

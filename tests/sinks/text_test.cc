@@ -81,8 +81,7 @@ TEST(ReadIncidentLine, ReadsWhatAnIncidentWrites) {
   EXPECT_THAT(text->advice, ElementsAre("Look at the last deploy"));
   EXPECT_THAT(text->escalate_to, ElementsAre("cto"));
   EXPECT_THAT(text->suspects, ElementsAre("deploy v2 at 2026-03-01T21:05:00Z: 5 min before", ""));
-  EXPECT_THAT(text->evidence,
-              ElementsAre("api-errors env=prod service=api: 0.5, threshold 0.015"));
+  EXPECT_THAT(text->evidence, ElementsAre("api-errors env=prod service=api: 0.5, threshold 0.015"));
 }
 
 TEST(ReadIncidentLine, TakesTheFirstFewOfLongLists) {
@@ -98,8 +97,9 @@ TEST(ReadIncidentLine, SurvivesLinesOfAnotherShape) {
   EXPECT_EQ(ReadIncidentLine(""), std::nullopt);
   EXPECT_EQ(ReadIncidentLine("[]"), std::nullopt);
   EXPECT_EQ(ReadIncidentLine("{\"title\":"), std::nullopt);
-  const std::optional<IncidentText> text = ReadIncidentLine(
-      R"({"title":7,"impact":[],"advice":{"a":1},"suspects":[3,"x"],"signals":[null],"onset":null})");
+  const std::optional<IncidentText> text =
+      ReadIncidentLine(R"({"title":7,"impact":[],"advice":{"a":1},"suspects":[3,"x"],)"
+                       R"("signals":[null],"onset":null})");
   ASSERT_TRUE(text.has_value());
   EXPECT_EQ(text->title, "");
   EXPECT_EQ(text->onset, "");

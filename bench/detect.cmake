@@ -1,0 +1,1 @@
+tocsin_bench(NAME detect_bench SOURCES detect_bench.cc LIBS tocsin::detectors)

@@ -1,0 +1,533 @@
+#include "app/deliverer.h"
+
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "app/http_server.h"
+#include "app/pagerduty_standin.h"
+#include "tests/app/watched_journal.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr char kRoutingKey[] = "secret-routing-key-0123456789abc";
+constexpr absl::Duration kGrace = absl::Minutes(1);
+
+std::unique_ptr<Sink> MakeSink(const std::string& stanza) {
+  setenv("TOCSIN_TEST_ROUTING_KEY", kRoutingKey, 1);
+  ErrorList errors;
+  const ConfigNode node = ParseYaml(stanza, "test.yaml", &errors);
+  std::unique_ptr<Sink> sink =
+      NewSink({.name = node.Find("name")->scalar, .kind = node.Find("kind")->scalar, .node = node},
+              &errors);
+  EXPECT_TRUE(errors.empty()) << errors.Sorted()[0].ToString();
+  return sink;
+}
+
+std::unique_ptr<Sink> PagerDuty(const std::string& url) {
+  return MakeSink(
+      absl::StrCat("{name: oncall, kind: pagerduty, routing_key_env: "
+                   "TOCSIN_TEST_ROUTING_KEY, url: '",
+                   url, "'}"));
+}
+
+std::unique_ptr<Sink> Webhook(const std::string& name, const std::string& url) {
+  return MakeSink(absl::StrCat("{name: ", name, ", kind: webhook, url: '", url, "'}"));
+}
+
+Notification Make(NotificationAction action, std::uint64_t incident = 1) {
+  Notification notification{.action = action, .level = 1, .incident = {}};
+  notification.incident.id = {.high = incident, .low = 7};
+  notification.incident.title = absl::StrCat("incident ", incident);
+  notification.incident.scope = "prod";
+  return notification;
+}
+
+Hash128 Id(const std::string& sink, NotificationAction action, std::uint64_t incident = 1) {
+  return DeliveryId(sink, {.high = incident, .low = 7}, 1, action);
+}
+
+constexpr NotificationAction kTrigger = NotificationAction::kTrigger;
+constexpr NotificationAction kResolve = NotificationAction::kResolve;
+
+std::vector<std::string> Actions(const PagerDutyStandIn& pagerduty) {
+  std::vector<std::string> actions;
+  for (const PagerDutyStandIn::Request& request : pagerduty.Requests()) {
+    actions.push_back(request.action);
+  }
+  return actions;
+}
+
+// Posts to an address and lets the test wait for what was judged.
+class JudgedSink final : public Sink {
+ public:
+  JudgedSink(std::string url, DurationUs timeout)
+      : Sink("judged", "test"), url_(std::move(url)), timeout_(timeout) {}
+
+  bool Wants(NotificationAction) const override { return true; }
+  SinkRequest Render(const Delivery&) const override {
+    SinkRequest request;
+    request.url = url_;
+    request.timeout = timeout_;
+    return request;
+  }
+  SendOutcome Judge(const SinkReply& reply) const override {
+    absl::MutexLock lock(&mutex_);
+    errors_.push_back(reply.error);
+    return Sink::Judge(reply);
+  }
+  // "" if there was none within a minute.
+  std::string AwaitError() const {
+    absl::MutexLock lock(&mutex_);
+    const auto judged = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !errors_.empty(); };
+    mutex_.AwaitWithTimeout(absl::Condition(&judged), absl::Minutes(1));
+    return errors_.empty() ? "" : errors_.front();
+  }
+
+ private:
+  const std::string url_;
+  const DurationUs timeout_;
+  mutable absl::Mutex mutex_;
+  mutable std::vector<std::string> errors_ ABSL_GUARDED_BY(mutex_);
+};
+
+class DelivererTest : public testing::Test {
+ protected:
+  // Loopback must be reached directly, whatever this machine is configured for.
+  DelivererTest() { setenv("no_proxy", "127.0.0.1", 1); }
+
+  void Start() {
+    deliverer_ = std::make_unique<Deliverer>(routes_, sinks_, &journal_);
+    ASSERT_TRUE(deliverer_->Start().ok());
+  }
+
+  std::vector<RouteConfig> routes_;
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  WatchedJournal journal_;
+  std::unique_ptr<Deliverer> deliverer_;  // goes first
+};
+
+TEST_F(DelivererTest, TriggerAndResolveArriveInOrder) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  ASSERT_TRUE(deliverer_->Submit({Make(kResolve)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kResolve), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger", "resolve"));
+  ASSERT_THAT(pagerduty.Pages(), SizeIs(1));
+  EXPECT_EQ(pagerduty.Pages()[0].summary, "incident 1");
+  EXPECT_TRUE(pagerduty.Pages()[0].resolved);
+  EXPECT_EQ(deliverer_->counters().submitted, 2);
+  EXPECT_EQ(deliverer_->counters().delivered, 2);
+  EXPECT_EQ(deliverer_->pending(), 0u);
+}
+
+TEST_F(DelivererTest, AnIntentIsDurableBeforeItsRequest) {
+  std::vector<bool> durable;
+  PagerDutyStandIn pagerduty({.on_request = [&](const PagerDutyStandIn::Request&) {
+    durable.push_back(journal_.Has(Id("oncall", kTrigger)));
+  }});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  EXPECT_TRUE(journal_.Has(Id("oncall", kTrigger)));  // when Submit returns
+  deliverer_->Stop(kGrace);
+  pagerduty.Stop();
+  EXPECT_THAT(durable, ElementsAre(true));
+}
+
+TEST_F(DelivererTest, SubmittingAgainDoesNothing) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  deliverer_->Stop(kGrace);
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger"));
+}
+
+TEST_F(DelivererTest, RetriesServerErrors) {
+  int calls = 0;
+  PagerDutyStandIn pagerduty(
+      {.act_up = [&](const PagerDutyStandIn::Request&) { return calls++ == 0 ? 500 : 0; }});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger", "trigger"));
+  EXPECT_EQ(deliverer_->counters().retried, 1);
+  EXPECT_THAT(pagerduty.Pages(), SizeIs(1));
+}
+
+// Answers 429 with the given Retry-After once, and notes when each request came.
+class RetryAfterServer {
+ public:
+  explicit RetryAfterServer(std::function<std::string()> retry_after)
+      : retry_after_(std::move(retry_after)),
+        server_({}, [this](const HttpRequest& request) { return Answer(request); }) {
+    EXPECT_TRUE(server_.Start().ok());
+  }
+  std::string url() const { return absl::StrCat("http://127.0.0.1:", server_.port(), "/"); }
+  // From the first request to the second.
+  absl::Duration Gap() const {
+    absl::MutexLock lock(&mutex_);
+    return times_.size() < 2 ? absl::ZeroDuration() : times_[1] - times_[0];
+  }
+
+ private:
+  HttpResponse Answer(const HttpRequest&) {
+    absl::MutexLock lock(&mutex_);
+    times_.push_back(absl::Now());
+    HttpResponse response;
+    if (times_.size() > 1) return response;
+    response.status = 429;
+    response.headers["Retry-After"] = retry_after_();
+    return response;
+  }
+
+  const std::function<std::string()> retry_after_;
+  mutable absl::Mutex mutex_;
+  std::vector<absl::Time> times_ ABSL_GUARDED_BY(mutex_);
+  HttpServer server_;
+};
+
+TEST_F(DelivererTest, WaitsForRetryAfterInSeconds) {
+  RetryAfterServer server([] { return "3"; });
+  sinks_.push_back(Webhook("hook", server.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("hook", kTrigger), DeliveryState::kDelivered));
+  EXPECT_GE(server.Gap(), absl::Seconds(3) - absl::Milliseconds(50));
+}
+
+TEST_F(DelivererTest, WaitsForRetryAfterAsADate) {
+  RetryAfterServer server([] {
+    return absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::Now() + absl::Seconds(4),
+                            absl::UTCTimeZone());
+  });
+  sinks_.push_back(Webhook("hook", server.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("hook", kTrigger), DeliveryState::kDelivered));
+  // Dates have whole seconds; without the header it is at most 1.5 s.
+  EXPECT_GE(server.Gap(), absl::Seconds(2));
+}
+
+TEST_F(DelivererTest, A429HoldsWhatWaitsForTheSameSink) {
+  // The first eight are on their way when it comes; the others must not go on.
+  absl::Mutex mutex;
+  int requests = 0;
+  int at_once = 0;
+  absl::Time first = absl::InfiniteFuture();
+  HttpServer server({}, [&](const HttpRequest&) {
+    absl::MutexLock lock(&mutex);
+    if (++requests == 1) first = absl::Now();
+    if (absl::Now() < first + absl::Milliseconds(900)) ++at_once;
+    HttpResponse response;
+    if (requests <= 8) response.status = 429;
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  sinks_.push_back(Webhook("hook", absl::StrCat("http://127.0.0.1:", server.port(), "/")));
+  Start();
+  std::vector<Notification> storm;
+  for (std::uint64_t i = 1; i <= 40; ++i) storm.push_back(Make(kTrigger, i));
+  ASSERT_TRUE(deliverer_->Submit(storm).ok());
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    ASSERT_TRUE(journal_.AwaitState(Id("hook", kTrigger, i), DeliveryState::kDelivered)) << i;
+  }
+  deliverer_->Stop(kGrace);
+  absl::MutexLock lock(&mutex);
+  EXPECT_LE(at_once, 8);
+}
+
+TEST_F(DelivererTest, GoesOnUntilTheServerAppears) {
+  // A port that is free: bound once, then given back.
+  std::string address;
+  {
+    HttpServer probe({}, [](const HttpRequest&) { return HttpResponse{}; });
+    ASSERT_TRUE(probe.Start().ok());
+    address = absl::StrCat("127.0.0.1:", probe.port());
+  }
+  auto owned = std::make_unique<JudgedSink>(absl::StrCat("http://", address, "/"), kMinuteUs);
+  const JudgedSink& sink = *owned;
+  sinks_.push_back(std::move(owned));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  EXPECT_THAT(sink.AwaitError(), HasSubstr("Failed to connect"));
+  HttpServer server({.address = address}, [](const HttpRequest&) { return HttpResponse{}; });
+  ASSERT_TRUE(server.Start().ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("judged", kTrigger), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+  EXPECT_GE(deliverer_->counters().retried, 1);
+}
+
+TEST_F(DelivererTest, DroppedRepliesLeaveOneOpenPage) {
+  int calls = 0;
+  PagerDutyStandIn pagerduty(
+      {.act_up = [&](const PagerDutyStandIn::Request&) { return calls++ < 2 ? -1 : 0; }});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+  ASSERT_THAT(pagerduty.Pages(), SizeIs(1));
+  EXPECT_EQ(pagerduty.Pages()[0].triggers, 3);  // not more: libcurl repeats nothing by itself
+}
+
+TEST_F(DelivererTest, ARestartSendsWhatHasNoReceiptAndNothingElse) {
+  absl::Mutex mutex;
+  bool deaf = false;
+  int dropped = 0;
+  PagerDutyStandIn pagerduty({.act_up = [&](const PagerDutyStandIn::Request&) {
+    absl::MutexLock lock(&mutex);
+    dropped += deaf ? 1 : 0;
+    return deaf ? -1 : 0;
+  }});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger, 1)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger, 1), DeliveryState::kDelivered));
+  {
+    absl::MutexLock lock(&mutex);
+    deaf = true;
+  }
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger, 2)}).ok());
+  {
+    absl::MutexLock lock(&mutex);
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(
+                                           +[](int* count) { return *count > 0; }, &dropped),
+                                       kGrace));
+  }
+  deliverer_->Stop(absl::ZeroDuration());
+  EXPECT_EQ(deliverer_->pending(), 1u);
+  deliverer_.reset();
+  {
+    absl::MutexLock lock(&mutex);
+    deaf = false;
+  }
+  Start();
+  // Stage 2 decides again after a restart.
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger, 1), Make(kTrigger, 2)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger, 2), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+  const std::vector<PagerDutyStandIn::Page> pages = pagerduty.Pages();
+  ASSERT_THAT(pages, SizeIs(2));
+  EXPECT_EQ(pages[0].triggers, 1);
+  EXPECT_GE(pages[1].triggers, 2);
+}
+
+TEST_F(DelivererTest, ADeadSinkDoesNotHoldUpAnother) {
+  // Takes connections and never answers: far more incidents than it may have requests.
+  absl::Mutex mutex;
+  bool leave = false;
+  HttpServer dead({}, [&](const HttpRequest&) {
+    absl::MutexLock lock(&mutex);
+    mutex.Await(absl::Condition(&leave));
+    return HttpResponse{};
+  });
+  ASSERT_TRUE(dead.Start().ok());
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(Webhook("dead", absl::StrCat("http://127.0.0.1:", dead.port(), "/")));
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  std::vector<Notification> storm;
+  for (std::uint64_t i = 1; i <= 50; ++i) storm.push_back(Make(kTrigger, i));
+  ASSERT_TRUE(deliverer_->Submit(storm).ok());
+  for (std::uint64_t i = 1; i <= 50; ++i) {
+    ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger, i), DeliveryState::kDelivered)) << i;
+  }
+  EXPECT_THAT(pagerduty.Pages(), SizeIs(50));
+  const absl::Time before = absl::Now();
+  deliverer_->Stop(absl::Milliseconds(10));
+  EXPECT_LT(absl::Now() - before, absl::Seconds(8));  // not the time-out of the requests
+  EXPECT_EQ(deliverer_->pending(), 50u);
+  {
+    absl::MutexLock lock(&mutex);
+    leave = true;
+  }
+}
+
+TEST_F(DelivererTest, ARequestEndsAfterItsTimeout) {
+  absl::Mutex mutex;
+  bool leave = false;
+  int requests = 0;
+  HttpServer stuck({}, [&](const HttpRequest&) {
+    absl::MutexLock lock(&mutex);
+    if (++requests == 1) mutex.Await(absl::Condition(&leave));
+    return HttpResponse{};
+  });
+  ASSERT_TRUE(stuck.Start().ok());
+  auto owned = std::make_unique<JudgedSink>(absl::StrCat("http://127.0.0.1:", stuck.port(), "/"),
+                                            200 * kMillisecondUs);
+  const JudgedSink& sink = *owned;
+  sinks_.push_back(std::move(owned));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  EXPECT_THAT(sink.AwaitError(), HasSubstr("timed out"));
+  {
+    absl::MutexLock lock(&mutex);
+    leave = true;
+  }
+  EXPECT_TRUE(journal_.AwaitState(Id("judged", kTrigger), DeliveryState::kDelivered));
+}
+
+TEST_F(DelivererTest, SecretsStayOutOfErrors) {
+  // The receiver repeats what it was sent.
+  HttpServer server({}, [](const HttpRequest& request) {
+    return HttpResponse{.status = 400, .body = "bad request: " + request.body};
+  });
+  ASSERT_TRUE(server.Start().ok());
+  sinks_.push_back(PagerDuty(absl::StrCat("http://127.0.0.1:", server.port(), "/")));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kParked));
+  EXPECT_THAT(journal_.Get(Id("oncall", kTrigger)).last_error,
+              AllOf(HasSubstr("HTTP 400: bad request"), HasSubstr("(secret)"),
+                    Not(HasSubstr(kRoutingKey))));
+  deliverer_->Stop(kGrace);
+  EXPECT_EQ(deliverer_->counters().parked, 1);
+}
+
+TEST_F(DelivererTest, RedirectsAreNotFollowed) {
+  PagerDutyStandIn elsewhere({});
+  ASSERT_TRUE(elsewhere.Start().ok());
+  HttpServer server({}, [&](const HttpRequest&) {
+    HttpResponse response{.status = 307};
+    response.headers["Location"] = elsewhere.url();
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  sinks_.push_back(PagerDuty(absl::StrCat("http://127.0.0.1:", server.port(), "/")));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kParked));
+  EXPECT_THAT(elsewhere.Requests(), SizeIs(0));
+}
+
+TEST_F(DelivererTest, ALongReplyIsCutAndStillCounts) {
+  std::string agent;
+  HttpServer server({}, [&](const HttpRequest& request) {
+    agent = request.headers.at("user-agent");
+    return HttpResponse{.status = 202, .body = std::string(32 << 20, 'x')};
+  });
+  ASSERT_TRUE(server.Start().ok());
+  sinks_.push_back(PagerDuty(absl::StrCat("http://127.0.0.1:", server.port(), "/")));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  EXPECT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  server.Stop();
+  EXPECT_EQ(agent, "tocsin/" TOCSIN_VERSION);
+}
+
+TEST_F(DelivererTest, NothingIsSentWhileTheJournalFails) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  journal_.FailWrites(true);
+  EXPECT_EQ(deliverer_->Submit({Make(kTrigger)}).code(), absl::StatusCode::kResourceExhausted);
+  // The second time it is known already, but not durable: that must not pass for success.
+  EXPECT_EQ(deliverer_->Submit({Make(kTrigger)}).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(journal_.AwaitRefusals(4));  // the thread tries by itself
+  EXPECT_THAT(pagerduty.Requests(), SizeIs(0));
+  journal_.FailWrites(false);
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger"));
+}
+
+TEST_F(DelivererTest, AReceiptThatCannotBeWrittenIsWrittenLaterAndNothingIsSentAgain) {
+  PagerDutyStandIn pagerduty({.on_request = [&](const PagerDutyStandIn::Request& request) {
+    if (request.action == "trigger") journal_.FailWrites(true);
+  }});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger), Make(kResolve, 2)}).ok());
+  ASSERT_TRUE(journal_.AwaitRefusals(1));
+  EXPECT_FALSE(deliverer_->Submit({Make(kResolve)}).ok());
+  ASSERT_TRUE(journal_.AwaitRefusals(3));
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger"));
+  journal_.FailWrites(false);
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kResolve), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger", "resolve"));
+}
+
+TEST_F(DelivererTest, WritesLinesToStandardOutput) {
+  sinks_.push_back(MakeSink("{name: console, kind: stdout, format: text}"));
+  Start();
+  testing::internal::CaptureStdout();
+  const absl::Status submitted = deliverer_->Submit({Make(kTrigger)});
+  const bool delivered = journal_.AwaitState(Id("console", kTrigger), DeliveryState::kDelivered);
+  deliverer_->Stop(kGrace);
+  EXPECT_EQ(testing::internal::GetCapturedStdout().find("TRIGGER level 1"), 0u);
+  EXPECT_TRUE(submitted.ok());
+  EXPECT_TRUE(delivered);
+}
+
+TEST_F(DelivererTest, WhatIsSubmittedAfterStopIsWrittenAndSentNextTime) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  deliverer_->Stop(kGrace);
+  deliverer_->Stop(kGrace);
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  EXPECT_TRUE(journal_.Has(Id("oncall", kTrigger)));
+  deliverer_.reset();
+  EXPECT_THAT(pagerduty.Requests(), SizeIs(0));
+  Start();
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  EXPECT_THAT(Actions(pagerduty), ElementsAre("trigger"));
+}
+
+TEST_F(DelivererTest, StopSendsWhatIsDueWithinItsGrace) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  std::vector<Notification> storm;
+  for (std::uint64_t i = 1; i <= 30; ++i) storm.push_back(Make(kTrigger, i));
+  ASSERT_TRUE(deliverer_->Submit(storm).ok());
+  deliverer_->Stop(kGrace);
+  EXPECT_THAT(pagerduty.Pages(), SizeIs(30));
+  EXPECT_EQ(deliverer_->pending(), 0u);
+  for (std::uint64_t i = 1; i <= 30; ++i) {
+    EXPECT_EQ(journal_.Get(Id("oncall", kTrigger, i)).state, DeliveryState::kDelivered) << i;
+  }
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,109 @@
+#include "detectors/baseline.h"
+
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/detectors/harness.h"
+
+namespace tocsin {
+namespace {
+
+const BaselinePace kPace(kPane);
+
+TEST(RatioBaseline, IsWarmAfterThirtySamplesAndThirtyMinutes) {
+  RatioBaseline busy;
+  for (int i = 0; i < 30 * kMinute - 1; ++i) busy.Update({}, 0, 100, kPace);
+  EXPECT_FALSE(busy.warm());
+  busy.Update({}, 0, 100, kPace);
+  EXPECT_TRUE(busy.warm());
+  RatioBaseline sparse;  // one sample in ten minutes
+  for (int i = 0; i < 29 * 10 * kMinute; ++i) {
+    sparse.Update({}, 0, i % (10 * kMinute) == 0 ? 1 : 0, kPace);
+  }
+  EXPECT_FALSE(sparse.warm());
+  sparse.Update({}, 0, 1, kPace);
+  EXPECT_TRUE(sparse.warm());
+}
+
+TEST(RatioBaseline, UpperIsABoundWithAFloor) {
+  RatioBaseline clean;
+  for (int i = 0; i < 10 * kHour; ++i) clean.Update({}, 0, 1000, kPace);
+  EXPECT_EQ(clean.Upper(0.002), 1e-4);
+  RatioBaseline usual;
+  for (int i = 0; i < 10 * kHour; ++i) usual.Update({}, 5, 1000, kPace);
+  EXPECT_GT(usual.Upper(0.002), 0.005);
+  EXPECT_LT(usual.Upper(0.002), 0.0051);
+}
+
+TEST(RatioBaseline, HalvesItsPastInAWeek) {
+  RatioBaseline baseline;
+  const int week = 7 * 24 * kHour;
+  for (int i = 0; i < week; ++i) baseline.Update({}, 10, 1000, kPace);
+  for (int i = 0; i < week; ++i) baseline.Update({}, 0, 1000, kPace);
+  // One week of 1 % at half weight, one week of none: a third.
+  EXPECT_NEAR(baseline.Mean(0), 0.01 / 3, 1e-5);
+}
+
+TEST(RatioBaseline, DispersionSeesClusters) {
+  std::mt19937_64 random(3);
+  RatioBaseline plain, clustered;
+  std::poisson_distribution<int> two(2.0);
+  for (int i = 0; i < 10 * kHour; ++i) {
+    plain.Update({}, two(random), 1000, kPace);
+    clustered.Update({}, 5 * std::poisson_distribution<int>(0.4)(random), 1000, kPace);
+  }
+  EXPECT_LT(plain.Dispersion(), 1.1);
+  EXPECT_NEAR(clustered.Dispersion(), 4.5, 1.0);
+}
+
+TEST(RateBaseline, KnowsTheHourOfTheWeekAfterThreeVisits) {
+  RateBaseline baseline;
+  const int week = 7 * 24 * kHour;
+  const auto time = [](int pane) { return kStart + pane * kPane; };
+  for (int i = 0; i < 4 * week; ++i) {
+    const bool busy = i % week >= 12 * kHour && i % week < 13 * kHour;
+    baseline.Update({}, time(i), busy ? 40 : 2, kPace);
+    if (i == 2 * week) {
+      EXPECT_LT(baseline.Mean(time(12 * kHour)), 3);
+    }
+  }
+  EXPECT_EQ(baseline.Mean(time(12 * kHour)), 40);
+  EXPECT_EQ(baseline.Mean(time(13 * kHour)), 2);
+}
+
+TEST(RateBaseline, FollowsAChangeOfTheSeason) {
+  RateBaseline baseline;
+  const int week = 7 * 24 * kHour;
+  for (int i = 0; i < 20 * week; ++i) {
+    baseline.Update({}, kStart + i * kPane, i < 10 * week ? 10 : 20, kPace);
+  }
+  // Ten visits at ¾ each have forgotten all but 6 %.
+  EXPECT_NEAR(baseline.Mean(kStart), 20, 1);
+}
+
+TEST(QuantileBaseline, ForgetsAfterTwoDays) {
+  QuantileBaseline baseline;
+  LogHistogram slow, fast;
+  for (int i = 0; i < 10; ++i) slow.Add(900'000), fast.Add(100'000);
+  for (int i = 0; i < 24 * kHour; ++i) baseline.Update({}, &slow, kPace);
+  EXPECT_NEAR(static_cast<double>(baseline.p95()), 900'000, 9'000);
+  for (int i = 0; i < 48 * kHour + kMinute; ++i) baseline.Update({}, &fast, kPace);
+  EXPECT_NEAR(static_cast<double>(baseline.p95()), 100'000, 1'000);
+}
+
+TEST(LearnGate, StartsAnewAfterADayOfFreezing) {
+  RatioBaseline baseline;
+  for (int i = 0; i < 10 * kHour; ++i) baseline.Update({}, 1, 1000, kPace);
+  const double before = baseline.Mean(0);
+  for (int i = 0; i < 24 * kHour - 1; ++i) baseline.Update({.frozen = true}, 100, 1000, kPace);
+  EXPECT_EQ(baseline.Mean(0), before);
+  EXPECT_FALSE(baseline.relearning());
+  for (int i = 0; i < 2 * kHour; ++i) baseline.Update({.frozen = true}, 100, 1000, kPace);
+  EXPECT_TRUE(baseline.relearning());
+  EXPECT_GT(baseline.Mean(0), 0.09);
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,241 @@
+#include "detectors/registry.h"
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/detectors/harness.h"
+
+namespace tocsin {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// At least one stanza for every kind.
+const std::vector<std::string>& Examples() {
+  static const std::vector<std::string> kExamples = {
+      R"(name: e1
+kind: error_rate
+by: [service, endpoint]
+warn: {above: 1.5%, window: 5m, for: 5m, level: 2}
+critical: {above: 50%, window: 1m, level: 1}
+advice: ["Look at the last deploy"]
+)",
+      R"(name: e2
+kind: error_rate
+where: {type: [request, session]}
+baseline: 0.2%
+min_volume: 5
+critical: {above: 5%, clear: 1%, window: 30s}
+)",
+      R"(name: l1
+kind: latency
+warn: {p95_above_baseline: 2, window: 1m, for: 1m}
+critical: {p95_above: 500ms, window: 1m}
+)",
+      R"(name: s1
+kind: saturation
+where: {type: metric}
+warn: {for: 1m}
+critical: {above: 95%}
+)",
+      R"(name: s2
+kind: saturation
+pattern: "(?i)refused|too many"
+warn: {count: 2, window: 30s}
+critical: {count: 5, window: 1m}
+)",
+      R"(name: t1
+kind: storm
+warn: {above: 40, ratio: 2, window: 1m}
+critical: {above: 60, window: 2m, for: 30s}
+surge_level: 3
+)",
+      R"(name: t2
+kind: storm
+gauge: true
+critical: {above: 50, for: 1m}
+)"};
+  return kExamples;
+}
+
+std::string KindOf(const std::string& yaml) {
+  const std::size_t at = yaml.find("kind: ") + 6;
+  return yaml.substr(at, yaml.find('\n', at) - at);
+}
+
+// A pane of anything, in bursts and silences.
+std::vector<Event> RandomPane(std::mt19937_64* random) {
+  static const std::vector<std::string> kAddresses = {"10.0.0.1", "10.0.0.2", "10.0.0.3",
+                                                      "10.9.9.9"};
+  std::vector<Event> events;
+  const auto roll = [&](unsigned n) { return static_cast<int>((*random)() % n); };
+  const int count = roll(4) == 0 ? 0 : roll(60);
+  const int failing = roll(3) == 0 ? 90 : 1;
+  for (int i = 0; i < count; ++i) {
+    switch (roll(5)) {
+      case 0:
+        events.push_back(GaugeSample(roll(120), 100));
+        break;
+      case 1:
+        events.push_back(LogLine(roll(8) == 0 ? "connection refused" : "fine"));
+        break;
+      case 2:
+        events.push_back(Connection(kAddresses[static_cast<std::size_t>(roll(4))],
+                                    roll(2) == 0 ? "a/1" : "b/2"));
+        break;
+      default:
+        events.push_back(Request(roll(100) < failing, roll(failing * 10'000)));
+    }
+    events.back().weight = 1 + roll(3);
+  }
+  return events;
+}
+
+class Contract : public testing::TestWithParam<std::string> {};
+
+// The harness compares a decoded copy in every pane.
+TEST_P(Contract, SurvivesRandomEventsAndIsDeterministic) {
+  for (const unsigned seed : {1u, 2u}) {
+    std::vector<std::string> encoded;
+    std::vector<std::vector<Change>> changes;
+    for (int run = 0; run < 2; ++run) {
+      Harness harness(GetParam());
+      std::mt19937_64 random(seed);
+      for (int i = 0; i < 3 * kHour; ++i) {
+        harness.partial = random() % 50 == 0;
+        harness.recent_deploy = random() % 20 == 0;
+        harness.Pane(RandomPane(&random));
+      }
+      encoded.push_back(harness.Encoded());
+      changes.push_back(harness.changes());
+    }
+    EXPECT_EQ(encoded[0], encoded[1]) << "seed " << seed;
+    EXPECT_EQ(changes[0], changes[1]) << "seed " << seed;
+    EXPECT_FALSE(changes[0].empty()) << "seed " << seed;
+  }
+}
+
+TEST_P(Contract, RefusesTruncatedState) {
+  Harness harness(GetParam());
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 200; ++i) harness.Pane(RandomPane(&random));
+  const std::string bytes = harness.Encoded();
+  for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 16) {
+    ByteReader in(std::string_view(bytes).substr(0, size));
+    harness.detector().NewSeries()->Decode(&in);
+    EXPECT_FALSE(in.ok()) << size;
+  }
+}
+
+TEST_P(Contract, EvidenceIsOrderedJson) {
+  static const std::vector<std::string> kOrder = {
+      "window", "samples", "baseline", "threshold", "evidence_floor",
+      "value",  "pattern", "top",      "panes"};
+  Harness harness(GetParam());
+  std::mt19937_64 random(6);
+  for (int i = 0; i < 100; ++i) harness.Pane(RandomPane(&random));
+  std::size_t last = 0;
+  for (const Evidence& evidence : harness.state().Explain()) {
+    const auto at = std::find(kOrder.begin(), kOrder.end(), evidence.kind);
+    ASSERT_NE(at, kOrder.end()) << evidence.kind;
+    const auto place = static_cast<std::size_t>(at - kOrder.begin());
+    EXPECT_GE(place, last) << evidence.kind;
+    last = place;
+    EXPECT_FALSE(evidence.json.empty());
+  }
+  EXPECT_EQ(last, kOrder.size() - 1);
+  EXPECT_FALSE(harness.detector().Title(Signal()).empty());
+}
+
+TEST_P(Contract, ALevelIsRequiredAndKeysAreKnown) {
+  const std::string name = "name: x\nkind: " + KindOf(GetParam()) + "\n";
+  EXPECT_THAT(ErrorsOf(name), testing::Contains(HasSubstr("needs 'warn' or 'critical'")));
+  EXPECT_THAT(ErrorsOf(GetParam() + "keep_fireing_for: 1m\n"),
+              ElementsAre(HasSubstr("did you mean 'keep_firing_for'?")));
+  EXPECT_THAT(ErrorsOf(GetParam() + "keep_firing_for: 60\n"),
+              ElementsAre(HasSubstr("keep_firing_for")));
+  EXPECT_THAT(ErrorsOf(GetParam() + "category: speed\n"), ElementsAre(HasSubstr("capacity")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Examples, Contract, testing::ValuesIn(Examples()),
+                         [](const testing::TestParamInfo<std::string>& param) {
+                           return KindOf(param.param) + std::to_string(param.index);
+                         });
+
+TEST(Registry, EveryKindHasAnExample) {
+  std::map<std::string, int> examples;
+  for (const std::string& example : Examples()) ++examples[KindOf(example)];
+  std::vector<std::string> kinds = DetectorKinds();
+  for (const std::string& kind : kinds) EXPECT_GE(examples[kind], 1) << kind;
+  EXPECT_EQ(examples.size(), kinds.size());
+}
+
+struct WrongStanza {
+  std::string yaml;
+  std::string at;       // line:column
+  std::string message;  // part of it
+};
+
+TEST(Registry, NamesWhatIsWrongAndWhere) {
+  const std::vector<WrongStanza> rows = {
+      {"name: x\nkind: error_rat\n", "2:7", "did you mean 'error_rate'?"},
+      {"name: x\nkind: error_rate\nwarn: {above: 5%, windw: 5m}\n", "3:19",
+       "did you mean 'window'"},
+      {"name: x\nkind: error_rate\nwarn: {above: 5%, for: 5}\n", "3:24", "for"},
+      {"name: x\nkind: error_rate\nwarn: {window: 5m}\n", "3:7", "needs 'above'"},
+      {"name: x\nkind: error_rate\nwarn: {above: 100%}\n", "3:15", "between 0 and 100 %"},
+      {"name: x\nkind: error_rate\nwarn: {above: 5%, clear: 6%}\n", "3:26", "larger than above"},
+      {"name: x\nkind: error_rate\nwarn: {above: 5%, level: 5}\n", "3:26", "level"},
+      {"name: x\nkind: error_rate\nwarn: 5%\n", "3:7", "expected a map"},
+      {"name: x\nkind: error_rate\nby: [client_ip]\nwarn: {above: 5%}\n", "3:5",
+       "a series per address"},
+      {"name: x\nkind: error_rate\nby: [servce]\nwarn: {above: 5%}\n", "3:5", "unknown field"},
+      {"name: x\nkind: error_rate\nwhere: {tpe: request}\nwarn: {above: 5%}\n", "3:9", "tpe"},
+      {"name: x\nkind: latency\nwarn: {p95_above: 2}\n", "3:19", "p95_above"},
+      {"name: x\nkind: latency\nwarn: {window: 1m}\n", "3:7", "needs 'p95_above'"},
+      {"name: x\nkind: latency\nwarn: {p95_above: 2s, at_least: 1s}\n", "3:33", "goes with"},
+      {"name: x\nkind: saturation\nunit: per_cent\nwarn: {}\n", "3:7", "did you mean 'percent'"},
+      {"name: x\nkind: saturation\nunit: absolute\nwarn: {level: 3}\n", "4:7", "needs 'above'"},
+      {"name: x\nkind: saturation\npattern: \"(\"\nwarn: {count: 3}\n", "3:10",
+       "regular expression"},
+      {"name: x\nkind: saturation\npattern: y\nwarn: {count: 0}\n", "4:15", "count"},
+      {"name: x\nkind: storm\nwarn: {ratio: 3}\n", "3:7", "needs 'above'"},
+      {"name: x\nkind: storm\nsurge_level: 9\nwarn: {above: 3}\n", "3:14", "surge_level"},
+  };
+  for (const WrongStanza& row : rows) {
+    const std::vector<std::string> errors = ErrorsOf(row.yaml);
+    ASSERT_THAT(errors, SizeIs(1)) << row.yaml;
+    EXPECT_THAT(errors[0], HasSubstr("test.yaml:" + row.at + ": ")) << row.yaml;
+    EXPECT_THAT(errors[0], HasSubstr(row.message)) << row.yaml;
+  }
+}
+
+TEST(Registry, AConfigurationsDetectors) {
+  ErrorList errors;
+  Config config;
+  for (const char* kind : {"error_rate", "nonsense", "storm"}) {
+    DetectorConfig stanza = {.name = kind, .kind = kind, .node = {}};
+    stanza.node = ParseYaml("warn: {above: 0.5}", "c.yaml", &errors);
+    config.detectors.push_back(stanza);
+  }
+  EXPECT_THAT(NewDetectors(config, &errors), SizeIs(1));
+  EXPECT_THAT(errors.Sorted(), SizeIs(2));
+}
+
+// A count-only series fits into 1 KiB, beside its detector.
+TEST(Registry, ACountSeriesIsSmall) {
+  Harness harness(Examples()[0]);
+  harness.Requests(kHour, 0, 10);
+  EXPECT_LE(harness.Encoded().size(), 1024u);
+}
+
+}  // namespace
+}  // namespace tocsin

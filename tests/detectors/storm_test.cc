@@ -1,0 +1,205 @@
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/detectors/harness.h"
+
+namespace tocsin {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// 1,000 in 5 min against a baseline of 200.
+const std::string kStorm = R"(name: storm
+kind: storm
+by: [service]
+critical: {above: 1000, ratio: 3, window: 5m, for: 5m, level: 2}
+surge_level: 3
+)";
+
+// Connections of one pane; the strings live as long as the traffic.
+class Traffic {
+ public:
+  explicit Traffic(unsigned seed) : random_(seed) {}
+
+  const std::string& Keep(std::string text) { return *kept_.insert(std::move(text)).first; }
+  // From `addresses` addresses of the network `net`, agents as on any day.
+  void Add(int count, int addresses, int net) { Add(count, addresses, net, ""); }
+  void Add(int count, int addresses, int net, const std::string& agent) {
+    for (int i = 0; i < count; ++i) {
+      const auto host = static_cast<int>(random_() % static_cast<unsigned>(addresses));
+      const std::string& address =
+          Keep("10." + std::to_string(net) + "." + std::to_string(host / 256) + "." +
+               std::to_string(host % 256));
+      events_.push_back(Connection(address, agent.empty() ? UsualAgent() : Keep(agent)));
+    }
+  }
+  std::vector<Event> Take() { return std::exchange(events_, {}); }
+
+ private:
+  std::string_view UsualAgent() {
+    const auto roll = random_() % 10;
+    return roll < 4 ? "Chrome/121" : roll < 7 ? "MobileApp/2.0.0" : "MobileApp/1.0.0";
+  }
+
+  std::mt19937_64 random_;
+  std::set<std::string> kept_;
+  std::vector<Event> events_;
+};
+
+constexpr int kUsual = 7;      // connections a pane: 210 in 5 min
+constexpr int kSources = 300;  // from so many addresses
+
+// An hour and a half of a usual day.
+void WarmUp(Harness* harness, Traffic* traffic, int panes = 90 * kMinute) {
+  harness->check_copy = false;
+  for (int i = 0; i < panes; ++i) {
+    traffic->Add(kUsual, kSources, 1);
+    harness->Pane(traffic->Take());
+  }
+  harness->check_copy = true;
+}
+
+struct StormRow {
+  std::string name;
+  int extra;  // connections a pane beyond the usual
+  int addresses;
+  int net;  // 1: the usual addresses
+  std::string agent;
+  int panes;
+  std::string label;  // empty: stays silent
+};
+
+void PrintTo(const StormRow& row, std::ostream* out) { *out << row.name; }
+
+class StormTable : public testing::TestWithParam<StormRow> {};
+
+TEST_P(StormTable, IsLabelled) {
+  const StormRow& row = GetParam();
+  for (const unsigned seed : {1u, 2u, 3u}) {
+    Harness harness(kStorm);
+    Traffic traffic(seed);
+    WarmUp(&harness, &traffic);
+    const int start = harness.now();
+    for (int i = 0; i < row.panes; ++i) {
+      traffic.Add(kUsual, kSources, 1);
+      traffic.Add(row.extra, row.addresses, row.net, row.agent);
+      harness.Pane(traffic.Take());
+    }
+    WarmUp(&harness, &traffic, 15 * kMinute);
+    if (row.label.empty()) {
+      EXPECT_THAT(harness.changes(), IsEmpty());
+      continue;
+    }
+    ASSERT_EQ(harness.changes().size(), 2u);  // fired and cleared
+    EXPECT_EQ(harness.changes()[0].classification, row.label);
+    EXPECT_LE(harness.changes()[0].pane - start, 31);
+    EXPECT_GE(harness.changes()[0].pane - start, 20);
+    EXPECT_LE(harness.changes()[1].pane - start, row.panes + 2 * kMinute + 1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, StormTable,
+    testing::Values(StormRow{"few addresses", 60, 5, 9, "curl/8", 48, "attack"},
+                    StormRow{"few addresses, usual agents", 60, 8, 9, "", 48, "attack"},
+                    StormRow{"campaign: many new users", 60, 4000, 2, "", 48, "surge"},
+                    StormRow{"a release: all users come", 60, 3000, 1, "", 48, "surge"},
+                    StormRow{"one client in a loop", 70, 120, 1, "MobileApp/1.0.0", 48, "client"},
+                    StormRow{"many new sources, one odd agent", 60, 60000, 3, "Go-http", 48,
+                             "botnet"},
+                    StormRow{"just under 1,000", 24, 5, 9, "curl/8", 90, ""},
+                    StormRow{"too short: 3 min", 60, 5, 9, "curl/8", 18, ""}),
+    [](const testing::TestParamInfo<StormRow>& param) { return std::to_string(param.index); });
+
+TEST(Storm, TheRatioMattersWhereMuchIsUsual) {
+  Harness harness(kStorm);
+  Traffic traffic(1);
+  for (int i = 0; i < 2 * kHour; ++i) {
+    traffic.Add(20, kSources, 1);  // 600 in 5 min
+    harness.check_copy = false;
+    harness.Pane(traffic.Take());
+  }
+  for (int i = 0; i < kHour; ++i) {
+    traffic.Add(40, kSources, 1);  // 1,200: above 1,000, but only twice the usual
+    harness.Pane(traffic.Take());
+  }
+  EXPECT_THAT(harness.changes(), IsEmpty());
+}
+
+TEST(Storm, AboveDecidesAloneUntilTheUsualIsKnown) {
+  Harness harness(kStorm);
+  Traffic traffic(1);
+  for (int i = 0; i < 12 * kMinute; ++i) {
+    traffic.Add(60, 5, 9, "curl/8");
+    harness.Pane(traffic.Take());
+  }
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "attack");
+}
+
+TEST(Storm, ASurgeIsCappedAndAnAttackIsASecurityMatter) {
+  Harness harness(kStorm);
+  const Detector& detector = harness.detector();
+  EXPECT_EQ(detector.CapLevel(2, "surge"), 3);
+  EXPECT_EQ(detector.CapLevel(4, "surge"), 4);
+  EXPECT_EQ(detector.CapLevel(2, "attack"), 2);
+  EXPECT_EQ(detector.CategoryOf("attack"), Category::kSecurity);
+  EXPECT_EQ(detector.CategoryOf("surge"), Category::kCapacity);
+}
+
+TEST(Storm, ListsWhoItWas) {
+  Harness harness(kStorm);
+  Traffic traffic(1);
+  WarmUp(&harness, &traffic);
+  for (int i = 0; i < 40; ++i) {
+    traffic.Add(60, 2, 9, "curl/8");
+    harness.Pane(traffic.Take());
+  }
+  std::vector<std::string> kinds;
+  for (const Evidence& evidence : harness.state().Explain()) kinds.push_back(evidence.kind);
+  EXPECT_THAT(kinds, ElementsAre("window", "samples", "samples", "baseline", "baseline",
+                                 "threshold", "threshold", "top", "top", "top", "top", "panes"));
+  EXPECT_THAT(harness.EvidenceOf("top", "client_ip"), HasSubstr(R"([{"key":"10.9.0.)"));
+  EXPECT_THAT(harness.EvidenceOf("top", "user_agent"), HasSubstr(R"([{"key":"curl/8")"));
+  EXPECT_EQ(harness.EvidenceOf("samples", "events"), "1800");
+}
+
+TEST(Storm, OfRequestsNamesTheEndpoint) {
+  Harness harness(
+      "name: ddos\nkind: storm\nwhere: {type: request}\nwarn: {above: 600, window: 1m}\n");
+  for (int i = 0; i < kMinute; ++i) {
+    std::vector<Event> events(200, Request(false));
+    harness.Pane(std::move(events));
+  }
+  EXPECT_FALSE(harness.changes().empty());
+  EXPECT_THAT(harness.EvidenceOf("top", "endpoint"), HasSubstr("/orders"));
+}
+
+TEST(Storm, OfAGauge) {
+  const std::string rule = R"(name: sockets
+kind: storm
+gauge: true
+where: {type: metric}
+critical: {above: 1000, ratio: 3, for: 5m}
+)";
+  Harness harness(rule);
+  for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});
+  for (int i = 0; i < 24; ++i) harness.Pane({GaugeSample(1500)});  // too short
+  for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});
+  for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(990)});  // just under
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  const int start = harness.now();
+  for (int i = 0; i < 40; ++i) harness.Pane({GaugeSample(1500)});
+  EXPECT_THAT(harness.fired(), ElementsAre(start + 29));
+  EXPECT_EQ(harness.changes()[0].classification, "unknown");
+}
+
+}  // namespace
+}  // namespace tocsin

@@ -1,0 +1,71 @@
+// An EventSink for tests: keeps what it was given, as text, because views die with the call.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "config/config.h"
+#include "core/event.h"
+#include "ingest/decoder.h"
+
+namespace tocsin {
+
+// An event that owns its texts.
+struct KeptEvent {
+  Event event;  // numbers only; its views are dead
+  std::map<std::string, std::string> text;
+  std::map<std::string, std::string> labels;
+
+  std::string Get(Field field) const {
+    const auto found = text.find(std::string(FieldName(field)));
+    return found == text.end() ? "" : found->second;
+  }
+};
+
+class RecordingSink final : public EventSink {
+ public:
+  void OnEvent(const Event& event) override {
+    KeptEvent kept{.event = event, .text = {}, .labels = {}};
+    for (int i = 0; i < kFields; ++i) {
+      const auto field = static_cast<Field>(i);
+      if (!event.Get(field).empty()) kept.text[std::string(FieldName(field))] = event.Get(field);
+    }
+    for (const auto& [name, value] : event.labels) {
+      kept.labels[std::string(name)] = std::string(value);
+    }
+    events.push_back(std::move(kept));
+  }
+  void OnUndecodable(std::string_view bytes, std::string_view reason) override {
+    undecodable.emplace_back(bytes);
+    reasons.emplace_back(reason);
+  }
+
+  std::vector<KeptEvent> events;
+  std::vector<std::string> undecodable;
+  std::vector<std::string> reasons;
+};
+
+inline std::unique_ptr<Decoder> JsonDecoderFor(std::vector<FieldMapping> map = {}) {
+  InputConfig input;
+  input.map = std::move(map);
+  ErrorList errors;
+  std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
+  for (const ConfigError& error : errors.Sorted()) ADD_FAILURE() << error.ToString();
+  return decoder;
+}
+
+inline RecordingSink DecodeJson(std::string_view record, std::vector<FieldMapping> map = {},
+                                TimeUs record_time = 5 * kSecondUs) {
+  RecordingSink sink;
+  // A copy of the exact size on the heap: a read beyond it is seen by AddressSanitizer.
+  const std::vector<char> exact(record.begin(), record.end());
+  JsonDecoderFor(std::move(map))->Decode({exact.data(), exact.size()}, record_time, &sink);
+  return sink;
+}
+
+}  // namespace tocsin
