@@ -23,7 +23,6 @@ namespace {
 constexpr std::size_t kSignalsMax = 4;
 constexpr std::size_t kSuspectsMax = 3;
 constexpr std::size_t kAdviceMax = 5;
-constexpr std::size_t kPlotPanesMax = 60;
 constexpr std::size_t kTextBytesMax = 400;
 constexpr std::size_t kLabelWidth = 11;
 
@@ -77,10 +76,13 @@ std::vector<std::optional<double>> PlotOf(const Evidence& evidence) {
     const bool number = absl::SimpleAtod(item, &value) && std::isfinite(value);
     values.push_back(number ? std::optional(value) : std::nullopt);
   }
-  if (values.size() > kPlotPanesMax) {
-    values.erase(values.begin(), values.end() - static_cast<std::ptrdiff_t>(kPlotPanesMax));
-  }
   return values;
+}
+
+double Largest(std::span<const std::optional<double>> values) {
+  double largest = 0;
+  for (const std::optional<double>& value : values) largest = std::max(largest, value.value_or(0));
+  return largest;
 }
 
 // A value in the unit that the detector plots: a rate in percent, a latency in ms, a level of what
@@ -134,10 +136,17 @@ class Card {
       head.clear();
     }
   }
-  // Not broken: a plot has no spaces to break at.
-  void Plot(std::string_view plot, std::string_view legend) {
-    Line(absl::StrCat(std::string(kLabelWidth, ' '), Painted(plot, colour_, style_.colour), "  ",
-                      Painted(legend, kDim, style_.colour)));
+  // One line, without its oldest panes where it would be too long: a plot cannot be broken.
+  template <typename Legend>
+  void Plot(std::span<const std::optional<double>> values, Legend legend) {
+    const auto columns = [&] {
+      return 2 + kLabelWidth + values.size() + 2 + CodePoints(legend(values));
+    };
+    while (!values.empty() && columns() > width_) values = values.subspan(1);
+    if (values.empty()) return;
+    Line(absl::StrCat(std::string(kLabelWidth, ' '),
+                      Painted(Sparkline(values), colour_, style_.colour), "  ",
+                      Painted(legend(values), kDim, style_.colour)));
   }
 
   std::string Take() { return std::move(out_); }
@@ -212,13 +221,10 @@ void AddEvidence(const Incident& incident, const CardStyle& style, Card* card) {
     card->Field(i == 0 ? "Evidence" : "", text);
     const Evidence* plot = Find(signal, "panes");
     if (plot == nullptr) continue;
-    const std::vector<std::optional<double>> values = PlotOf(*plot);
-    double largest = 0;
-    for (const std::optional<double>& value : values)
-      largest = std::max(largest, value.value_or(0));
-    const DurationUs span = style.pane * static_cast<DurationUs>(values.size());
-    card->Plot(Sparkline(values),
-               absl::StrCat("0 to ", ValueText(signal, largest), ", last ", RoughDuration(span)));
+    card->Plot(PlotOf(*plot), [&](std::span<const std::optional<double>> values) {
+      return absl::StrCat("0 to ", ValueText(signal, Largest(values)), ", last ",
+                          RoughDuration(style.pane * static_cast<DurationUs>(values.size())));
+    });
   }
   if (shown < signals.size()) {
     card->Field("", absl::StrCat("and ", signals.size() - shown, " more signals"), kDim);
@@ -271,7 +277,10 @@ std::string RenderCard(const Incident& incident, const CardStyle& style) {
   AddEvidence(incident, style, &card);
   card.Blank();
   AddSuspects(incident, &card);
-  if (incident.state != IncidentState::kResolved) AddNextSteps(incident, &card);
+  if (incident.state != IncidentState::kResolved) {
+    card.Blank();
+    AddNextSteps(incident, &card);
+  }
   card.Edge("┗", "");
   return card.Take();
 }
@@ -283,8 +292,7 @@ bool WantsColour(int file_descriptor) {
 std::string Sparkline(std::span<const std::optional<double>> values) {
   constexpr std::string_view kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   constexpr int kSteps = 8;
-  double largest = 0;
-  for (const std::optional<double>& value : values) largest = std::max(largest, value.value_or(0));
+  const double largest = Largest(values);
   std::string line;
   for (const std::optional<double>& value : values) {
     if (!value) {

@@ -2,10 +2,11 @@
 //
 //   std::fputs(RenderCard(incident, {.colour = WantsColour(STDOUT_FILENO)}).c_str(), stdout);
 //
-//   ┏━ SEVERITY 1 ━━ INC-2026-001 ━━ open
-//   ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ ┃ Requests fail across the service:
-//   error rate of service=api is 71.3 % (above 50 % over 1m) ┃ ┃ Since      2026-03-10 21:04:30
-//   UTC, detected at 21:04:50 (20 s later) ┃ Users      2,104 of 15,012 affected (14 %) …
+//   ┏━ SEVERITY 1 ━━ INC-2026-001 ━━ open ━━━━━━━━━━━━━━━━━━━━━━━━━
+//   ┃ Requests fail across the service: error rate of service=api …
+//   ┃
+//   ┃ Since      2026-03-10 21:04:30 UTC, detected at 21:04:50 …
+//   ┃ Users      2,104 of 15,012 affected (14 %)
 //
 // Every text that may come from an event is put on one line without control characters, so that no
 // log line can paint on the terminal of whoever is on call. A line has at most `width` code points.

@@ -50,8 +50,8 @@ struct Stretch {
   double seconds;
 };
 constexpr Stretch kPace[] = {
-    {story::At(20, 58), 4}, {story::At(21, 4), 5},  {story::At(21, 8), 9}, {story::At(21, 19), 5},
-    {story::At(21, 22), 4}, {story::At(21, 28), 4}, {story::kEnd, 1},
+    {story::At(20, 58), 3}, {story::At(21, 4), 4},  {story::At(21, 8), 8}, {story::At(21, 19), 4},
+    {story::At(21, 22), 3}, {story::At(21, 28), 3}, {story::kEnd, 1},
 };
 
 TimeUs PositionAt(double seconds) {
@@ -77,6 +77,7 @@ inputs:
                       R"(], group: tocsin-demo, start: earliest}
     format: json
 topology:
+  "*": null  # known here, so nothing has to be assumed
   api: [rupaya-db]
   payments: [rupaya-db, card-gateway]
   notifications: [rupaya-cache]
@@ -207,7 +208,8 @@ void Demo::Intro(const std::string& brokers) {
       "    Kafka       %s, in this process; 2 topics with %d partitions each\n"
       "    PagerDuty   %s, a stand-in in this process\n"
       "    runbook     the built-in profile @rupaya\n"
-      "    story       %s, %s to %s UTC, in about half a minute\n\n",
+      "    story       %s, %s to %s UTC, in about half a minute;\n"
+      "                each line shows the minute up to its time\n\n",
       brokers, kStoryPartitions, pagerduty_.url(), FormatTime(story::kDay).substr(0, 10),
       FormatClock(story::kStart).substr(0, 5), FormatClock(story::kEnd).substr(0, 5)));
 }
@@ -277,10 +279,16 @@ void Demo::Show() {
 }
 
 void Demo::ShowTraffic(TimeUs until) {
-  while (std::optional<TrafficRow> row = meter_.Take(until)) screen_.Row(*row);
-  while (!notes_.empty() && notes_.front().first <= until) {
-    screen_.Note(notes_.front().first, notes_.front().second);
-    notes_.erase(notes_.begin());
+  for (;;) {
+    const TimeUs noted = notes_.empty() ? story::kEnd : notes_.front().first;
+    if (std::optional<TrafficRow> row = meter_.Take(std::min(until, noted))) {
+      screen_.Row(*row);
+    } else if (noted <= until && !notes_.empty()) {
+      screen_.Note(noted, notes_.front().second);
+      notes_.erase(notes_.begin());
+    } else {
+      return;
+    }
   }
 }
 

@@ -41,9 +41,9 @@ constexpr double kLatencySpread = 0.5;
 constexpr double kTimeoutMs = 5'000;
 // Failures on a good day.
 constexpr double kUsualFailures = 0.002;
-constexpr double kFailuresAtFullPool = 0.72;
+constexpr double kFailuresAtFullPool = 0.80;
 // Gives about 250 failed ones between the first and the last failure.
-constexpr double kTransactionsPerSecond = 0.375;
+constexpr double kTransactionsPerSecond = 0.345;
 constexpr DurationUs kMetricInterval = 10 * kSecondUs;
 
 constexpr std::array<std::string_view, 3> kUserAgents = {
@@ -62,7 +62,7 @@ void Begin(std::string_view type, TimeUs time, std::string_view service, JsonWri
   if (!service.empty()) json->Key("service").String(service);
 }
 
-std::string UserName(int user) { return "user-" + std::to_string(100'000 + user); }
+std::string UserName(int user) { return "customer-" + std::to_string(10'000 + user); }
 
 // One address a user, from the range that mobile networks share.
 std::string UserAddress(int user) {
@@ -136,7 +136,7 @@ double PoolInUse(TimeUs time) {
 
 double FailureShare(TimeUs time) {
   if (time < kFirstFailure || time >= kLastFailure) return 0;
-  if (time < kPoolFull) return Between(0.05, 0.40, time, kFirstFailure, kPoolFull);
+  if (time < kPoolFull) return Between(0.10, 0.50, time, kFirstFailure, kPoolFull);
   if (time < kRollbackStart) return kFailuresAtFullPool;
   if (time < kRollbackEnd) {
     return Between(kFailuresAtFullPool, 0.40, time, kRollbackStart, kRollbackEnd);

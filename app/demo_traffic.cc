@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "app/card.h"
 
@@ -13,15 +14,15 @@ namespace {
 
 constexpr int kBarWidth = 16;
 
-// `share` of a bar, in eighths of a character, filled up with spaces.
-std::string Bar(double share) {
+// `share` of a bar, in eighths of a character, in the colour of `alert`, filled up with spaces.
+std::string Bar(double share, std::string_view alert, bool colour) {
   constexpr std::string_view kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const int eighths = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarWidth * 8 + 0.5);
   std::string bar;
   for (int i = 0; i < eighths / 8; ++i) bar += "█";
   bar += kEighths[eighths % 8];
   const int used = eighths / 8 + (eighths % 8 > 0 ? 1 : 0);
-  return bar.append(static_cast<std::size_t>(kBarWidth - used), ' ');
+  return Painted(bar, alert, colour).append(static_cast<std::size_t>(kBarWidth - used), ' ');
 }
 
 // The colour of trouble: none below `warn`, then yellow, then red.
@@ -68,12 +69,14 @@ TrafficRow TrafficMeter::RowOf(Minute minute) {
 
 std::string RowText(const TrafficRow& row, bool colour) {
   const double in_use = row.connections / story::kPoolLimit;
-  return absl::StrFormat(
-      "  %s  %3.0f/s  failing %5.1f %% %s p95 %5s ms   db pool %3.0f %s",
-      FormatClock(row.start).substr(0, 5), row.requests_per_second, row.failed_share * 100,
-      Painted(Bar(row.failed_share), Alert(row.failed_share, 0.01, 0.05), colour),
-      GroupedNumber(std::llround(row.p95_ms)), row.connections,
-      Painted(Bar(in_use), Alert(in_use, 0.80, 0.95), colour));
+  std::string text =
+      absl::StrFormat("  %s  %3.0f requests/s  p95 %5s ms  db pool %3.0f %s failing %5.1f %% %s",
+                      FormatClock(row.start + kMinuteUs), row.requests_per_second,
+                      GroupedNumber(std::llround(row.p95_ms)), row.connections,
+                      Bar(in_use, Alert(in_use, 0.80, 0.95), colour), row.failed_share * 100,
+                      Bar(row.failed_share, Alert(row.failed_share, 0.01, 0.05), colour));
+  absl::StripTrailingAsciiWhitespace(&text);
+  return text;
 }
 
 bool WorthPrinting(const TrafficRow& row, const std::optional<TrafficRow>& printed) {

@@ -19,7 +19,6 @@ namespace tocsin {
 
 struct TrafficRow {
   TimeUs start = 0;
-  DurationUs length = kMinuteUs;
   double requests_per_second = 0;
   double failed_share = 0;
   double p95_ms = 0;
@@ -44,8 +43,8 @@ class TrafficMeter {
   std::deque<Minute> minutes_;
 };
 
-// "  21:05   79/s   72.4 % failing ██████████████         p95 5,132 ms   100 of 100 connections
-// ██████████".
+// "  21:05:00   79 requests/s  p95 5,132 ms  db pool  99 ███████████████▉ failing  10.2 % █▋": the
+// minute up to its time.
 std::string RowText(const TrafficRow& row, bool colour);
 
 // Whether a row is worth a line of its own after `printed`: something has changed, or five minutes

@@ -13,7 +13,7 @@ namespace {
 
 constexpr absl::Duration kPollWait = absl::Milliseconds(50);
 constexpr DurationUs kIdleCheckEvery = 200 * kMillisecondUs;
-constexpr DurationUs kPublishEvery = 100 * kMillisecondUs;
+constexpr DurationUs kPublishEvery = 20 * kMillisecondUs;
 // Commits only save re-reading after a restart, so once a second a partition is plenty.
 constexpr DurationUs kCommitEvery = kSecondUs;
 constexpr DurationUs kExcludeAfter = 30 * kSecondUs;

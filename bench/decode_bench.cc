@@ -1,7 +1,7 @@
 // How fast records become events, beside a bare simdjson loop that reads the same fields.
 //
-// `ratio` of the decoder's benchmarks is their time over the bare loop's, measured just before in the
-// same process.
+// `ratio` of the decoder's benchmarks is their time over the bare loop's, measured just before in
+// the same process.
 
 #include <benchmark/benchmark.h>
 
@@ -43,7 +43,8 @@ class CountingSink final : public EventSink {
  public:
   void OnEvent(const Event& event) override {
     ++events;
-    sum += event.time + event.status + event.duration + static_cast<int>(event.Get(Field::kUser).size());
+    sum += event.time + event.status + event.duration +
+           static_cast<int>(event.Get(Field::kUser).size());
   }
   void OnUndecodable(std::string_view, std::string_view) override { ++undecodable; }
   std::int64_t events = 0;
@@ -84,10 +85,10 @@ void Report(benchmark::State& state, const std::vector<std::string>& records, st
   std::size_t bytes = 0;
   for (const std::string& record : records) bytes += record.size();
   state.SetItemsProcessed(events);
-  state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * static_cast<std::int64_t>(state.iterations()));
-  state.counters["ns/event"] =
-      benchmark::Counter(static_cast<double>(events) / 1e9,
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.SetBytesProcessed(static_cast<std::int64_t>(bytes) *
+                          static_cast<std::int64_t>(state.iterations()));
+  state.counters["ns/event"] = benchmark::Counter(
+      static_cast<double>(events) / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 // Seconds of the bare loop per event of the flat form.

@@ -164,8 +164,8 @@ void Update(benchmark::State& state, const Traffic& traffic, bool incident) {
   Setup setup(traffic, incident, 64);
   for (auto _ : state) setup.Pane();
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(setup.size()));
-  state.counters["ns_per_update"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * static_cast<double>(setup.size()) / 1e9,
+  state.counters["time_per_update"] = benchmark::Counter(
+      static_cast<double>(state.iterations()) * static_cast<double>(setup.size()),
       benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["bytes_per_series"] = static_cast<double>(setup.bytes_per_series());
 }

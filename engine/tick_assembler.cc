@@ -168,7 +168,7 @@ bool TickAssembler::Finished() const {
     if (source.reported != kNoTime && next_tick_ != kNoTime && source.reported >= next_tick_) {
       return false;
     }
-    if (next_tick_ == kNoTime && source.first != 0) return false;
+    if (next_tick_ == kNoTime && source.reported != kNoTime && source.first != 0) return false;
   }
   return !sources_.empty();
 }

@@ -3,10 +3,11 @@
 //   auto decoder = NewDecoder(input_config, &errors);
 //   DecodeCounts counts = decoder->Decode(record, sink);
 //
-// One decoder a thread: it owns its buffers. Events are handed to the sink one by one and their views
-// live until that call returns. A record may hold several events; the good ones of a bad record are
-// still handed over. Never throws, never fails as a whole: what cannot be read is counted and shown to
-// the sink, which samples it. A new format is one file and one line in registry.cc.
+// One decoder a thread: it owns its buffers. Events are handed to the sink one by one and their
+// views live until that call returns. A record may hold several events; the good ones of a bad
+// record are still handed over. Never throws, never fails as a whole: what cannot be read is
+// counted and shown to the sink, which samples it. A new format is one file and one line in
+// registry.cc.
 #pragma once
 
 #include <cstdint>
@@ -26,21 +27,24 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void OnEvent(const Event& event) = 0;
-  // A line, array element, rest of an array, or whole record that is no event. `reason` is static text.
+  // A line, array element, rest of an array, or whole record that is no event. `reason` is static
+  // text.
   virtual void OnUndecodable(std::string_view bytes, std::string_view reason) = 0;
 };
 
 class Decoder {
  public:
   virtual ~Decoder() = default;
-  // `record_time` is the record's timestamp, for payloads without a time of their own; kNoTime if none.
+  // `record_time` is the record's timestamp, for payloads without a time of their own; kNoTime if
+  // none.
   virtual void Decode(std::string_view record, TimeUs record_time, EventSink* sink) = 0;
 };
 
 // nullptr when the format is unknown or the mapping is wrong; the errors say so.
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors);
 
-// How a file of this format falls into records: JSON is a sequence of values, text formats are lines.
+// How a file of this format falls into records: JSON is a sequence of values, text formats are
+// lines.
 Framing FramingOf(const std::string& format);
 
 // Names of all formats, sorted.

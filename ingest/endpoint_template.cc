@@ -10,7 +10,9 @@ constexpr std::string_view kId = ":id";
 constexpr std::size_t kHexDigitsMin = 16;
 
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+constexpr bool IsHex(char c) {
+  return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 bool IsUuid(std::string_view segment) {
   if (segment.size() != 36) return false;
@@ -63,7 +65,8 @@ std::string_view EndpointTemplate::Apply(std::string_view path) {
       Append(kId);
       copied = at;
     }
-    // Nothing past the limit is kept; ids only shrink by so much that twice of it is enough to look at.
+    // Nothing past the limit is kept; ids only shrink by so much that twice of it is enough to look
+    // at.
     if (end || at >= 64 * kBytesMax) break;
     begin = at + 1;
   }

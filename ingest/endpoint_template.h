@@ -4,9 +4,9 @@
 //   endpoint.Apply("/orders/42/items?page=2");      // "/orders/:id/items"
 //   endpoint.Apply("/health");                      // the argument itself: nothing to replace
 //
-// A segment becomes ":id" when it is all digits, a UUID, or at least 16 hexadecimal digits, one of them
-// decimal. Query string and fragment are cut, and what is longer than kBytesMax. Allocates nothing. The
-// result lives until the next call, or as long as the argument. Not thread-safe.
+// A segment becomes ":id" when it is all digits, a UUID, or at least 16 hexadecimal digits, one of
+// them decimal. Query string and fragment are cut, and what is longer than kBytesMax. Allocates
+// nothing. The result lives until the next call, or as long as the argument. Not thread-safe.
 #pragma once
 
 #include <array>

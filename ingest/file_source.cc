@@ -81,8 +81,8 @@ absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
     if (IsHidden(at->path())) {
       if (at->is_directory(gone)) at.disable_recursion_pending();
     } else if (at->is_regular_file(gone)) {
-      files.push_back({.path = at->path().string(),
-                       .name = at->path().lexically_relative(path).string()});
+      files.push_back(
+          {.path = at->path().string(), .name = at->path().lexically_relative(path).string()});
     }
   }
   if (error) return absl::UnavailableError(path + ": cannot be listed: " + error.message());

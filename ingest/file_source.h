@@ -6,10 +6,10 @@
 //   while (reader->Next(&line) == LineReader::Result::kLine) …   // line.offset, line.text
 //
 // A JSON file is "a sequence of JSON values, however laid out": with Framing::kJsonValues each
-// top-level value is a record (json_framer.h says how). Offsets are bytes of the decompressed text, so
-// that a position can be committed and sought again. A record longer than limits::kEventBytesMax is
-// handed over cut, with `oversized` set, and the rest skipped. Bounded memory: one buffer of twice that,
-// and what the decompression takes (text_stream.h). Not thread-safe.
+// top-level value is a record (json_framer.h says how). Offsets are bytes of the decompressed text,
+// so that a position can be committed and sought again. A record longer than limits::kEventBytesMax
+// is handed over cut, with `oversized` set, and the rest skipped. Bounded memory: one buffer of
+// twice that, and what the decompression takes (text_stream.h). Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct FileInput {
   std::string name;  // relative path: the source partition's name
 };
 
-// The regular files under a directory (recursively, hidden ones left out) in the order of their names,
-// or the file itself; "-" is stdin. Errors name the path.
+// The regular files under a directory (recursively, hidden ones left out) in the order of their
+// names, or the file itself; "-" is stdin. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 
 enum class Framing : std::uint8_t { kLines, kJsonValues };
@@ -44,9 +44,9 @@ class LineReader {
   enum class Result : std::uint8_t { kLine, kEnd, kError };
 
   virtual ~LineReader() = default;
-  // kEnd may be followed by kLine later when the file has grown (plain files). An incomplete last line
-  // is handed over only if `complete_at_end` was set on opening. After kError: see status(). The views
-  // live until the next call.
+  // kEnd may be followed by kLine later when the file has grown (plain files). An incomplete last
+  // line is handed over only if `complete_at_end` was set on opening. After kError: see status().
+  // The views live until the next call.
   virtual Result Next(Line* line) = 0;
   virtual absl::Status status() const = 0;
   // Compressed bytes read and file size, for progress; size 0 when unknown.

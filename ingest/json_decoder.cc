@@ -127,10 +127,10 @@ void JsonDecoder::DecodeArray(std::string_view text) {
     DecodeElements(text, 1, /*skip_first=*/false);
     return;
   }
-  // At full speed up to the first fault, which may be anywhere in the text (UTF-8 is checked for all
-  // of it at once); from there on element by element.
-  const JsonEventReader::ArrayEnd end = reader_.ReadArray(
-      text, record_time_, [this](const Event& event) { sink_->OnEvent(event); });
+  // At full speed up to the first fault, which may be anywhere in the text (UTF-8 is checked for
+  // all of it at once); from there on element by element.
+  const JsonEventReader::ArrayEnd end =
+      reader_.ReadArray(text, record_time_, [this](const Event& event) { sink_->OnEvent(event); });
   if (end.complete) return;
   DecodeElements(text, std::max<std::size_t>(end.element, 1), end.delivered);
 }

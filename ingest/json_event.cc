@@ -93,7 +93,9 @@ std::string_view KeyBytes(const od::raw_json_string& key, std::string_view token
   return {key.raw(), static_cast<std::size_t>(end - key.raw())};
 }
 
-DurationUs ToMicroseconds(double duration) { return static_cast<DurationUs>(std::floor(duration + 0.5)); }
+DurationUs ToMicroseconds(double duration) {
+  return static_cast<DurationUs>(std::floor(duration + 0.5));
+}
 
 }  // namespace
 

@@ -4,9 +4,10 @@
 //   std::string_view fault = reader.Read(text, record_time);
 //   if (fault.empty()) sink->OnEvent(reader.event());
 //
-// The fields of an object are walked once, in their own order, each key looked up in JsonFields; texts
-// without escapes are views into the input, the others into the parser's buffer. After the buffers have
-// grown to the largest event nothing is allocated. Faults are static texts. Not thread-safe.
+// The fields of an object are walked once, in their own order, each key looked up in JsonFields;
+// texts without escapes are views into the input, the others into the parser's buffer. After the
+// buffers have grown to the largest event nothing is allocated. Faults are static texts. Not
+// thread-safe.
 #pragma once
 
 #include <array>

@@ -104,9 +104,10 @@ constexpr Alias kAliases[] = {
 static_assert(std::size(kAliases) < 254);
 
 constexpr std::string_view kOtherNames[] = {
-    "time",        "type",   "outcome", "action", "state", "metric_type", "status",
-    "duration_ms", "event.duration", "weight", "value", "limit", "cvss",  "amount",
-    "count",       "sum",    "min",     "max",    "labels", "label"};
+    "time",        "type",   "outcome",     "action",         "state",
+    "metric_type", "status", "duration_ms", "event.duration", "weight",
+    "value",       "limit",  "cvss",        "amount",         "count",
+    "sum",         "min",    "max",         "labels",         "label"};
 static_assert(std::size(kOtherNames) == kJsonTargets - kFields);
 
 std::string_view ExpectedOf(JsonTarget target) {
@@ -269,8 +270,7 @@ const JsonEntry* JsonNode::Find(const char* key, std::size_t length) const {
   for (std::uint32_t at = HashOf(words, length) & mask_;; at = (at + 1) & mask_) {
     const Slot& slot = slots_[at];
     if (slot.length == 0) return nullptr;
-    if (slot.length != length || slot.words.first != words.first ||
-        slot.words.last != words.last) {
+    if (slot.length != length || slot.words.first != words.first || slot.words.last != words.last) {
       continue;
     }
     if (length <= 16 || std::memcmp(keys_[slot.key].data(), key, length) == 0) return &slot.entry;
@@ -314,9 +314,8 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
       mapped[static_cast<std::size_t>(JsonTarget::kDurationMs)];
   for (std::size_t i = 0; i < std::size(kAliases); ++i) {
     if (mapped[static_cast<std::size_t>(kAliases[i].target)]) continue;
-    AddPath(kAliases[i].path,
-            {.target = kAliases[i].target,
-             .rank = static_cast<std::uint8_t>(std::size(kAliases) - i)});
+    AddPath(kAliases[i].path, {.target = kAliases[i].target,
+                               .rank = static_cast<std::uint8_t>(std::size(kAliases) - i)});
   }
   for (JsonNode& node : nodes_) node.BuildTable();
 }

@@ -4,8 +4,8 @@
 //   const JsonEntry* entry = fields.root().Find(key, length);   // nullptr: nobody reads this key
 //   for (int a = entry->action; a >= 0; a = fields.action(a).next) …
 //
-// A path is understood nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed; an object is
-// entered only where some path goes on inside it. Immutable after construction, hence shareable.
+// A path is understood nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed; an object
+// is entered only where some path goes on inside it. Immutable after construction, hence shareable.
 #pragma once
 
 #include <cstddef>
@@ -100,7 +100,8 @@ class JsonNode {
 
 class JsonFields {
  public:
-  // Canonical names and aliases; a mapped target is read from its mapping only. Errors go to `errors`.
+  // Canonical names and aliases; a mapped target is read from its mapping only. Errors go to
+  // `errors`.
   JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors);
   JsonFields(const JsonFields&) = delete;
   JsonFields& operator=(const JsonFields&) = delete;
@@ -125,8 +126,8 @@ class JsonFields {
   std::vector<JsonNode> nodes_;
   std::vector<std::string> node_prefixes_;  // parallel to nodes_
   std::vector<JsonAction> actions_;
-  std::vector<std::string> action_paths_;   // parallel to actions_
-  std::deque<std::string> strings_;  // a deque, because views of its elements must stay valid
+  std::vector<std::string> action_paths_;  // parallel to actions_
+  std::deque<std::string> strings_;        // a deque, because views of its elements must stay valid
   std::vector<std::string_view> label_names_;
   std::vector<LabelView> constant_labels_;
   Event base_;

@@ -47,9 +47,9 @@ class JsonValueReader final : public LineReader {
   bool in_array_ = false;  // of an array whose elements are the records
   // Of the value that the window begins with:
   JsonScanner scanner_{JsonScanner::Layout::kStrict};
-  std::size_t scanned_ = 0;      // bytes of the window looked at
-  std::size_t line_begin_ = 0;   // behind the last line feed among them
-  bool is_line_ = false;         // it ends with its line: it is no value, or broken
+  std::size_t scanned_ = 0;     // bytes of the window looked at
+  std::size_t line_begin_ = 0;  // behind the last line feed among them
+  bool is_line_ = false;        // it ends with its line: it is no value, or broken
 };
 
 LineReader::Result JsonValueReader::Next(Line* line) {

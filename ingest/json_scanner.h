@@ -5,8 +5,8 @@
 //   if (scanner.state() == JsonScanner::State::kComplete) …  // text.substr(0, used) is the value
 //
 // For what must survive broken JSON: splitting an array around a bad element, values of a file that
-// does not fit in memory, the depth of a value that nobody reads. It may be fed in pieces of any size.
-// The first byte must open an object or array. Constant memory. Not thread-safe.
+// does not fit in memory, the depth of a value that nobody reads. It may be fed in pieces of any
+// size. The first byte must open an object or array. Constant memory. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,9 @@ class JsonScanner {
   std::size_t SkipString(std::string_view text, std::size_t at);
   bool Open(char bracket);
   bool Close(char bracket);
-  bool InObject() const { return depth_ > 0 && depth_ <= 64 && ((objects_ >> (depth_ - 1)) & 1) != 0; }
+  bool InObject() const {
+    return depth_ > 0 && depth_ <= 64 && ((objects_ >> (depth_ - 1)) & 1) != 0;
+  }
 
   Layout layout_;
   State state_ = State::kOpen;

@@ -30,9 +30,8 @@ using KafkaAdminOptions =
     std::unique_ptr<rd_kafka_AdminOptions_t, KafkaDeleter<rd_kafka_AdminOptions_destroy>>;
 using KafkaConfigResource =
     std::unique_ptr<rd_kafka_ConfigResource_t, KafkaDeleter<rd_kafka_ConfigResource_destroy>>;
-using KafkaPartitionList =
-    std::unique_ptr<rd_kafka_topic_partition_list_t,
-                    KafkaDeleter<rd_kafka_topic_partition_list_destroy>>;
+using KafkaPartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t,
+                                           KafkaDeleter<rd_kafka_topic_partition_list_destroy>>;
 
 inline KafkaPartitionList NewPartitionList(int capacity) {
   return KafkaPartitionList(rd_kafka_topic_partition_list_new(capacity));

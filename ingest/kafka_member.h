@@ -1,7 +1,7 @@
 // The inside of KafkaSource: a consumer-group member and what it knows of its partitions.
 //
-// Everything runs on the thread that calls Poll; librdkafka's own threads only fill its queues (logs
-// are dropped, errors, rebalances and commit results are served from Poll).
+// Everything runs on the thread that calls Poll; librdkafka's own threads only fill its queues
+// (logs are dropped, errors, rebalances and commit results are served from Poll).
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,8 @@ class KafkaSource::Impl {
  private:
   // A batch that cannot be read stalls its partition: the broker answers any offset inside it with
   // the whole batch, and its length is not known. So the first offset that can be read is searched,
-  // doubling the step, then halving the interval; records seen on the way are dropped and read again.
+  // doubling the step, then halving the interval; records seen on the way are dropped and read
+  // again.
   struct BrokenBatch {
     std::int64_t from = 0;   // first offset lost
     std::int64_t bad = 0;    // the highest known to be inside the batch
@@ -55,7 +56,7 @@ class KafkaSource::Impl {
     KafkaPartition partition;
     const rd_kafka_topic_t* topic = nullptr;  // once a message has shown it
     std::int64_t next_offset = 0;             // records below were delivered or are not wanted
-    std::int64_t error_offset = -1;  // of the last broken batch, until a record comes
+    std::int64_t error_offset = -1;           // of the last broken batch, until a record comes
     std::string error_reason;
     std::optional<BrokenBatch> broken;
     std::uint64_t sought_in_batch = 0;  // the rest of that batch stems from before the seek
@@ -106,10 +107,10 @@ class KafkaSource::Impl {
   std::vector<rd_kafka_message_t*> batch_;
   std::uint64_t batch_number_ = 0;
   bool started_ = false;
-  bool rejoin_ = false;     // an assignment failed; ask for a new one
-  bool taking_many_ = false;            // inside the call that takes a batch from the queue …
-  bool revoked_while_taking_ = false;   // … which has served a revocation
-  std::string last_error_;  // while starting, for the message
+  bool rejoin_ = false;                // an assignment failed; ask for a new one
+  bool taking_many_ = false;           // inside the call that takes a batch from the queue …
+  bool revoked_while_taking_ = false;  // … which has served a revocation
+  std::string last_error_;             // while starting, for the message
 };
 
 }  // namespace tocsin

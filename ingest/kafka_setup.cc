@@ -76,8 +76,7 @@ absl::Status KafkaSource::Impl::CreateHandle() {
   if (group.empty()) return absl::InvalidArgumentError("a Kafka input needs a group");
   TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "group.id", group.c_str()));
   if (!options_.instance_id.empty()) {
-    TOCSIN_RETURN_IF_ERROR(
-        Set(conf.get(), "group.instance.id", options_.instance_id.c_str()));
+    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "group.instance.id", options_.instance_id.c_str()));
   }
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_log_cb(conf.get(), IgnoreLog);
@@ -115,8 +114,7 @@ absl::Status KafkaSource::Impl::Start(absl::Duration timeout) {
 absl::Status KafkaSource::Impl::NoAnswer(absl::Duration timeout) {
   rd_kafka_poll(handle_.get(), 0);  // Serves the errors that came in meanwhile.
   std::string message = "no broker answered at " + options_.brokers + " within " +
-                        absl::FormatDuration(timeout) +
-                        ": is Kafka running and the address right?";
+                        absl::FormatDuration(timeout) + ": is Kafka running and the address right?";
   if (!last_error_.empty()) message += " (" + last_error_ + ")";
   return absl::UnavailableError(message);
 }
@@ -162,8 +160,8 @@ absl::Status KafkaSource::Impl::ListPartitions(const std::string& topic, absl::T
         return absl::NotFoundError("there is no topic \"" + topic + "\" at " + options_.brokers +
                                    ": create it, or correct `topics:`");
       }
-      return absl::FailedPreconditionError("topic \"" + topic + "\" at " + options_.brokers +
-                                           ": " + rd_kafka_err2str(found.err));
+      return absl::FailedPreconditionError("topic \"" + topic + "\" at " + options_.brokers + ": " +
+                                           rd_kafka_err2str(found.err));
     }
     absl::SleepFor(absl::Milliseconds(100));  // A new topic gets its leaders in a moment.
   }

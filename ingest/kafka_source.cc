@@ -11,8 +11,8 @@
 namespace tocsin {
 namespace {
 
-// Messages taken from the queue at a time: enough to spread the cost of its lock, few enough to keep
-// rebalances and pauses prompt.
+// Messages taken from the queue at a time: enough to spread the cost of its lock, few enough to
+// keep rebalances and pauses prompt.
 constexpr std::size_t kBatchMessages = 4'096;
 constexpr int kSeekTimeoutMs = 5'000;
 
@@ -46,8 +46,8 @@ std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
     }
   }
   batch_.resize(kBatchMessages);
-  // Asking for many with a timeout would wait for all of them: first what is there, and only if that
-  // is nothing, wait for one.
+  // Asking for many with a timeout would wait for all of them: first what is there, and only if
+  // that is nothing, wait for one.
   taking_many_ = true;
   ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), kBatchMessages);
   taking_many_ = revoked_while_taking_ = false;
@@ -202,11 +202,12 @@ void KafkaSource::Impl::ContinueSearch(Assigned* assigned) {
 void KafkaSource::Impl::ResetOffset(Assigned* assigned) {
   std::int64_t low = 0;
   std::int64_t high = 0;
-  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-      handle_.get(), assigned->partition.topic.c_str(), assigned->partition.partition, &low, &high,
-      kSeekTimeoutMs);
+  const rd_kafka_resp_err_t error =
+      rd_kafka_query_watermark_offsets(handle_.get(), assigned->partition.topic.c_str(),
+                                       assigned->partition.partition, &low, &high, kSeekTimeoutMs);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    // Without an answer: wherever the log begins. What was lost is then only known from the records.
+    // Without an answer: wherever the log begins. What was lost is then only known from the
+    // records.
     callbacks_->OnError(assigned->partition.ToString() + ": " + rd_kafka_err2str(error));
     assigned->next_offset = 0;
     Seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
@@ -226,8 +227,8 @@ void KafkaSource::Impl::Seek(Assigned* assigned, std::int64_t offset) {
       ->offset = offset;
   const KafkaError error(rd_kafka_seek_partitions(handle_.get(), list.get(), kSeekTimeoutMs));
   if (error) {
-    callbacks_->OnError(assigned->partition.ToString() + ": seeking failed: " +
-                        rd_kafka_error_string(error.get()));
+    callbacks_->OnError(assigned->partition.ToString() +
+                        ": seeking failed: " + rd_kafka_error_string(error.get()));
   }
 }
 
@@ -248,8 +249,8 @@ absl::Status KafkaSource::Impl::Commit(const KafkaPartition& partition, const Ka
     return absl::FailedPreconditionError("this Kafka source commits nothing");
   }
   const KafkaPartitionList list = NewPartitionList(1);
-  rd_kafka_topic_partition_t* const element = rd_kafka_topic_partition_list_add(
-      list.get(), partition.topic.c_str(), partition.partition);
+  rd_kafka_topic_partition_t* const element =
+      rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
   element->offset = commit.offset;
   if (!commit.metadata.empty()) {
     // The list frees it with the library's own allocator.
@@ -279,8 +280,8 @@ absl::StatusOr<std::int64_t> KafkaSource::Impl::OffsetAt(const KafkaPartition& p
                                                          TimeUs time, absl::Duration timeout) {
   if (!handle_) return absl::FailedPreconditionError("the Kafka source does not run");
   const KafkaPartitionList list = NewPartitionList(1);
-  rd_kafka_topic_partition_t* const element = rd_kafka_topic_partition_list_add(
-      list.get(), partition.topic.c_str(), partition.partition);
+  rd_kafka_topic_partition_t* const element =
+      rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
   element->offset = CeilTo(time, kMillisecondUs) / kMillisecondUs;  // asked in this field, in ms
   rd_kafka_resp_err_t error =
       rd_kafka_offsets_for_times(handle_.get(), list.get(), Milliseconds(timeout));

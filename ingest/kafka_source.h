@@ -48,8 +48,8 @@ struct KafkaCommit {
 class KafkaCallbacks {
  public:
   virtual ~KafkaCallbacks() = default;
-  // A partition became ours. `committed` is the group's commit, if there is one. Answers the offset to
-  // start from, or nullopt to start where Options::start says.
+  // A partition became ours. `committed` is the group's commit, if there is one. Answers the offset
+  // to start from, or nullopt to start where Options::start says.
   virtual std::optional<std::int64_t> OnAssigned(const KafkaPartition& partition,
                                                  const std::optional<KafkaCommit>& committed) = 0;
   // About to be taken away (synchronous: commit now).
@@ -70,7 +70,7 @@ class KafkaSource {
     std::string brokers;
     std::vector<std::string> topics;
     std::string group;
-    std::string instance_id;    // group.instance.id; empty: dynamic membership
+    std::string instance_id;  // group.instance.id; empty: dynamic membership
     bool start_earliest = false;
     // Without a group: assign all partitions of the topics (replay, offsets never committed).
     bool assign_all = false;

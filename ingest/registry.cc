@@ -1,4 +1,5 @@
-// All formats. An explicit table, because the linker drops what registers itself from a static library.
+// All formats. An explicit table, because the linker drops what registers itself from a static
+// library.
 
 #include <array>
 #include <memory>
@@ -17,7 +18,8 @@ struct Format {
   std::unique_ptr<Decoder> (*create)(const InputConfig& input, ErrorList* errors);
 };
 
-constexpr std::array kFormats = {  // sorted by name
+constexpr std::array kFormats = {
+    // sorted by name
     Format{"json", NewJsonDecoder},
 };
 

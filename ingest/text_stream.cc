@@ -69,7 +69,8 @@ class RawFile {
     std::string head;
     while (head.size() < size) {
       std::array<char, 16> bytes;
-      const std::ptrdiff_t count = Read(bytes.data(), std::min(bytes.size(), size - head.size()), &status);
+      const std::ptrdiff_t count =
+          Read(bytes.data(), std::min(bytes.size(), size - head.size()), &status);
       if (count < 0) return status;
       if (count == 0) break;
       head.append(bytes.data(), static_cast<std::size_t>(count));
@@ -110,9 +111,9 @@ class PlainStream final : public TextStream {
     if (count == 0) {
       bytes_total_ = file_.Size();
       if (bytes_total_ != 0 && bytes_total_ < bytes_read_) {
-        status_ = absl::DataLossError(file_.path() + ": was cut to " +
-                                      std::to_string(bytes_total_) + " bytes after " +
-                                      std::to_string(bytes_read_) + " were read");
+        status_ =
+            absl::DataLossError(file_.path() + ": was cut to " + std::to_string(bytes_total_) +
+                                " bytes after " + std::to_string(bytes_read_) + " were read");
       }
     }
     return static_cast<std::size_t>(count);
@@ -160,7 +161,8 @@ class CompressedStream : public TextStream {
   }
 
  protected:
-  // Decodes from [begin_, end_) and moves begin_; returns the bytes produced. Sets inside_ or status_.
+  // Decodes from [begin_, end_) and moves begin_; returns the bytes produced. Sets inside_ or
+  // status_.
   virtual std::size_t Step(char* buffer, std::size_t size) = 0;
 
   std::string Place() const {
@@ -247,8 +249,8 @@ class ZstdStream final : public CompressedStream {
     const std::size_t result = ZSTD_decompressStream(context_.get(), &out, &in);
     Consume(in.pos);
     if (ZSTD_isError(result)) {
-      status_ = absl::DataLossError(Place() + "the zstd archive is damaged: " +
-                                    ZSTD_getErrorName(result));
+      status_ = absl::DataLossError(Place() +
+                                    "the zstd archive is damaged: " + ZSTD_getErrorName(result));
     } else {
       inside_ = result != 0;
     }
@@ -264,12 +266,12 @@ absl::Status TextStream::SkipTo(std::uint64_t offset) {
   std::vector<char> scratch(64 << 10);
   for (std::uint64_t at = 0; at < offset;) {
     const std::size_t count =
-        Read(scratch.data(), static_cast<std::size_t>(
-                                 std::min<std::uint64_t>(scratch.size(), offset - at)));
+        Read(scratch.data(),
+             static_cast<std::size_t>(std::min<std::uint64_t>(scratch.size(), offset - at)));
     if (count == 0) {
       if (!status_.ok()) return status_;
-      return absl::OutOfRangeError("offset " + std::to_string(offset) +
-                                   " is beyond the end at " + std::to_string(at));
+      return absl::OutOfRangeError("offset " + std::to_string(offset) + " is beyond the end at " +
+                                   std::to_string(at));
     }
     at += count;
   }

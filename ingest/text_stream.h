@@ -23,7 +23,8 @@ class TextStream {
  public:
   virtual ~TextStream() = default;
 
-  // Bytes read, at most `size`; 0 at the end (more may follow when a plain file grows) or on an error.
+  // Bytes read, at most `size`; 0 at the end (more may follow when a plain file grows) or on an
+  // error.
   virtual std::size_t Read(char* buffer, std::size_t size) = 0;
   // Moves to a byte of the text. Plain files seek, others read up to there.
   virtual absl::Status SkipTo(std::uint64_t offset);

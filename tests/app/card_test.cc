@@ -92,6 +92,7 @@ TEST(CardTest, ShowsWhatTheEngineerNeeds) {
 ┃
 ┃ Suspects   deploy api v1.2.0 at 21:00:00: deployed 4 min before the onset
 ┃            dependency rupaya-db: fires itself
+┃
 ┃ Do         1. Roll back api to v1.1.9
 ┃            2. List the sessions of the database by state and age, and end
 ┃            those idle in a transaction, oldest first
@@ -125,6 +126,9 @@ TEST(CardTest, WithoutNumbersSaysSo) {
 TEST(CardTest, EveryLineFitsAndColourIsNotCounted) {
   Incident incident = PoolIncident();
   incident.title = std::string(500, 'x') + " and a tail";
+  std::string panes = "[0";
+  for (int i = 0; i < 80; ++i) panes += ",12345.6";
+  incident.signals[0].evidence = {{"panes", "p95_ms", panes + "]"}};
   for (const int width : {40, 72, 100}) {
     std::istringstream lines(RenderCard(incident, {.width = width}));
     for (std::string line; std::getline(lines, line);) {

@@ -62,8 +62,8 @@ struct Log {
   }
 };
 
-// Events out of order, late, ahead and far ahead; facts, on time and late; for producers also records
-// with wrong times, alone or in threes.
+// Events out of order, late, ahead and far ahead; facts, on time and late; for producers also
+// records with wrong times, alone or in threes.
 Log RandomLog(Stamp stamp, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto one_in = [&](std::uint64_t n) { return random() % n == 0; };
@@ -82,8 +82,9 @@ Log RandomLog(Stamp stamp, std::uint64_t seed) {
       const bool deploy = one_in(6);
       text += "t=" + std::to_string(time) + " service=s" + std::to_string(random() % 3) +
               " user=u" + std::to_string(random() % 9) + " value=" + std::to_string(random() % 50) +
-              (deploy ? " type=deploy id=d" + std::to_string(random() % 40)
-                      : one_in(2) ? " type=request" : " type=metric") +
+              (deploy      ? " type=deploy id=d" + std::to_string(random() % 40)
+               : one_in(2) ? " type=request"
+                           : " type=metric") +
               '\n';
     }
     LogRecord record{offset, kNoTime, text};
@@ -117,7 +118,7 @@ struct Undisturbed {
   SourceCounters counters;
 };
 
-Undisturbed Run(const Log& log) {
+Undisturbed RunWhole(const Log& log) {
   Undisturbed run;
   const std::unique_ptr<SourcePartition> partition = NewPartition();
   Sent sent;
@@ -157,7 +158,7 @@ TEST(SourceRestart, SendsTheSameBytesFromEveryRecordOn) {
   for (const Stamp stamp : {Stamp::kAppend, Stamp::kProducer, Stamp::kFile}) {
     for (std::uint64_t seed = 1; seed <= 25; ++seed) {
       const Log log = RandomLog(stamp, seed);
-      const Undisturbed run = Run(log);
+      const Undisturbed run = RunWhole(log);
       late += run.counters.late;
       quarantined += run.counters.quarantined;
       const Sent& all = run.sent.back();
@@ -180,7 +181,7 @@ TEST(SourceRestart, SendsTheSameBytesFromEveryRecordOn) {
 TEST(SourceRestart, ACommitOutlivesARestart) {
   for (const Stamp stamp : {Stamp::kAppend, Stamp::kProducer, Stamp::kFile}) {
     const Log log = RandomLog(stamp, 99);
-    const Undisturbed run = Run(log);
+    const Undisturbed run = RunWhole(log);
     for (const SourceCommit& commit : run.commits) {
       const std::unique_ptr<SourcePartition> partition = NewPartition();
       ASSERT_TRUE(partition->Restore(commit).ok());
@@ -249,14 +250,15 @@ TEST(SourceRestart, IdleClosesDoNotChangeWhatATickHolds) {
         commit = partition->Commit();
         started = true;
       } else if (action < 7) {
-        // Any tick that the log implies: no record before it can follow. Not while an instance that was
-        // restarted still reads what was read before.
+        // Any tick that the log implies: no record before it can follow. Not while an instance that
+        // was restarted still reads what was read before.
         if (log.records[next].offset < partition->next_offset()) continue;
         if (partition->last_tick() == kNoTime) continue;
         const DurationUs ahead = log.records[next].timestamp - partition->last_tick();
         if (ahead <= 0) continue;
-        partition->CloseIdle(partition->last_tick() +
-                             static_cast<DurationUs>(random() % static_cast<std::uint64_t>(ahead + 1)));
+        partition->CloseIdle(
+            partition->last_tick() +
+            static_cast<DurationUs>(random() % static_cast<std::uint64_t>(ahead + 1)));
       } else {
         partition->Feed(log.At(next++));
         if (random() % 2 == 0) AddTicks(partition->TakeBatches(), &ticks);
@@ -266,19 +268,20 @@ TEST(SourceRestart, IdleClosesDoNotChangeWhatATickHolds) {
     AddTicks(partition->TakeBatches(), &ticks);
     for (const auto& [tick, bytes] : expected) {
       ASSERT_EQ(ticks.contains(tick), true) << "seed " << seed;
-      ASSERT_EQ(ticks.at(tick), bytes) << "seed " << seed << ", tick " << (tick - kBase) / kSecondUs;
+      ASSERT_EQ(ticks.at(tick), bytes)
+          << "seed " << seed << ", tick " << (tick - kBase) / kSecondUs;
     }
   }
 }
 
 TEST(SourceRestart, DoesNotTakeWhatTheGuardDropped) {
-  // Alternately good and wrong: far more than can be remembered by offset. Those beyond the clock are
-  // recognised by that; only those that the clock has passed since need remembering.
+  // Alternately good and wrong: far more than can be remembered by offset. Those beyond the clock
+  // are recognised by that; only those that the clock has passed since need remembering.
   Log log{"dropped", Stamp::kProducer, {}};
   const auto add = [&](std::int64_t second) {
     const auto offset = static_cast<std::int64_t>(log.records.size());
-    log.records.push_back({offset, At(second),
-                           "t=" + std::to_string(second * 1'000) + " type=metric value=7"});
+    log.records.push_back(
+        {offset, At(second), "t=" + std::to_string(second * 1'000) + " type=metric value=7"});
   };
   add(0);
   for (std::int64_t i = 0; i < 300; ++i) {
@@ -291,7 +294,7 @@ TEST(SourceRestart, DoesNotTakeWhatTheGuardDropped) {
     add(91 + i);
   }
   for (std::int64_t second = 31; second < 140; ++second) add(second);
-  const Undisturbed run = Run(log);
+  const Undisturbed run = RunWhole(log);
   EXPECT_EQ(run.counters.quarantined, 340);
   for (std::size_t i = 0; i < run.commits.size(); ++i) {
     const auto already = static_cast<std::ptrdiff_t>(run.sent[i].size());

@@ -13,13 +13,11 @@
 namespace tocsin {
 namespace {
 
+using testing::At;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using testing::At;
 using testing::kBase;
 using Kind = ControlRecord::Kind;
-
-
 
 Plan MakePlan() {
   PlanOptions options;
@@ -40,7 +38,7 @@ struct BatchText {
   std::int64_t first = 0;  // second; 0: the same as `tick`, −1: the source's first
   std::int64_t tick = 0;
   std::int64_t count = 0;  // of one series
-  std::string fact;
+  std::string fact = {};
   bool last = false;
 };
 
@@ -140,13 +138,14 @@ std::vector<Case> Cases() {
         Record({"a", 40, 60, 1, "", true})},
        {"20=3", "30=4", "40", "50", "60=1"}},
       {"a source without records ends at once",
-       {ab, EncodeBatch({.source = "b", .tick = 0, .last = true, .tables = {}, .facts = {}},
-                        ThePlan())[0],
+       {ab,
+        EncodeBatch({.source = "b", .tick = 0, .last = true, .tables = {}, .facts = {}},
+                    ThePlan())[0],
         Record({"a", -1, 20, 3, "", true})},
        {"20=3"}},
       {"facts come in order of time",
-       {ab, Record({"b", -1, 20, 0, "y"}), Record({"a", -1, 20, 0, "z"}), Record({"a", 0, 30, 0, "x"}),
-        Record({"b", 0, 30})},
+       {ab, Record({"b", -1, 20, 0, "y"}), Record({"a", -1, 20, 0, "z"}),
+        Record({"a", 0, 30, 0, "x"}), Record({"b", 0, 30})},
        {"20 !y !z", "30 !x"}},
       {"an expected source joins later",
        {Expect({"a"}), Control(Kind::kExpect, 40, {"b"}), Record({"a", -1, 20, 1}),
@@ -158,8 +157,8 @@ std::vector<Case> Cases() {
        {"20=2", "30=1"}},
       {"excluded: partial ticks; back: whole ones",
        {ab, Record({"a", -1, 20, 1}), Record({"b", -1, 20, 1}), Record({"a", 30, 50, 1}),
-        Control(Kind::kExclude, 30, {"b"}), Control(Kind::kRejoin, 60, {"b"}), Record({"a", 0, 60, 2}),
-        Record({"b", 30, 60, 5})},
+        Control(Kind::kExclude, 30, {"b"}), Control(Kind::kRejoin, 60, {"b"}),
+        Record({"a", 0, 60, 2}), Record({"b", 30, 60, 5})},
        {"20=2", "30~", "40~", "50~=1", "60=7"}},
       {"excluded from a later tick on",
        {ab, Record({"a", -1, 20, 1}), Record({"b", -1, 20, 1}), Control(Kind::kExclude, 40, {"b"}),
@@ -174,8 +173,8 @@ std::vector<Case> Cases() {
        {"20~=1", "30~=1"}},
       {"too late for its tick: the counts are gone, facts ride on",
        {ab, Record({"a", -1, 20, 1}), Record({"b", -1, 20, 1}), Control(Kind::kExclude, 30, {"b"}),
-        Record({"a", 30, 40, 1}), Record({"b", 0, 30, 4, "alarm"}), Record({"b", 0, 40, 4, "other"}),
-        Record({"a", 0, 50, 1, "own"}), Record({"a", 0, 60, 1})},
+        Record({"a", 30, 40, 1}), Record({"b", 0, 30, 4, "alarm"}),
+        Record({"b", 0, 40, 4, "other"}), Record({"a", 0, 50, 1, "own"}), Record({"a", 0, 60, 1})},
        {"20=2", "30~", "40~=1", "50~=1 !alarm !other !own", "60~=1"}},
   };
 }
@@ -222,8 +221,8 @@ TEST(TickAssembler, DoesNotDependOnTheInterleavingOfSources) {
       const std::int64_t first = tick + 10;
       tick += 10 * static_cast<std::int64_t>(1 + random() % 4);
       const std::string fact = random() % 5 == 0 ? name + std::to_string(tick) : "";
-      by_source[s].push_back(Record({name, first, tick, static_cast<std::int64_t>(random() % 9), fact,
-                                     tick >= 300}));
+      by_source[s].push_back(
+          Record({name, first, tick, static_cast<std::int64_t>(random() % 9), fact, tick >= 300}));
     }
   }
   std::vector<std::string> expected;
@@ -254,7 +253,8 @@ TEST(TickAssembler, SaysWhatItWaitsFor) {
   TickAssembler assembler(&ThePlan());
   EXPECT_FALSE(assembler.Finished());
   EXPECT_EQ(assembler.next_tick(), kNoTime);
-  std::vector<std::string> ticks = Ticks({Expect({"a", "b", "c"}), Record({"b", -1, 20})}, &assembler);
+  std::vector<std::string> ticks =
+      Ticks({Expect({"a", "b", "c"}), Record({"b", -1, 20})}, &assembler);
   EXPECT_THAT(assembler.Missing(), ElementsAre("a", "c"));
   Ticks({Record({"a", -1, 20}), Record({"c", -1, 30}), Record({"a", 0, 30})}, &assembler);
   EXPECT_EQ(assembler.next_tick(), At(30));
@@ -284,7 +284,8 @@ TEST(TickAssembler, CountsDuplicatesAndGaps) {
 }
 
 // One batch of several chunks; the content differs by seed.
-std::vector<std::string> LargeBatch(const std::string& source, std::int64_t tick, std::uint64_t seed) {
+std::vector<std::string> LargeBatch(const std::string& source, std::int64_t tick,
+                                    std::uint64_t seed) {
   PaneBatch batch = Batch({source, tick == 20 ? -1 : 0, tick});
   PaneTable table(&ThePlan().aggregations()[0].layout);
   std::mt19937_64 random(seed);
@@ -304,7 +305,8 @@ TEST(TickAssembler, TheFirstCompleteContentWins) {
   const std::vector<std::string> good = LargeBatch("a", 20, 3), zombie = LargeBatch("a", 20, 5);
   const std::vector<std::string> next = LargeBatch("a", 30, 7);
   const auto rest = [](const std::vector<std::string>& chunks, std::size_t from) {
-    return std::vector<std::string>(chunks.begin() + static_cast<std::ptrdiff_t>(from), chunks.end());
+    return std::vector<std::string>(chunks.begin() + static_cast<std::ptrdiff_t>(from),
+                                    chunks.end());
   };
   const auto join = [](std::vector<std::vector<std::string>> parts) {
     std::vector<std::string> all = {Expect({"a"})};
@@ -321,9 +323,11 @@ TEST(TickAssembler, TheFirstCompleteContentWins) {
       {"the last is missing", join({{good[0], good[1]}}), {}},
       {"any order, repeated", join({{good[1], good[1], good[0]}, good}), {"20=3"}},
       {"a zombie that dies in the middle", join({{zombie[0]}, good, next}), {"20=3", "30=7"}},
-      {"a zombie that is complete later", join({{zombie[0]}, good, rest(zombie, 1), next}),
+      {"a zombie that is complete later",
+       join({{zombie[0]}, good, rest(zombie, 1), next}),
        {"20=3", "30=7"}},
-      {"and one that is complete first", join({{good[0]}, zombie, rest(good, 1), next}),
+      {"and one that is complete first",
+       join({{good[0]}, zombie, rest(good, 1), next}),
        {"20=5", "30=7"}},
   };
   for (const ChunkCase& c : cases) {
@@ -337,7 +341,8 @@ TEST(TickAssembler, TheFirstCompleteContentWins) {
       ByteReader in(out.view());
       after.Decode(&in);
       ASSERT_TRUE(in.Done()) << c.name;
-      for (const std::string& tick : Ticks({middle, c.records.end()}, &after)) ticks.push_back(tick);
+      for (const std::string& tick : Ticks({middle, c.records.end()}, &after))
+        ticks.push_back(tick);
       // The row of "series" is not the first; count it by its content.
       ASSERT_EQ(ticks.size(), c.ticks.size()) << c.name;
       EXPECT_EQ(ticks, c.ticks) << c.name;
@@ -387,7 +392,8 @@ TEST(TickAssembler, RefusesWhatItCannotRead) {
 
 TEST(TickAssembler, RefusesADamagedSnapshot) {
   TickAssembler assembler(&ThePlan());
-  Ticks({Expect({"a", "b"}), Record({"a", -1, 20, 3, "fact"}), LargeBatch("b", 20, 3)[0]}, &assembler);
+  Ticks({Expect({"a", "b"}), Record({"a", -1, 20, 3, "fact"}), LargeBatch("b", 20, 3)[0]},
+        &assembler);
   ByteWriter out;
   assembler.Encode(&out);
   for (std::size_t size = 0; size < 300; ++size) {
@@ -397,8 +403,6 @@ TEST(TickAssembler, RefusesADamagedSnapshot) {
     ASSERT_FALSE(in.ok()) << size;
   }
 }
-
-
 
 }  // namespace
 }  // namespace tocsin

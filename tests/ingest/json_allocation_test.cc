@@ -2,24 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "tests/ingest/allocation_counter.h"
 #include "tests/ingest/recording_sink.h"
-
-namespace {
-long allocations = 0;  // of this program, which has one thread
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const block = std::malloc(size)) return block;
-  std::abort();
-}
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace tocsin {
 namespace {
@@ -54,9 +41,9 @@ TEST(JsonAllocation, NonePerRecord) {
   decode_all();
   ASSERT_EQ(sink.events, 8);
   ASSERT_EQ(sink.undecodable, 5);
-  const long before = allocations;
+  const long before = Allocations();
   for (int i = 0; i < 100; ++i) decode_all();
-  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(Allocations() - before, 0);
 }
 
 }  // namespace

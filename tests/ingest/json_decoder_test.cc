@@ -115,8 +115,10 @@ TEST(JsonDecoder, OtherFields) {
       {R"("@timestamp":"2026-01-01T00:00:00.123+00:00")", time, 1767225600123e3},
       {R"("timestamp":1767225600123456789)", time, 1767225600123456.0},
       {R"("x":1)", time, 5e6},
-      {R"("type":"request")", [](const Event& e) { return double(e.type == EventType::kRequest); }, 1},
-      {R"("type":"deploy")", [](const Event& e) { return double(e.type == EventType::kDeploy); }, 1},
+      {R"("type":"request")", [](const Event& e) { return double(e.type == EventType::kRequest); },
+       1},
+      {R"("type":"deploy")", [](const Event& e) { return double(e.type == EventType::kDeploy); },
+       1},
       {R"("status":503)", status, 503},
       {R"("status":"404")", status, 404},
       {R"("status":200.0)", status, 200},
@@ -139,14 +141,16 @@ TEST(JsonDecoder, OtherFields) {
       {R"("type":"alarm","state":"ok")",
        [](const Event& e) { return double(e.state == AlarmState::kOk); }, 1},
       {R"("metric_type":"counter","value":-3)", [](const Event& e) { return *e.value; }, -3},
-      {R"("metric_type":"counter","max":9)", [](const Event& e) { return double(e.limit.has_value()); }, 0},
+      {R"("metric_type":"counter","max":9)",
+       [](const Event& e) { return double(e.limit.has_value()); }, 0},
       {R"("type":"metric","value":5,"max":9)", [](const Event& e) { return *e.limit; }, 9},
       {R"("type":"metric","limit":8,"max":9)", [](const Event& e) { return *e.limit; }, 8},
       {R"("metric_type":"histogram","count":4,"sum":10,"min":1,"max":3)",
        [](const Event& e) { return *e.count + *e.sum + *e.min + *e.max; }, 18},
       {R"("cvss":9.8)", [](const Event& e) { return *e.cvss; }, 9.8},
       {R"("amount":1e3)", [](const Event& e) { return *e.amount; }, 1000},
-      {R"("value":1152921504606846976)", [](const Event& e) { return *e.value; }, 1152921504606846976.0},
+      {R"("value":1152921504606846976)", [](const Event& e) { return *e.value; },
+       1152921504606846976.0},
       {R"("weight":100)", [](const Event& e) { return double(e.weight); }, 100},
       {R"("x":1)", [](const Event& e) { return double(e.weight); }, 1},
   };
@@ -160,11 +164,11 @@ TEST(JsonDecoder, OtherFields) {
 }
 
 TEST(JsonDecoder, Labels) {
-  const RecordingSink sink = DecodeJson(
-      R"({"labels":{"a":"x","n":1.5,"b":true,"gone":null,"e\n":"\t"},"status":200})");
+  const RecordingSink sink =
+      DecodeJson(R"({"labels":{"a":"x","n":1.5,"b":true,"gone":null,"e\n":"\t"},"status":200})");
   ASSERT_THAT(sink.events, SizeIs(1));
-  EXPECT_THAT(sink.events[0].labels, ElementsAre(Pair("a", "x"), Pair("b", "true"),
-                                                 Pair("e\n", "\t"), Pair("n", "1.5")));
+  EXPECT_THAT(sink.events[0].labels,
+              ElementsAre(Pair("a", "x"), Pair("b", "true"), Pair("e\n", "\t"), Pair("n", "1.5")));
   EXPECT_EQ(sink.events[0].event.status, 200);
 }
 

@@ -24,10 +24,14 @@ FieldMapping Constant(std::string target, std::string value) {
 
 TEST(JsonMapping, NestedFlatAndConstant) {
   const std::vector<FieldMapping> map = {
-      Path("time", "ts"),           Constant("type", "request"),
-      Path("endpoint", "http.path"), Path("status", "http.status"),
-      Path("duration_ms", "took"),   Path("labels.team", "meta.owner.team"),
-      Constant("labels.source", "edge"), Constant("env", "dev"),
+      Path("time", "ts"),
+      Constant("type", "request"),
+      Path("endpoint", "http.path"),
+      Path("status", "http.status"),
+      Path("duration_ms", "took"),
+      Path("labels.team", "meta.owner.team"),
+      Constant("labels.source", "edge"),
+      Constant("env", "dev"),
   };
   for (const std::string json :
        {R"({"ts":1767225600,"http":{"path":"/a/1","status":"500"},"took":2,
@@ -47,24 +51,24 @@ TEST(JsonMapping, NestedFlatAndConstant) {
     EXPECT_EQ(event.event.status, 500);
     EXPECT_EQ(event.event.duration, 2000);
     EXPECT_EQ(event.Get(Field::kEnv), "dev");
-    EXPECT_THAT(event.labels, ElementsAre(Pair("source", "edge"), Pair("team", "x"), Pair("y", "z")));
+    EXPECT_THAT(event.labels,
+                ElementsAre(Pair("source", "edge"), Pair("team", "x"), Pair("y", "z")));
   }
 }
 
 TEST(JsonMapping, ReplacesTheCanonicalNameAndItsAliases) {
   // A `status` that is no number harms nobody once the status is read from elsewhere.
-  const RecordingSink sink =
-      DecodeJson(R"({"status":"fine","code":503,"env":"x"})",
-                 {Path("status", "code"), Constant("env", "dev")});
+  const RecordingSink sink = DecodeJson(R"({"status":"fine","code":503,"env":"x"})",
+                                        {Path("status", "code"), Constant("env", "dev")});
   ASSERT_THAT(sink.events, SizeIs(1));
   EXPECT_EQ(sink.events[0].event.status, 503);
   EXPECT_EQ(sink.events[0].Get(Field::kEnv), "dev");
 }
 
 TEST(JsonMapping, OnePathMayFeedSeveralTargets) {
-  const RecordingSink sink = DecodeJson(
-      R"({"labels":{"svc":"api"},"who":"x"})",
-      {Path("service", "labels.svc"), Path("user", "who"), Path("labels.who", "who")});
+  const RecordingSink sink =
+      DecodeJson(R"({"labels":{"svc":"api"},"who":"x"})",
+                 {Path("service", "labels.svc"), Path("user", "who"), Path("labels.who", "who")});
   EXPECT_THAT(sink.reasons, IsEmpty());
   ASSERT_THAT(sink.events, SizeIs(1));
   EXPECT_EQ(sink.events[0].Get(Field::kService), "api");

@@ -1,0 +1,71 @@
+// Arbitrary records: no crash, no read out of bounds, and every view stays inside what may be read.
+//
+// The first byte chooses whether the record has a time and whether a mapping is used; the rest is
+// the record.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "core/limits.h"
+#include "ingest/decoder.h"
+
+namespace tocsin {
+namespace {
+
+class CheckingSink final : public EventSink {
+ public:
+  void OnEvent(const Event& event) override {
+    Check(event.time >= 0 && event.time <= kMaxTime && event.weight >= 1);
+    Check(event.labels.size() <= limits::kLabelsMax);
+    std::size_t sum = 0;
+    for (const std::string_view text : event.text) sum += Touch(text);
+    for (const auto& [name, value] : event.labels) sum += Touch(name) + Touch(value);
+    total_ = total_ + sum;
+  }
+  void OnUndecodable(std::string_view bytes, std::string_view reason) override {
+    Check(!reason.empty());
+    total_ = total_ + Touch(bytes);
+  }
+
+ private:
+  static void Check(bool holds) {
+    if (!holds) std::abort();
+  }
+  static std::size_t Touch(std::string_view text) {
+    std::size_t sum = 0;
+    for (const char c : text) sum += static_cast<unsigned char>(c);
+    return sum;
+  }
+  volatile std::size_t total_ = 0;
+};
+
+std::unique_ptr<Decoder> NewMappedDecoder(bool mapped) {
+  InputConfig input;
+  if (mapped) {
+    input.map = {{"endpoint", "http.path", "", {}},
+                 {"labels.team", "labels.team.name", "", {}},
+                 {"user", "a.b.c", "", {}},
+                 {"type", "", "request", {}}};
+  }
+  ErrorList errors;
+  std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
+  if (!decoder) std::abort();
+  return decoder;
+}
+
+}  // namespace
+}  // namespace tocsin
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static tocsin::Decoder* const plain = tocsin::NewMappedDecoder(false).release();
+  static tocsin::Decoder* const mapped = tocsin::NewMappedDecoder(true).release();
+  if (size == 0) return 0;
+  tocsin::CheckingSink sink;
+  const std::string_view record(reinterpret_cast<const char*>(data) + 1, size - 1);
+  tocsin::Decoder* const decoder = (data[0] & 2) != 0 ? mapped : plain;
+  decoder->Decode(record, (data[0] & 1) != 0 ? tocsin::kSecondUs : tocsin::kNoTime, &sink);
+  return 0;
+}
