@@ -197,8 +197,7 @@ void AddImpact(const Impact& impact, Card* card) {
       absl::StrCat(GroupedNumber(impact.failed - impact.failed_transactions), " requests, ",
                    GroupedNumber(impact.failed_transactions), " transactions");
   if (impact.revenue) {
-    absl::StrAppend(&failed, " worth ",
-                    GroupedNumber(static_cast<std::int64_t>(*impact.revenue + 0.5)));
+    absl::StrAppend(&failed, " worth ", GroupedNumber(std::llround(*impact.revenue)));
   }
   card->Field("Failed", failed);
 }

@@ -13,6 +13,7 @@ constexpr std::size_t kFileBytesMax = 16 << 20;
 }  // namespace
 
 DeadLetters::~DeadLetters() {
+  absl::MutexLock lock(&mutex_);
   if (file_ != nullptr) std::fclose(file_);
 }
 
@@ -36,6 +37,7 @@ void DeadLetters::OnDeadLetter(const std::string& source, std::int64_t offset,
   const std::int64_t second = std::chrono::duration_cast<std::chrono::seconds>(
                                   std::chrono::steady_clock::now().time_since_epoch())
                                   .count();
+  absl::MutexLock lock(&mutex_);
   if (second != second_) {
     second_ = second;
     this_second_ = 0;

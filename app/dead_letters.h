@@ -3,13 +3,15 @@
 //   DeadLetters letters("./state/dead-letters.jsonl");
 //
 // One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second and
-// 16 MiB a file (one older file is kept); the counters count the rest. Called on the reading thread.
+// 16 MiB a file (one older file is kept); the counters count the rest. Thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "engine/source_partition.h"
 
 namespace tocsin {
@@ -23,13 +25,14 @@ class DeadLetters : public DeadLetterObserver {
                     std::string_view bytes) override;
 
  private:
-  bool Ready(std::size_t bytes);
+  bool Ready(std::size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  std::string path_;
-  std::FILE* file_ = nullptr;
-  std::size_t size_ = 0;
-  std::int64_t second_ = 0;  // of the monotonic clock
-  int this_second_ = 0;
+  const std::string path_;
+  absl::Mutex mutex_;
+  std::FILE* file_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t second_ ABSL_GUARDED_BY(mutex_) = 0;  // of the monotonic clock
+  int this_second_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace tocsin

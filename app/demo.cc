@@ -149,7 +149,6 @@ class Demo {
   void Show();
   void ShowTraffic(TimeUs until);
   void ShowLive();
-  void PrintTimes(const Incident& incident);
 
   const DemoOptions options_;
   Inbox inbox_;
@@ -297,40 +296,13 @@ void Demo::ShowLive() {
     screen_.Live("waiting for the consumer group …");
     return;
   }
-  screen_.Live(absl::StrFormat("%s  %s events through Kafka, %d series, %d incidents open",
+  screen_.Live(absl::StrFormat("%s  %s events through Kafka, %d series, incidents open: %d",
                                FormatClock(status_.last_tick), GroupedNumber(events_),
                                status_.series, status_.open_incidents));
 }
 
-void Demo::PrintTimes(const Incident& incident) {
-  const auto line = [this](TimeUs time, const std::string& text) {
-    screen_.Print(absl::StrCat("    ", FormatClock(time), "  ", text, "\n"));
-  };
-  screen_.Print(absl::StrCat("\n  ", incident.number, ", ", incident.severity, ":\n"));
-  line(story::kDeploy, absl::StrCat(ToAbsl(story::kService), " ", ToAbsl(story::kVersion),
-                                    " went out and began to leak"));
-  line(incident.onset, "it began, as the signals say");
-  line(incident.detected_at,
-       absl::StrCat("detected, after ", RoughDuration(incident.detected_at - incident.onset)));
-  line(story::kRollbackEnd, "rolled back");
-  line(story::kLastFailure, "the last request failed because of it");
-  if (incident.resolved_at != kNoTime) {
-    line(incident.resolved_at,
-         absl::StrCat("resolved, ", RoughDuration(incident.resolved_at - story::kLastFailure),
-                      " after the last failure"));
-  }
-}
-
 int Demo::Conclude() {
-  for (const auto& [number, incident] : outcome_.incidents()) {
-    PrintTimes(incident);
-    const Impact& impact = incident.impact;
-    screen_.Print(absl::StrFormat("    impact    %s of %s users, %s requests, %s transactions\n",
-                                  GroupedNumber(impact.users_affected.value_or(0)),
-                                  GroupedNumber(impact.users_total.value_or(0)),
-                                  GroupedNumber(impact.failed - impact.failed_transactions),
-                                  GroupedNumber(impact.failed_transactions)));
-  }
+  for (const auto& [number, incident] : outcome_.incidents()) screen_.Summary(incident);
   const std::vector<PagerDutyStandIn::Page> pages = pagerduty_.Pages();
   const auto resolved =
       std::count_if(pages.begin(), pages.end(), [](const auto& page) { return page.resolved; });

@@ -102,6 +102,7 @@ bool DemoOutcome::Resolved() const {
 std::vector<std::string> DemoOutcome::Complaints(const std::vector<PagerDutyStandIn::Page>& pages,
                                                  const std::vector<std::string>& rejected) const {
   std::vector<std::string> complaints;
+  complaints.reserve(rejected.size());
   for (const std::string& reason : rejected) {
     complaints.push_back(absl::StrCat("PagerDuty would have refused a request: ", reason));
   }

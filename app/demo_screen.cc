@@ -90,6 +90,31 @@ void DemoScreen::Paged(const PagerDutyStandIn::Request& request) {
               "35", style_.colour)));
 }
 
+void DemoScreen::Summary(const Incident& incident) {
+  const auto line = [this](TimeUs time, const std::string& text) {
+    Print(absl::StrCat("    ", FormatClock(time), "  ", text, "\n"));
+  };
+  Print(absl::StrCat("\n  ", incident.number, ", ", incident.severity, ":\n"));
+  line(story::kDeploy, absl::StrCat(ToAbsl(story::kService), " ", ToAbsl(story::kVersion),
+                                    " went out and began to leak"));
+  line(incident.onset, "it began, as the signals say");
+  line(incident.detected_at,
+       absl::StrCat("detected, after ", RoughDuration(incident.detected_at - incident.onset)));
+  line(story::kRollbackEnd, "rolled back");
+  line(story::kLastFailure, "the last request failed because of it");
+  if (incident.resolved_at != kNoTime) {
+    line(incident.resolved_at,
+         absl::StrCat("resolved, ", RoughDuration(incident.resolved_at - story::kLastFailure),
+                      " after the last failure"));
+  }
+  const Impact& impact = incident.impact;
+  Print(absl::StrFormat("    impact    %s of %s users, %s requests, %s transactions\n",
+                        GroupedNumber(impact.users_affected.value_or(0)),
+                        GroupedNumber(impact.users_total.value_or(0)),
+                        GroupedNumber(impact.failed - impact.failed_transactions),
+                        GroupedNumber(impact.failed_transactions)));
+}
+
 void DemoScreen::Moment(TimeUs time, std::string_view what, std::string_view text,
                         std::string_view colour) {
   std::string head = absl::StrCat("  ", FormatClock(time), "  ");
@@ -104,16 +129,16 @@ void DemoScreen::Moment(TimeUs time, std::string_view what, std::string_view tex
 }
 
 void DemoScreen::Live(std::string_view text) {
-  if (!terminal_) return;
-  std::fprintf(out_, "\r  %s\x1b[K", std::string(text).c_str());
+  if (!terminal_ || text == live_) return;
+  live_ = text;
+  std::fprintf(out_, "\r  %s\x1b[K", live_.c_str());
   std::fflush(out_);
-  live_ = true;
 }
 
 void DemoScreen::ClearLive() {
-  if (!live_) return;
+  if (live_.empty()) return;
   std::fputs("\r\x1b[K", out_);
-  live_ = false;
+  live_.clear();
 }
 
 }  // namespace tocsin

@@ -33,6 +33,8 @@ class DemoScreen {
   void Decided(const Decision& decision);
   void Paged(const PagerDutyStandIn::Request& request);
   void Live(std::string_view text);
+  // The incident's times and what it cost, at the end of the story.
+  void Summary(const Incident& incident);
 
   const CardStyle& style() const { return style_; }
 
@@ -45,7 +47,7 @@ class DemoScreen {
   std::FILE* out_;
   bool terminal_;
   CardStyle style_;
-  bool live_ = false;
+  std::string live_;  // what the live line shows; empty: there is none
   std::optional<TrafficRow> printed_;
   std::map<std::string, Incident> known_;  // by number
 };

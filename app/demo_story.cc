@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -70,9 +71,7 @@ std::string UserAddress(int user) {
 }
 
 // Two digits are all that a latency needs.
-double Rounded(double value) {
-  return static_cast<double>(static_cast<std::int64_t>(value * 100 + 0.5)) / 100;
-}
+double Rounded(double value) { return static_cast<double>(std::llround(value * 100)) / 100; }
 
 const Endpoint& Choose(std::span<const Endpoint> endpoints, double uniform) {
   for (const Endpoint& endpoint : endpoints) {
@@ -340,8 +339,12 @@ double DemoStory::Uniform() { return static_cast<double>(Random() >> 11) / 0x1p5
 int DemoStory::Times(double rate) {
   // Knuth's way: as many uniforms as it takes for their product to fall below e^−rate.
   const double limit = Exp(-rate);
+  double product = Uniform();
   int times = 0;
-  for (double product = Uniform(); product > limit; product *= Uniform()) ++times;
+  while (product > limit) {
+    product *= Uniform();
+    ++times;
+  }
   return times;
 }
 

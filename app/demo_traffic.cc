@@ -17,11 +17,11 @@ constexpr int kBarWidth = 16;
 // `share` of a bar, in eighths of a character, in the colour of `alert`, filled up with spaces.
 std::string Bar(double share, std::string_view alert, bool colour) {
   constexpr std::string_view kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const int eighths = static_cast<int>(std::clamp(share, 0.0, 1.0) * kBarWidth * 8 + 0.5);
+  const long eighths = std::lround(std::clamp(share, 0.0, 1.0) * kBarWidth * 8);
   std::string bar;
-  for (int i = 0; i < eighths / 8; ++i) bar += "█";
+  for (long i = 0; i < eighths / 8; ++i) bar += "█";
   bar += kEighths[eighths % 8];
-  const int used = eighths / 8 + (eighths % 8 > 0 ? 1 : 0);
+  const long used = eighths / 8 + (eighths % 8 > 0 ? 1 : 0);
   return Painted(bar, alert, colour).append(static_cast<std::size_t>(kBarWidth - used), ' ');
 }
 

@@ -28,8 +28,11 @@ std::string InstanceId(const std::string& state_dir, const std::string& input) {
 }  // namespace
 
 KafkaInput::KafkaInput(const InputConfig* config, const EngineSetup* setup,
-                       DeadLetterObserver* dead_letters)
-    : config_(config), setup_(setup), dead_letters_(dead_letters) {}
+                       DeadLetterObserver* dead_letters, Executor partition_executor)
+    : config_(config),
+      setup_(setup),
+      dead_letters_(dead_letters),
+      partition_executor_(std::move(partition_executor)) {}
 
 KafkaInput::~KafkaInput() { Stop(); }
 
@@ -128,11 +131,26 @@ void KafkaInput::OnRecord(const KafkaPartition& kafka, const KafkaRecord& record
     const DurationUs distance = record.timestamp - clock_.wall;
     live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
   }
-  partition.stage1->Feed({.offset = record.offset,
-                          .next_offset = record.offset + 1,
-                          .timestamp = record.timestamp,
-                          .append_time = record.append_time,
-                          .bytes = record.value});
+  if (partition.waiting.empty()) filled_.push_back(&partition);
+  partition.waiting.push_back(record);
+}
+
+void KafkaInput::OnBatchEnd() {
+  if (filled_.empty()) return;
+  // A partition is fed by one thread, in log order; partitions share nothing.
+  partition_executor_(filled_.size(), [this](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      for (const KafkaRecord& record : filled_[i]->waiting) {
+        filled_[i]->stage1->Feed({.offset = record.offset,
+                                  .next_offset = record.offset + 1,
+                                  .timestamp = record.timestamp,
+                                  .append_time = record.append_time,
+                                  .bytes = record.value});
+      }
+      filled_[i]->waiting.clear();
+    }
+  });
+  filled_.clear();
 }
 
 void KafkaInput::OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) {

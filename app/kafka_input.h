@@ -3,7 +3,7 @@
 // Broker time, needed to close idle partitions, is a lower bound: the append times of records that
 // arrived, carried on by the monotonic clock. On topics that have only the producer's time it is the
 // host's clock, and such a close is committed before its batch is sent, because the log does not imply
-// it. Reading thread only.
+// it. Reading thread only, except that the partitions of one batch are fed in parallel, each by one thread.
 #pragma once
 
 #include <map>
@@ -21,7 +21,8 @@ namespace tocsin {
 class KafkaInput : public Input, private KafkaCallbacks {
  public:
   // All outlive the input.
-  KafkaInput(const InputConfig* config, const EngineSetup* setup, DeadLetterObserver* dead_letters);
+  KafkaInput(const InputConfig* config, const EngineSetup* setup, DeadLetterObserver* dead_letters,
+             Executor partition_executor);
   ~KafkaInput() override;
 
   const InputConfig& config() const override { return *config_; }
@@ -42,12 +43,14 @@ class KafkaInput : public Input, private KafkaCallbacks {
     std::int64_t end_offset = -1;  // where the end was reached; −1: not
     bool append_time = false;
     bool ours = false;
+    std::vector<KafkaRecord> waiting;  // of the batch being polled
   };
 
   std::optional<std::int64_t> OnAssigned(const KafkaPartition& kafka,
                                          const std::optional<KafkaCommit>& committed) override;
   void OnRevoked(const KafkaPartition& kafka) override;
   void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override;
+  void OnBatchEnd() override;
   void OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) override;
   void OnSkipped(const KafkaPartition& kafka, std::int64_t from, std::int64_t to,
                  std::string_view reason) override;
@@ -60,9 +63,11 @@ class KafkaInput : public Input, private KafkaCallbacks {
   const InputConfig* config_;
   const EngineSetup* setup_;
   DeadLetterObserver* dead_letters_;
+  Executor partition_executor_;
   std::unique_ptr<KafkaSource> source_;
   std::map<KafkaPartition, std::unique_ptr<Partition>> partitions_;
   Partition* last_ = nullptr;  // of the last record; nearly always the next one's too
+  std::vector<Partition*> filled_;  // partitions with waiting records
   InputClock clock_;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen
   bool live_ = false;                     // the newest record was near the time it arrived

@@ -105,7 +105,9 @@ std::vector<std::unique_ptr<Input>> Pipeline::Impl::MakeInputs() {
   std::vector<std::unique_ptr<Input>> inputs;
   for (const InputConfig& input : options_.config->inputs) {
     if (input.kafka) {
-      inputs.push_back(std::make_unique<KafkaInput>(&input, setup_.get(), dead_letters_.get()));
+      inputs.push_back(std::make_unique<KafkaInput>(
+          &input, setup_.get(), dead_letters_.get(),
+          TbbExecutor({.threads = options_.threads, .grain = 1})));
     } else {
       inputs.push_back(std::make_unique<FileFollower>(&input, setup_.get(), journal_.get(),
                                                       dead_letters_.get()));
@@ -126,7 +128,7 @@ absl::Status Pipeline::Impl::Build() {
   TOCSIN_RETURN_IF_ERROR(OpenJournal());
   deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get());
   decider_ = std::make_unique<Decider>(options_.config, &setup_->plan, &setup_->detectors,
-                                       TbbExecutor(options_.threads));
+                                       TbbExecutor({.threads = options_.threads}));
   loop_ = std::make_unique<DecisionLoop>(
       DecisionLoop::Options{.decider = decider_.get(),
                             .journal = journal_.get(),

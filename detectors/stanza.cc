@@ -49,6 +49,7 @@ std::vector<FieldRef> ReadBy(ConfigReader* reader) {
 
 Category ReadCategory(Category fallback, ConfigReader* reader) {
   std::vector<std::string> names;
+  names.reserve(kCategories.size());
   for (const Category category : kCategories) names.emplace_back(CategoryName(category));
   const std::string name = reader->Choice("category", names, std::string(CategoryName(fallback)));
   for (const Category category : kCategories) {

@@ -54,8 +54,10 @@ void SourcePartition::Feed(const SourceRecord& record) {
         dropped_.begin(), dropped_.end(),
         [&](const DroppedRecord& one) { return one.offset == record.offset; });
     if (!dropped) Decode(record, Mode::kReplay);
+    if (record.next_offset >= replay_until_) restored_offset_ = INT64_MAX;
     return;
   }
+  restored_offset_ = INT64_MAX;
   ++counters_.records;
   counters_.bytes += static_cast<std::int64_t>(record.bytes.size());
   next_offset_ = record.next_offset;
@@ -169,12 +171,14 @@ void SourcePartition::AcceptTime(TimeUs time) {
 void SourcePartition::CloseIdle(TimeUs tick) {
   tick = FloorTo(tick, pane_);
   if (!held_.empty() || (last_tick_ != kNoTime && tick <= last_tick_)) return;
+  restored_offset_ = INT64_MAX;
   if (last_tick_ == kNoTime) last_tick_ = tick - pane_;
   clock_.AdvanceTo(tick);
   CloseThrough(tick, next_offset_);
 }
 
 void SourcePartition::End() {
+  restored_offset_ = INT64_MAX;
   ReleaseHeld();
   TimeUs tick = last_tick_ == kNoTime ? kNoTime : last_tick_ + pane_;
   for (const OpenPane& open : panes_) tick = std::max(tick, open.start + pane_ + delay_max_);
@@ -331,7 +335,8 @@ std::vector<PaneBatch> SourcePartition::TakeBatches() {
 }
 
 std::int64_t SourcePartition::OldestOffset() const {
-  std::int64_t oldest = next_offset();
+  // Until all has been read again, the open panes do not say what they need.
+  std::int64_t oldest = std::min(next_offset(), restored_offset_);
   for (const OpenPane& open : panes_) oldest = std::min(oldest, open.oldest_offset);
   return oldest;
 }
@@ -368,6 +373,7 @@ absl::Status SourcePartition::Restore(const SourceCommit& commit) {
   }
   sent_any_ = sent != 0;
   next_offset_ = replay_until_;
+  if (commit.offset < replay_until_) restored_offset_ = commit.offset;
   std::string_view dropped = words[6] == "-" ? std::string_view() : words[6];
   while (!dropped.empty()) {
     const std::size_t comma = dropped.find(',');

@@ -88,7 +88,8 @@ class SourcePartition : private EventSink {
   absl::Status Restore(const SourceCommit& commit);
 
   void Feed(const SourceRecord& record);
-  // No record with an earlier time than `tick` can follow: closes up to it.
+  // No record with an earlier time than `tick` can follow: closes up to it. REQUIRES: all records that
+  // the log holds were fed.
   void CloseIdle(TimeUs tick);
   // The input has ended: releases what is held, closes everything, marks the last batch.
   void End();
@@ -161,6 +162,8 @@ class SourcePartition : private EventSink {
   bool sent_any_ = false;
   std::int64_t next_offset_ = 0;
   std::int64_t replay_until_ = 0;
+  // Of the commit, while what it stands for has not all been read again; else INT64_MAX.
+  std::int64_t restored_offset_ = INT64_MAX;
   std::int64_t close_offset_ = 0;
   std::deque<OpenPane> panes_;  // by start
   std::vector<HeldRecord> held_;

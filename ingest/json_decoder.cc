@@ -37,6 +37,21 @@ bool IsOneValue(std::string_view text, std::size_t line_feed) {
   return scanner.state() == JsonScanner::State::kComplete && used == text.size();
 }
 
+// Where the text, number or word that stands at `at` inside an array ends.
+std::size_t ScalarEnd(std::string_view text, std::size_t at) {
+  bool in_string = false;
+  for (; at < text.size(); ++at) {
+    if (text[at] == '"') {
+      in_string = !in_string;
+    } else if (in_string && text[at] == '\\') {
+      ++at;
+    } else if (!in_string && (text[at] == ',' || text[at] == ']')) {
+      break;
+    }
+  }
+  return std::min(at, text.size());
+}
+
 class JsonDecoder final : public Decoder {
  public:
   JsonDecoder(const std::vector<FieldMapping>& map, ErrorList* errors)
@@ -138,8 +153,10 @@ void JsonDecoder::DecodeArray(std::string_view text) {
 void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool skip_first) {
   const auto space = [&] { at = std::min(text.find_first_not_of(kSpace, at), text.size()); };
   const auto rest = [&](std::string_view fault) { sink_->OnUndecodable(text.substr(at), fault); };
+  const bool is_first = at == 1;
   space();
-  bool more = at == text.size() || text[at] != ']';
+  // Behind a comma a closing bracket is an element that is missing.
+  bool more = at == text.size() || text[at] != ']' || !is_first;
   for (; more; space()) {
     if (at == text.size()) return rest("an array that is cut short");
     const std::size_t begin = at;
@@ -151,7 +168,7 @@ void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool ski
         return rest("an array that is cut short or broken");
       }
     } else {
-      at = std::min(text.find_first_of(",]", at), text.size());
+      at = ScalarEnd(text, at);
     }
     const std::string_view element = text.substr(begin, at - begin);
     if (skip_first) {

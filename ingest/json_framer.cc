@@ -43,7 +43,7 @@ class JsonValueReader final : public LineReader {
 
   TextBuffer buffer_;
   bool complete_at_end_;
-  bool resumed_;           // nothing was read yet of what does not begin at its beginning
+  bool resumed_;           // begun at an offset, and not known to be outside an array
   bool in_array_ = false;  // of an array whose elements are the records
   // Of the value that the window begins with:
   JsonScanner scanner_{JsonScanner::Layout::kStrict};
@@ -81,10 +81,10 @@ bool JsonValueReader::SkipToValue() {
   while (true) {
     const std::string_view text = buffer_.text();
     const std::size_t space = std::min(text.find_first_not_of(kSpace), text.size());
-    // No value begins with a comma: the offset stems from inside a long array.
-    if (resumed_ && space < text.size()) {
+    // No value begins with a comma: the offset we began at lies inside a long array.
+    if (resumed_ && space < text.size() && (text[space] == ',' || text[space] == ']')) {
       resumed_ = false;
-      in_array_ = text[space] == ',' || text[space] == ']';
+      in_array_ = true;
     }
     const bool is_punctuation =
         in_array_ && space < text.size() && (text[space] == ',' || text[space] == ']');

@@ -11,9 +11,9 @@
 namespace tocsin {
 namespace {
 
-// Messages taken from the queue at a time: enough to spread the cost of its lock, few enough to
-// keep rebalances and pauses prompt.
-constexpr std::size_t kBatchMessages = 4'096;
+// Messages taken from the queue at a time: enough that a batch of a busy topic spans several partitions,
+// whose records are then handled in parallel; few enough to keep rebalances and pauses prompt.
+constexpr std::size_t kBatchMessages = 32'768;
 constexpr int kSeekTimeoutMs = 5'000;
 
 int Milliseconds(absl::Duration duration) {
@@ -60,7 +60,10 @@ std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
     rd_kafka_message_t* const message = batch_[static_cast<std::size_t>(i)];
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) ++records;
     Handle(*message);
-    rd_kafka_message_destroy(message);
+  }
+  callbacks_->OnBatchEnd();
+  for (ssize_t i = 0; i < count; ++i) {
+    rd_kafka_message_destroy(batch_[static_cast<std::size_t>(i)]);
   }
   return records;
 }

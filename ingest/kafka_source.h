@@ -7,7 +7,7 @@
 //
 // Everything, callbacks, Pause, Resume and Commit included, happens on the thread that calls Poll
 // (librdkafka 2.0.2 loses records when a partition is paused from another one). Records' views live
-// until the callback returns. Offsets are committed with rd_kafka_commit and carry metadata text
+// until OnBatchEnd returns. Offsets are committed with rd_kafka_commit and carry metadata text
 // (offsets_store would drop it). Settings that measured well are in the .cc with their reason.
 #pragma once
 
@@ -55,6 +55,8 @@ class KafkaCallbacks {
   // About to be taken away (synchronous: commit now).
   virtual void OnRevoked(const KafkaPartition& partition) = 0;
   virtual void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) = 0;
+  // The records of one Poll have all been handed over; their views live until this returns.
+  virtual void OnBatchEnd() {}
   // Everything up to `end_offset` was delivered. librdkafka reports it once per end offset.
   virtual void OnEnd(const KafkaPartition& partition, std::int64_t end_offset) = 0;
   // A broken record or batch that was skipped (bad CRC, inflated size …), or an offset that the log

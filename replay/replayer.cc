@@ -86,7 +86,7 @@ class ReplayEngine {
   ReplayEngine(const ReplayOptions& options, const EngineSetup& setup)
       : options_(options),
         plan_(setup.plan),
-        decider_(setup.config, &setup.plan, &setup.detectors, TbbExecutor(options.threads)) {}
+        decider_(setup.config, &setup.plan, &setup.detectors, TbbExecutor({.threads = options.threads})) {}
 
   absl::Status Open() {
     TOCSIN_ASSIGN_OR_RETURN(signals_, LineFile::Create(options_.signals_path));

@@ -7,27 +7,20 @@
 #include <memory>
 
 namespace tocsin {
-namespace {
-
-// An update takes 50 to 500 ns, waking a worker several µs.
-constexpr std::size_t kGrain = 256;
-
-}  // namespace
-
-Executor TbbExecutor(int threads) {
-  if (threads == 1) return SequentialExecutor();
+Executor TbbExecutor(TbbExecutorOptions options) {
+  if (options.threads == 1) return SequentialExecutor();
   // Shared by copies of the executor, which std::function makes; the arena itself cannot be copied.
   auto arena = std::make_shared<oneapi::tbb::task_arena>(
       // The unary plus makes a value of a constant that has no definition to bind to.
-      threads == 0 ? +oneapi::tbb::task_arena::automatic : threads);
-  return [arena](std::size_t n, RangeBody body) {
-    if (n <= kGrain) {
+      options.threads == 0 ? +oneapi::tbb::task_arena::automatic : options.threads);
+  return [arena, grain = options.grain](std::size_t n, RangeBody body) {
+    if (n <= grain) {
       body(0, n);
       return;
     }
     arena->execute([&] {
       oneapi::tbb::parallel_for(
-          oneapi::tbb::blocked_range<std::size_t>(0, n, kGrain),
+          oneapi::tbb::blocked_range<std::size_t>(0, n, grain),
           [&](const oneapi::tbb::blocked_range<std::size_t>& range) {
             body(range.begin(), range.end());
           });

@@ -90,8 +90,8 @@ class LatencySeries : public SeriesState {
 class Latency : public Detector {
  public:
   Latency(DetectorCommon common, const DetectorEnvironment& environment,
-          std::array<LatencyLimits, 2> level_limits)
-      : Detector(std::move(common)), limits(std::move(level_limits)), pace(environment.pane) {
+          const std::array<LatencyLimits, 2>& level_limits)
+      : Detector(std::move(common)), limits(level_limits), pace(environment.pane) {
     DefaultType(EventType::kRequest, &common_.where);
     std::size_t next = kFirstAbove;
     for (std::size_t slot = 0; slot < 2; ++slot) {
@@ -289,7 +289,7 @@ std::unique_ptr<Detector> NewLatency(const DetectorConfig& stanza,
                    }
                  });
   reader.Finish();
-  return std::make_unique<Latency>(std::move(common), environment, std::move(limits));
+  return std::make_unique<Latency>(std::move(common), environment, limits);
 }
 
 }  // namespace tocsin

@@ -75,9 +75,9 @@ TEST(ShippedTest, Rupaya) {
   EXPECT_EQ(severity.users_share, shares);
   std::vector<std::string> names;
   for (const DetectorConfig& detector : config->detectors) names.push_back(detector.name);
-  EXPECT_THAT(names,
-              ElementsAre("db-pool", "db-pool-log", "api-errors", "endpoint-errors", "api-latency",
-                          "endpoint-latency", "db-latency", "connection-storm"));
+  EXPECT_THAT(names, ElementsAre("db-pool", "db-pool-log", "api-errors", "endpoint-errors",
+                                 "transaction-errors", "api-latency", "endpoint-latency",
+                                 "db-latency", "connection-storm"));
 }
 
 TEST(ShippedTest, KafkaExampleChangesItsProfile) {
@@ -91,9 +91,9 @@ TEST(ShippedTest, KafkaExampleChangesItsProfile) {
     EXPECT_EQ(detector.node.Find("warn")->Find("p95_above")->scalar, "250ms");
     EXPECT_EQ(detector.node.Find("warn")->Find("window")->scalar, "5m");
   }
-  EXPECT_THAT(names,
-              ElementsAre("db-pool", "db-pool-log", "api-errors", "endpoint-errors", "api-latency",
-                          "endpoint-latency", "db-latency", "checkout-errors"));
+  EXPECT_THAT(names, ElementsAre("db-pool", "db-pool-log", "api-errors", "endpoint-errors",
+                                 "transaction-errors", "api-latency", "endpoint-latency",
+                                 "db-latency", "checkout-errors"));
 }
 
 }  // namespace

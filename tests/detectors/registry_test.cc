@@ -1,6 +1,8 @@
 #include "detectors/registry.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -78,7 +80,7 @@ std::vector<Event> RandomPane(std::mt19937_64* random) {
   std::vector<Event> events;
   const auto roll = [&](unsigned n) { return static_cast<int>((*random)() % n); };
   const int count = roll(4) == 0 ? 0 : roll(60);
-  const int failing = roll(3) == 0 ? 90 : 1;
+  const unsigned failing = roll(3) == 0 ? 90 : 1;
   for (int i = 0; i < count; ++i) {
     switch (roll(5)) {
       case 0:
@@ -92,7 +94,7 @@ std::vector<Event> RandomPane(std::mt19937_64* random) {
                                     roll(2) == 0 ? "a/1" : "b/2"));
         break;
       default:
-        events.push_back(Request(roll(100) < failing, roll(failing * 10'000)));
+        events.push_back(Request((*random)() % 100 < failing, roll(failing * 10'000)));
     }
     events.back().weight = 1 + roll(3);
   }
@@ -228,6 +230,16 @@ TEST(Registry, AConfigurationsDetectors) {
   }
   EXPECT_THAT(NewDetectors(config, &errors), SizeIs(1));
   EXPECT_THAT(errors.Sorted(), SizeIs(2));
+}
+
+TEST(Registry, AcceptsEveryProfile) {
+  for (const std::string& name : ProfileNames()) {
+    ErrorList errors;
+    const std::optional<Config> config = LoadConfig("@" + name, &errors);
+    ASSERT_TRUE(config.has_value()) << name;
+    EXPECT_THAT(NewDetectors(*config, &errors), SizeIs(config->detectors.size())) << name;
+    for (const ConfigError& error : errors.Sorted()) ADD_FAILURE() << error.ToString();
+  }
 }
 
 // A count-only series fits into 1 KiB, beside its detector.

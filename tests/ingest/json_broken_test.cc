@@ -130,6 +130,7 @@ TEST(JsonBroken, LeavesOtherLinesAlone) {
 TEST(JsonBroken, LeavesElementsBeforeItAlone) {
   const std::string good = R"({"service":"a"})";
   for (const BrokenCase& test : BrokenCases()) {
+    if (test.name == "trailing") continue;  // There, the element is good and the array is not.
     SCOPED_TRACE(test.name);
     const RecordingSink sink = DecodeJson("[" + good + "," + test.record + "]");
     EXPECT_THAT(sink.events, SizeIs(1));

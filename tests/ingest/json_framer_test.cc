@@ -76,7 +76,7 @@ TEST(JsonFramer, Layouts) {
       {a + "\n{\"service\":\"x\n" + b + "\n" + c, "abc", 1},
       {"{\"x\":{\"y\":1,\n" + a + "\n" + b, "ab", 1},
       {"[" + a + ",\n" + b + "\n" + c + "\n", "abc", 1},
-      {a + "}\n" + b, "ab", 1},
+      {a + "}\n" + b, "b", 1},
       {a + "\n{\"service\":", "a", 1},
       {"{\"service\":[}\n" + a, "a", 1},
   };
