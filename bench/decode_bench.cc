@@ -5,8 +5,11 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -81,14 +84,18 @@ std::int64_t BareLoop(const std::vector<std::string>& records) {
   return sum;
 }
 
-void Report(benchmark::State& state, const std::vector<std::string>& records, std::int64_t events) {
+void Report(benchmark::State& state, const std::vector<std::string>& records, std::int64_t events,
+            double seconds) {
   std::size_t bytes = 0;
   for (const std::string& record : records) bytes += record.size();
   state.SetItemsProcessed(events);
   state.SetBytesProcessed(static_cast<std::int64_t>(bytes) *
                           static_cast<std::int64_t>(state.iterations()));
-  state.counters["ns/event"] = benchmark::Counter(
-      static_cast<double>(events) / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns/event"] = seconds * 1e9 / static_cast<double>(events);
+}
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // Seconds of the bare loop per event of the flat form.
@@ -99,8 +106,7 @@ double BareSecondsPerEvent() {
   for (int run = 0; run < 50; ++run) {
     const auto start = std::chrono::steady_clock::now();
     benchmark::DoNotOptimize(BareLoop(records));
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    best = std::min(best, took.count() / kRecords);
+    best = std::min(best, SecondsSince(start) / kRecords);
   }
   return best;
 }
@@ -114,18 +120,20 @@ void Run(benchmark::State& state, const std::vector<std::string>& records) {
   for (auto _ : state) {
     for (const std::string& record : records) decoder->Decode(record, kNoTime, &sink);
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double seconds = SecondsSince(start);
   if (sink.undecodable > 0) state.SkipWithError("an event was undecodable");
-  Report(state, records, sink.events);
-  state.counters["ratio"] = took.count() / static_cast<double>(sink.events) / bare;
+  Report(state, records, sink.events, seconds);
+  state.counters["ratio"] = seconds / static_cast<double>(sink.events) / bare;
   benchmark::DoNotOptimize(sink.sum);
 }
 
 void BM_BareSimdjson(benchmark::State& state) {
   std::vector<std::string> records;
   for (int i = 0; i < kRecords; ++i) records.push_back(MakeEvent(i));
+  const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(BareLoop(records));
-  Report(state, records, static_cast<std::int64_t>(state.iterations()) * kRecords);
+  const double seconds = SecondsSince(start);
+  Report(state, records, static_cast<std::int64_t>(state.iterations()) * kRecords, seconds);
 }
 BENCHMARK(BM_BareSimdjson);
 

@@ -1,5 +1,6 @@
 #include "detectors/stanza.h"
 
+#include <algorithm>
 #include <array>
 
 #include "absl/strings/str_cat.h"
@@ -135,7 +136,10 @@ const LevelConfig& LevelOf(const DetectorCommon& common, const Signal& signal) {
 }
 
 std::string SeriesText(const Signal& signal) {
-  return signal.series.empty() ? "all" : LabelsText(signal.series);
+  // The scope stands beside every title already.
+  const std::size_t scope = std::min(KeyParts(signal.scope).size(), signal.series.size());
+  const Labels own(signal.series.begin() + static_cast<std::ptrdiff_t>(scope), signal.series.end());
+  return own.empty() ? "all" : LabelsText(own);
 }
 
 std::string PercentText(double ratio) {

@@ -49,7 +49,7 @@ SeriesSpec SpecOf(const DetectorCommon& common, std::vector<Measure> measures);
 // The level that a signal was raised at: the last one with its threshold, else the first there is.
 const LevelConfig& LevelOf(const DetectorCommon& common, const Signal& signal);
 
-// "service=api endpoint=/x", or "all" for a series without labels.
+// "service=api endpoint=/x", without the scope's labels; "all" where there are no others.
 std::string SeriesText(const Signal& signal);
 // 0.0153 → "1.53 %"; 12.3456 → "12.3".
 std::string PercentText(double ratio);

@@ -371,6 +371,8 @@ absl::Status SourcePartition::Restore(const SourceCommit& commit) {
       !ParseInteger(words[4], &sent) || !clock_.FromText(words[5])) {
     return foreign;
   }
+  // The length of a pane may have changed since.
+  if (last_tick_ != kNoTime) last_tick_ = FloorTo(last_tick_, pane_);
   sent_any_ = sent != 0;
   next_offset_ = replay_until_;
   if (commit.offset < replay_until_) restored_offset_ = commit.offset;

@@ -232,6 +232,8 @@ void TickAssembler::Encode(ByteWriter* out) const {
 
 void TickAssembler::Decode(ByteReader* in) {
   next_tick_ = in->Signed();
+  // The length of a pane may have changed since.
+  if (next_tick_ != kNoTime) next_tick_ = CeilTo(next_tick_, plan_->pane());
   for (std::size_t i = in->Count(7); i > 0 && in->ok(); --i) {
     Source& source = sources_[std::string(in->Bytes())];
     source.expected_from = in->Signed();

@@ -55,8 +55,11 @@ class KafkaSource::Impl {
   struct Assigned {
     KafkaPartition partition;
     const rd_kafka_topic_t* topic = nullptr;  // once a message has shown it
-    std::int64_t next_offset = 0;             // records below were delivered or are not wanted
-    std::int64_t error_offset = -1;           // of the last broken batch, until a record comes
+    // Records below were delivered, or are not wanted. Where none has come yet it may still be
+    // RD_KAFKA_OFFSET_BEGINNING, which is negative.
+    std::int64_t position = 0;
+    bool paused = false;
+    std::int64_t error_offset = -1;  // of the last broken batch, until a record comes
     std::string error_reason;
     std::optional<BrokenBatch> broken;
     std::uint64_t sought_in_batch = 0;  // the rest of that batch stems from before the seek
@@ -95,6 +98,7 @@ class KafkaSource::Impl {
   void ContinueSearch(Assigned* assigned);
   void ResetOffset(Assigned* assigned);
   void Seek(Assigned* assigned, std::int64_t offset);
+  void Reassign(const Assigned& sought, std::int64_t offset);
 
   Options options_;
   KafkaCallbacks* callbacks_;

@@ -98,7 +98,7 @@ absl::Status KafkaSource::Impl::Assign(rd_kafka_topic_partition_list_t* partitio
     } else {
       TOCSIN_ASSIGN_OR_RETURN(element.offset, StartOffset(partition));
     }
-    state->next_offset = std::max<std::int64_t>(element.offset, 0);
+    state->position = element.offset;
   }
   if (const rd_kafka_resp_err_t error = rd_kafka_assign(handle_.get(), partitions);
       error != RD_KAFKA_RESP_ERR_NO_ERROR) {

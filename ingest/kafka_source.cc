@@ -11,8 +11,9 @@
 namespace tocsin {
 namespace {
 
-// Messages taken from the queue at a time: enough that a batch of a busy topic spans several partitions,
-// whose records are then handled in parallel; few enough to keep rebalances and pauses prompt.
+// Messages taken from the queue at a time: enough that a batch of a busy topic spans several
+// partitions, whose records are then handled in parallel; few enough to keep rebalances and pauses
+// prompt.
 constexpr std::size_t kBatchMessages = 32'768;
 constexpr int kSeekTimeoutMs = 5'000;
 
@@ -107,9 +108,9 @@ void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
     ProbeWasGood(assigned);
     return;
   }
-  if (message.offset < assigned->next_offset) return;
+  if (message.offset < assigned->position) return;
   if (assigned->error_offset >= 0) EndError(assigned, message.offset);
-  assigned->next_offset = message.offset + 1;
+  assigned->position = message.offset + 1;
 
   KafkaRecord record;
   record.offset = message.offset;
@@ -155,7 +156,7 @@ void KafkaSource::Impl::HandleError(const rd_kafka_message_t& message, Assigned*
 }
 
 void KafkaSource::Impl::EndError(Assigned* assigned, std::int64_t offset) {
-  const std::int64_t from = std::max(assigned->next_offset, assigned->error_offset);
+  const std::int64_t from = std::max(assigned->position, assigned->error_offset);
   assigned->error_offset = -1;
   if (from >= offset) return;
   callbacks_->OnSkipped(assigned->partition, from, offset, assigned->error_reason);
@@ -173,7 +174,7 @@ void KafkaSource::Impl::HandleBroken(Assigned* assigned, std::int64_t offset,
     assigned->error_reason = reason;
     return;
   }
-  const std::int64_t from = std::max(assigned->next_offset, offset);
+  const std::int64_t from = std::max(assigned->position, offset);
   assigned->broken = BrokenBatch{.from = from, .bad = from, .reason = std::string(reason)};
   ContinueSearch(assigned);
 }
@@ -196,7 +197,7 @@ void KafkaSource::Impl::ContinueSearch(Assigned* assigned) {
     return;
   }
   const BrokenBatch found = *std::exchange(assigned->broken, std::nullopt);
-  assigned->next_offset = found.good;
+  assigned->position = found.good;
   assigned->error_offset = -1;
   Seek(assigned, found.good);
   callbacks_->OnSkipped(assigned->partition, found.from, found.good, found.reason);
@@ -212,11 +213,11 @@ void KafkaSource::Impl::ResetOffset(Assigned* assigned) {
     // Without an answer: wherever the log begins. What was lost is then only known from the
     // records.
     callbacks_->OnError(assigned->partition.ToString() + ": " + rd_kafka_err2str(error));
-    assigned->next_offset = 0;
+    assigned->position = 0;
     Seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
     return;
   }
-  const std::int64_t expected = std::exchange(assigned->next_offset, low);
+  const std::int64_t expected = std::exchange(assigned->position, low);
   Seek(assigned, low);
   callbacks_->OnSkipped(assigned->partition, expected, low,
                         "the offset is out of range: the log was cut or created anew");
@@ -229,14 +230,40 @@ void KafkaSource::Impl::Seek(Assigned* assigned, std::int64_t offset) {
                                     assigned->partition.partition)
       ->offset = offset;
   const KafkaError error(rd_kafka_seek_partitions(handle_.get(), list.get(), kSeekTimeoutMs));
-  if (error) {
+  const rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error.get()) : list->elems[0].err;
+  if (code == RD_KAFKA_RESP_ERR__STATE) {
+    // After an offset out of range the library has stopped fetching the partition, and refuses.
+    Reassign(*assigned, offset);
+  } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     callbacks_->OnError(assigned->partition.ToString() +
-                        ": seeking failed: " + rd_kafka_error_string(error.get()));
+                        ": seeking failed: " + rd_kafka_err2str(code));
+  }
+}
+
+// Assigns what we have once more: the only way to start a single partition again under an
+// assignment strategy that is not cooperative. What the others had queued is fetched again.
+void KafkaSource::Impl::Reassign(const Assigned& sought, std::int64_t offset) {
+  const KafkaPartitionList list = NewPartitionList(static_cast<int>(assigned_.size()));
+  for (const std::unique_ptr<Assigned>& assigned : assigned_) {
+    rd_kafka_topic_partition_list_add(list.get(), assigned->partition.topic.c_str(),
+                                      assigned->partition.partition)
+        ->offset = assigned.get() == &sought ? offset
+                   : assigned->broken        ? assigned->broken->probe
+                                             : assigned->position;
+  }
+  if (const rd_kafka_resp_err_t error = rd_kafka_assign(handle_.get(), list.get());
+      error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    callbacks_->OnError(std::string("assigning again failed: ") + rd_kafka_err2str(error));
+  }
+  for (const std::unique_ptr<Assigned>& assigned : assigned_) {
+    if (assigned->paused) SetPaused(assigned->partition, true);
   }
 }
 
 void KafkaSource::Impl::SetPaused(const KafkaPartition& partition, bool paused) {
-  if (Find(partition) == nullptr) return;
+  Assigned* const assigned = Find(partition);
+  if (assigned == nullptr) return;
+  assigned->paused = paused;
   const KafkaPartitionList list = NewPartitionList(1);
   rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
   if (paused) {

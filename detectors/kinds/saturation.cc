@@ -193,7 +193,7 @@ class Lines : public Detector {
   std::string Title(const Signal& signal) const override {
     return absl::StrCat(ShortNumber(signal.value), " log lines of ", SeriesText(signal), " within ",
                         FormatDuration(LevelOf(common_, signal).window),
-                        " say that it is exhausted (", pattern, ")");
+                        " say that it is exhausted");
   }
 
   std::string pattern;

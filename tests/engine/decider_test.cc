@@ -269,7 +269,9 @@ TEST(Decider, KeepsTheStateOfDetectorsThatAreTheSame) {
       {"gone", "name: errors", "name: faults", true, false},
       {"delay", "file: app.log", "file: app.log, delay: 20s", true, true},
       {"scope", "topology:", "scope: [env, region]\ntopology:", true, true},
-      {"pane", "topology:", "pane: 5s\ntopology:", true, true},
+      {"shorter panes", "topology:", "pane: 5s\ntopology:", true, true},
+      {"longer panes", "inputs:\n  - {name: app, file: app.log}",
+       "pane: 45s\ninputs:\n  - {name: app, file: app.log, delay: 45s}", true, true},
   };
   for (const ChangeCase& c : cases) {
     const std::unique_ptr<EngineSetup> before = EngineSetup::From(kYaml);
@@ -292,8 +294,10 @@ TEST(Decider, KeepsTheStateOfDetectorsThatAreTheSame) {
     ASSERT_TRUE(again.Restore(fresh.Encode()).ok()) << c.name;
     PaneBatch batch;
     batch.source = "app/0";
-    batch.first_tick = old.last_tick() + after->plan.pane();
-    batch.tick = batch.first_tick;
+    batch.tick = again.assembler().next_tick();
+    batch.first_tick = batch.tick;
+    EXPECT_EQ(batch.tick % after->plan.pane(), 0) << c.name;
+    EXPECT_GT(batch.tick, old.last_tick()) << c.name;
     ASSERT_TRUE(again.Append(EncodeBatch(batch, after->plan)[0]).ok()) << c.name;
     Decision decision;
     ASSERT_TRUE(again.Step(&decision)) << c.name;

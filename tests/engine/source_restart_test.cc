@@ -217,7 +217,9 @@ void AddTicks(std::vector<PaneBatch> batches, Ticks* ticks) {
       content.source = "app/0";
       const std::string bytes = EncodeBatch(content, ThePlan())[0];
       const auto known = ticks->emplace(tick, bytes).first;
-      if (tick == batch.tick) EXPECT_EQ(known->second, bytes) << tick;
+      if (tick == batch.tick) {
+        EXPECT_EQ(known->second, bytes) << tick;
+      }
     }
   }
 }
