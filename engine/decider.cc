@@ -54,8 +54,7 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
 
 Decider::Decider(const Config* config, const Plan* plan,
                  const std::vector<std::unique_ptr<Detector>>* detectors, Executor executor)
-    : config_(config),
-      plan_(plan),
+    : plan_(plan),
       executor_(std::move(executor)),
       assembler_(plan),
       correlator_(*config) {

@@ -77,7 +77,6 @@ class Decider {
   std::vector<std::pair<std::string, Fact>> ScopedFacts(std::vector<Fact> facts, TimeUs tick);
   void WriteLines(Decision* decision);
 
-  const Config* config_;
   const Plan* plan_;
   Executor executor_;
   TickAssembler assembler_;

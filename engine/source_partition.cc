@@ -94,7 +94,10 @@ bool SourcePartition::TimeIsKnown(TimeUs time) {
   switch (mode_) {
     case Mode::kReplay:
       // Every record that was accepted has moved the clock at least this far.
-      if (time > clock_.now()) mode_ = Mode::kIgnore;
+      if (time > clock_.now()) {
+        mode_ = Mode::kIgnore;
+        RememberDropped({.offset = record_.offset, .time = time});
+      }
       return true;
     case Mode::kQuarantine:
     case Mode::kIgnore:
@@ -145,15 +148,19 @@ void SourcePartition::DropHeld() {
   for (HeldRecord& one : held) {
     one.record.bytes = one.bytes;
     Decode(one.record, Mode::kQuarantine);
-    dropped_.push_back({.offset = one.record.offset, .time = record_time_});
-    const std::int64_t oldest = OldestOffset();
-    std::erase_if(dropped_, [&](const DroppedRecord& known) { return known.offset < oldest; });
-    if (dropped_.size() <= kDroppedMax) continue;
-    // The one that the clock will pass last.
-    dropped_.erase(std::max_element(
-        dropped_.begin(), dropped_.end(),
-        [](const DroppedRecord& a, const DroppedRecord& b) { return a.time < b.time; }));
+    RememberDropped({.offset = one.record.offset, .time = record_time_});
   }
+}
+
+void SourcePartition::RememberDropped(DroppedRecord record) {
+  dropped_.push_back(record);
+  const std::int64_t oldest = OldestOffset();
+  std::erase_if(dropped_, [&](const DroppedRecord& known) { return known.offset < oldest; });
+  if (dropped_.size() <= kDroppedMax) return;
+  // The one that the clock will pass last.
+  dropped_.erase(std::max_element(
+      dropped_.begin(), dropped_.end(),
+      [](const DroppedRecord& a, const DroppedRecord& b) { return a.time < b.time; }));
 }
 
 void SourcePartition::AcceptTime(TimeUs time) {

@@ -140,6 +140,7 @@ class SourcePartition : private EventSink {
   void ReleaseHeld();
   void DropHeld();
   void Hold(const SourceRecord& record);
+  void RememberDropped(DroppedRecord record);
   void AcceptTime(TimeUs time);
   void CloseThrough(TimeUs tick, std::int64_t close_offset);
   PaneBatch MakeBatch(TimeUs tick);

@@ -127,12 +127,17 @@ bool TickAssembler::Next(AssembledTick* out) {
   if (sources_.empty() || (next_tick_ == kNoTime && !Start()) || Finished()) return false;
   const TimeUs tick = next_tick_;
   bool partial = false;
+  bool reported = false;
   for (const auto& [name, source] : sources_) {
-    if (source.expected_from > tick || source.ended) continue;
-    if (source.reported != kNoTime && source.reported >= tick) continue;
-    if (!source.ExcludedAt(tick)) return false;
-    partial = true;
+    if (source.reported != kNoTime && source.reported >= tick) {
+      reported = true;
+    } else if (source.expected_from <= tick && !source.ended) {
+      if (!source.ExcludedAt(tick)) return false;
+      partial = true;
+    }
   }
+  // Where everybody has ended or is left out, time stands still.
+  if (!reported) return false;
   out->tick = tick;
   out->partial = partial;
   out->facts = std::move(late_facts_);

@@ -196,7 +196,7 @@ TEST(Decider, DoesNotDependOnThreadsOrPartitionsOrTheirInterleaving) {
     const std::vector<std::string> events = Traffic(seed);
     const Output alone = Decide(*setup, Journal(*setup, events, 1, 1), SequentialExecutor());
     EXPECT_THAT(alone.lines, SizeIs(::testing::Gt(10)));
-    for (const std::size_t files : {2, 4}) {
+    for (const std::size_t files : {std::size_t{2}, std::size_t{4}}) {
       for (std::uint64_t order = 1; order <= 3; ++order) {
         const std::vector<std::string> journal = Journal(*setup, events, files, order);
         EXPECT_EQ(Decide(*setup, journal, SequentialExecutor()), alone) << files << " files";

@@ -137,15 +137,28 @@ Undisturbed RunWhole(const Log& log) {
   return run;
 }
 
-// What is sent after a restart from this commit.
-Sent RunFrom(const Log& log, const SourceCommit& commit) {
-  const std::unique_ptr<SourcePartition> partition = NewPartition();
+// What is sent after a restart from this commit, and further ones every so many records.
+Sent RunFrom(const Log& log, SourceCommit commit, std::size_t every = SIZE_MAX) {
+  std::unique_ptr<SourcePartition> partition = NewPartition();
   EXPECT_TRUE(partition->Restore(commit).ok()) << commit.metadata;
   Sent sent;
+  std::size_t fed = 0;
   for (std::size_t i = 0; i < log.records.size(); ++i) {
-    if (log.records[i].offset < commit.offset) continue;
+    const std::int64_t offset = log.records[i].offset;
+    if (offset < commit.offset) continue;
     partition->Feed(log.At(i));
     Take(partition.get(), &sent);
+    if (offset + 1 < partition->next_offset() || ++fed % every != 0) continue;
+    commit = partition->Commit();
+    partition = NewPartition();
+    EXPECT_TRUE(partition->Restore(commit).ok()) << commit.metadata;
+    for (std::size_t again = 0; again <= i; ++again) {
+      const std::int64_t old = log.records[again].offset;
+      if (old >= commit.offset && old < partition->next_offset()) partition->Feed(log.At(again));
+    }
+    if (partition->next_offset() <= offset) {  // what was held is read again
+      while (log.records[i].offset >= partition->next_offset()) --i;
+    }
   }
   partition->End();
   Take(partition.get(), &sent);
@@ -166,6 +179,11 @@ TEST(SourceRestart, SendsTheSameBytesFromEveryRecordOn) {
         const auto already = static_cast<std::ptrdiff_t>(run.sent[i].size());
         ASSERT_EQ(RunFrom(log, run.commits[i]), Sent(all.begin() + already, all.end()))
             << log.name << ", stamp " << static_cast<int>(stamp) << ", restarted at record " << i;
+        if (i % 10 == 0) {
+          ASSERT_EQ(RunFrom(log, run.commits[i], /*every=*/5 + i / 10),
+                    Sent(all.begin() + already, all.end()))
+              << log.name << ", stamp " << static_cast<int>(stamp) << ", restarted from " << i;
+        }
         if (i < log.records.size()) {
           distances.insert(log.records[i].offset - run.commits[i].offset);
         }

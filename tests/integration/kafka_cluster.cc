@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,7 @@ bool Process::Start(const std::vector<std::string>& arguments, const std::string
   argv.push_back(nullptr);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that crashes leaves no server behind
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     const int none = open("/dev/null", O_RDONLY);

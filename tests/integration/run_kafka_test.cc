@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <random>
 #include <sstream>
 #include <thread>
@@ -34,11 +35,12 @@ std::string ReadFile(const std::string& path) {
 }
 
 KafkaCluster* Kafka() {
-  static KafkaCluster* const kafka = [] {
-    auto* cluster = new KafkaCluster;
-    return cluster->Start() ? cluster : nullptr;
+  // Destroyed at exit, and the broker with it.
+  static const std::unique_ptr<KafkaCluster> kafka = [] {
+    auto cluster = std::make_unique<KafkaCluster>();
+    return cluster->Start() ? std::move(cluster) : nullptr;
   }();
-  return kafka;
+  return kafka.get();
 }
 
 // One configuration, state directory and stand-in; starts and kills the program.
