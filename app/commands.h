@@ -1,7 +1,9 @@
-// The commands of the tocsin program, one function each, apart from how the command line is written.
+// The commands of the tocsin program, one function each, apart from how the command line is
+// written.
 //
-// Each prints results on stdout, progress and errors on stderr, and returns the exit code of the design:
-// 0 done, 1 a finding (failed check, invalid configuration), 2 wrong usage, 3 environment failure.
+// Each prints results on stdout, progress and errors on stderr, and returns the exit code of the
+// design: 0 done, 1 a finding (failed check, invalid configuration), 2 wrong usage, 3 environment
+// failure.
 #pragma once
 
 #include <optional>

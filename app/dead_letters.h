@@ -2,8 +2,8 @@
 //
 //   DeadLetters letters("./state/dead-letters.jsonl");
 //
-// One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second and
-// 16 MiB a file (one older file is kept); the counters count the rest. Thread-safe.
+// One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second
+// and 16 MiB a file (one older file is kept); the counters count the rest. Thread-safe.
 #pragma once
 
 #include <cstdint>

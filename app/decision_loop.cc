@@ -10,7 +10,8 @@
 namespace tocsin {
 namespace {
 
-// A snapshot at most every minute, and rarer when it is large: at 5 MB/s writing it must stay cheap.
+// A snapshot at most every minute, and rarer when it is large: at 5 MB/s writing it must stay
+// cheap.
 constexpr DurationUs kSnapshotEvery = 60 * kSecondUs;
 constexpr std::int64_t kSnapshotBytesPerSecond = 5'000'000;
 // Lines kept in memory between snapshots; past it the snapshot comes early.
@@ -54,7 +55,8 @@ absl::Status DecisionLoop::Append(std::string_view record) {
     // Measured by an earlier configuration and not yet decided when it changed: at most the panes
     // since the last snapshot.
     if (foreign_batches_++ == 0) {
-      spdlog::warn("the configuration changed: panes measured before and not yet decided are left out");
+      spdlog::warn(
+          "the configuration changed: panes measured before and not yet decided are left out");
     }
     return absl::OkStatus();
   }

@@ -6,8 +6,8 @@
 //   TOCSIN_RETURN_IF_ERROR(loop.Finish());
 //
 // Notifications are handed to the deliverer, and durable there, before a snapshot can forget them.
-// Output files are rewritten from the journal at the start, so after any crash they hold the same bytes
-// as if there had been none. One thread; Status() may be called from any.
+// Output files are rewritten from the journal at the start, so after any crash they hold the same
+// bytes as if there had been none. One thread; Status() may be called from any.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// A file input of the running engine: files that are read to their end and, if so configured, followed
-// as they grow. Positions are kept in the journal. Compressed files and stdin end at their end.
-// Reading thread only.
+// A file input of the running engine: files that are read to their end and, if so configured,
+// followed as they grow. Positions are kept in the journal. Compressed files and stdin end at their
+// end. Reading thread only.
 #pragma once
 
 #include <memory>

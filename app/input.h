@@ -1,8 +1,8 @@
 // An input of the running engine: where records come from, and where its progress is kept.
 //
-// The reading thread owns all inputs and is the only one that calls them. An input feeds its partitions
-// (stage 1) and knows how to pause, commit and close them when idle; what happens to the batches is the
-// reader's (app/reader.h).
+// The reading thread owns all inputs and is the only one that calls them. An input feeds its
+// partitions (stage 1) and knows how to pause, commit and close them when idle; what happens to the
+// batches is the reader's (app/reader.h).
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,13 @@ namespace tocsin {
 struct InputPartition {
   std::unique_ptr<SourcePartition> stage1;
   bool paused = false;
-  bool at_end = false;       // everything there is has been fed
-  bool ended = false;        // and nothing will follow
-  bool expected = false;     // stage 2 knows that it has to wait for it
-  bool commit_due = false;   // something changed since the last commit
-  bool commit_first = false; // batches must not leave before a commit (an idle close not in the log)
-  TimeUs committed_at = 0;   // monotonic
+  bool at_end = false;      // everything there is has been fed
+  bool ended = false;       // and nothing will follow
+  bool expected = false;    // stage 2 knows that it has to wait for it
+  bool commit_due = false;  // something changed since the last commit
+  bool commit_first =
+      false;                // batches must not leave before a commit (an idle close not in the log)
+  TimeUs committed_at = 0;  // monotonic
   // For exclusion: the tick and when it was first seen (monotonic).
   TimeUs seen_tick = kNoTime;
   TimeUs seen_tick_at = 0;

@@ -200,8 +200,8 @@ void KafkaInput::CloseIdlePartition(Partition* partition, const InputClock& cloc
   const TimeUs tick = FloorTo(now - kIdleGrace, setup_->plan.pane());
   const TimeUs last = partition->stage1->last_tick();
   if (last != kNoTime && tick <= last) return;
-  // Asked after broker time tick + grace: if the end is still where we stand, nothing that was appended
-  // before the tick is missing.
+  // Asked after broker time tick + grace: if the end is still where we stand, nothing that was
+  // appended before the tick is missing.
   const absl::StatusOr<std::int64_t> end = source_->QueryEndOffset(partition->kafka, kQueryTimeout);
   if (!end.ok() || *end != partition->end_offset) return;
   partition->stage1->CloseIdle(tick);

@@ -1,9 +1,10 @@
 // A Kafka input of the running engine: a consumer-group member with its partitions.
 //
 // Broker time, needed to close idle partitions, is a lower bound: the append times of records that
-// arrived, carried on by the monotonic clock. On topics that have only the producer's time it is the
-// host's clock, and such a close is committed before its batch is sent, because the log does not imply
-// it. Reading thread only, except that the partitions of one batch are fed in parallel, each by one thread.
+// arrived, carried on by the monotonic clock. On topics that have only the producer's time it is
+// the host's clock, and such a close is committed before its batch is sent, because the log does
+// not imply it. Reading thread only, except that the partitions of one batch are fed in parallel,
+// each by one thread.
 #pragma once
 
 #include <map>
@@ -66,7 +67,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   Executor partition_executor_;
   std::unique_ptr<KafkaSource> source_;
   std::map<KafkaPartition, std::unique_ptr<Partition>> partitions_;
-  Partition* last_ = nullptr;  // of the last record; nearly always the next one's too
+  Partition* last_ = nullptr;       // of the last record; nearly always the next one's too
   std::vector<Partition*> filled_;  // partitions with waiting records
   InputClock clock_;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen

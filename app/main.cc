@@ -35,12 +35,15 @@ int main(int argc, char** argv) {
   AddOutputs(run_app, &run.incidents, &run.signals, &run.threads);
 
   tocsin::ReplayCommand replay;
-  CLI::App* replay_app = app.add_subcommand("replay", "what would have been decided on recorded traffic");
-  replay_app->footer("Example: tocsin replay -c @rupaya --incidents - logs/ kafka://localhost:9092/app-logs");
+  CLI::App* replay_app =
+      app.add_subcommand("replay", "what would have been decided on recorded traffic");
+  replay_app->footer(
+      "Example: tocsin replay -c @rupaya --incidents - logs/ kafka://localhost:9092/app-logs");
   AddConfig(replay_app, &replay.config);
   AddOutputs(replay_app, &replay.incidents, &replay.signals, &replay.threads);
-  replay_app->add_option("INPUT", replay.inputs,
-                         "files, directories, - for stdin, or kafka://HOST:PORT/TOPIC[?from=…&to=…]")
+  replay_app
+      ->add_option("INPUT", replay.inputs,
+                   "files, directories, - for stdin, or kafka://HOST:PORT/TOPIC[?from=…&to=…]")
       ->required();
   replay_app->add_option("--stats", replay.stats, "write one JSON object of figures to this file");
   replay_app->add_option("--format", replay.format, "format of the input (default: as configured)");
@@ -51,11 +54,13 @@ int main(int argc, char** argv) {
   check_app->add_option("CONFIG", configs, "YAML files or @profiles")->required();
 
   tocsin::DemoOptions demo;
-  CLI::App* demo_app = app.add_subcommand("demo", "an incident from deploy to page, in half a minute");
+  CLI::App* demo_app =
+      app.add_subcommand("demo", "an incident from deploy to page, in half a minute");
   demo_app->footer("Example: tocsin demo");
   demo_app->add_option("--write", demo.write_path, "write the story's events to this file and end");
-  demo_app->add_option("--stand-in", demo.stand_in_port,
-                       "only run the PagerDuty stand-in on this port, until Ctrl-C")
+  demo_app
+      ->add_option("--stand-in", demo.stand_in_port,
+                   "only run the PagerDuty stand-in on this port, until Ctrl-C")
       ->check(CLI::Range(0, 65535));
 
   try {

@@ -105,9 +105,9 @@ std::vector<std::unique_ptr<Input>> Pipeline::Impl::MakeInputs() {
   std::vector<std::unique_ptr<Input>> inputs;
   for (const InputConfig& input : options_.config->inputs) {
     if (input.kafka) {
-      inputs.push_back(std::make_unique<KafkaInput>(
-          &input, setup_.get(), dead_letters_.get(),
-          TbbExecutor({.threads = options_.threads, .grain = 1})));
+      inputs.push_back(
+          std::make_unique<KafkaInput>(&input, setup_.get(), dead_letters_.get(),
+                                       TbbExecutor({.threads = options_.threads, .grain = 1})));
     } else {
       inputs.push_back(std::make_unique<FileFollower>(&input, setup_.get(), journal_.get(),
                                                       dead_letters_.get()));
@@ -143,14 +143,15 @@ absl::Status Pipeline::Impl::Start() {
   TOCSIN_RETURN_IF_ERROR(Build());
   TOCSIN_RETURN_IF_ERROR(deliverer_->Start());
   started_ = true;
-  // No page until state is restored: notifications of ticks decided again are recognised by their ids.
+  // No page until state is restored: notifications of ticks decided again are recognised by their
+  // ids.
   TOCSIN_RETURN_IF_ERROR(loop_->Recover());
-  reader_ = std::make_unique<Reader>(Reader::Options{.inputs = MakeInputs(),
-                                                     .plan = &setup_->plan,
-                                                     .journal = journal_.get(),
-                                                     .out = &queue_,
-                                                     .known_sources =
-                                                         decider_->assembler().Sources()});
+  reader_ =
+      std::make_unique<Reader>(Reader::Options{.inputs = MakeInputs(),
+                                               .plan = &setup_->plan,
+                                               .journal = journal_.get(),
+                                               .out = &queue_,
+                                               .known_sources = decider_->assembler().Sources()});
   TOCSIN_RETURN_IF_ERROR(reader_->Start());
   deciding_ = std::thread([this] { DecideLoop(); });
   reading_ = std::thread([this] { ReadLoop(); });

@@ -50,9 +50,9 @@ struct PipelineStatus {
   std::int64_t snapshots = 0;
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
-  bool assigned = false;      // every input has its partitions
-  bool caught_up = false;     // every source has reached the end of its input once, or lags little
-  DurationUs lag = 0;         // of the slowest source behind the others or the end of its input
+  bool assigned = false;   // every input has its partitions
+  bool caught_up = false;  // every source has reached the end of its input once, or lags little
+  DurationUs lag = 0;      // of the slowest source behind the others or the end of its input
 };
 
 class Pipeline {
@@ -63,8 +63,8 @@ class Pipeline {
     std::string signals_path;
     // Called on the deciding thread for every tick that changed something.
     std::function<void(const Decision&)> on_decision;
-    int threads = 0;                 // for evaluation; 0: as many as there are cores
-    bool memory_journal = false;     // nothing outlives the process (demo)
+    int threads = 0;              // for evaluation; 0: as many as there are cores
+    bool memory_journal = false;  // nothing outlives the process (demo)
   };
 
   explicit Pipeline(Options options);
@@ -79,7 +79,8 @@ class Pipeline {
   // The first error that stopped a thread; OK while all is well.
   absl::Status status() const;
   PipelineStatus Snapshot() const;
-  // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight time.
+  // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight
+  // time.
   absl::Status Stop();
 
  private:

@@ -30,11 +30,11 @@ Reader::Reader(Options options)
 InputClock Reader::ReadClock() {
   using std::chrono::duration_cast;
   using std::chrono::microseconds;
-  return {.monotonic = duration_cast<microseconds>(
-                           std::chrono::steady_clock::now().time_since_epoch())
-                           .count(),
-          .wall = duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch())
-                      .count()};
+  return {
+      .monotonic =
+          duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(),
+      .wall =
+          duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
 }
 
 absl::Status Reader::Start() {
@@ -101,8 +101,8 @@ absl::Status Reader::SendBatches() {
 absl::Status Reader::CommitDue(bool all) {
   for (const std::unique_ptr<Input>& input : inputs_) {
     for (InputPartition* partition : input->Partitions()) {
-      const bool due = partition->commit_due &&
-                       clock_.monotonic - partition->committed_at >= kCommitEvery;
+      const bool due =
+          partition->commit_due && clock_.monotonic - partition->committed_at >= kCommitEvery;
       if (!due && !all) continue;
       partition->commit_due = false;
       partition->committed_at = clock_.monotonic;

@@ -1,15 +1,15 @@
-// The reading side of the engine: polls the inputs, makes stage 1's batches durable, commits, and hands
-// the batches to the deciding thread.
+// The reading side of the engine: polls the inputs, makes stage 1's batches durable, commits, and
+// hands the batches to the deciding thread.
 //
 //   Reader reader({.inputs = …, .plan = &plan, .journal = journal, .out = &queue});
 //   while (!stopping) TOCSIN_RETURN_IF_ERROR(reader.Turn());
 //   TOCSIN_RETURN_IF_ERROR(reader.Finish());
 //
-// Order per turn: poll → batches durable in the journal → queue → commit. Where an idle close is not
-// implied by the log it is committed before its batch is sent. Partitions more than
-// limits::kTicksAheadMax ticks ahead of the slowest are paused. A partition whose tick has stood still
-// for 30 s while all others passed it is excluded by a control record, and rejoins when it moves. One
-// thread; Sources() may be called from any.
+// Order per turn: poll → batches durable in the journal → queue → commit. Where an idle close is
+// not implied by the log it is committed before its batch is sent. Partitions more than
+// limits::kTicksAheadMax ticks ahead of the slowest are paused. A partition whose tick has stood
+// still for 30 s while all others passed it is excluded by a control record, and rejoins when it
+// moves. One thread; Sources() may be called from any.
 #pragma once
 
 #include <cstdint>

@@ -26,8 +26,7 @@ std::vector<std::string> Events() {
 void Aggregate(benchmark::State& state, const std::string& yaml) {
   ErrorList errors;
   std::optional<Config> config = LoadConfigText(yaml, "bench", &errors);
-  std::unique_ptr<EngineSetup> setup =
-      config ? EngineSetup::Build(&*config, &errors) : nullptr;
+  std::unique_ptr<EngineSetup> setup = config ? EngineSetup::Build(&*config, &errors) : nullptr;
   if (setup == nullptr) {
     state.SkipWithError(ErrorsText(errors).c_str());
     return;

@@ -5,8 +5,8 @@
 //
 // Starts a real Kafka, fills a topic of 4 partitions with lz4 batches of 287-byte JSON events, then
 // reads it alternately with a loop that only counts records and with the pipeline of `tocsin run`
-// (@rupaya's detectors, SQLite journal). Prints events per second, processor time per event, and the
-// ratio of each pair; the median ratio is the figure to quote.
+// (@rupaya's detectors, SQLite journal). Prints events per second, processor time per event, and
+// the ratio of each pair; the median ratio is the figure to quote.
 
 #include <sys/resource.h>
 
@@ -125,10 +125,11 @@ Measured Engine(const std::string& brokers, std::int64_t events, int run) {
       std::filesystem::temp_directory_path().string() + "/tocsin-bench-" + std::to_string(run);
   std::filesystem::remove_all(state);
   ErrorList errors;
-  const std::optional<Config> config = LoadConfigText(
-      "extends: \"@rupaya\"\ninputs: [{name: b, kafka: {brokers: \"" + brokers + "\", topics: [" +
-          kTopic + "], group: g" + std::to_string(run) + ", start: earliest}}]\nstate_dir: " + state,
-      "bench", &errors);
+  const std::optional<Config> config =
+      LoadConfigText("extends: \"@rupaya\"\ninputs: [{name: b, kafka: {brokers: \"" + brokers +
+                         "\", topics: [" + kTopic + "], group: g" + std::to_string(run) +
+                         ", start: earliest}}]\nstate_dir: " + state,
+                     "bench", &errors);
   Measured measured;
   if (!config) return measured;
   Pipeline::Options options;
@@ -139,7 +140,8 @@ Measured Engine(const std::string& brokers, std::int64_t events, int run) {
   double cpu = CpuSeconds();
   std::int64_t seen = 0;
   while (seen < events && pipeline.status().ok()) {
-    // The last moment at which nothing had arrived: our time is measured a little too long, not short.
+    // The last moment at which nothing had arrived: our time is measured a little too long, not
+    // short.
     if (seen == 0) {
       begin = Now();
       cpu = CpuSeconds();
@@ -183,13 +185,16 @@ int Main(std::int64_t events, int pairs) {
     ratios.push_back(bare.seconds / engine.seconds);
     bare_cpu.push_back(bare.cpu_seconds / count * 1e9);
     engine_cpu.push_back(engine.cpu_seconds / count * 1e9);
-    std::printf("pair %d: bare %.0f events/s (%.0f ns CPU), tocsin %.0f events/s (%.0f ns CPU), ratio %.3f\n",
-                pair + 1, bare_rates.back(), bare_cpu.back(), engine_rates.back(),
-                engine_cpu.back(), ratios.back());
+    std::printf(
+        "pair %d: bare %.0f events/s (%.0f ns CPU), tocsin %.0f events/s (%.0f ns CPU), ratio "
+        "%.3f\n",
+        pair + 1, bare_rates.back(), bare_cpu.back(), engine_rates.back(), engine_cpu.back(),
+        ratios.back());
   }
-  std::printf("median: bare %.0f events/s (%.0f ns CPU), tocsin %.0f events/s (%.0f ns CPU), ratio %.3f\n",
-              Median(bare_rates), Median(bare_cpu), Median(engine_rates), Median(engine_cpu),
-              Median(ratios));
+  std::printf(
+      "median: bare %.0f events/s (%.0f ns CPU), tocsin %.0f events/s (%.0f ns CPU), ratio %.3f\n",
+      Median(bare_rates), Median(bare_cpu), Median(engine_rates), Median(engine_cpu),
+      Median(ratios));
   return 0;
 }
 

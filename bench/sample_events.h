@@ -1,5 +1,5 @@
-// The events that the benchmarks read: web requests of 287 bytes, a few services and endpoints, many
-// users and addresses, 0.2 % failures.
+// The events that the benchmarks read: web requests of 287 bytes, a few services and endpoints,
+// many users and addresses, 0.2 % failures.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Stops the program where the programmer was wrong; never for input, which gets a status or a counter.
+// Stops the program where the programmer was wrong; never for input, which gets a status or a
+// counter.
 //
 //   TOCSIN_CHECK(slot < slots.size());
 #pragma once
@@ -6,10 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define TOCSIN_CHECK(condition)                                                              \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]] {                                                         \
-      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);     \
-      std::abort();                                                                          \
-    }                                                                                        \
+#define TOCSIN_CHECK(condition)                                                          \
+  do {                                                                                   \
+    if (!(condition)) [[unlikely]] {                                                     \
+      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                      \
+    }                                                                                    \
   } while (false)

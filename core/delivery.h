@@ -1,8 +1,9 @@
 // An intent to tell one sink one thing about one incident, and its receipt.
 //
-// Notification is what the decision stage says ("page level 2 of this incident"); Delivery is that for
-// one sink, with its progress. The journal keeps deliveries, the outbox (sinks/outbox.h) advances them.
-// Ids are derived, so a decision made again after a restart is recognised. Value types.
+// Notification is what the decision stage says ("page level 2 of this incident"); Delivery is that
+// for one sink, with its progress. The journal keeps deliveries, the outbox (sinks/outbox.h)
+// advances them. Ids are derived, so a decision made again after a restart is recognised. Value
+// types.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +20,12 @@ std::string_view NotificationActionName(NotificationAction action);
 struct Notification {
   NotificationAction action = NotificationAction::kTrigger;
   int level = 3;  // the level whose key is meant
-  // For the resolve of a lower level after a raise: not before this level's trigger has its receipt.
-  // 0: no such condition.
+  // For the resolve of a lower level after a raise: not before this level's trigger has its
+  // receipt. 0: no such condition.
   int after_trigger_of_level = 0;
   TimeUs tick = kNoTime;
-  // Whether the scheme pages people for this level (else only sinks that do not page, or routes that
-  // name the level, hear of it).
+  // Whether the scheme pages people for this level (else only sinks that do not page, or routes
+  // that name the level, hear of it).
   bool pages = true;
   Incident incident;
 };
@@ -38,25 +39,27 @@ enum class DeliveryState : std::uint8_t {
 std::string_view DeliveryStateName(DeliveryState state);
 
 struct Delivery {
-  Hash128 id;              // hash(sink, incident, level, action)
-  std::uint64_t sequence = 0;  // order of intent; per incident and sink deliveries go out in this order
+  Hash128 id;  // hash(sink, incident, level, action)
+  std::uint64_t sequence =
+      0;  // order of intent; per incident and sink deliveries go out in this order
   std::string sink;
   Hash128 incident;
   int level = 3;
   NotificationAction action = NotificationAction::kTrigger;
   int after_trigger_of_level = 0;
   std::string dedup_key;
-  std::string payload;     // what the sink renders from: the incident line as JSON
+  std::string payload;  // what the sink renders from: the incident line as JSON
   TimeUs tick = kNoTime;
   DeliveryState state = DeliveryState::kIntended;
   std::int64_t attempts = 0;
-  bool echoed = false;     // a resolve's one repetition was sent
+  bool echoed = false;  // a resolve's one repetition was sent
   std::string last_error;
 
   void Encode(ByteWriter* out) const;
   static Delivery Decode(ByteReader* in);
 };
 
-Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level, NotificationAction action);
+Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level,
+                   NotificationAction action);
 
 }  // namespace tocsin

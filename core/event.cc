@@ -7,13 +7,13 @@ namespace tocsin {
 namespace {
 
 constexpr std::array<std::string_view, kFields> kFieldNames = {
-    "id",       "env",       "service", "host",       "version", "region", "app",
-    "dependency", "endpoint", "method",  "trace_id",   "client_ip", "user", "user_agent",
-    "name",     "unit",      "severity", "level",     "message", "exception", "currency"};
+    "id",         "env",      "service",  "host",     "version",   "region",    "app",
+    "dependency", "endpoint", "method",   "trace_id", "client_ip", "user",      "user_agent",
+    "name",       "unit",     "severity", "level",    "message",   "exception", "currency"};
 
 constexpr std::array<std::string_view, kEventTypes> kTypeNames = {
-    "",     "request", "query", "connection", "auth",  "session", "transaction",
-    "metric", "log",   "check", "alarm",      "deploy"};
+    "",       "request", "query", "connection", "auth",  "session", "transaction",
+    "metric", "log",     "check", "alarm",      "deploy"};
 
 constexpr std::array<std::string_view, 3> kOutcomeNames = {"", "success", "failure"};
 constexpr std::array<std::string_view, 4> kActionNames = {"", "open", "close", "reject"};
@@ -34,7 +34,9 @@ std::optional<Field> FieldFromName(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view EventTypeName(EventType type) { return kTypeNames[static_cast<std::size_t>(type)]; }
+std::string_view EventTypeName(EventType type) {
+  return kTypeNames[static_cast<std::size_t>(type)];
+}
 
 std::optional<EventType> EventTypeFromName(std::string_view name) {
   if (name.empty()) return std::nullopt;
@@ -95,30 +97,43 @@ std::optional<FieldRef> FieldRef::Parse(std::string_view name) {
 
 std::string FieldRef::Name() const {
   switch (kind) {
-    case Kind::kField: return std::string(FieldName(field));
-    case Kind::kType: return "type";
-    case Kind::kOutcome: return "outcome";
-    case Kind::kAction: return "action";
-    case Kind::kState: return "state";
-    case Kind::kStatus: return "status";
-    case Kind::kLabel: return std::string(kLabelPrefix) + label;
+    case Kind::kField:
+      return std::string(FieldName(field));
+    case Kind::kType:
+      return "type";
+    case Kind::kOutcome:
+      return "outcome";
+    case Kind::kAction:
+      return "action";
+    case Kind::kState:
+      return "state";
+    case Kind::kStatus:
+      return "status";
+    case Kind::kLabel:
+      return std::string(kLabelPrefix) + label;
   }
   return "";
 }
 
 std::string_view FieldRef::Get(const Event& event, std::span<char, 12> scratch) const {
   switch (kind) {
-    case Kind::kField: return event.Get(field);
-    case Kind::kType: return EventTypeName(event.type);
-    case Kind::kOutcome: return OutcomeName(event.outcome);
-    case Kind::kAction: return ConnectionActionName(event.action);
-    case Kind::kState: return AlarmStateName(event.state);
+    case Kind::kField:
+      return event.Get(field);
+    case Kind::kType:
+      return EventTypeName(event.type);
+    case Kind::kOutcome:
+      return OutcomeName(event.outcome);
+    case Kind::kAction:
+      return ConnectionActionName(event.action);
+    case Kind::kState:
+      return AlarmStateName(event.state);
     case Kind::kStatus: {
       if (event.status == 0) return {};
       const auto end = std::to_chars(scratch.data(), scratch.data() + scratch.size(), event.status);
       return {scratch.data(), static_cast<std::size_t>(end.ptr - scratch.data())};
     }
-    case Kind::kLabel: return event.Label(label);
+    case Kind::kLabel:
+      return event.Label(label);
   }
   return {};
 }

@@ -5,10 +5,10 @@
 //   event.Set(Field::kService, "api");  event.status = 503;
 //   event.Normalize();                       // fills env, failed and the like
 //
-// A flat struct of views and integers: building one allocates nothing. All views (text fields, labels)
-// point into the decoder's buffers and live only until its callback returns; keep a Fact (core/fact.h)
-// to hold on to one. Text fields that are absent are empty; missing and empty are the same thing.
-// Not thread-safe.
+// A flat struct of views and integers: building one allocates nothing. All views (text fields,
+// labels) point into the decoder's buffers and live only until its callback returns; keep a Fact
+// (core/fact.h) to hold on to one. Text fields that are absent are empty; missing and empty are the
+// same thing. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -92,10 +92,10 @@ struct Event {
   // Set by Normalize: outcome is failure or, where there is none, status ≥ 500.
   bool failed = false;
 
-  std::int32_t status = 0;                // 0: none (a timeout has none)
-  DurationUs duration = -1;               // µs; −1: none
-  std::int64_t weight = 1;                // how many events this one stands for, ≥ 1
-  std::optional<double> value;            // all doubles: finite, |x| ≤ limits::kNumberMagnitudeMax
+  std::int32_t status = 0;      // 0: none (a timeout has none)
+  DurationUs duration = -1;     // µs; −1: none
+  std::int64_t weight = 1;      // how many events this one stands for, ≥ 1
+  std::optional<double> value;  // all doubles: finite, |x| ≤ limits::kNumberMagnitudeMax
   std::optional<double> limit;
   std::optional<double> cvss;
   std::optional<double> amount;
@@ -128,7 +128,8 @@ struct FieldRef {
   // nullopt for a name that no event has.
   static std::optional<FieldRef> Parse(std::string_view name);
   std::string Name() const;
-  // `scratch` (≥ 12 bytes) holds the digits of a status. The view lives as long as event and scratch.
+  // `scratch` (≥ 12 bytes) holds the digits of a status. The view lives as long as event and
+  // scratch.
   std::string_view Get(const Event& event, std::span<char, 12> scratch) const;
   bool operator==(const FieldRef&) const = default;
 };

@@ -136,6 +136,8 @@ Fact Fact::Decode(ByteReader* in) {
   return in->ok() ? fact : Fact{};
 }
 
-bool FactBefore(const Fact& a, const Fact& b) { return std::tie(a.time, a.id) < std::tie(b.time, b.id); }
+bool FactBefore(const Fact& a, const Fact& b) {
+  return std::tie(a.time, a.id) < std::tie(b.time, b.id);
+}
 
 }  // namespace tocsin

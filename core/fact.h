@@ -1,6 +1,7 @@
 // An event kept whole: deploys, alarms and checks travel to stage 2 as facts beside the counts.
 //
-//   Fact fact = Fact::FromEvent(event);        // copies; id derived from the content if it has none
+//   Fact fact = Fact::FromEvent(event);        // copies; id derived from the content if it has
+//   none
 //
 // Text is cut so that a fact stays under limits::kFactBytesMax. Facts order by (time, id), and two
 // with one id are the same fact. Value type; thread-compatible.
@@ -24,8 +25,8 @@ struct Fact {
   AlarmState state = AlarmState::kNone;
   std::optional<double> value;
   std::optional<double> cvss;
-  std::vector<std::pair<Field, std::string>> fields;                // sorted by field, no empty ones
-  std::vector<std::pair<std::string, std::string>> labels;          // sorted by name
+  std::vector<std::pair<Field, std::string>> fields;        // sorted by field, no empty ones
+  std::vector<std::pair<std::string, std::string>> labels;  // sorted by name
 
   static bool Keeps(const Event& event) {
     return event.type == EventType::kDeploy || event.type == EventType::kAlarm ||

@@ -19,10 +19,10 @@ enum class IncidentState : std::uint8_t { kOpen, kAcknowledged, kMonitoring, kRe
 std::string_view IncidentStateName(IncidentState state);
 
 struct Suspect {
-  std::string kind;    // "deploy", "dependency", "service", "endpoint", "client", "address"
+  std::string kind;  // "deploy", "dependency", "service", "endpoint", "client", "address"
   std::string name;
-  TimeUs at = kNoTime; // when it began; kNoTime when unknown
-  std::string reason;  // in words
+  TimeUs at = kNoTime;  // when it began; kNoTime when unknown
+  std::string reason;   // in words
   bool operator==(const Suspect&) const = default;
 };
 

@@ -24,7 +24,8 @@ inline constexpr std::uint32_t kPaneKeysMax = 65'536;
 // Facts a partition carries for one pane, and the text of one fact.
 inline constexpr std::size_t kPaneFactsMax = 4'096;
 inline constexpr std::size_t kFactBytesMax = 16 << 10;
-// Panes a partition keeps open at once: delay (at most 15 min) over the smallest pane (1 s), doubled.
+// Panes a partition keeps open at once: delay (at most 15 min) over the smallest pane (1 s),
+// doubled.
 inline constexpr std::size_t kOpenPanesMax = 4'096;
 // A PaneBatch travels in chunks of at most this, well below Kafka's default 1 MiB message.
 inline constexpr std::size_t kBatchChunkBytesMax = 768 << 10;

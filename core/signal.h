@@ -1,7 +1,7 @@
 // A detector's verdict on one series, with its evidence.
 //
-// A signal begins when its detector fires on a series, keeps its id through rises of level, and ends
-// when it clears. Derived id: hash(detector, series key, tick of firing). Value type.
+// A signal begins when its detector fires on a series, keeps its id through rises of level, and
+// ends when it clears. Derived id: hash(detector, series key, tick of firing). Value type.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ namespace tocsin {
 enum class Category : std::uint8_t { kAvailability, kPerformance, kSecurity, kData, kCapacity };
 std::string_view CategoryName(Category category);
 
-// One line of the explanation: {kind: "baseline", name: "rate", value: "0.002"}. `value` is JSON text,
-// so that numbers stay numbers and lists stay lists.
+// One line of the explanation: {kind: "baseline", name: "rate", value: "0.002"}. `value` is JSON
+// text, so that numbers stay numbers and lists stay lists.
 struct Evidence {
-  std::string kind;   // "window", "baseline", "samples", "top", "panes", "threshold", …
+  std::string kind;  // "window", "baseline", "samples", "top", "panes", "threshold", …
   std::string name;
   std::string json;
   bool operator==(const Evidence&) const = default;
@@ -37,12 +37,12 @@ struct Signal {
   std::string scope;     // key of the scope's labels (core/labels.h)
   Labels series;         // scope labels first
   Category category = Category::kAvailability;
-  std::string classification;  // of a storm: attack, surge, client …; else empty
-  int level = 3;               // severity level, 1 highest … 4
-  bool degraded_only = false;  // true when it can never mean *down* (slowness)
-  TimeUs onset = kNoTime;      // event time of the first pane that breached
-  TimeUs fired_at = kNoTime;   // tick
-  TimeUs cleared_at = kNoTime; // tick, kNoTime while firing
+  std::string classification;   // of a storm: attack, surge, client …; else empty
+  int level = 3;                // severity level, 1 highest … 4
+  bool degraded_only = false;   // true when it can never mean *down* (slowness)
+  TimeUs onset = kNoTime;       // event time of the first pane that breached
+  TimeUs fired_at = kNoTime;    // tick
+  TimeUs cleared_at = kNoTime;  // tick, kNoTime while firing
   double value = 0;
   double threshold = 0;
   std::vector<Evidence> evidence;
@@ -64,8 +64,9 @@ struct SignalChange {
   Signal signal;
 };
 
-// Who was hurt on the series of a firing signal in one pane (or, in the tick in which it fires, since
-// its onset). `failed` counts failed events of any type; `failed_transactions` those of transactions.
+// Who was hurt on the series of a firing signal in one pane (or, in the tick in which it fires,
+// since its onset). `failed` counts failed events of any type; `failed_transactions` those of
+// transactions.
 struct SignalImpact {
   Hash128 signal;
   std::int64_t total = 0;

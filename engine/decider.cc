@@ -46,7 +46,8 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
   PlanOptions options;
   options.scope = config.scope;
   options.pane = config.pane;
-  for (const InputConfig& input : config.inputs) options.inputs.push_back({input.name, input.delay});
+  for (const InputConfig& input : config.inputs)
+    options.inputs.push_back({input.name, input.delay});
   std::vector<SeriesSpec> specs;
   for (const std::unique_ptr<Detector>& detector : detectors) specs.push_back(SpecOf(*detector));
   return Plan::Compile(std::move(options), specs);
@@ -54,10 +55,7 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
 
 Decider::Decider(const Config* config, const Plan* plan,
                  const std::vector<std::unique_ptr<Detector>>* detectors, Executor executor)
-    : plan_(plan),
-      executor_(std::move(executor)),
-      assembler_(plan),
-      correlator_(*config) {
+    : plan_(plan), executor_(std::move(executor)), assembler_(plan), correlator_(*config) {
   for (std::size_t i = 0; i < detectors->size(); ++i) {
     const Detector* detector = (*detectors)[i].get();
     sets_.emplace_back(detector, i, plan, config->limits.series_max);
@@ -71,7 +69,8 @@ Decider::Decider(const Config* config, const Plan* plan,
 
 absl::Status Decider::Append(std::string_view record) { return assembler_.Append(record); }
 
-std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact> facts, TimeUs tick) {
+std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact> facts,
+                                                               TimeUs tick) {
   std::erase_if(seen_facts_, [&](const auto& seen) { return seen.second + kFactMemory < tick; });
   std::vector<std::pair<std::string, Fact>> scoped;
   std::vector<LabelView> labels;
@@ -245,7 +244,8 @@ absl::Status Decider::Restore(std::string_view snapshot) {
     ByteReader state(in.Bytes());
     bool kept = false;
     for (std::size_t set = 0; set < sets_.size() && in.ok(); ++set) {
-      if (sets_[set].detector().common().name != name || fingerprints_[set] != fingerprint) continue;
+      if (sets_[set].detector().common().name != name || fingerprints_[set] != fingerprint)
+        continue;
       sets_[set].Decode(&state);
       if (!state.Done()) return damaged;
       kept = true;

@@ -7,8 +7,8 @@
 //
 // A thread-free object driven by the order of the batches alone: no clock, no I/O. In each tick it
 // updates and evaluates all series (in parallel through the executor), sorts the changes, and
-// correlates sequentially. Its whole state goes into a snapshot. Memory is bounded by the series limits
-// and by how far sources run ahead.
+// correlates sequentially. Its whole state goes into a snapshot. Memory is bounded by the series
+// limits and by how far sources run ahead.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
 struct Decision {
   TimeUs tick = 0;
   bool partial = false;
-  std::vector<OutputLine> lines;            // signals, then incidents
-  std::vector<SignalChange> signals;        // as in the lines
+  std::vector<OutputLine> lines;      // signals, then incidents
+  std::vector<SignalChange> signals;  // as in the lines
   std::vector<Incident> incidents;
   std::vector<Notification> notifications;  // in the order to be told
 };
@@ -68,8 +68,8 @@ class Decider {
   std::int64_t series_over_limit() const;
   TimeUs last_tick() const { return last_tick_; }
 
-  // A snapshot of a configuration whose detectors differ keeps the state of those that are the same;
-  // signals of the others clear with the next tick.
+  // A snapshot of a configuration whose detectors differ keeps the state of those that are the
+  // same; signals of the others clear with the next tick.
   std::string Encode() const;
   absl::Status Restore(std::string_view snapshot);
 
@@ -80,7 +80,7 @@ class Decider {
   const Plan* plan_;
   Executor executor_;
   TickAssembler assembler_;
-  std::vector<SeriesSet> sets_;  // one a detector
+  std::vector<SeriesSet> sets_;            // one a detector
   std::vector<std::string> fingerprints_;  // of each detector's stanza and measures
   ScopeUserCounts users_;
   Correlator correlator_;

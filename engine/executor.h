@@ -2,8 +2,8 @@
 //
 //   executor(series.size(), [&](std::size_t begin, std::size_t end) { … });
 //
-// The callee calls the body on disjoint ranges that cover [0, n), from any thread, and returns when all
-// are done. Bodies write to their own slots only, so the result does not depend on the split.
+// The callee calls the body on disjoint ranges that cover [0, n), from any thread, and returns when
+// all are done. Bodies write to their own slots only, so the result does not depend on the split.
 #pragma once
 
 #include <cstddef>

@@ -11,7 +11,8 @@ void ScopeUserCounts::Add(TimeUs tick, const PaneTable* table, MeasureSlot slot)
     }
   }
   for (auto scope = slots_.begin(); scope != slots_.end();) {
-    std::erase_if(scope->second, [&](const auto& one) { return one.first <= start - kSlots * kSlot; });
+    std::erase_if(scope->second,
+                  [&](const auto& one) { return one.first <= start - kSlots * kSlot; });
     scope = scope->second.empty() ? slots_.erase(scope) : std::next(scope);
   }
 }

@@ -98,9 +98,8 @@ void SeriesSet::TakeRows(const PaneTable& table, TimeUs tick) {
   }
   if (unknown.empty()) return;
   // Key order, so that which series meet the limit does not depend on arrival.
-  std::sort(unknown.begin(), unknown.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return table.key(a) < table.key(b);
-  });
+  std::sort(unknown.begin(), unknown.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return table.key(a) < table.key(b); });
   TakeNewRows(table, unknown, tick);
   std::erase_if(series_, [](const auto& series) { return series->seen == kEvicted; });
   const std::size_t middle = series_.size();

@@ -4,12 +4,11 @@
 //   set.Step(tick, table, recent_deploy, executor, &changes, &impacts);
 //
 // A series begins with its first pane that has events and is updated for every tick from then on.
-// Updates of different series are independent and go through the executor; everything that is visible
-// outside is collected afterwards and sorted. Past the configured number of series the least recently
-// seen idle one is evicted (ties by key); where none is idle, new keys count as (other) of their scope,
-// a series that exists beside the limit.
-// Also remembers who was hurt on a series from the onset of a breach on, so that a signal can say it
-// when it fires. Not thread-safe.
+// Updates of different series are independent and go through the executor; everything that is
+// visible outside is collected afterwards and sorted. Past the configured number of series the
+// least recently seen idle one is evicted (ties by key); where none is idle, new keys count as
+// (other) of their scope, a series that exists beside the limit. Also remembers who was hurt on a
+// series from the onset of a breach on, so that a signal can say it when it fires. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -93,11 +92,11 @@ class SeriesSet {
   const Plan* plan_;
   std::size_t series_max_;
   const Aggregation* aggregation_;
-  std::size_t impact_measure_;  // index of the first of ImpactMeasures in the spec
+  std::size_t impact_measure_;                   // index of the first of ImpactMeasures in the spec
   std::vector<std::unique_ptr<Series>> series_;  // by key
   absl::flat_hash_map<std::string_view, Series*, StringHash> index_;
-  std::vector<std::unique_ptr<Series>> fresh_;   // of this tick, not yet merged into series_
-  std::optional<PaneTable> overflow_;            // of this tick: rows that count as (other)
+  std::vector<std::unique_ptr<Series>> fresh_;  // of this tick, not yet merged into series_
+  std::optional<PaneTable> overflow_;           // of this tick: rows that count as (other)
   std::int64_t evicted_ = 0;
   std::int64_t refused_ = 0;
 };

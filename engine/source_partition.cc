@@ -50,9 +50,9 @@ std::int64_t SourcePartition::next_offset() const {
 
 void SourcePartition::Feed(const SourceRecord& record) {
   if (record.offset < replay_until_) {
-    const bool dropped = std::any_of(
-        dropped_.begin(), dropped_.end(),
-        [&](const DroppedRecord& one) { return one.offset == record.offset; });
+    const bool dropped =
+        std::any_of(dropped_.begin(), dropped_.end(),
+                    [&](const DroppedRecord& one) { return one.offset == record.offset; });
     if (!dropped) Decode(record, Mode::kReplay);
     if (record.next_offset >= replay_until_) restored_offset_ = INT64_MAX;
     return;
@@ -76,8 +76,8 @@ void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
   release_after_ = false;
   drop_after_ = false;
   const std::int64_t undecodable = counters_.undecodable;
-  // With a timestamp the record's place in time is known before it is decoded, without one only when
-  // its first event is.
+  // With a timestamp the record's place in time is known before it is decoded, without one only
+  // when its first event is.
   const bool decode_now = record.timestamp == kNoTime || TimeIsKnown(record.timestamp);
   if (decode_now) options_.decoder->Decode(record.bytes, record.timestamp, this);
   if (drop_after_) DropHeld();
@@ -292,8 +292,8 @@ void SourcePartition::Accumulate(const Event& event) {
 
 void SourcePartition::KeepFact(const Event& event, TimeUs pane_start) {
   if (pane_start + pane_ + delay_ <= last_tick_) {
-    // Its own pane is closed: an alarm is never dropped for being late, it rides in the earliest open
-    // one. Read again after a restart, it was sent already if something was closed since.
+    // Its own pane is closed: an alarm is never dropped for being late, it rides in the earliest
+    // open one. Read again after a restart, it was sent already if something was closed since.
     if (mode_ == Mode::kReplay && record_.offset < close_offset_) return;
     pane_start = last_tick_ - delay_;
   }
@@ -369,8 +369,8 @@ absl::Status SourcePartition::Restore(const SourceCommit& commit) {
     return absl::OkStatus();
   }
   const absl::Status foreign = absl::InvalidArgumentError(
-      "the commit of " + options_.source + " was not made by tocsin (metadata \"" + commit.metadata +
-      "\"): use a consumer group of its own");
+      "the commit of " + options_.source + " was not made by tocsin (metadata \"" +
+      commit.metadata + "\"): use a consumer group of its own");
   const std::vector<std::string_view> words = Words(commit.metadata);
   std::int64_t sent = 0;
   if (words.size() != 7 || words[0] != kCommitVersion || !ParseInteger(words[1], &replay_until_) ||

@@ -1,20 +1,20 @@
 // Stage 1 of one source partition: records in, PaneBatches and a commit out.
 //
 //   SourcePartition partition({.plan = &plan, .input = "logs", .source = "logs/app-logs/3", …});
-//   partition.Restore(commit.metadata);               // after a restart; then feed from commit.offset
-//   partition.Feed({.offset = 17, .next_offset = 18, .timestamp = t, .bytes = "{…}"});
-//   for (PaneBatch& batch : partition.TakeBatches()) …    // make them durable, then
+//   partition.Restore(commit.metadata);               // after a restart; then feed from
+//   commit.offset partition.Feed({.offset = 17, .next_offset = 18, .timestamp = t, .bytes =
+//   "{…}"}); for (PaneBatch& batch : partition.TakeBatches()) …    // make them durable, then
 //   SourceCommit commit = partition.Commit();             // commit this
 //
-// A thread-free object: no clock, no I/O, no lock. Everything it does follows from the records in log
-// order and from CloseIdle, which says what the log implies.
+// A thread-free object: no clock, no I/O, no lock. Everything it does follows from the records in
+// log order and from CloseIdle, which says what the log implies.
 //
-// Restart: the commit names the oldest record S that an open pane holds, and `next`, the first record
-// not yet read. Records in [S, next) are fed only into panes that are still open, with the clock
-// frozen; a batch sent twice is byte-identical. `close offset` tells which late facts were not yet
-// sent: a late fact rides in the earliest pane that was open when it was read. Records that the clock's
-// guard dropped lie beyond the clock; those that it has passed since are remembered by offset while they
-// are at or past S (at most kDroppedMax of them).
+// Restart: the commit names the oldest record S that an open pane holds, and `next`, the first
+// record not yet read. Records in [S, next) are fed only into panes that are still open, with the
+// clock frozen; a batch sent twice is byte-identical. `close offset` tells which late facts were
+// not yet sent: a late fact rides in the earliest pane that was open when it was read. Records that
+// the clock's guard dropped lie beyond the clock; those that it has passed since are remembered by
+// offset while they are at or past S (at most kDroppedMax of them).
 //
 // An event is counted late when the pane of its input's own delay is closed; an aggregation with a
 // larger delay still takes it. Decoded views never outlive Feed.
@@ -52,11 +52,11 @@ struct SourceCommit {
 struct SourceCounters {
   std::int64_t records = 0;
   std::int64_t bytes = 0;
-  std::int64_t events = 0;       // decoded
+  std::int64_t events = 0;  // decoded
   std::int64_t late = 0;
   std::int64_t quarantined = 0;
   std::int64_t undecodable = 0;
-  std::int64_t capped = 0;       // counted in (other), or facts past the cap
+  std::int64_t capped = 0;  // counted in (other), or facts past the cap
 };
 
 // Told of records that could not be used, for the dead-letter output. Optional.
@@ -83,13 +83,13 @@ class SourcePartition : private EventSink {
 
   explicit SourcePartition(Options options);
 
-  // Empty metadata: begin at the offset, knowing nothing. InvalidArgument when the text is not one of
-  // ours (a group shared with another program).
+  // Empty metadata: begin at the offset, knowing nothing. InvalidArgument when the text is not one
+  // of ours (a group shared with another program).
   absl::Status Restore(const SourceCommit& commit);
 
   void Feed(const SourceRecord& record);
-  // No record with an earlier time than `tick` can follow: closes up to it. REQUIRES: all records that
-  // the log holds were fed.
+  // No record with an earlier time than `tick` can follow: closes up to it. REQUIRES: all records
+  // that the log holds were fed.
   void CloseIdle(TimeUs tick);
   // The input has ended: releases what is held, closes everything, marks the last batch.
   void End();

@@ -190,11 +190,11 @@ std::vector<std::string> TickAssembler::Missing() const {
   std::vector<std::string> missing;
   for (const auto& [name, source] : sources_) {
     if (source.ended) continue;
-    const bool waited_for = next_tick_ == kNoTime
-                                ? source.reported == kNoTime
-                                : source.expected_from <= next_tick_ &&
-                                      (source.reported == kNoTime || source.reported < next_tick_) &&
-                                      !source.ExcludedAt(next_tick_);
+    const bool waited_for =
+        next_tick_ == kNoTime ? source.reported == kNoTime
+                              : source.expected_from <= next_tick_ &&
+                                    (source.reported == kNoTime || source.reported < next_tick_) &&
+                                    !source.ExcludedAt(next_tick_);
     if (waited_for) missing.push_back(name);
   }
   return missing;

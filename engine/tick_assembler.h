@@ -5,13 +5,13 @@
 //   AssembledTick tick;
 //   while (assembler.Next(&tick)) …                          // before the next Append
 //
-// A tick is complete when every expected source that is not excluded has reported it; partials merge
-// in order of source name. The first complete content of a (source, tick) wins, later ones are
-// dropped: a restarted or zombie stage 1 sends what was already sent. Sources become expected by
-// control records; the first tick is the earliest that any source reports once all have reported one.
-// What an excluded source sends for a tick that was given without it is dropped, except its facts: they
-// ride in the next tick. Which ticks that are follows from the log as long as Next is called until it
-// gives false after each Append. Memory is bounded by what callers let run ahead
+// A tick is complete when every expected source that is not excluded has reported it; partials
+// merge in order of source name. The first complete content of a (source, tick) wins, later ones
+// are dropped: a restarted or zombie stage 1 sends what was already sent. Sources become expected
+// by control records; the first tick is the earliest that any source reports once all have reported
+// one. What an excluded source sends for a tick that was given without it is dropped, except its
+// facts: they ride in the next tick. Which ticks that are follows from the log as long as Next is
+// called until it gives false after each Append. Memory is bounded by what callers let run ahead
 // (limits::kTicksAheadMax). Not thread-safe.
 #pragma once
 
@@ -32,9 +32,9 @@ namespace tocsin {
 
 struct AssembledTick {
   TimeUs tick = 0;
-  bool partial = false;                            // a source was excluded
-  std::vector<std::optional<PaneTable>> tables;    // by aggregation; nullopt: nothing
-  std::vector<Fact> facts;                         // sorted
+  bool partial = false;                          // a source was excluded
+  std::vector<std::optional<PaneTable>> tables;  // by aggregation; nullopt: nothing
+  std::vector<Fact> facts;                       // sorted
 };
 
 class TickAssembler {

@@ -64,11 +64,12 @@ std::vector<std::string> EncodeBatch(const PaneBatch& batch, const Plan& plan) {
   const std::string_view bytes = content.view();
   const Hash128 hash = HashBytes(bytes);
   const std::size_t chunk_bytes = limits::kBatchChunkBytesMax;
-  const std::uint32_t count =
-      static_cast<std::uint32_t>(std::max<std::size_t>(1, (bytes.size() + chunk_bytes - 1) / chunk_bytes));
+  const std::uint32_t count = static_cast<std::uint32_t>(
+      std::max<std::size_t>(1, (bytes.size() + chunk_bytes - 1) / chunk_bytes));
   std::vector<std::string> chunks;
   for (std::uint32_t i = 0; i < count; ++i) {
-    chunks.push_back(EncodeChunk(header, hash, i, count, bytes.substr(i * chunk_bytes, chunk_bytes)));
+    chunks.push_back(
+        EncodeChunk(header, hash, i, count, bytes.substr(i * chunk_bytes, chunk_bytes)));
   }
   return chunks;
 }
@@ -160,7 +161,8 @@ absl::StatusOr<ControlRecord> DecodeControl(const Chunk& chunk) {
   for (std::size_t i = in.Count(); i > 0 && in.ok(); --i) {
     record.sources.emplace_back(in.Bytes());
   }
-  if (!chunk.control || !in.Done() || kind > static_cast<std::uint8_t>(ControlRecord::Kind::kRetire)) {
+  if (!chunk.control || !in.Done() ||
+      kind > static_cast<std::uint8_t>(ControlRecord::Kind::kRetire)) {
     return absl::DataLossError("control record is malformed");
   }
   record.kind = static_cast<ControlRecord::Kind>(kind);

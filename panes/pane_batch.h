@@ -1,20 +1,21 @@
-// What stage 1 sends to stage 2: the partial accumulators of one source for one tick, and its encoding.
+// What stage 1 sends to stage 2: the partial accumulators of one source for one tick, and its
+// encoding.
 //
 //   std::vector<std::string> chunks = EncodeBatch(batch, plan);
 //   absl::StatusOr<Chunk> chunk = DecodeChunk(bytes);
 //   absl::StatusOr<PaneBatch> batch = DecodeContent(chunk, content, plan);
 //
-// A batch for tick t carries, for each aggregation its source feeds, pane [t − delay − pane, t − delay),
-// and the facts of the source's pane. It stands for all ticks after the source's previous batch:
-// [first_tick, t) were empty, which is how a gap of hours costs one batch. Empty batches are sent too:
-// the batch is the punctuation. On the wire a batch is one or more chunks of at most
+// A batch for tick t carries, for each aggregation its source feeds, pane [t − delay − pane, t −
+// delay), and the facts of the source's pane. It stands for all ticks after the source's previous
+// batch: [first_tick, t) were empty, which is how a gap of hours costs one batch. Empty batches are
+// sent too: the batch is the punctuation. On the wire a batch is one or more chunks of at most
 // limits::kBatchChunkBytesMax, each with the whole header:
 //
 //   "TCSN" version type | plan hash | source | first tick | tick | last | content hash | i | n |
 //   bytes | xxh3-64 of all before
 //
-// Equal batches encode to equal bytes, so one that is sent twice is recognised. Control records share
-// the log and the framing. Pure functions; thread-safe.
+// Equal batches encode to equal bytes, so one that is sent twice is recognised. Control records
+// share the log and the framing. Pure functions; thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -16,11 +16,16 @@ constexpr std::uint32_t kRowsMax = 2 * limits::kPaneKeysMax;
 
 bool Passes(const Measure& measure, const Event& event) {
   switch (measure.filter) {
-    case MeasureFilter::kAll: return true;
-    case MeasureFilter::kFailed: return event.failed;
-    case MeasureFilter::kSucceeded: return !event.failed;
-    case MeasureFilter::kDurationAbove: return event.duration > measure.threshold;
-    case MeasureFilter::kHasDuration: return event.duration >= 0;
+    case MeasureFilter::kAll:
+      return true;
+    case MeasureFilter::kFailed:
+      return event.failed;
+    case MeasureFilter::kSucceeded:
+      return !event.failed;
+    case MeasureFilter::kDurationAbove:
+      return event.duration > measure.threshold;
+    case MeasureFilter::kHasDuration:
+      return event.duration >= 0;
     case MeasureFilter::kFailedTransaction:
       return event.failed && event.type == EventType::kTransaction;
   }
@@ -173,13 +178,27 @@ TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_par
   for (const Measure& measure : measures) {
     std::uint32_t* columns = nullptr;
     switch (measure.kind) {
-      case MeasureKind::kCount: columns = &layout.counts; break;
-      case MeasureKind::kSum: columns = &layout.sums; break;
-      case MeasureKind::kGauge: columns = &layout.gauges; break;
-      case MeasureKind::kCounter: columns = &layout.counters; break;
-      case MeasureKind::kHistogram: columns = &layout.histograms; break;
-      case MeasureKind::kDistinct: columns = &layout.distincts; break;
-      case MeasureKind::kTopK: columns = &layout.tops; break;
+      case MeasureKind::kCount:
+        columns = &layout.counts;
+        break;
+      case MeasureKind::kSum:
+        columns = &layout.sums;
+        break;
+      case MeasureKind::kGauge:
+        columns = &layout.gauges;
+        break;
+      case MeasureKind::kCounter:
+        columns = &layout.counters;
+        break;
+      case MeasureKind::kHistogram:
+        columns = &layout.histograms;
+        break;
+      case MeasureKind::kDistinct:
+        columns = &layout.distincts;
+        break;
+      case MeasureKind::kTopK:
+        columns = &layout.tops;
+        break;
     }
     layout.slots.push_back({.kind = measure.kind, .index = (*columns)++});
   }
@@ -335,7 +354,8 @@ void PaneTable::Merge(const PaneTable& other) {
 void PaneTable::MergeRow(const PaneTable& other, std::uint32_t from, std::string_view key) {
   const std::uint32_t row = FindOrNewRow(key);
   const auto merge = [&](auto& mine, const auto& theirs, std::uint32_t stride) {
-    for (std::uint32_t i = 0; i < stride; ++i) mine[row * stride + i].Merge(theirs[from * stride + i]);
+    for (std::uint32_t i = 0; i < stride; ++i)
+      mine[row * stride + i].Merge(theirs[from * stride + i]);
   };
   for (std::uint32_t i = 0; i < layout_->counts; ++i) {
     counts_[row * layout_->counts + i] += other.counts_[from * layout_->counts + i];
@@ -361,7 +381,8 @@ void PaneTable::Encode(ByteWriter* out) const {
   out->Varint(rows());
   for (const std::uint32_t row : SortedRows()) {
     out->Bytes(keys_[row]);
-    for (std::uint32_t i = 0; i < layout_->counts; ++i) out->Signed(counts_[row * layout_->counts + i]);
+    for (std::uint32_t i = 0; i < layout_->counts; ++i)
+      out->Signed(counts_[row * layout_->counts + i]);
     for (std::uint32_t i = 0; i < layout_->sums; ++i) sums_[row * layout_->sums + i].Encode(out);
     for (std::uint32_t i = 0; i < layout_->gauges; ++i) {
       EncodeGauge(gauges_[row * layout_->gauges + i], out);

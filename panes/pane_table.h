@@ -7,9 +7,9 @@
 //
 // Columns per measure kind, one stride a row, so that counting touches adjacent integers and rich
 // measures cost nothing where there are none. Knows only its own pane: nothing here looks back.
-// Merging is associative, and commutative except for counters and a full top-k, hence in source order.
-// Accumulating is bounded: limits::kPaneKeysMax keys, then as many scopes' (other), then one for all.
-// A merged table has at most the rows of its parts together. Not thread-safe.
+// Merging is associative, and commutative except for counters and a full top-k, hence in source
+// order. Accumulating is bounded: limits::kPaneKeysMax keys, then as many scopes' (other), then one
+// for all. A merged table has at most the rows of its parts together. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@
 
 namespace tocsin {
 
-// A gauge in one pane: first and last by (event time, value), so that order of arrival is no matter.
+// A gauge in one pane: first and last by (event time, value), so that order of arrival is no
+// matter.
 struct GaugeValue {
   std::int64_t samples = 0;
   TimeUs last_time = kNoTime;
@@ -47,7 +48,7 @@ struct CounterValue {
   std::int64_t samples = 0;
   TimeUs first_time = kNoTime, last_time = kNoTime;
   double first = 0, last = 0;
-  double increase = 0;        // within the pane, resets taken out; exact for integers below 2^53
+  double increase = 0;  // within the pane, resets taken out; exact for integers below 2^53
   std::int64_t resets = 0;
 
   void Add(TimeUs time, double value);  // in log order
@@ -65,10 +66,11 @@ struct MeasureSlot {
 struct TableLayout {
   std::vector<Measure> measures;
   std::vector<MeasureSlot> slots;  // parallel
-  std::uint32_t counts = 0, sums = 0, gauges = 0, counters = 0, histograms = 0, distincts = 0, tops = 0;
+  std::uint32_t counts = 0, sums = 0, gauges = 0, counters = 0, histograms = 0, distincts = 0,
+                tops = 0;
 
-  // Where a key past the cap goes: its first `scope_parts` values, then `other_suffix`; and where one
-  // goes when there are too many scopes, or nothing but the scope in the key.
+  // Where a key past the cap goes: its first `scope_parts` values, then `other_suffix`; and where
+  // one goes when there are too many scopes, or nothing but the scope in the key.
   std::size_t scope_parts = 0;
   std::string other_suffix;
   std::string other_scope;

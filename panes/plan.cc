@@ -33,7 +33,8 @@ SeriesSpec Canonical(const SeriesSpec& spec, const std::vector<FieldRef>& scope)
   return canonical;
 }
 
-DurationUs LargestDelay(const std::vector<PlanInput>& inputs, const std::vector<std::string>& names) {
+DurationUs LargestDelay(const std::vector<PlanInput>& inputs,
+                        const std::vector<std::string>& names) {
   DurationUs largest = 0;
   for (const PlanInput& input : inputs) {
     const bool reads = names.empty() || std::binary_search(names.begin(), names.end(), input.name);
@@ -74,8 +75,8 @@ Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
     for (const std::size_t member : members) {
       measures.insert(measures.end(), all[member].measures.begin(), all[member].measures.end());
     }
-    aggregation.layout = TableLayout::Of(std::move(measures), plan.options_.scope.size(),
-                                         aggregation.by.size());
+    aggregation.layout =
+        TableLayout::Of(std::move(measures), plan.options_.scope.size(), aggregation.by.size());
     aggregation.delay = LargestDelay(plan.options_.inputs, aggregation.inputs);
     text += key + " delay " + std::to_string(aggregation.delay);
     for (const FieldRef& field : aggregation.by) aggregation.by_names.push_back(field.Name());

@@ -4,10 +4,10 @@
 //   const Aggregation& a = plan.aggregations()[plan.AggregationOf(spec)];
 //   plan.SlotsOf(spec)                                     // parallel to that spec's measures
 //
-// However many detectors read an aggregation, it is computed once. The scope's fields stand in front
-// of every `by`. The plan's hash names it in every PaneBatch, so that batches of two plans never mix.
-// One aggregation of its own counts the distinct users of each scope. Immutable once compiled, hence
-// shareable between threads.
+// However many detectors read an aggregation, it is computed once. The scope's fields stand in
+// front of every `by`. The plan's hash names it in every PaneBatch, so that batches of two plans
+// never mix. One aggregation of its own counts the distinct users of each scope. Immutable once
+// compiled, hence shareable between threads.
 #pragma once
 
 #include <cstdint>
@@ -29,10 +29,10 @@ struct PlanInput {
 struct Aggregation {
   std::vector<std::string> inputs;  // sorted; empty: all
   Predicate where;
-  std::vector<FieldRef> by;         // scope first
+  std::vector<FieldRef> by;  // scope first
   std::vector<std::string> by_names;
   TableLayout layout;
-  DurationUs delay = 0;             // the largest of its inputs
+  DurationUs delay = 0;  // the largest of its inputs
 
   bool Reads(const std::string& input) const;
 };

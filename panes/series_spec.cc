@@ -5,25 +5,38 @@ namespace {
 
 std::string_view KindName(MeasureKind kind) {
   switch (kind) {
-    case MeasureKind::kCount: return "count";
-    case MeasureKind::kSum: return "sum";
-    case MeasureKind::kGauge: return "gauge";
-    case MeasureKind::kCounter: return "counter";
-    case MeasureKind::kHistogram: return "histogram";
-    case MeasureKind::kDistinct: return "distinct";
-    case MeasureKind::kTopK: return "top";
+    case MeasureKind::kCount:
+      return "count";
+    case MeasureKind::kSum:
+      return "sum";
+    case MeasureKind::kGauge:
+      return "gauge";
+    case MeasureKind::kCounter:
+      return "counter";
+    case MeasureKind::kHistogram:
+      return "histogram";
+    case MeasureKind::kDistinct:
+      return "distinct";
+    case MeasureKind::kTopK:
+      return "top";
   }
   return "";
 }
 
 std::string_view FilterName(MeasureFilter filter) {
   switch (filter) {
-    case MeasureFilter::kAll: return "all";
-    case MeasureFilter::kFailed: return "failed";
-    case MeasureFilter::kSucceeded: return "succeeded";
-    case MeasureFilter::kDurationAbove: return "above";
-    case MeasureFilter::kHasDuration: return "timed";
-    case MeasureFilter::kFailedTransaction: return "failed_transaction";
+    case MeasureFilter::kAll:
+      return "all";
+    case MeasureFilter::kFailed:
+      return "failed";
+    case MeasureFilter::kSucceeded:
+      return "succeeded";
+    case MeasureFilter::kDurationAbove:
+      return "above";
+    case MeasureFilter::kHasDuration:
+      return "timed";
+    case MeasureFilter::kFailedTransaction:
+      return "failed_transaction";
   }
   return "";
 }

@@ -32,20 +32,20 @@ enum class MeasureKind : std::uint8_t {
 // Which of the aggregation's events a measure counts.
 enum class MeasureFilter : std::uint8_t {
   kAll,
-  kFailed,            // event.failed
-  kSucceeded,         // not failed
-  kDurationAbove,     // duration > threshold (µs)
+  kFailed,         // event.failed
+  kSucceeded,      // not failed
+  kDurationAbove,  // duration > threshold (µs)
   kHasDuration,
-  kFailedTransaction, // failed and of type transaction
+  kFailedTransaction,  // failed and of type transaction
 };
 
 struct Measure {
   MeasureKind kind = MeasureKind::kCount;
   MeasureFilter filter = MeasureFilter::kAll;
-  std::int64_t threshold = 0;   // for kDurationAbove, µs
-  Field field = Field::kUser;   // of kDistinct and kTopK
-  std::uint32_t k = 64;         // of kTopK
-  bool amount = false;          // kSum: of `amount` instead of `value`
+  std::int64_t threshold = 0;  // for kDurationAbove, µs
+  Field field = Field::kUser;  // of kDistinct and kTopK
+  std::uint32_t k = 64;        // of kTopK
+  bool amount = false;         // kSum: of `amount` instead of `value`
 
   static Measure Count() { return {}; }
   static Measure CountFailed() { return {.filter = MeasureFilter::kFailed}; }
@@ -72,7 +72,7 @@ struct Measure {
 struct SeriesSpec {
   std::vector<std::string> inputs;  // names; empty: all
   Predicate where;
-  std::vector<FieldRef> by;         // scope fields are put in front by the Plan
+  std::vector<FieldRef> by;  // scope fields are put in front by the Plan
   std::vector<Measure> measures;
 };
 

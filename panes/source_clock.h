@@ -8,9 +8,9 @@
 //     case Decision::kDropHeld: …     // an earlier time followed: quarantine the held, accept this
 //   }
 //
-// With the broker's append time every timestamp is trusted. With the producer's time, or in a file the
-// event time, a jump of more than max(60 s, 3 × the median gap) counts only once three consecutive
-// records lie beyond it. Decided from the log alone. Not thread-safe.
+// With the broker's append time every timestamp is trusted. With the producer's time, or in a file
+// the event time, a jump of more than max(60 s, 3 × the median gap) counts only once three
+// consecutive records lie beyond it. Decided from the log alone. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -35,7 +35,8 @@ class SourceClock {
   void set_trust(Trust trust) { trust_ = trust; }
   Trust trust() const { return trust_; }
 
-  // What to do with a record of this time. Except for kHold the caller then accepts records in order.
+  // What to do with a record of this time. Except for kHold the caller then accepts records in
+  // order.
   Decision Offer(TimeUs time);
   // Moves the clock; to be called for each accepted record, held ones first.
   void Accept(TimeUs time);

@@ -86,7 +86,8 @@ class ReplayEngine {
   ReplayEngine(const ReplayOptions& options, const EngineSetup& setup)
       : options_(options),
         plan_(setup.plan),
-        decider_(setup.config, &setup.plan, &setup.detectors, TbbExecutor({.threads = options.threads})) {}
+        decider_(setup.config, &setup.plan, &setup.detectors,
+                 TbbExecutor({.threads = options.threads})) {}
 
   absl::Status Open() {
     TOCSIN_ASSIGN_OR_RETURN(signals_, LineFile::Create(options_.signals_path));
@@ -147,10 +148,9 @@ class KafkaReplay : public KafkaCallbacks {
     TOCSIN_RETURN_IF_ERROR(source_->Start());
     for (const KafkaPartition& kafka : source_->AllPartitions()) {
       Partition& partition = partitions_[kafka];
-      TOCSIN_ASSIGN_OR_RETURN(
-          partition.stage1, setup_.NewPartition(input_, input_.name + '/' + kafka.ToString()));
-      TOCSIN_ASSIGN_OR_RETURN(partition.end,
-                              source_->QueryEndOffset(kafka, absl::Seconds(10)));
+      TOCSIN_ASSIGN_OR_RETURN(partition.stage1,
+                              setup_.NewPartition(input_, input_.name + '/' + kafka.ToString()));
+      TOCSIN_ASSIGN_OR_RETURN(partition.end, source_->QueryEndOffset(kafka, absl::Seconds(10)));
     }
     return absl::OkStatus();
   }
@@ -186,7 +186,8 @@ class KafkaReplay : public KafkaCallbacks {
 
   std::int64_t Events() const {
     std::int64_t events = 0;
-    for (const auto& [kafka, partition] : partitions_) events += partition.stage1->counters().events;
+    for (const auto& [kafka, partition] : partitions_)
+      events += partition.stage1->counters().events;
     return events;
   }
 
@@ -276,7 +277,8 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
   for (const InputConfig& input : config.inputs) {
     if (input.file && input.file->path == argument) found = &input;
-    if (input.kafka && std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
+    if (input.kafka &&
+        std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
       found = &input;
     }
   }
@@ -305,8 +307,8 @@ absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
   return absl::OkStatus();
 }
 
-absl::Status RunFiles(const ReplayOptions& options, std::vector<std::unique_ptr<ReplaySource>>* sources,
-                      ReplayEngine* engine) {
+absl::Status RunFiles(const ReplayOptions& options,
+                      std::vector<std::unique_ptr<ReplaySource>>* sources, ReplayEngine* engine) {
   while (true) {
     ReplaySource* behind = nullptr;
     for (const std::unique_ptr<ReplaySource>& source : *sources) {
@@ -414,8 +416,7 @@ absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options) {
   stats.ticks = engine.decider().counters().ticks;
   stats.signals = engine.decider().counters().signals_fired;
   stats.incidents = engine.decider().counters().incidents_opened;
-  stats.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  stats.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   stats.peak_rss_bytes = PeakRssBytes();
   return stats;
 }

@@ -1,12 +1,13 @@
 // Recorded traffic through the real engine: the same stages, memory instead of a journal, no pages.
 //
-//   ReplayOptions options{.config = &config, .inputs = {"logs/"}, .incidents_path = "incidents.jsonl"};
-//   absl::StatusOr<ReplayStats> stats = Replay(options);
+//   ReplayOptions options{.config = &config, .inputs = {"logs/"}, .incidents_path =
+//   "incidents.jsonl"}; absl::StatusOr<ReplayStats> stats = Replay(options);
 //
-// Each file is one source partition, in order of relative path; a Kafka topic gives one a partition.
-// All advance together by tick: the source that is furthest behind is read next, so that memory stays
-// bounded however the inputs overlap, and the result does not depend on who is read when. The end of
-// an input closes everything. Runs on the calling thread; evaluation uses `threads`.
+// Each file is one source partition, in order of relative path; a Kafka topic gives one a
+// partition. All advance together by tick: the source that is furthest behind is read next, so that
+// memory stays bounded however the inputs overlap, and the result does not depend on who is read
+// when. The end of an input closes everything. Runs on the calling thread; evaluation uses
+// `threads`.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,8 @@ struct ReplayStats {
   std::string ToJson() const;
 };
 
-// InvalidArgument for a wrong input or configuration, Unavailable for what cannot be read or written.
+// InvalidArgument for a wrong input or configuration, Unavailable for what cannot be read or
+// written.
 absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options);
 
 }  // namespace tocsin

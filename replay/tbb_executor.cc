@@ -19,11 +19,10 @@ Executor TbbExecutor(TbbExecutorOptions options) {
       return;
     }
     arena->execute([&] {
-      oneapi::tbb::parallel_for(
-          oneapi::tbb::blocked_range<std::size_t>(0, n, grain),
-          [&](const oneapi::tbb::blocked_range<std::size_t>& range) {
-            body(range.begin(), range.end());
-          });
+      oneapi::tbb::parallel_for(oneapi::tbb::blocked_range<std::size_t>(0, n, grain),
+                                [&](const oneapi::tbb::blocked_range<std::size_t>& range) {
+                                  body(range.begin(), range.end());
+                                });
     });
   };
 }

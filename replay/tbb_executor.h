@@ -2,8 +2,9 @@
 //
 //   Decider decider(&config, &plan, &detectors, TbbExecutor({.threads = 4}));
 //
-// Up to `grain` elements stay on the calling thread: there the hand-over costs more than it saves. The
-// default suits the evaluation of series, of which one takes 50 to 500 ns and waking a worker several µs.
+// Up to `grain` elements stay on the calling thread: there the hand-over costs more than it saves.
+// The default suits the evaluation of series, of which one takes 50 to 500 ns and waking a worker
+// several µs.
 #pragma once
 
 #include <cstddef>

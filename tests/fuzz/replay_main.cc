@@ -1,6 +1,7 @@
 // Runs every file of the folders (or every file) named on the command line through the fuzz target,
-// in order of name, for compilers without libFuzzer. No input at all is a failure: a corpus that was
-// moved away must not pass. The name is printed before the run, so a crash shows which file it was.
+// in order of name, for compilers without libFuzzer. No input at all is a failure: a corpus that
+// was moved away must not pass. The name is printed before the run, so a crash shows which file it
+// was.
 
 #include <algorithm>
 #include <cstddef>

@@ -215,12 +215,10 @@ KafkaProducer::~KafkaProducer() { rd_kafka_destroy(producer_); }
 void KafkaProducer::Send(const std::string& topic, int partition, const std::string& value,
                          std::int64_t timestamp_ms) {
   const auto send = [&] {
-    return rd_kafka_producev(producer_, RD_KAFKA_V_TOPIC(topic.c_str()),
-                             RD_KAFKA_V_PARTITION(partition),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_TIMESTAMP(timestamp_ms),
-                             RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-                             RD_KAFKA_V_END);
+    return rd_kafka_producev(
+        producer_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_TIMESTAMP(timestamp_ms),
+        RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_END);
   };
   while (send() == RD_KAFKA_RESP_ERR__QUEUE_FULL) rd_kafka_poll(producer_, 20);
   rd_kafka_poll(producer_, 0);

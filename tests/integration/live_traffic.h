@@ -3,8 +3,8 @@
 //   LiveTraffic traffic(&producer, {.topics = {"orders", "search"}, .partitions = 4});
 //   traffic.Run({{8, 0.0}, {6, 0.3}, {6, 0.95}, {14, 0.0}});     // seconds, share that fails
 //
-// Runs in real time because the topics carry the broker's append time. Only `checkout` fails. What is
-// injected beside good events is counted, so that a test can ask for exact numbers.
+// Runs in real time because the topics carry the broker's append time. Only `checkout` fails. What
+// is injected beside good events is counted, so that a test can ask for exact numbers.
 #pragma once
 
 #include <chrono>
@@ -66,8 +66,8 @@ class LiveTraffic {
     ++records_;
   }
 
-  void Event(const std::string& topic, std::int64_t time_ms, const std::string& service, bool failed,
-             const std::string& host) {
+  void Event(const std::string& topic, std::int64_t time_ms, const std::string& service,
+             bool failed, const std::string& host) {
     Emit(topic, "{\"time\":" + std::to_string(time_ms) + ",\"type\":\"request\",\"service\":\"" +
                     service + "\",\"host\":\"" + host + "\",\"endpoint\":\"/buy\",\"status\":" +
                     (failed ? "503" : "200") + ",\"duration_ms\":12.5,\"user\":\"u" +

@@ -79,10 +79,10 @@ class RunKafkaTest : public testing::Test {
   }
 
   void StartProgram() {
-    ASSERT_TRUE(program_.Start({std::getenv("TOCSIN_BINARY"), "run", "-c", directory_ + "/config.yaml",
-                                "--incidents", directory_ + "/live-incidents.jsonl", "--signals",
-                                directory_ + "/live-signals.jsonl"},
-                               directory_ + "/run.log"));
+    ASSERT_TRUE(program_.Start(
+        {std::getenv("TOCSIN_BINARY"), "run", "-c", directory_ + "/config.yaml", "--incidents",
+         directory_ + "/live-incidents.jsonl", "--signals", directory_ + "/live-signals.jsonl"},
+        directory_ + "/run.log"));
   }
 
   void KillProgram() {
@@ -122,8 +122,8 @@ class RunKafkaTest : public testing::Test {
 
   bool AllResolved() {
     const std::vector<PagerDutyStandIn::Page> pages = pagerduty_.Pages();
-    return pages.size() >= 2 && std::all_of(pages.begin(), pages.end(),
-                                            [](const auto& page) { return page.resolved; });
+    return pages.size() >= 2 &&
+           std::all_of(pages.begin(), pages.end(), [](const auto& page) { return page.resolved; });
   }
 
   std::string directory_;
@@ -147,8 +147,7 @@ TEST_F(RunKafkaTest, TwoServicesTwoTopicsDisturbed) {
   EXPECT_EQ(Metric("tocsin_late_events_total"), static_cast<double>(traffic.late()));
   EXPECT_EQ(Metric("tocsin_quarantined_events_total"), static_cast<double>(traffic.ahead()));
   EXPECT_EQ(Metric("tocsin_undecodable_total"), static_cast<double>(traffic.not_json()));
-  EXPECT_THAT(HttpGet(port_, "/readyz"),
-              HasSubstr("ready"));
+  EXPECT_THAT(HttpGet(port_, "/readyz"), HasSubstr("ready"));
   ExpectBothLevelsOnce();
   program_.Signal(SIGTERM);
   EXPECT_EQ(program_.Wait(10), 0) << ReadFile(directory_ + "/run.log");
@@ -174,11 +173,11 @@ TEST_F(RunKafkaTest, LiveEqualsReplayAcrossKills) {
   ExpectBothLevelsOnce();
 
   Process replay;
-  ASSERT_TRUE(replay.Start({std::getenv("TOCSIN_BINARY"), "replay", "-c", directory_ + "/config.yaml",
-                            "kafka://" + Kafka()->brokers() + "/live", "--incidents",
-                            directory_ + "/replay-incidents.jsonl", "--signals",
-                            directory_ + "/replay-signals.jsonl"},
-                           directory_ + "/replay.log"));
+  ASSERT_TRUE(replay.Start(
+      {std::getenv("TOCSIN_BINARY"), "replay", "-c", directory_ + "/config.yaml",
+       "kafka://" + Kafka()->brokers() + "/live", "--incidents",
+       directory_ + "/replay-incidents.jsonl", "--signals", directory_ + "/replay-signals.jsonl"},
+      directory_ + "/replay.log"));
   ASSERT_EQ(replay.Wait(60), 0) << ReadFile(directory_ + "/replay.log");
   const std::string incidents = ReadFile(directory_ + "/live-incidents.jsonl");
   EXPECT_THAT(incidents, HasSubstr("\"state\":\"resolved\""));
