@@ -102,21 +102,26 @@ std::vector<InputPartition*> FileFollower::Partitions() {
   return all;
 }
 
-void FileFollower::CloseIdle(const InputClock& clock) {
+absl::Status FileFollower::CloseIdle(const InputClock& clock) {
   for (const std::unique_ptr<File>& file : files_) {
     if (!file->at_end || file->ended || !file->live) continue;
     const TimeUs tick = FloorTo(clock.wall - kIdleGrace, setup_->plan.pane());
     if (tick <= file->stage1->last_tick()) continue;
+    // Nothing in the file says that we closed now: whoever goes on after a crash has to know.
+    TOCSIN_RETURN_IF_ERROR(CommitNow(*file, file->stage1->CommitBefore(tick)));
     file->stage1->CloseIdle(tick);
     file->commit_due = true;
-    file->commit_first = true;
   }
+  return absl::OkStatus();
 }
 
 absl::Status FileFollower::Commit(InputPartition* partition, bool sync) {
   (void)sync;  // the journal is always durable
-  const SourceCommit commit = partition->stage1->Commit();
-  return journal_->WritePosition(partition->stage1->source(),
+  return CommitNow(static_cast<const File&>(*partition), partition->stage1->Commit());
+}
+
+absl::Status FileFollower::CommitNow(const File& file, const SourceCommit& commit) {
+  return journal_->WritePosition(file.stage1->source(),
                                  std::to_string(commit.offset) + ' ' + commit.metadata);
 }
 

@@ -25,7 +25,7 @@ class FileFollower : public Input {
   absl::Status Poll(absl::Duration wait, const InputClock& clock) override;
   std::vector<InputPartition*> Partitions() override;
   void Pause(InputPartition* partition, bool pause) override { partition->paused = pause; }
-  void CloseIdle(const InputClock& clock) override;
+  absl::Status CloseIdle(const InputClock& clock) override;
   absl::Status Commit(InputPartition* partition, bool sync) override;
   bool assigned() const override { return true; }
   void Stop() override {}
@@ -38,6 +38,7 @@ class FileFollower : public Input {
   };
 
   absl::Status Open(const FileInput& input);
+  absl::Status CommitNow(const File& file, const SourceCommit& commit);
   absl::Status Read(File* file, const InputClock& clock, bool* progressed);
 
   const InputConfig* config_;

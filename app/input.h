@@ -24,8 +24,6 @@ struct InputPartition {
   bool ended = false;       // and nothing will follow
   bool expected = false;    // stage 2 knows that it has to wait for it
   bool commit_due = false;  // something changed since the last commit
-  bool commit_first =
-      false;                // batches must not leave before a commit (an idle close not in the log)
   TimeUs committed_at = 0;  // monotonic
   // For exclusion: the tick and when it was first seen (monotonic).
   TimeUs seen_tick = kNoTime;
@@ -50,8 +48,9 @@ class Input {
   // All partitions that are ours, in order of source name. Stable pointers.
   virtual std::vector<InputPartition*> Partitions() = 0;
   virtual void Pause(InputPartition* partition, bool pause) = 0;
-  // Closes partitions whose end was reached up to where nothing earlier can follow.
-  virtual void CloseIdle(const InputClock& clock) = 0;
+  // Closes partitions whose end was reached up to where nothing earlier can follow. REQUIRES: the
+  // batches so far are durable.
+  virtual absl::Status CloseIdle(const InputClock& clock) = 0;
   virtual absl::Status Commit(InputPartition* partition, bool sync) = 0;
   // Whether partitions are known (Kafka: assigned).
   virtual bool assigned() const = 0;

@@ -187,11 +187,12 @@ TimeUs KafkaInput::BrokerTime(const Partition& partition, const InputClock& cloc
   return broker_offset_ == INT64_MIN ? kNoTime : clock.monotonic + broker_offset_;
 }
 
-void KafkaInput::CloseIdle(const InputClock& clock) {
+absl::Status KafkaInput::CloseIdle(const InputClock& clock) {
   for (const auto& [kafka, partition] : partitions_) {
     const bool idle = partition->ours && partition->end_offset >= 0 && !partition->paused;
     if (idle) CloseIdlePartition(partition.get(), clock);
   }
+  return absl::OkStatus();
 }
 
 void KafkaInput::CloseIdlePartition(Partition* partition, const InputClock& clock) {
@@ -204,16 +205,25 @@ void KafkaInput::CloseIdlePartition(Partition* partition, const InputClock& cloc
   // appended before the tick is missing.
   const absl::StatusOr<std::int64_t> end = source_->QueryEndOffset(partition->kafka, kQueryTimeout);
   if (!end.ok() || *end != partition->end_offset) return;
+  if (!partition->append_time) {
+    // Nothing in the log says that we closed now: whoever goes on after a crash has to know.
+    const absl::Status committed =
+        CommitNow(*partition, partition->stage1->CommitBefore(tick), /*sync=*/true);
+    if (!committed.ok()) return OnError(std::string(committed.message()));
+  }
   partition->stage1->CloseIdle(tick);
   partition->commit_due = true;
-  partition->commit_first = partition->commit_first || !partition->append_time;
 }
 
 absl::Status KafkaInput::Commit(InputPartition* base, bool sync) {
   Partition* partition = static_cast<Partition*>(base);
   if (!partition->ours) return absl::OkStatus();
-  const SourceCommit commit = partition->stage1->Commit();
-  return source_->Commit(partition->kafka, {.offset = commit.offset, .metadata = commit.metadata},
+  return CommitNow(*partition, partition->stage1->Commit(), sync);
+}
+
+absl::Status KafkaInput::CommitNow(const Partition& partition, const SourceCommit& commit,
+                                   bool sync) {
+  return source_->Commit(partition.kafka, {.offset = commit.offset, .metadata = commit.metadata},
                          sync);
 }
 

@@ -31,7 +31,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   absl::Status Poll(absl::Duration wait, const InputClock& clock) override;
   std::vector<InputPartition*> Partitions() override;
   void Pause(InputPartition* partition, bool pause) override;
-  void CloseIdle(const InputClock& clock) override;
+  absl::Status CloseIdle(const InputClock& clock) override;
   absl::Status Commit(InputPartition* partition, bool sync) override;
   bool assigned() const override { return assigned_; }
   std::int64_t errors() const override { return errors_; }
@@ -59,6 +59,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
 
   // Broker time now, as far as it is known; kNoTime before it is.
   TimeUs BrokerTime(const Partition& partition, const InputClock& clock) const;
+  absl::Status CommitNow(const Partition& partition, const SourceCommit& commit, bool sync);
   void CloseIdlePartition(Partition* partition, const InputClock& clock);
 
   const InputConfig* config_;

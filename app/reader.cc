@@ -60,15 +60,18 @@ absl::Status Reader::Start() {
 
 absl::Status Reader::Turn() {
   clock_ = ReadClock();
+  if (clock_.monotonic - idle_checked_at_ >= kIdleCheckEvery) {
+    idle_checked_at_ = clock_.monotonic;
+    for (const std::unique_ptr<Input>& input : inputs_) {
+      TOCSIN_RETURN_IF_ERROR(input->CloseIdle(clock_));
+    }
+    clock_ = ReadClock();
+  }
   const absl::Duration wait = kPollWait / static_cast<std::int64_t>(inputs_.size());
   for (const std::unique_ptr<Input>& input : inputs_) {
     TOCSIN_RETURN_IF_ERROR(input->Poll(wait, clock_));
   }
   clock_ = ReadClock();
-  if (clock_.monotonic - idle_checked_at_ >= kIdleCheckEvery) {
-    idle_checked_at_ = clock_.monotonic;
-    for (const std::unique_ptr<Input>& input : inputs_) input->CloseIdle(clock_);
-  }
   TOCSIN_RETURN_IF_ERROR(SendBatches());
   TOCSIN_RETURN_IF_ERROR(CommitDue(/*all=*/false));
   Balance();
@@ -82,10 +85,6 @@ absl::Status Reader::SendBatches() {
     for (InputPartition* partition : input->Partitions()) {
       const std::vector<PaneBatch> batches = partition->stage1->TakeBatches();
       if (batches.empty()) continue;
-      if (partition->commit_first) {
-        TOCSIN_RETURN_IF_ERROR(input->Commit(partition, /*sync=*/true));
-        partition->commit_first = false;
-      }
       for (const PaneBatch& batch : batches) {
         for (std::string& chunk : EncodeBatch(batch, *plan_)) records.push_back(std::move(chunk));
       }

@@ -1,6 +1,6 @@
 // Stage 2: from the journal's batches to signals, incidents and what people should be told.
 //
-//   Decider decider(&config, &detectors, SequentialExecutor());
+//   Decider decider(&config, &plan, &detectors, SequentialExecutor());
 //   TOCSIN_RETURN_IF_ERROR(decider.Append(record));
 //   Decision decision;
 //   while (decider.Step(&decision)) …        // one tick each

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "core/labels.h"
 #include "core/limits.h"
@@ -58,6 +59,7 @@ void SourcePartition::Feed(const SourceRecord& record) {
     return;
   }
   restored_offset_ = INT64_MAX;
+  RepeatIdleClose();
   ++counters_.records;
   counters_.bytes += static_cast<std::int64_t>(record.bytes.size());
   next_offset_ = record.next_offset;
@@ -175,7 +177,12 @@ void SourcePartition::AcceptTime(TimeUs time) {
   }
 }
 
+void SourcePartition::RepeatIdleClose() {
+  if (idle_close_ != kNoTime) CloseIdle(std::exchange(idle_close_, kNoTime));
+}
+
 void SourcePartition::CloseIdle(TimeUs tick) {
+  RepeatIdleClose();
   tick = FloorTo(tick, pane_);
   if (!held_.empty() || (last_tick_ != kNoTime && tick <= last_tick_)) return;
   restored_offset_ = INT64_MAX;
@@ -186,6 +193,7 @@ void SourcePartition::CloseIdle(TimeUs tick) {
 
 void SourcePartition::End() {
   restored_offset_ = INT64_MAX;
+  RepeatIdleClose();
   ReleaseHeld();
   TimeUs tick = last_tick_ == kNoTime ? kNoTime : last_tick_ + pane_;
   for (const OpenPane& open : panes_) tick = std::max(tick, open.start + pane_ + delay_max_);
@@ -348,7 +356,7 @@ std::int64_t SourcePartition::OldestOffset() const {
   return oldest;
 }
 
-SourceCommit SourcePartition::Commit() const {
+SourceCommit SourcePartition::CommitBefore(TimeUs tick) const {
   SourceCommit commit;
   commit.offset = OldestOffset();
   commit.metadata = std::string(kCommitVersion) + ' ' + std::to_string(next_offset()) + ' ' +
@@ -360,6 +368,9 @@ SourceCommit SourcePartition::Commit() const {
     if (one.time <= clock_.now()) dropped += std::to_string(one.offset) + ',';
   }
   commit.metadata += dropped.empty() ? "-" : dropped;
+  // Records that are held stay so, and CloseIdle does nothing.
+  const bool closes = tick != kNoTime && held_.empty();
+  commit.metadata += ' ' + std::to_string(closes ? tick : idle_close_);
   return commit;
 }
 
@@ -373,9 +384,10 @@ absl::Status SourcePartition::Restore(const SourceCommit& commit) {
       commit.metadata + "\"): use a consumer group of its own");
   const std::vector<std::string_view> words = Words(commit.metadata);
   std::int64_t sent = 0;
-  if (words.size() != 7 || words[0] != kCommitVersion || !ParseInteger(words[1], &replay_until_) ||
+  if (words.size() != 8 || words[0] != kCommitVersion || !ParseInteger(words[1], &replay_until_) ||
       !ParseInteger(words[2], &last_tick_) || !ParseInteger(words[3], &close_offset_) ||
-      !ParseInteger(words[4], &sent) || !clock_.FromText(words[5])) {
+      !ParseInteger(words[4], &sent) || !clock_.FromText(words[5]) ||
+      !ParseInteger(words[7], &idle_close_)) {
     return foreign;
   }
   // The length of a pane may have changed since.

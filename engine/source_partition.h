@@ -1,9 +1,9 @@
 // Stage 1 of one source partition: records in, PaneBatches and a commit out.
 //
 //   SourcePartition partition({.plan = &plan, .input = "logs", .source = "logs/app-logs/3", …});
-//   partition.Restore(commit.metadata);               // after a restart; then feed from
-//   commit.offset partition.Feed({.offset = 17, .next_offset = 18, .timestamp = t, .bytes =
-//   "{…}"}); for (PaneBatch& batch : partition.TakeBatches()) …    // make them durable, then
+//   partition.Restore(commit);                       // after a restart; feed from commit.offset
+//   partition.Feed({.offset = 17, .next_offset = 18, .timestamp = t, .bytes = "{…}"});
+//   for (PaneBatch& batch : partition.TakeBatches()) …    // make them durable, then
 //   SourceCommit commit = partition.Commit();             // commit this
 //
 // A thread-free object: no clock, no I/O, no lock. Everything it does follows from the records in
@@ -95,7 +95,11 @@ class SourcePartition : private EventSink {
   void End();
 
   std::vector<PaneBatch> TakeBatches();
-  SourceCommit Commit() const;
+  SourceCommit Commit() const { return CommitBefore(kNoTime); }
+  // For a close that the log does not imply (an idle partition of a topic without append time): to
+  // be committed when all batches so far are durable and before CloseIdle(tick). Whoever restores
+  // it repeats that close, so that neither its batches nor the moment of it are lost.
+  SourceCommit CommitBefore(TimeUs tick) const;
 
   const std::string& source() const { return options_.source; }
   const SourceCounters& counters() const { return counters_; }
@@ -143,6 +147,7 @@ class SourcePartition : private EventSink {
   void RememberDropped(DroppedRecord record);
   void AcceptTime(TimeUs time);
   void CloseThrough(TimeUs tick, std::int64_t close_offset);
+  void RepeatIdleClose();
   PaneBatch MakeBatch(TimeUs tick);
   // The oldest record that is still needed.
   std::int64_t OldestOffset() const;
@@ -166,7 +171,8 @@ class SourcePartition : private EventSink {
   // Of the commit, while what it stands for has not all been read again; else INT64_MAX.
   std::int64_t restored_offset_ = INT64_MAX;
   std::int64_t close_offset_ = 0;
-  std::deque<OpenPane> panes_;  // by start
+  TimeUs idle_close_ = kNoTime;  // of the commit: to be repeated once all is read again
+  std::deque<OpenPane> panes_;   // by start
   std::vector<HeldRecord> held_;
   std::vector<DroppedRecord> dropped_;  // by offset
   std::vector<PaneBatch> batches_;

@@ -11,7 +11,8 @@
 // by control records; the first tick is the earliest that any source reports once all have reported
 // one. What an excluded source sends for a tick that was given without it is dropped, except its
 // facts: they ride in the next tick. Which ticks that are follows from the log as long as Next is
-// called until it gives false after each Append. Memory is bounded by what callers let run ahead
+// called until it gives false after each Append. Where every source has ended or is left out, time
+// stands still. Memory is bounded by what callers let run ahead
 // (limits::kTicksAheadMax). Not thread-safe.
 #pragma once
 

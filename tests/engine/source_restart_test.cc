@@ -292,6 +292,44 @@ TEST(SourceRestart, IdleClosesDoNotChangeWhatATickHolds) {
   }
 }
 
+TEST(SourceRestart, RepeatsAnIdleCloseThatTheLogDoesNotImply) {
+  int compared = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const Log log = RandomLog(Stamp::kProducer, seed);
+    const std::size_t at = seed % log.records.size() + 1;
+    // Closed after this many records, although the next one may be older.
+    const std::unique_ptr<SourcePartition> undisturbed = NewPartition();
+    for (std::size_t i = 0; i < at; ++i) undisturbed->Feed(log.At(i));
+    if (undisturbed->next_offset() <= log.records[at - 1].offset) continue;  // it holds records
+    undisturbed->TakeBatches();
+    const TimeUs tick = undisturbed->last_tick() + 50 * kSecondUs;
+    const SourceCommit commit = undisturbed->CommitBefore(tick);
+    undisturbed->CloseIdle(tick);
+    Sent expected;
+    for (std::size_t i = at; i < log.records.size(); ++i) undisturbed->Feed(log.At(i));
+    undisturbed->End();
+    Take(undisturbed.get(), &expected);
+    ASSERT_EQ(RunFrom(log, commit), expected) << seed;
+    ++compared;
+
+    // An instance that finds nothing new repeats it before it closes further, and keeps it in mind.
+    const std::unique_ptr<SourcePartition> restored = NewPartition();
+    ASSERT_TRUE(restored->Restore(commit).ok());
+    for (std::size_t i = 0; i < at; ++i) {
+      const std::int64_t offset = log.records[i].offset;
+      if (offset >= commit.offset && offset < restored->next_offset()) restored->Feed(log.At(i));
+    }
+    EXPECT_EQ(restored->Commit().metadata, commit.metadata);
+    restored->CloseIdle(tick + 100 * kSecondUs);
+    const std::vector<PaneBatch> batches = restored->TakeBatches();
+    ASSERT_FALSE(batches.empty());
+    const bool repeated = std::any_of(batches.begin(), batches.end(),
+                                      [&](const PaneBatch& batch) { return batch.tick == tick; });
+    EXPECT_TRUE(repeated) << seed;
+  }
+  EXPECT_GT(compared, 25);
+}
+
 TEST(SourceRestart, DoesNotTakeWhatTheGuardDropped) {
   // Alternately good and wrong: far more than can be remembered by offset. Those beyond the clock
   // are recognised by that; only those that the clock has passed since need remembering.
