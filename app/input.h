@@ -43,8 +43,13 @@ class Input {
   virtual const InputConfig& config() const = 0;
   // Connects; fails with a message for people.
   virtual absl::Status Start() = 0;
-  // Feeds what is there, waiting at most `wait` when there is nothing.
+  // Takes what is there, waiting at most `wait` when there is nothing. What was taken before is fed
+  // when this returns.
   virtual absl::Status Poll(absl::Duration wait, const InputClock& clock) = 0;
+  // Feeds stage 1 with what Poll took, perhaps in the background: until the next Poll or Settle
+  // returns, no partition's stage 1 may be touched.
+  virtual void Feed() {}
+  virtual void Settle() {}
   // All partitions that are ours, in order of source name. Stable pointers.
   virtual std::vector<InputPartition*> Partitions() = 0;
   virtual void Pause(InputPartition* partition, bool pause) = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 
 #include "core/hash.h"
@@ -14,6 +15,9 @@ namespace tocsin {
 namespace {
 
 constexpr absl::Duration kQueryTimeout = absl::Seconds(2);
+// Fewer are fed sooner than a thread is started.
+constexpr std::size_t kBackgroundRecordsMin = 2'000;
+constexpr std::chrono::milliseconds kTakeEvery(1);
 
 // The same instance after a restart: with static membership the broker gives its partitions back at
 // once instead of waiting for the session of the killed process to run out.
@@ -60,7 +64,14 @@ absl::Status KafkaInput::Start() {
 
 absl::Status KafkaInput::Poll(absl::Duration wait, const InputClock& clock) {
   clock_ = clock;
-  source_->Poll(wait);
+  source_->Poll(fed_.valid() ? absl::ZeroDuration() : wait);
+  // As long as the last batch is being fed there is time to take more.
+  while (fed_.valid() && taken_records_ < KafkaSource::kBatchMessagesMax &&
+         taken_bytes_ < KafkaSource::kBatchBytes &&
+         fed_.wait_for(kTakeEvery) == std::future_status::timeout) {
+    source_->Poll(absl::ZeroDuration());
+  }
+  Settle();
   return failure_;
 }
 
@@ -78,6 +89,9 @@ std::optional<std::int64_t> KafkaInput::OnAssigned(const KafkaPartition& kafka,
     return std::nullopt;
   }
   Partition& partition = *found->second;
+  // Where to go on is known when what was taken before is fed.
+  Feed();
+  Settle();
   const bool again = partition.ours || partition.stage1->last_tick() != kNoTime;
   partition.ours = true;
   partition.end_offset = -1;
@@ -111,10 +125,11 @@ void KafkaInput::OnRevoked(const KafkaPartition& kafka) {
   if (found == partitions_.end()) return;
   found->second->ours = false;
   assigned_ = false;
+  if (stopping_) return;
   spdlog::warn("{} was taken away by the group: only one instance may read it", kafka.ToString());
 }
 
-void KafkaInput::OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) {
+void KafkaInput::OnRecord(const KafkaPartition& kafka, KafkaRecord record) {
   if (last_ == nullptr || last_->kafka != kafka) {
     const auto found = partitions_.find(kafka);
     if (found == partitions_.end()) return;
@@ -131,26 +146,45 @@ void KafkaInput::OnRecord(const KafkaPartition& kafka, const KafkaRecord& record
     const DurationUs distance = record.timestamp - clock_.wall;
     live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
   }
-  if (partition.waiting.empty()) filled_.push_back(&partition);
-  partition.waiting.push_back(record);
+  if (partition.taken.empty()) taken_.push_back(&partition);
+  ++taken_records_;
+  taken_bytes_ += record.value.size();
+  partition.taken.push_back(std::move(record));
 }
 
-void KafkaInput::OnBatchEnd() {
-  if (filled_.empty()) return;
+void KafkaInput::Feed() {
+  Settle();
+  feeding_.swap(taken_);
+  for (Partition* partition : feeding_) partition->feeding.swap(partition->taken);
+  const bool large = taken_records_ >= kBackgroundRecordsMin;
+  taken_records_ = taken_bytes_ = 0;
+  if (large) {
+    fed_ = std::async(std::launch::async, [this] { FeedPartitions(); });
+  } else {
+    FeedPartitions();
+  }
+}
+
+void KafkaInput::Settle() {
+  if (fed_.valid()) fed_.get();
+}
+
+void KafkaInput::FeedPartitions() {
   // A partition is fed by one thread, in log order; partitions share nothing.
-  partition_executor_(filled_.size(), [this](std::size_t begin, std::size_t end) {
+  partition_executor_(feeding_.size(), [this](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      for (const KafkaRecord& record : filled_[i]->waiting) {
-        filled_[i]->stage1->Feed({.offset = record.offset,
-                                  .next_offset = record.offset + 1,
-                                  .timestamp = record.timestamp,
-                                  .append_time = record.append_time,
-                                  .bytes = record.value});
+      for (KafkaRecord& record : feeding_[i]->feeding) {
+        feeding_[i]->stage1->Feed({.offset = record.offset,
+                                   .next_offset = record.offset + 1,
+                                   .timestamp = record.timestamp,
+                                   .append_time = record.append_time,
+                                   .bytes = record.value});
+        record.message.reset();
       }
-      filled_[i]->waiting.clear();
+      feeding_[i]->feeding.clear();
     }
   });
-  filled_.clear();
+  feeding_.clear();
 }
 
 void KafkaInput::OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) {
@@ -228,7 +262,13 @@ absl::Status KafkaInput::CommitNow(const Partition& partition, const SourceCommi
 }
 
 void KafkaInput::Stop() {
-  if (source_ != nullptr) source_->Stop();
+  if (source_ == nullptr) return;
+  Settle();
+  // What was taken and not fed is not committed either.
+  for (Partition* partition : taken_) partition->taken.clear();
+  taken_.clear();
+  stopping_ = true;
+  source_->Stop();
 }
 
 }  // namespace tocsin

@@ -3,10 +3,13 @@
 // Broker time, needed to close idle partitions, is a lower bound: the append times of records that
 // arrived, carried on by the monotonic clock. On topics that have only the producer's time it is
 // the host's clock, and such a close is committed before its batch is sent, because the log does
-// not imply it. Reading thread only, except that the partitions of one batch are fed in parallel,
-// each by one thread.
+// not imply it.
+//
+// Reading thread only, except that the partitions of a large batch are fed in parallel, each by one
+// thread, while this one takes the next batch (docs/decisions/006).
 #pragma once
 
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +32,8 @@ class KafkaInput : public Input, private KafkaCallbacks {
   const InputConfig& config() const override { return *config_; }
   absl::Status Start() override;
   absl::Status Poll(absl::Duration wait, const InputClock& clock) override;
+  void Feed() override;
+  void Settle() override;
   std::vector<InputPartition*> Partitions() override;
   void Pause(InputPartition* partition, bool pause) override;
   absl::Status CloseIdle(const InputClock& clock) override;
@@ -44,14 +49,14 @@ class KafkaInput : public Input, private KafkaCallbacks {
     std::int64_t end_offset = -1;  // where the end was reached; −1: not
     bool append_time = false;
     bool ours = false;
-    std::vector<KafkaRecord> waiting;  // of the batch being polled
+    std::vector<KafkaRecord> taken;    // by Poll
+    std::vector<KafkaRecord> feeding;  // to stage 1
   };
 
   std::optional<std::int64_t> OnAssigned(const KafkaPartition& kafka,
                                          const std::optional<KafkaCommit>& committed) override;
   void OnRevoked(const KafkaPartition& kafka) override;
-  void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override;
-  void OnBatchEnd() override;
+  void OnRecord(const KafkaPartition& kafka, KafkaRecord record) override;
   void OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) override;
   void OnSkipped(const KafkaPartition& kafka, std::int64_t from, std::int64_t to,
                  std::string_view reason) override;
@@ -60,6 +65,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   // Broker time now, as far as it is known; kNoTime before it is.
   TimeUs BrokerTime(const Partition& partition, const InputClock& clock) const;
   absl::Status CommitNow(const Partition& partition, const SourceCommit& commit, bool sync);
+  void FeedPartitions();
   void CloseIdlePartition(Partition* partition, const InputClock& clock);
 
   const InputConfig* config_;
@@ -68,12 +74,18 @@ class KafkaInput : public Input, private KafkaCallbacks {
   Executor partition_executor_;
   std::unique_ptr<KafkaSource> source_;
   std::map<KafkaPartition, std::unique_ptr<Partition>> partitions_;
-  Partition* last_ = nullptr;       // of the last record; nearly always the next one's too
-  std::vector<Partition*> filled_;  // partitions with waiting records
+  Partition* last_ = nullptr;  // of the last record; nearly always the next one's too
+  // Partitions with records that were taken, and with records that are being fed.
+  std::vector<Partition*> taken_;
+  std::vector<Partition*> feeding_;
+  std::size_t taken_records_ = 0;
+  std::size_t taken_bytes_ = 0;
+  std::future<void> fed_;  // valid while a batch is being fed in the background
   InputClock clock_;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen
   bool live_ = false;                     // the newest record was near the time it arrived
   bool assigned_ = false;
+  bool stopping_ = false;
   std::int64_t errors_ = 0;
   std::int64_t skipped_ = 0;
   absl::Status failure_;

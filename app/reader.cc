@@ -60,13 +60,6 @@ absl::Status Reader::Start() {
 
 absl::Status Reader::Turn() {
   clock_ = ReadClock();
-  if (clock_.monotonic - idle_checked_at_ >= kIdleCheckEvery) {
-    idle_checked_at_ = clock_.monotonic;
-    for (const std::unique_ptr<Input>& input : inputs_) {
-      TOCSIN_RETURN_IF_ERROR(input->CloseIdle(clock_));
-    }
-    clock_ = ReadClock();
-  }
   const absl::Duration wait = kPollWait / static_cast<std::int64_t>(inputs_.size());
   for (const std::unique_ptr<Input>& input : inputs_) {
     TOCSIN_RETURN_IF_ERROR(input->Poll(wait, clock_));
@@ -75,7 +68,14 @@ absl::Status Reader::Turn() {
   TOCSIN_RETURN_IF_ERROR(SendBatches());
   TOCSIN_RETURN_IF_ERROR(CommitDue(/*all=*/false));
   Balance();
+  if (clock_.monotonic - idle_checked_at_ >= kIdleCheckEvery) {
+    idle_checked_at_ = clock_.monotonic;
+    for (const std::unique_ptr<Input>& input : inputs_) {
+      TOCSIN_RETURN_IF_ERROR(input->CloseIdle(clock_));
+    }
+  }
   if (clock_.monotonic - published_at_ >= kPublishEvery) Publish();
+  for (const std::unique_ptr<Input>& input : inputs_) input->Feed();
   return absl::OkStatus();
 }
 
@@ -183,6 +183,10 @@ bool Reader::ended() const {
 }
 
 absl::Status Reader::Finish() {
+  for (const std::unique_ptr<Input>& input : inputs_) {
+    input->Feed();
+    input->Settle();
+  }
   clock_ = ReadClock();
   TOCSIN_RETURN_IF_ERROR(SendBatches());
   TOCSIN_RETURN_IF_ERROR(CommitDue(/*all=*/true));

@@ -5,8 +5,8 @@
 //   while (!stopping) TOCSIN_RETURN_IF_ERROR(reader.Turn());
 //   TOCSIN_RETURN_IF_ERROR(reader.Finish());
 //
-// Order per turn: idle closes → poll → batches durable in the journal → queue → commit. An idle
-// close that the log does not imply is committed before it is made. Partitions more than
+// Order per turn: poll → batches durable in the journal → queue → commit → idle closes → feed. An
+// idle close that the log does not imply is committed before it is made. Partitions more than
 // limits::kTicksAheadMax ticks ahead of the slowest are paused. A partition whose tick has stood
 // still for 30 s while all others passed it is excluded by a control record, and rejoins when it
 // moves. One thread; Sources() may be called from any.

@@ -74,6 +74,14 @@ tocsin_pkg(sqlite3 sqlite3 3.40 libsqlite3-dev)
 tocsin_pkg(xxhash libxxhash 0.8.1 libxxhash-dev)
 tocsin_pkg(zstd libzstd 1.5.4 libzstd-dev)
 
+# What a program that is to be fast adds to its libraries (docs/decisions/007).
+add_library(tocsin_malloc INTERFACE)
+add_library(tocsin::malloc ALIAS tocsin_malloc)
+if(TOCSIN_JEMALLOC)
+  tocsin_pkg(jemalloc jemalloc 5.3 libjemalloc-dev)
+  target_link_libraries(tocsin_malloc INTERFACE PkgConfig::jemalloc)
+endif()
+
 tocsin_header(kainjow::mustache kainjow/mustache.hpp libkainjow-mustache-dev)
 tocsin_header(protozero::protozero protozero/pbf_reader.hpp libprotozero-dev)
 

@@ -115,7 +115,7 @@ std::string FieldRef::Name() const {
   return "";
 }
 
-std::string_view FieldRef::Get(const Event& event, std::span<char, 12> scratch) const {
+std::string_view FieldRef::GetOther(const Event& event, std::span<char, 12> scratch) const {
   switch (kind) {
     case Kind::kField:
       return event.Get(field);

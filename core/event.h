@@ -130,8 +130,13 @@ struct FieldRef {
   std::string Name() const;
   // `scratch` (≥ 12 bytes) holds the digits of a status. The view lives as long as event and
   // scratch.
-  std::string_view Get(const Event& event, std::span<char, 12> scratch) const;
+  std::string_view Get(const Event& event, std::span<char, 12> scratch) const {
+    return kind == Kind::kField ? event.Get(field) : GetOther(event, scratch);
+  }
   bool operator==(const FieldRef&) const = default;
+
+ private:
+  std::string_view GetOther(const Event& event, std::span<char, 12> scratch) const;
 };
 
 }  // namespace tocsin

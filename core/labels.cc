@@ -7,12 +7,11 @@
 
 namespace tocsin {
 
-void AppendKeyPart(std::string_view value, std::string* key) {
+void AppendLongKeyPart(std::string_view value, std::string* key) {
   value = value.substr(0, limits::kSeriesLabelBytesMax);
   std::size_t length = value.size();
-  while (length >= 0x80) {
+  for (; length >= 0x80; length >>= 7) {
     key->push_back(static_cast<char>(0x80 | (length & 0x7f)));
-    length >>= 7;
   }
   key->push_back(static_cast<char>(length));
   key->append(value);

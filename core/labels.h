@@ -22,8 +22,15 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 // What the label values of a series are called once the key limit was reached.
 inline constexpr std::string_view kOtherValue = "(other)";
 
+// Appends a value of 128 bytes or more, cut at limits::kSeriesLabelBytesMax.
+void AppendLongKeyPart(std::string_view value, std::string* key);
+
 // Appends one value, cut at limits::kSeriesLabelBytesMax.
-void AppendKeyPart(std::string_view value, std::string* key);
+inline void AppendKeyPart(std::string_view value, std::string* key) {
+  if (value.size() >= 0x80) return AppendLongKeyPart(value, key);
+  key->push_back(static_cast<char>(value.size()));
+  key->append(value);
+}
 
 // The values of a key; malformed keys give as many as could be read.
 std::vector<std::string_view> KeyParts(std::string_view key);

@@ -39,9 +39,12 @@ SourcePartition::SourcePartition(Options options)
       delay_max_(options_.plan->DelayMax(options_.input)) {
   const std::vector<Aggregation>& all = options_.plan->aggregations();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].Reads(options_.input)) {
-      local_.push_back({static_cast<std::uint32_t>(i), &all[i]});
+    if (!all[i].Reads(options_.input)) continue;
+    for (std::size_t type = 0; type < local_of_type_.size(); ++type) {
+      if ((all[i].where.type_mask() >> type & 1u) == 0) continue;
+      local_of_type_[type].push_back(static_cast<std::uint32_t>(local_.size()));
     }
+    local_.push_back({static_cast<std::uint32_t>(i), &all[i]});
   }
 }
 
@@ -283,11 +286,9 @@ void SourcePartition::Accumulate(const Event& event) {
   if (Fact::Keeps(event)) KeepFact(event, start);
   if (start + pane_ + delay_max_ <= last_tick_) return;
   OpenPane* pane = PaneAt(start);
-  const std::uint32_t type_bit = 1u << static_cast<int>(event.type);
   std::array<char, 12> scratch;
-  for (std::size_t i = 0; i < local_.size(); ++i) {
+  for (const std::uint32_t i : local_of_type_[static_cast<std::size_t>(event.type)]) {
     const Aggregation& aggregation = *local_[i].aggregation;
-    if ((aggregation.where.type_mask() & type_bit) == 0) continue;
     if (start + pane_ + aggregation.delay <= last_tick_) continue;
     if (!aggregation.where.Matches(event)) continue;
     key_.clear();

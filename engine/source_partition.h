@@ -20,6 +20,7 @@
 // larger delay still takes it. Decoded views never outlive Feed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -159,6 +160,8 @@ class SourcePartition : private EventSink {
 
   Options options_;
   std::vector<LocalAggregation> local_;
+  std::array<std::vector<std::uint32_t>, kEventTypes>
+      local_of_type_;  // indices of those that match
   DurationUs pane_;
   DurationUs delay_;      // the input's
   DurationUs delay_max_;  // of the aggregations that read it

@@ -1,6 +1,9 @@
 #include "ingest/endpoint_template.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
 
 namespace tocsin {
 namespace {
@@ -9,28 +12,40 @@ constexpr std::string_view kId = ":id";
 // Shorter ones are words, versions and colours as often as ids.
 constexpr std::size_t kHexDigitsMin = 16;
 
-constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool IsHex(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+// What the characters of a segment are, one bit each.
+enum : std::uint8_t { kDigit = 1, kHexLetter = 2, kDash = 4, kOther = 8, kEnd = 16 };
 
+constexpr std::array<std::uint8_t, 256> kClasses = [] {
+  std::array<std::uint8_t, 256> classes{};
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    const bool hex_letter = (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    classes[c] = c >= '0' && c <= '9' ? kDigit
+                 : hex_letter         ? kHexLetter
+                 : c == '-'           ? kDash
+                                      : kOther;
+  }
+  for (const char end : {'/', '?', '#'}) classes[static_cast<std::size_t>(end)] = kEnd;
+  return classes;
+}();
+
+std::uint8_t ClassOf(char c) { return kClasses[static_cast<unsigned char>(c)]; }
+
+// REQUIRES: hexadecimal digits and dashes only.
 bool IsUuid(std::string_view segment) {
   if (segment.size() != 36) return false;
   for (std::size_t i = 0; i < segment.size(); ++i) {
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? segment[i] != '-' : !IsHex(segment[i])) return false;
+    if (dash != (segment[i] == '-')) return false;
   }
   return true;
 }
 
-bool IsId(std::string_view segment) {
-  if (segment.empty() || !IsHex(segment.front())) return false;
-  if (std::all_of(segment.begin(), segment.end(), IsDigit)) return true;
-  if (segment.size() < kHexDigitsMin) return false;
-  if (IsUuid(segment)) return true;
+// `classes` are those of the segment's characters.
+bool IsId(std::string_view segment, unsigned classes) {
+  if (classes == kDigit) return true;
+  if ((classes & kOther) != 0 || segment.size() < kHexDigitsMin) return false;
   // A long word of a to f alone is no id.
-  return std::all_of(segment.begin(), segment.end(), IsHex) &&
-         std::any_of(segment.begin(), segment.end(), IsDigit);
+  return (classes & kDash) != 0 ? IsUuid(segment) : (classes & kDigit) != 0;
 }
 
 // Cuts at a limit, but not inside a UTF-8 sequence.
@@ -57,10 +72,11 @@ std::string_view EndpointTemplate::Apply(std::string_view path) {
   std::size_t at = 0;
   size_ = 0;
   full_ = false;
+  unsigned classes = 0;
   for (;; ++at) {
-    const bool end = at == path.size() || path[at] == '?' || path[at] == '#';
-    if (!end && path[at] != '/') continue;
-    if (const std::string_view segment = path.substr(begin, at - begin); IsId(segment)) {
+    for (; at < path.size() && ClassOf(path[at]) != kEnd; ++at) classes |= ClassOf(path[at]);
+    const bool end = at == path.size() || path[at] != '/';
+    if (IsId(path.substr(begin, at - begin), std::exchange(classes, 0u))) {
       Append(path.substr(copied, begin - copied));
       Append(kId);
       copied = at;

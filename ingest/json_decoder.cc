@@ -17,12 +17,11 @@ namespace {
 constexpr std::string_view kSpace = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-std::string_view TrimLeft(std::string_view text) {
-  return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
-}
-
 std::string_view Trim(std::string_view text) {
-  text = TrimLeft(text);
+  // A control character or a space; whatever else that is, is looked at again.
+  const auto may_be_space = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  if (text.empty() || !(may_be_space(text.front()) || may_be_space(text.back()))) return text;
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
   return text.substr(0, text.find_last_not_of(kSpace) + 1);
 }
 

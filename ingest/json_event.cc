@@ -8,6 +8,7 @@
 #include <optional>
 #include <system_error>
 
+#include "absl/base/attributes.h"
 #include "core/time.h"
 #include "ingest/json_scanner.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
+constexpr JsonFault kNotPlain = "to be read in full";
 constexpr JsonFault kBroken = "not valid JSON";
 constexpr JsonFault kNoTimeFault = "no time";
 constexpr JsonFault kTooDeep = "deeper than 32 levels";
@@ -50,6 +52,11 @@ JsonFault FaultOf(simdjson::error_code error) {
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Targets that fill the same field share a rank.
+JsonTarget SlotOf(JsonTarget target) {
+  return target == JsonTarget::kDurationNs ? JsonTarget::kDurationMs : target;
+}
 
 // A token reaches to the next one, white space included.
 std::string_view TrimRight(std::string_view token) {
@@ -93,9 +100,17 @@ std::string_view KeyBytes(const od::raw_json_string& key, std::string_view token
   return {key.raw(), static_cast<std::size_t>(end - key.raw())};
 }
 
-DurationUs ToMicroseconds(double duration) {
-  return static_cast<DurationUs>(std::floor(duration + 0.5));
+// No white space behind it. REQUIRES: the text holds no escapes.
+bool IsPlainString(std::string_view token) {
+  return token.size() >= 2 && token[0] == '"' && token.back() == '"';
 }
+
+// Truncation to an integer, without the call that std::trunc may be. REQUIRES: a number within
+// limits::kNumberMagnitudeMax.
+double Truncated(double number) { return static_cast<double>(static_cast<std::int64_t>(number)); }
+
+// REQUIRES: not negative.
+DurationUs ToMicroseconds(double duration) { return static_cast<DurationUs>(duration + 0.5); }
 
 }  // namespace
 
@@ -113,6 +128,7 @@ bool JsonEventReader::Iterate(std::string_view text, od::document* document,
 }
 
 JsonFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
+  if (ReadPlain(text)) return Complete(record_time);
   od::document document;
   simdjson::error_code error;
   if (!Iterate(text, &document, &error)) return FaultOf(error);
@@ -122,16 +138,140 @@ JsonFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
   return AtEnd(document) ? JsonFault() : kTrailing;
 }
 
-JsonFault JsonEventReader::ReadEvent(od::object& object, TimeUs record_time) {
+bool JsonEventReader::ReadPlain(std::string_view text) {
+  if (not_plain_pause_ > 0) {
+    --not_plain_pause_;
+    return false;
+  }
+  Begin();
+  has_escapes_ = false;
+  if (ReadPlainFields(PlainJson(text.data()), fields_.root(), 1) == text.data() + text.size()) {
+    not_plain_run_ = 0;
+    return true;
+  }
+  not_plain_run_ = std::min(2 * not_plain_run_ + 1, kNotPlainPauseMax);
+  not_plain_pause_ = not_plain_run_;
+  return false;
+}
+
+const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& node, int depth) {
+  if (depth > limits::kJsonDepthMax || !json.Skip('{')) return nullptr;
+  if (json.Skip('}')) return json.position();
+  do {
+    const JsonEntry* entry = nullptr;
+    if (!ReadPlainKey(json, node, &entry) || !json.Skip(':')) return nullptr;
+    json.SkipSpace();
+    const char* const begin = json.position();
+    std::string_view text;
+    if (*begin == '"') {
+      if (!json.String(&text)) return nullptr;
+      if (entry == nullptr) continue;
+      if (entry->text_field >= 0) {
+        StorePlainText(*entry, text);
+        continue;
+      }
+      text = {begin, text.size() + 2};
+    } else if (*begin == '{') {
+      if (entry == nullptr || entry->node < 0 || entry->action >= 0) return nullptr;
+      const char* end = ReadPlainFields(json, fields_.node(entry->node), depth + 1);
+      if (end == nullptr) return nullptr;
+      json = PlainJson(end);
+      continue;
+    } else if (entry != nullptr && entry->is_number && *begin >= '0' && *begin <= '9') {
+      double number;
+      if (!json.PlainNumber(&number)) return nullptr;
+      if (!StorePlainNumber(fields_.action(entry->action), number)) return nullptr;
+      continue;
+    } else if (!json.Scalar(&text)) {
+      return nullptr;
+    }
+    if (entry != nullptr && !StoreAll(*entry, /*value=*/nullptr, text).empty()) return nullptr;
+  } while (json.Skip(','));
+  return json.Skip('}') ? json.position() : nullptr;
+}
+
+bool JsonEventReader::StorePlainNumber(const JsonAction& action, double number) {
+  std::uint8_t& rank = ranks_[static_cast<std::size_t>(SlotOf(action.target))];
+  if (action.rank < rank) return true;
+  rank = action.rank;
+  if (action.target != JsonTarget::kTime) return SetNumber(action.target, number).empty();
+  const std::optional<TimeUs> time = number == Truncated(number)
+                                         ? TimeFromEpoch(static_cast<std::int64_t>(number))
+                                         : TimeFromEpoch(number);
+  if (time) event_.time = *time;
+  return time.has_value();
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool JsonEventReader::ReadPlainKey(PlainJson& json,
+                                                                       const JsonNode& node,
+                                                                       const JsonEntry** entry) {
+  json.SkipSpace();
+  if (field_number_ < kFieldsForeseen) {
+    const ForeseenField& foreseen = foreseen_[field_number_];
+    const char* const key = json.position() + 1;
+    if (foreseen.node == &node && key[-1] == '"' && key[foreseen.key.length] == '"' &&
+        foreseen.key == JsonKeyWords::Of(key, foreseen.key.length)) {
+      ++field_number_;
+      json.Advance(foreseen.key.length + 2);
+      *entry = foreseen.entry;
+      return true;
+    }
+  }
+  std::string_view key;
+  if (!json.String(&key)) return false;
+  *entry = Find(node, key);
+  return true;
+}
+
+void JsonEventReader::Begin() {
   event_ = fields_.base();
   ranks_.fill(0);
+  field_number_ = 0;
   if (has_unknown_words_) unknown_words_.fill(false);
   has_unknown_words_ = false;
   const std::vector<LabelView>& constants = fields_.constant_labels();
   std::copy(constants.begin(), constants.end(), labels_.begin());
   label_count_ = constants.size();
+}
+
+JsonFault JsonEventReader::ReadEvent(od::object& object, TimeUs record_time) {
+  Begin();
   if (const JsonFault fault = ReadFields(object, fields_.root(), 1); !fault.empty()) return fault;
   return Complete(record_time);
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline const JsonEntry* JsonEventReader::Find(const JsonNode& node,
+                                                                           std::string_view key) {
+  if (field_number_ < kFieldsForeseen) {
+    const ForeseenField& foreseen = foreseen_[field_number_++];
+    // Kept in registers: what is written in parts and read as a whole stalls on store forwarding.
+    const JsonKeyWords words = JsonKeyWords::Of(key.data(), key.size());
+    if (foreseen.node == &node && foreseen.key.length == words.length &&
+        foreseen.key.first == words.first && foreseen.key.last == words.last) {
+      return foreseen.entry;
+    }
+  }
+  return FindAnew(node, key);
+}
+
+ABSL_ATTRIBUTE_NOINLINE const JsonEntry* JsonEventReader::FindAnew(const JsonNode& node,
+                                                                   std::string_view key) {
+  const JsonKeyWords words = JsonKeyWords::Of(key.data(), key.size());
+  const JsonEntry* entry = node.Find(key.data(), words);
+  if (words.IsWholeKey() && field_number_ > 0 && !has_escapes_) {
+    foreseen_[field_number_ - 1] = {.node = &node, .key = words, .entry = entry};
+  }
+  return entry;
+}
+
+// What most fields are, and nothing that could go wrong.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const JsonEntry& entry,
+                                                                         std::string_view text) {
+  const auto field = static_cast<std::size_t>(entry.text_field);
+  const JsonAction& action = fields_.action(entry.action);
+  if (text.empty() || action.rank < ranks_[field]) return;
+  event_.text[field] = text;
+  ranks_[field] = action.rank;
 }
 
 JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, int depth) {
@@ -142,15 +282,23 @@ JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, 
     od::value& value = field.value();
     const std::string_view token = value.raw_json_token();
     const std::string_view key = KeyBytes(field.key(), token);
-    const JsonEntry* entry = node.Find(key.data(), key.size());
+    const JsonEntry* entry = Find(node, key);
     if (entry == nullptr && has_escapes_ && key.find('\\') != key.npos) {
       std::string_view unescaped;
       if (field.unescaped_key().get(unescaped)) return kBadEscape;
-      entry = node.Find(unescaped.data(), unescaped.size());
+      entry = Find(node, unescaped);
     }
-    const JsonFault fault =
-        entry != nullptr ? ReadField(*entry, value, token, depth) : SkipField(token, depth);
-    if (!fault.empty()) return fault;
+    if (entry == nullptr) {
+      if (const JsonFault fault = SkipField(token, depth); !fault.empty()) return fault;
+      continue;
+    }
+    if (entry->text_field >= 0 && !has_escapes_ && IsPlainString(token)) {
+      StorePlainText(*entry, token.substr(1, token.size() - 2));
+      continue;
+    }
+    if (const JsonFault fault = ReadField(*entry, value, token, depth); !fault.empty()) {
+      return fault;
+    }
   }
   return {};
 }
@@ -180,6 +328,10 @@ JsonFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::
     return ReadLabels(object);
   }
   if (entry.action < 0) return SkipField(token, depth);
+  return StoreAll(entry, &value, token);
+}
+
+JsonFault JsonEventReader::StoreAll(const JsonEntry& entry, Value* value, std::string_view token) {
   if (TrimRight(token) == "null") return {};
   for (int index = entry.action; index >= 0;) {
     const JsonAction& action = fields_.action(index);
@@ -200,12 +352,12 @@ JsonFault JsonEventReader::ReadLabels(od::object& object) {
     if (has_escapes_ && name.find('\\') != name.npos && field.unescaped_key().get(name)) {
       return kBadEscape;
     }
-    if (const JsonFault fault = AddLabel(name, value, token); !fault.empty()) return fault;
+    if (const JsonFault fault = AddLabel(name, &value, token); !fault.empty()) return fault;
   }
   return {};
 }
 
-JsonFault JsonEventReader::AddLabel(std::string_view name, Value& value, std::string_view token) {
+JsonFault JsonEventReader::AddLabel(std::string_view name, Value* value, std::string_view token) {
   std::string_view text = TrimRight(token);
   if (token[0] == '"') {
     if (const JsonFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
@@ -222,11 +374,10 @@ JsonFault JsonEventReader::AddLabel(std::string_view name, Value& value, std::st
   return {};
 }
 
-JsonFault JsonEventReader::Store(const JsonAction& action, Value& value, std::string_view token) {
+JsonFault JsonEventReader::Store(const JsonAction& action, Value* value, std::string_view token) {
   const JsonTarget target = action.target;
   if (target == JsonTarget::kLabel) return AddLabel(fields_.label_name(action.label), value, token);
-  const JsonTarget slot = target == JsonTarget::kDurationNs ? JsonTarget::kDurationMs : target;
-  std::uint8_t& rank = ranks_[static_cast<std::size_t>(slot)];
+  std::uint8_t& rank = ranks_[static_cast<std::size_t>(SlotOf(target))];
   if (action.rank < rank) return {};
   bool stored = true;
   JsonFault fault;
@@ -256,18 +407,18 @@ JsonFault JsonEventReader::Store(const JsonAction& action, Value& value, std::st
   return fault;
 }
 
-JsonFault JsonEventReader::ReadString(Value& value, std::string_view token,
+JsonFault JsonEventReader::ReadString(Value* value, std::string_view token,
                                       std::string_view* text) const {
   const std::string_view quoted = TrimRight(token);
   if (quoted.size() < 2 || quoted.back() != '"') return kBroken;
   *text = quoted.substr(1, quoted.size() - 2);
   if (has_escapes_ && text->find('\\') != text->npos) {
-    if (value.get_string().get(*text)) return kBadEscape;
+    if (value->get_string().get(*text)) return kBadEscape;
   }
   return {};
 }
 
-JsonFault JsonEventReader::StoreText(JsonTarget target, Value& value, std::string_view token,
+JsonFault JsonEventReader::StoreText(JsonTarget target, Value* value, std::string_view token,
                                      bool* stored) {
   std::string_view text;
   if (token[0] == '"') {
@@ -280,7 +431,7 @@ JsonFault JsonEventReader::StoreText(JsonTarget target, Value& value, std::strin
   return {};
 }
 
-JsonFault JsonEventReader::StoreTime(Value& value, std::string_view token, bool* stored) {
+JsonFault JsonEventReader::StoreTime(Value* value, std::string_view token, bool* stored) {
   std::optional<TimeUs> time;
   std::int64_t integer;
   double number;
@@ -291,9 +442,11 @@ JsonFault JsonEventReader::StoreTime(Value& value, std::string_view token, bool*
     time = ParseTime(text);
   } else if (!StartsNumber(token)) {
     return WrongType(JsonTarget::kTime);
-  } else if (value.get_int64().get(integer) == simdjson::SUCCESS) {
+  } else if (value == nullptr) {
+    return kNotPlain;
+  } else if (value->get_int64().get(integer) == simdjson::SUCCESS) {
     time = TimeFromEpoch(integer);
-  } else if (value.get_double().get(number) == simdjson::SUCCESS) {
+  } else if (value->get_double().get(number) == simdjson::SUCCESS) {
     time = TimeFromEpoch(number);
   }
   if (!time) return WrongType(JsonTarget::kTime);
@@ -335,7 +488,7 @@ JsonFault JsonEventReader::StoreWord(JsonTarget target, std::string_view text) {
   return {};
 }
 
-JsonFault JsonEventReader::StoreNumber(JsonTarget target, Value& value, std::string_view token,
+JsonFault JsonEventReader::StoreNumber(JsonTarget target, Value* value, std::string_view token,
                                        bool* stored) {
   double number = 0;
   if (target == JsonTarget::kStatus && token[0] == '"') {
@@ -346,18 +499,24 @@ JsonFault JsonEventReader::StoreNumber(JsonTarget target, Value& value, std::str
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), status);
     if (error != std::errc() || end != text.data() + text.size()) return WrongType(target);
     number = status;
-  } else if (!StartsNumber(token) || value.get_double().get(number)) {
+  } else if (value == nullptr) {
+    return kNotPlain;
+  } else if (!StartsNumber(token) || value->get_double().get(number)) {
     return WrongType(target);
   }
+  return SetNumber(target, number);
+}
+
+JsonFault JsonEventReader::SetNumber(JsonTarget target, double number) {
   if (!(std::fabs(number) <= limits::kNumberMagnitudeMax)) return OutOfRange(target);
   switch (target) {
     case JsonTarget::kStatus:
-      if (number != std::floor(number)) return WrongType(target);
+      if (number != Truncated(number)) return WrongType(target);
       if (number < 0 || number > static_cast<double>(kStatusMax)) return OutOfRange(target);
       event_.status = static_cast<std::int32_t>(number);
       break;
     case JsonTarget::kWeight:
-      if (number != std::floor(number)) return WrongType(target);
+      if (number != Truncated(number)) return WrongType(target);
       if (number < 1 || number > static_cast<double>(kWeightMax)) return OutOfRange(target);
       event_.weight = static_cast<std::int64_t>(number);
       break;

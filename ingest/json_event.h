@@ -4,7 +4,8 @@
 //   std::string_view fault = reader.Read(text, record_time);
 //   if (fault.empty()) sink->OnEvent(reader.event());
 //
-// The fields of an object are walked once, in their own order, each key looked up in JsonFields;
+// The fields of an object are walked once, in their own order, each key looked up in JsonFields
+// unless it is the one that stood there in the event before;
 // texts without escapes are views into the input, the others into the parser's buffer. After the
 // buffers have grown to the largest event nothing is allocated. Faults are static texts. Not
 // thread-safe.
@@ -21,6 +22,7 @@
 #include "core/limits.h"
 #include "ingest/endpoint_template.h"
 #include "ingest/json_fields.h"
+#include "ingest/plain_json.h"
 
 namespace tocsin {
 
@@ -57,16 +59,31 @@ class JsonEventReader {
   }
   JsonFault ReadEvent(simdjson::ondemand::object& object, TimeUs record_time);
   JsonFault ReadFields(simdjson::ondemand::object& object, const JsonNode& node, int depth);
+  // What to do with the next key; nullptr: nothing.
+  const JsonEntry* Find(const JsonNode& node, std::string_view key);
+  const JsonEntry* FindAnew(const JsonNode& node, std::string_view key);
+  // The same for an object that is plain (ingest/plain_json.h) and without a fault. False: to be
+  // read in full, from its beginning.
+  bool ReadPlain(std::string_view text);
+  // Gives the end, or nullptr.
+  const char* ReadPlainFields(PlainJson json, const JsonNode& node, int depth);
+  bool ReadPlainKey(PlainJson& json, const JsonNode& node, const JsonEntry** entry);
+  void StorePlainText(const JsonEntry& entry, std::string_view text);
+  bool StorePlainNumber(const JsonAction& action, double number);
+  void Begin();
+  // `value`: nullptr where the text is plain.
+  JsonFault StoreAll(const JsonEntry& entry, Value* value, std::string_view token);
   JsonFault ReadField(const JsonEntry& entry, Value& value, std::string_view token, int depth);
   JsonFault SkipField(std::string_view token, int depth) const;
   JsonFault ReadLabels(simdjson::ondemand::object& object);
-  JsonFault AddLabel(std::string_view name, Value& value, std::string_view token);
-  JsonFault Store(const JsonAction& action, Value& value, std::string_view token);
-  JsonFault StoreText(JsonTarget target, Value& value, std::string_view token, bool* stored);
-  JsonFault StoreTime(Value& value, std::string_view token, bool* stored);
+  JsonFault AddLabel(std::string_view name, Value* value, std::string_view token);
+  JsonFault Store(const JsonAction& action, Value* value, std::string_view token);
+  JsonFault StoreText(JsonTarget target, Value* value, std::string_view token, bool* stored);
+  JsonFault StoreTime(Value* value, std::string_view token, bool* stored);
   JsonFault StoreWord(JsonTarget target, std::string_view text);
-  JsonFault StoreNumber(JsonTarget target, Value& value, std::string_view token, bool* stored);
-  JsonFault ReadString(Value& value, std::string_view token, std::string_view* text) const;
+  JsonFault StoreNumber(JsonTarget target, Value* value, std::string_view token, bool* stored);
+  JsonFault SetNumber(JsonTarget target, double number);
+  JsonFault ReadString(Value* value, std::string_view token, std::string_view* text) const;
   JsonFault Complete(TimeUs record_time);
 
   const JsonFields& fields_;
@@ -75,6 +92,20 @@ class JsonEventReader {
   const char* end_ = nullptr;  // of the text at hand
   bool has_escapes_ = false;   // a backslash stands somewhere in it
   Event event_;
+  // The events of a stream mostly have the same keys in the same order: what was found for the n-th
+  // key of the last one.
+  static constexpr std::size_t kFieldsForeseen = 64;
+  struct ForeseenField {
+    const JsonNode* node = nullptr;
+    JsonKeyWords key;
+    const JsonEntry* entry = nullptr;
+  };
+  std::array<ForeseenField, kFieldsForeseen> foreseen_;
+  std::size_t field_number_ = 0;
+  // A stream whose events are not plain is tried less and less often.
+  static constexpr int kNotPlainPauseMax = 63;
+  int not_plain_run_ = 0;
+  int not_plain_pause_ = 0;
   // Rank of what each target holds already; see JsonAction.
   std::array<std::uint8_t, kJsonTargets> ranks_{};
   // Words that only some types of events understand: an alarm's `state`, a connection's `action`.

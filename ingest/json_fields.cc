@@ -145,12 +145,6 @@ const std::array<std::string, kJsonTargets>& Texts(bool range) {
   return (*kTexts)[range ? 1 : 0];
 }
 
-std::uint64_t Load8(const char* bytes) {
-  std::uint64_t word;
-  std::memcpy(&word, bytes, sizeof(word));
-  return word;
-}
-
 std::optional<double> ParseConstantNumber(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -249,31 +243,20 @@ std::string_view OutOfRange(JsonTarget target) {
   return Texts(true)[static_cast<std::size_t>(target)];
 }
 
-JsonNode::Words JsonNode::WordsOf(const char* key, std::size_t length) {
-  if (length >= 8) return {Load8(key), Load8(key + length - 8)};
-  if (length == 0) return {};
-  // The key's own bytes are the low ones on a little-endian machine.
-  const unsigned unused_bits = 64 - 8 * static_cast<unsigned>(length);
-  const std::uint64_t word = Load8(key);
-  return {std::endian::native == std::endian::little ? word << unused_bits : word >> unused_bits,
-          0};
-}
-
-std::uint32_t JsonNode::HashOf(const Words& words, std::size_t length) {
+std::uint32_t JsonNode::HashOf(const JsonKeyWords& words) {
   // 2^64 / golden ratio: Fibonacci hashing.
   return static_cast<std::uint32_t>(
-      ((words.first ^ std::rotl(words.last, 29) ^ length) * 0x9E3779B97F4A7C15u) >> 32);
+      ((words.first ^ std::rotl(words.last, 29) ^ words.length) * 0x9E3779B97F4A7C15u) >> 32);
 }
 
-const JsonEntry* JsonNode::Find(const char* key, std::size_t length) const {
-  const Words words = WordsOf(key, length);
-  for (std::uint32_t at = HashOf(words, length) & mask_;; at = (at + 1) & mask_) {
+const JsonEntry* JsonNode::Find(const char* key, const JsonKeyWords& words) const {
+  for (std::uint32_t at = HashOf(words) & mask_;; at = (at + 1) & mask_) {
     const Slot& slot = slots_[at];
-    if (slot.length == 0) return nullptr;
-    if (slot.length != length || slot.words.first != words.first || slot.words.last != words.last) {
-      continue;
+    if (slot.words.length == 0) return nullptr;
+    if (slot.words != words) continue;
+    if (words.IsWholeKey() || std::memcmp(keys_[slot.key].data(), key, words.length) == 0) {
+      return &slot.entry;
     }
-    if (length <= 16 || std::memcmp(keys_[slot.key].data(), key, length) == 0) return &slot.entry;
   }
 }
 
@@ -292,11 +275,10 @@ void JsonNode::BuildTable() {
     if (length == 0) continue;
     std::string padded = keys_[i];
     padded.append(8, '\0');
-    const Words words = WordsOf(padded.data(), length);
-    std::uint32_t at = HashOf(words, length) & mask_;
-    while (slots_[at].length != 0) at = (at + 1) & mask_;
-    slots_[at] = {words, static_cast<std::uint32_t>(length), entries_[i],
-                  static_cast<std::uint32_t>(i)};
+    const JsonKeyWords words = JsonKeyWords::Of(padded.data(), length);
+    std::uint32_t at = HashOf(words) & mask_;
+    while (slots_[at].words.length != 0) at = (at + 1) & mask_;
+    slots_[at] = {words, entries_[i], static_cast<std::uint32_t>(i)};
   }
 }
 
@@ -317,7 +299,16 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
     AddPath(kAliases[i].path, {.target = kAliases[i].target,
                                .rank = static_cast<std::uint8_t>(std::size(kAliases) - i)});
   }
-  for (JsonNode& node : nodes_) node.BuildTable();
+  for (JsonNode& node : nodes_) {
+    for (JsonEntry& entry : node.entries_) {
+      if (entry.action < 0) continue;
+      const JsonAction& only = action(entry.action);
+      if (only.next >= 0) continue;
+      if (IsText(only.target)) entry.text_field = static_cast<int>(only.target);
+      entry.is_number = IsNumber(only.target);
+    }
+    node.BuildTable();
+  }
 }
 
 void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {

@@ -1,15 +1,18 @@
 // Which JSON path feeds which field of an event: compiled once, looked up once per key.
 //
 //   JsonFields fields(input.map, &errors);
-//   const JsonEntry* entry = fields.root().Find(key, length);   // nullptr: nobody reads this key
+//   const JsonEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
+//                                                                // nullptr: nobody reads this key
 //   for (int a = entry->action; a >= 0; a = fields.action(a).next) …
 //
 // A path is understood nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed; an object
 // is entered only where some path goes on inside it. Immutable after construction, hence shareable.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -48,6 +51,11 @@ inline constexpr int kJsonTargets = static_cast<int>(JsonTarget::kLabel) + 1;
 
 constexpr bool IsText(JsonTarget target) { return static_cast<int>(target) < kFields; }
 
+constexpr bool IsNumber(JsonTarget target) {
+  return target == JsonTarget::kTime ||
+         (target >= JsonTarget::kStatus && target <= JsonTarget::kMax);
+}
+
 // The canonical name, as `map:` spells it; static text.
 std::string_view JsonTargetName(JsonTarget target);
 // Why a value was refused; static text, "status is not a number".
@@ -66,28 +74,51 @@ struct JsonAction {
 struct JsonEntry {
   int node = -1;    // where to go on inside an object
   int action = -1;  // what to do with a value
+  // The action's target, where that is one text field and nothing else, as for most keys; else −1.
+  int text_field = -1;
+  bool is_number = false;  // the action's target is one number or time and nothing else
+};
+
+// A key's length and its first and last eight bytes, which are all of a key of up to 16.
+struct JsonKeyWords {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::size_t length = 0;
+
+  // REQUIRES: 8 bytes may be read from `key`, however short it is (simdjson's padding grants it).
+  static JsonKeyWords Of(const char* key, std::size_t length) {
+    const std::uint64_t head = Load8(key);
+    if (length >= 8) return {head, Load8(key + length - 8), length};
+    if (length == 0) return {};
+    // The key's own bytes are the low ones on a little-endian machine.
+    const unsigned unused_bits = 64 - 8 * static_cast<unsigned>(length);
+    return {std::endian::native == std::endian::little ? head << unused_bits : head >> unused_bits,
+            0, length};
+  }
+  bool IsWholeKey() const { return length <= 16; }
+  bool operator==(const JsonKeyWords&) const = default;
+
+ private:
+  static std::uint64_t Load8(const char* bytes) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    return word;
+  }
 };
 
 class JsonNode {
  public:
-  // REQUIRES: 8 bytes may be read from `key`, however short it is (simdjson's padding grants it).
-  const JsonEntry* Find(const char* key, std::size_t length) const;
+  // `words` are those of the key.
+  const JsonEntry* Find(const char* key, const JsonKeyWords& words) const;
 
  private:
   friend class JsonFields;
-  // A key's first and last eight bytes; with the length they are all of a key of up to 16.
-  struct Words {
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;
-  };
   struct Slot {
-    Words words;
-    std::uint32_t length = 0;  // 0: empty; no path has an empty key
+    JsonKeyWords words;  // of length 0: empty; no path has an empty key
     JsonEntry entry;
     std::uint32_t key = 0;  // index into keys_
   };
-  static Words WordsOf(const char* key, std::size_t length);
-  static std::uint32_t HashOf(const Words& words, std::size_t length);
+  static std::uint32_t HashOf(const JsonKeyWords& words);
   JsonEntry& Insert(std::string_view key);
   void BuildTable();
 

@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include "ingest/kafka_source.h"
+
 namespace tocsin {
 
 template <auto Destroy>
@@ -23,6 +25,7 @@ using KafkaHandle = std::unique_ptr<rd_kafka_t, KafkaDeleter<rd_kafka_destroy>>;
 using KafkaQueue = std::unique_ptr<rd_kafka_queue_t, KafkaDeleter<rd_kafka_queue_destroy>>;
 using KafkaTopic = std::unique_ptr<rd_kafka_topic_t, KafkaDeleter<rd_kafka_topic_destroy>>;
 using KafkaEvent = std::unique_ptr<rd_kafka_event_t, KafkaDeleter<rd_kafka_event_destroy>>;
+using KafkaMessage = std::unique_ptr<rd_kafka_message_t, KafkaMessageDeleter>;
 using KafkaMetadata =
     std::unique_ptr<const rd_kafka_metadata_t, KafkaDeleter<rd_kafka_metadata_destroy>>;
 using KafkaError = std::unique_ptr<rd_kafka_error_t, KafkaDeleter<rd_kafka_error_destroy>>;

@@ -88,7 +88,16 @@ class KafkaSource::Impl {
                           rd_kafka_topic_partition_list_t* offsets, void* self);
   Assigned* Find(const rd_kafka_message_t& message);
   Assigned* Find(const KafkaPartition& partition);
-  void Handle(const rd_kafka_message_t& message);
+  struct Taken {
+    std::size_t messages = 0;
+    std::size_t records = 0;
+    std::size_t bytes = 0;
+    bool revoked = false;
+  };
+  // Takes what is there, at most `max` messages, and hands it over; with `wait`, waits for one.
+  Taken Take(std::size_t max, absl::Duration wait);
+  void WakeFetchers();
+  void Handle(KafkaMessage owned);
   void HandleError(const rd_kafka_message_t& message, Assigned* assigned);
   // A record came after all: at once, or behind what was broken.
   void EndError(Assigned* assigned, std::int64_t offset);
@@ -110,6 +119,9 @@ class KafkaSource::Impl {
   Assigned* last_found_ = nullptr;
   std::vector<rd_kafka_message_t*> batch_;
   std::uint64_t batch_number_ = 0;
+  bool wakes_fetchers_ = false;  // the library would look again only after a second
+  bool wake_due_ = false;        // something was taken since the last time
+  absl::Time woken_at_ = absl::InfinitePast();
   bool started_ = false;
   bool rejoin_ = false;                // an assignment failed; ask for a new one
   bool taking_many_ = false;           // inside the call that takes a batch from the queue …

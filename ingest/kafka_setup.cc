@@ -17,15 +17,18 @@ using Setting = std::pair<const char*, const char*>;
 constexpr Setting kDefaults[] = {
     // Fewer, larger fetches. A trickle waits at most fetch.wait.max.ms, 500 ms.
     {"fetch.min.bytes", "100000"},
-    {"fetch.message.max.bytes", "4194304"},
+    {"fetch.message.max.bytes", "1048576"},
     // Enough to read on while one batch is handled, bounded by the second.
-    {"queued.min.messages", "200000"},
+    {"queued.min.messages", "50000"},
     {"queued.max.messages.kbytes", "131072"},
     {"check.crcs", "true"},
     {"client.id", "tocsin"},
     // The pause after a fetch that failed; the search for the end of a broken batch takes many.
     {"fetch.error.backoff.ms", "50"},
 };
+
+// How soon a fetcher looks again that found the queue full: known from 2.2 on, by default a second.
+constexpr Setting kFullQueueBackoff = {"fetch.queue.backoff.ms", "5"};
 
 // What the rest of this code relies on; `properties` may not change them.
 constexpr Setting kRequired[] = {
@@ -65,6 +68,7 @@ absl::Status KafkaSource::Impl::CreateHandle() {
   for (const auto& [name, value] : kDefaults) {
     TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
   }
+  wakes_fetchers_ = !Set(conf.get(), kFullQueueBackoff.first, kFullQueueBackoff.second).ok();
   for (const auto& [name, value] : options_.properties) {
     TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name.c_str(), value.c_str()));
   }

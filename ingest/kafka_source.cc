@@ -5,16 +5,16 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "core/string_hash.h"
 #include "ingest/kafka_member.h"
 
 namespace tocsin {
 namespace {
 
-// Messages taken from the queue at a time: enough that a batch of a busy topic spans several
-// partitions, whose records are then handled in parallel; few enough to keep rebalances and pauses
-// prompt.
-constexpr std::size_t kBatchMessages = 32'768;
+// Messages taken from the queue at a time.
+constexpr std::size_t kSliceMessages = 8'192;
+constexpr absl::Duration kWakeEvery = absl::Milliseconds(5);
 constexpr int kSeekTimeoutMs = 5'000;
 
 int Milliseconds(absl::Duration duration) {
@@ -35,6 +35,10 @@ bool IsBroken(rd_kafka_resp_err_t error) {
 
 }  // namespace
 
+void KafkaMessageDeleter::operator()(rd_kafka_message_s* message) const {
+  rd_kafka_message_destroy(message);
+}
+
 std::string KafkaPartition::ToString() const { return topic + "/" + std::to_string(partition); }
 
 std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
@@ -46,27 +50,59 @@ std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
       rejoin_ = true;
     }
   }
-  batch_.resize(kBatchMessages);
   // Asking for many with a timeout would wait for all of them: first what is there, and only if
   // that is nothing, wait for one.
-  taking_many_ = true;
-  ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), 0, batch_.data(), kBatchMessages);
-  taking_many_ = revoked_while_taking_ = false;
-  if (count == 0 && wait > absl::ZeroDuration()) {
-    count = rd_kafka_consume_batch_queue(queue_.get(), Milliseconds(wait), batch_.data(), 1);
+  Taken total = Take(kSliceMessages, absl::ZeroDuration());
+  if (total.messages == 0 && wait > absl::ZeroDuration()) {
+    if (wake_due_) WakeFetchers();
+    total = Take(1, wait);
   }
+  bool more = total.messages == kSliceMessages;
+  while (more && total.messages < kBatchMessagesMax && total.bytes < kBatchBytes) {
+    const Taken taken = Take(kSliceMessages, absl::ZeroDuration());
+    total.messages += taken.messages;
+    total.records += taken.records;
+    total.bytes += taken.bytes;
+    // What was handed over must be dealt with before a partition is assigned anew.
+    more = taken.messages == kSliceMessages && !taken.revoked;
+  }
+  wake_due_ = wakes_fetchers_ && (wake_due_ || total.records > 0);
+  if (wake_due_ && absl::Now() - woken_at_ >= kWakeEvery) WakeFetchers();
+  return total.records;
+}
+
+KafkaSource::Impl::Taken KafkaSource::Impl::Take(std::size_t max, absl::Duration wait) {
+  batch_.resize(kSliceMessages);
+  taking_many_ = max > 1;
+  const ssize_t count =
+      rd_kafka_consume_batch_queue(queue_.get(), Milliseconds(wait), batch_.data(), max);
+  taking_many_ = false;
+  Taken taken = {.revoked = std::exchange(revoked_while_taking_, false)};
   ++batch_number_;
-  std::size_t records = 0;
   for (ssize_t i = 0; i < count; ++i) {
-    rd_kafka_message_t* const message = batch_[static_cast<std::size_t>(i)];
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) ++records;
-    Handle(*message);
+    KafkaMessage message(batch_[static_cast<std::size_t>(i)]);
+    ++taken.messages;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      ++taken.records;
+      taken.bytes += message->len;
+    }
+    Handle(std::move(message));
   }
-  callbacks_->OnBatchEnd();
-  for (ssize_t i = 0; i < count; ++i) {
-    rd_kafka_message_destroy(batch_[static_cast<std::size_t>(i)]);
-  }
-  return records;
+  return taken;
+}
+
+// Once the queue is full, librdkafka before 2.2 looks again only after up to a second, however fast
+// the queue empties. Its public calls that wake the fetching threads are few; this one changes
+// nothing, as the credentials are those that were configured, or none are in use.
+void KafkaSource::Impl::WakeFetchers() {
+  wake_due_ = false;
+  woken_at_ = absl::Now();
+  const auto property = [&](const char* name) {
+    const auto found = options_.properties.find(name);
+    return found == options_.properties.end() ? "" : found->second.c_str();
+  };
+  const KafkaError error(rd_kafka_sasl_set_credentials(handle_.get(), property("sasl.username"),
+                                                       property("sasl.password")));
 }
 
 KafkaSource::Impl::Assigned* KafkaSource::Impl::Find(const rd_kafka_message_t& message) {
@@ -95,7 +131,8 @@ KafkaSource::Impl::Assigned* KafkaSource::Impl::Find(const KafkaPartition& parti
   return nullptr;
 }
 
-void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
+void KafkaSource::Impl::Handle(KafkaMessage owned) {
+  const rd_kafka_message_t& message = *owned;
   Assigned* const assigned = Find(message);
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     HandleError(message, assigned);
@@ -124,7 +161,8 @@ void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
   if (message.payload != nullptr) {
     record.value = {static_cast<const char*>(message.payload), message.len};
   }
-  callbacks_->OnRecord(assigned->partition, record);
+  record.message = std::move(owned);
+  callbacks_->OnRecord(assigned->partition, std::move(record));
 }
 
 void KafkaSource::Impl::HandleError(const rd_kafka_message_t& message, Assigned* assigned) {

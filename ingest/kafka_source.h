@@ -6,9 +6,10 @@
 //   source.Stop();
 //
 // Everything, callbacks, Pause, Resume and Commit included, happens on the thread that calls Poll
-// (librdkafka 2.0.2 loses records when a partition is paused from another one). Records' views live
-// until OnBatchEnd returns. Offsets are committed with rd_kafka_commit and carry metadata text
-// (offsets_store would drop it). Settings that measured well are in the .cc with their reason.
+// (librdkafka 2.0.2 loses records when a partition is paused from another one). Only what was
+// handed over may be read and released by any thread. Offsets are committed with rd_kafka_commit
+// and carry metadata text (offsets_store would drop it). Settings that measured well are in
+// kafka_setup.cc with their reason.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,8 @@
 #include "absl/time/time.h"
 #include "core/time.h"
 
+struct rd_kafka_message_s;  // librdkafka's rd_kafka_message_t
+
 namespace tocsin {
 
 struct KafkaPartition {
@@ -33,11 +36,17 @@ struct KafkaPartition {
   std::string ToString() const;  // "topic/3"
 };
 
+struct KafkaMessageDeleter {
+  void operator()(rd_kafka_message_s* message) const;
+};
+
+// A record and the memory that it stands in. To be released before the source stops.
 struct KafkaRecord {
   std::int64_t offset = 0;
   TimeUs timestamp = kNoTime;
   bool append_time = false;  // the broker's LogAppendTime; else the producer's
-  std::string_view value;
+  std::string_view value;    // lives as long as `message`
+  std::unique_ptr<rd_kafka_message_s, KafkaMessageDeleter> message;
 };
 
 struct KafkaCommit {
@@ -54,9 +63,7 @@ class KafkaCallbacks {
                                                  const std::optional<KafkaCommit>& committed) = 0;
   // About to be taken away (synchronous: commit now).
   virtual void OnRevoked(const KafkaPartition& partition) = 0;
-  virtual void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) = 0;
-  // The records of one Poll have all been handed over; their views live until this returns.
-  virtual void OnBatchEnd() {}
+  virtual void OnRecord(const KafkaPartition& partition, KafkaRecord record) = 0;
   // Everything up to `end_offset` was delivered. librdkafka reports it once per end offset.
   virtual void OnEnd(const KafkaPartition& partition, std::int64_t end_offset) = 0;
   // A broken record or batch that was skipped (bad CRC, inflated size …), or an offset that the log
@@ -68,6 +75,11 @@ class KafkaCallbacks {
 
 class KafkaSource {
  public:
+  // What one Poll takes: at most so many messages, and so many bytes after which it takes no more.
+  // Of a busy topic that is enough to come from several partitions.
+  static constexpr std::size_t kBatchMessagesMax = 65'536;
+  static constexpr std::size_t kBatchBytes = 24u << 20;
+
   struct Options {
     std::string brokers;
     std::vector<std::string> topics;

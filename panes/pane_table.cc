@@ -202,6 +202,13 @@ TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_par
     }
     layout.slots.push_back({.kind = measure.kind, .index = (*columns)++});
   }
+  for (std::uint32_t i = 0; i < measures.size(); ++i) {
+    const MeasureFilter filter = measures[i].filter;
+    const bool failed_only =
+        filter == MeasureFilter::kFailed || filter == MeasureFilter::kFailedTransaction;
+    if (!failed_only) layout.of_success.push_back(i);
+    if (filter != MeasureFilter::kSucceeded) layout.of_failure.push_back(i);
+  }
   layout.measures = std::move(measures);
   layout.scope_parts = scope_parts;
   for (std::size_t i = 0; i < parts; ++i) {
@@ -308,7 +315,7 @@ std::optional<std::uint32_t> PaneTable::FindRow(std::string_view key) const {
 }
 
 void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
-  for (std::size_t i = 0; i < layout_->measures.size(); ++i) {
+  for (const std::uint32_t i : event.failed ? layout_->of_failure : layout_->of_success) {
     const Measure& measure = layout_->measures[i];
     if (!Passes(measure, event)) continue;
     const std::uint32_t index = layout_->slots[i].index;

@@ -66,6 +66,8 @@ struct MeasureSlot {
 struct TableLayout {
   std::vector<Measure> measures;
   std::vector<MeasureSlot> slots;  // parallel
+  // Indices of the measures that an event can touch: one that did not fail, and one that did.
+  std::vector<std::uint32_t> of_success, of_failure;
   std::uint32_t counts = 0, sums = 0, gauges = 0, counters = 0, histograms = 0, distincts = 0,
                 tops = 0;
 
