@@ -56,10 +56,17 @@ std::int64_t LogHistogram::BucketFloor(std::uint32_t bucket) {
 }
 
 std::int64_t& LogHistogram::CountOf(std::uint32_t bucket) {
+  const std::size_t guess = guesses_[bucket % guesses_.size()];
+  if (guess < buckets_.size() && buckets_[guess].first == bucket) return buckets_[guess].second;
+  return SearchCountOf(bucket);
+}
+
+std::int64_t& LogHistogram::SearchCountOf(std::uint32_t bucket) {
   const std::size_t at = LowerBound(buckets_, bucket);
   if (at == buckets_.size() || buckets_[at].first != bucket) {
     buckets_.insert(buckets_.begin() + static_cast<std::ptrdiff_t>(at), {bucket, 0});
   }
+  guesses_[bucket % guesses_.size()] = static_cast<std::uint8_t>(at);
   return buckets_[at].second;
 }
 

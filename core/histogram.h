@@ -9,6 +9,7 @@
 // integer. Negative values count as 0, weights below 1 are ignored. Not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -31,7 +32,9 @@ class LogHistogram {
 
   void Encode(ByteWriter* out) const;
   static LogHistogram Decode(ByteReader* in);
-  bool operator==(const LogHistogram&) const = default;
+  bool operator==(const LogHistogram& other) const {
+    return buckets_ == other.buckets_ && count_ == other.count_;
+  }
 
   static std::uint32_t BucketOf(std::int64_t value);
   // The least value of a bucket.
@@ -40,9 +43,13 @@ class LogHistogram {
  private:
   // The count of `bucket`, inserted as 0 if absent.
   std::int64_t& CountOf(std::uint32_t bucket);
+  std::int64_t& SearchCountOf(std::uint32_t bucket);
 
   std::vector<std::pair<std::uint32_t, std::int64_t>> buckets_;  // sorted by bucket
   std::int64_t count_ = 0;
+  // Where a bucket was found last, by its low bits: values of a series are near each other, and the
+  // search is the hottest loop of a rich one. Only ever a guess.
+  std::array<std::uint8_t, 128> guesses_{};
 };
 
 }  // namespace tocsin

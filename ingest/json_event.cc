@@ -159,7 +159,7 @@ const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& nod
   if (json.Skip('}')) return json.position();
   do {
     const JsonEntry* entry = nullptr;
-    if (!ReadPlainKey(json, node, &entry) || !json.Skip(':')) return nullptr;
+    if (!ReadPlainKey(json, node, &entry)) return nullptr;
     json.SkipSpace();
     const char* const begin = json.position();
     std::string_view text;
@@ -209,10 +209,15 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool JsonEventReader::ReadPlainKey(PlainJson
   if (field_number_ < kFieldsForeseen) {
     const ForeseenField& foreseen = foreseen_[field_number_];
     const char* const key = json.position() + 1;
-    if (foreseen.node == &node && key[-1] == '"' && key[foreseen.key.length] == '"' &&
-        foreseen.key == JsonKeyWords::Of(key, foreseen.key.length)) {
+    const std::size_t length = foreseen.key.length;
+    const JsonKeyWords words = JsonKeyWords::Of(key, length);
+    const unsigned other = static_cast<unsigned>(key[-1] ^ '"') |
+                           static_cast<unsigned>(key[length] ^ '"') |
+                           static_cast<unsigned>(key[length + 1] ^ ':');
+    if (foreseen.node == &node && other == 0 && words.first == foreseen.key.first &&
+        words.last == foreseen.key.last) {
       ++field_number_;
-      json.Advance(foreseen.key.length + 2);
+      json.Advance(length + 3);
       *entry = foreseen.entry;
       return true;
     }
@@ -220,7 +225,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool JsonEventReader::ReadPlainKey(PlainJson
   std::string_view key;
   if (!json.String(&key)) return false;
   *entry = Find(node, key);
-  return true;
+  return json.Skip(':');
 }
 
 void JsonEventReader::Begin() {

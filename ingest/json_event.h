@@ -67,6 +67,7 @@ class JsonEventReader {
   bool ReadPlain(std::string_view text);
   // Gives the end, or nullptr.
   const char* ReadPlainFields(PlainJson json, const JsonNode& node, int depth);
+  // With the colon behind it.
   bool ReadPlainKey(PlainJson& json, const JsonNode& node, const JsonEntry** entry);
   void StorePlainText(const JsonEntry& entry, std::string_view text);
   bool StorePlainNumber(const JsonAction& action, double number);
