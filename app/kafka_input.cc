@@ -74,12 +74,17 @@ absl::Status KafkaInput::Start() {
 }
 
 absl::Status KafkaInput::Poll(absl::Duration wait, const InputClock& clock) {
+  using std::chrono::steady_clock;
+  const steady_clock::time_point begin = steady_clock::now();
   clock_ = clock;
   source_->Poll(fed_.valid() ? absl::ZeroDuration() : wait);
   // As long as the last batch is being fed there is time to take more.
   while (fed_.valid() && taken_records_ < KafkaSource::kBatchMessagesMax &&
          taken_bytes_ < KafkaSource::kBatchBytes &&
          fed_.wait_for(kTakeEvery) == std::future_status::timeout) {
+    const auto elapsed =
+        std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin).count();
+    clock_ = {.monotonic = clock.monotonic + elapsed, .wall = clock.wall + elapsed};
     source_->Poll(absl::ZeroDuration());
   }
   Settle();
@@ -149,7 +154,6 @@ void KafkaInput::OnRecord(const KafkaPartition& kafka, KafkaRecord record) {
   Partition& partition = *last_;
   partition.end_offset = -1;
   partition.at_end = false;
-  partition.commit_due = true;
   if (record.append_time) {
     partition.append_time = true;
     broker_offset_ = std::max(broker_offset_, record.timestamp - clock_.monotonic);
@@ -166,7 +170,10 @@ void KafkaInput::OnRecord(const KafkaPartition& kafka, KafkaRecord record) {
 void KafkaInput::Feed() {
   Settle();
   feeding_.swap(taken_);
-  for (Partition* partition : feeding_) partition->feeding.swap(partition->taken);
+  for (Partition* partition : feeding_) {
+    partition->feeding.swap(partition->taken);
+    partition->commit_due = true;
+  }
   const bool large = taken_records_ >= kBackgroundRecordsMin;
   taken_records_ = taken_bytes_ = 0;
   if (large) {
@@ -237,7 +244,8 @@ TimeUs KafkaInput::BrokerTime(const Partition& partition, const InputClock& cloc
 
 absl::Status KafkaInput::CloseIdle(const InputClock& clock) {
   for (const auto& [kafka, partition] : partitions_) {
-    const bool idle = partition->ours && partition->end_offset >= 0 && !partition->paused;
+    const bool idle = partition->ours && partition->end_offset >= 0 && !partition->paused &&
+                      partition->taken.empty();
     if (idle) CloseIdlePartition(partition.get(), clock);
   }
   return absl::OkStatus();

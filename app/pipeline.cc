@@ -159,14 +159,13 @@ absl::Status Pipeline::Impl::Start() {
 }
 
 void Pipeline::Impl::ReadLoop() {
-  while (!stopping_.load(std::memory_order_relaxed) && !reader_->ended()) {
-    const absl::Status turned = reader_->Turn();
-    if (!turned.ok()) {
-      Fail(turned);
-      break;
-    }
+  absl::Status turned;
+  while (turned.ok() && !stopping_.load(std::memory_order_relaxed) && !reader_->ended()) {
+    turned = reader_->Turn();
   }
-  Fail(reader_->Finish());
+  if (turned.ok()) turned = reader_->Finish();
+  if (!turned.ok()) reader_->Abandon();
+  Fail(turned);
   queue_.Close();
 }
 

@@ -195,6 +195,10 @@ absl::Status Reader::Finish() {
   return absl::OkStatus();
 }
 
+void Reader::Abandon() {
+  for (const std::unique_ptr<Input>& input : inputs_) input->Stop();
+}
+
 void Reader::Publish() {
   published_at_ = clock_.monotonic;
   View view;

@@ -51,6 +51,9 @@ class Reader {
   absl::Status Turn();
   // Sends what is closed, commits synchronously, leaves the groups.
   absl::Status Finish();
+  // After an error: leaves the groups without a commit, so that what did not become durable is read
+  // again.
+  void Abandon();
   // Every input has ended.
   bool ended() const;
 

@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "core/string_hash.h"
 #include "ingest/kafka_handles.h"
+#include "tests/ingest/mock_kafka.h"
 
 namespace tocsin {
 namespace {
@@ -34,51 +35,6 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(2);
 std::string MessageOf(const absl::Status& status) {
   return std::string(FromAbsl(status.message()));
 }
-
-// A producer, and the cluster it brings along.
-class Cluster {
- public:
-  explicit Cluster(const std::map<std::string, std::string>& properties = {}) {
-    rd_kafka_conf_t* const conf = rd_kafka_conf_new();
-    Set(conf, "test.mock.num.brokers", "1");
-    Set(conf, "log_level", "0");
-    for (const auto& [name, value] : properties) Set(conf, name, value);
-    char error[256];
-    handle_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error)));
-    EXPECT_TRUE(handle_) << error;
-    mock_ = rd_kafka_handle_mock_cluster(handle_.get());
-  }
-
-  std::string brokers() const { return rd_kafka_mock_cluster_bootstraps(mock_); }
-  rd_kafka_mock_cluster_t* mock() { return mock_; }
-
-  void CreateTopic(const std::string& topic, int partitions) {
-    ASSERT_EQ(rd_kafka_mock_topic_create(mock_, topic.c_str(), partitions, 1),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-  }
-
-  void Produce(const std::string& topic, int partition, const std::string& value,
-               std::int64_t timestamp_ms = 1767225600000) {
-    ASSERT_EQ(rd_kafka_producev(handle_.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
-                                RD_KAFKA_V_PARTITION(partition),
-                                RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-                                RD_KAFKA_V_TIMESTAMP(timestamp_ms),
-                                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-  }
-  void Flush() { ASSERT_EQ(rd_kafka_flush(handle_.get(), 30'000), RD_KAFKA_RESP_ERR_NO_ERROR); }
-
- private:
-  static void Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
-    char error[256];
-    ASSERT_EQ(rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof(error)),
-              RD_KAFKA_CONF_OK)
-        << error;
-  }
-
-  KafkaHandle handle_;
-  rd_kafka_mock_cluster_t* mock_ = nullptr;
-};
 
 class Recorder final : public KafkaCallbacks {
  public:
@@ -136,7 +92,7 @@ bool PollUntil(KafkaSource& source, const std::function<bool()>& done) {
   return true;
 }
 
-KafkaSource::Options GroupOptions(const Cluster& cluster) {
+KafkaSource::Options GroupOptions(const MockKafka& cluster) {
   KafkaSource::Options options;
   options.brokers = cluster.brokers();
   options.topics = {"app-logs"};
@@ -147,7 +103,7 @@ KafkaSource::Options GroupOptions(const Cluster& cluster) {
 }
 
 TEST(KafkaSource, ConsumesAllPartitionsInOrderAndReportsTheirEnds) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 3);
   for (int i = 0; i < 3000; ++i) cluster.Produce("app-logs", i % 3, std::to_string(i));
   cluster.Flush();
@@ -189,7 +145,7 @@ TEST(KafkaSource, ConsumesAllPartitionsInOrderAndReportsTheirEnds) {
 }
 
 TEST(KafkaSource, CommitsAndTheirMetadataSurvive) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 2);
   for (int i = 0; i < 10; ++i) cluster.Produce("app-logs", i % 2, std::to_string(i));
   cluster.Flush();
@@ -223,7 +179,7 @@ TEST(KafkaSource, CommitsAndTheirMetadataSurvive) {
 }
 
 TEST(KafkaSource, StartsNowUnlessTold) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 1);
   cluster.Produce("app-logs", 0, "old");
   cluster.Flush();
@@ -240,7 +196,7 @@ TEST(KafkaSource, StartsNowUnlessTold) {
 }
 
 TEST(KafkaSource, PauseLosesNothing) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 2);
   const auto produce = [&](int from, int to) {
     for (int i = from; i < to; ++i) cluster.Produce("app-logs", i % 2, std::to_string(i));
@@ -265,7 +221,7 @@ TEST(KafkaSource, PauseLosesNothing) {
 }
 
 TEST(KafkaSource, AnotherMemberTakesHalf) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 4);
   Recorder one, two;
   KafkaSource first(GroupOptions(cluster), &one);
@@ -288,7 +244,7 @@ TEST(KafkaSource, AnotherMemberTakesHalf) {
 }
 
 TEST(KafkaSource, AssignAllReadsWithoutAGroup) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 2);
   for (int i = 0; i < 10; ++i) {
     cluster.Produce("app-logs", i % 2, std::to_string(i), 1767225600000 + i * 1000);
@@ -309,7 +265,7 @@ TEST(KafkaSource, AssignAllReadsWithoutAGroup) {
 }
 
 TEST(KafkaSource, AnOffsetOutOfRangeGoesToTheEarliest) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 1);
   for (int i = 0; i < 5; ++i) cluster.Produce("app-logs", 0, std::to_string(i));
   cluster.Flush();
@@ -325,10 +281,10 @@ TEST(KafkaSource, AnOffsetOutOfRangeGoesToTheEarliest) {
 
 // A batch that inflates past what the client takes would stall its partition for ever.
 TEST(KafkaSource, SkipsABatchThatCannotBeRead) {
-  Cluster cluster({{"compression.codec", "zstd"},
-                   {"linger.ms", "200"},
-                   {"batch.size", "8000000"},
-                   {"message.max.bytes", "8000000"}});
+  MockKafka cluster({{"compression.codec", "zstd"},
+                     {"linger.ms", "200"},
+                     {"batch.size", "8000000"},
+                     {"message.max.bytes", "8000000"}});
   cluster.CreateTopic("app-logs", 1);
   const auto produce = [&](int count, const std::string& value) {
     for (int i = 0; i < count; ++i) cluster.Produce("app-logs", 0, value);
@@ -365,7 +321,7 @@ TEST(KafkaSource, NamesTheBrokersThatDoNotAnswer) {
 }
 
 TEST(KafkaSource, NamesTheTopicThatDoesNotExist) {
-  Cluster cluster;
+  MockKafka cluster;
   cluster.CreateTopic("app-logs", 1);
   rd_kafka_mock_topic_set_error(cluster.mock(), "app-log", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
   KafkaSource::Options options = GroupOptions(cluster);
@@ -378,7 +334,7 @@ TEST(KafkaSource, NamesTheTopicThatDoesNotExist) {
 }
 
 TEST(KafkaSource, NamesTheBadProperty) {
-  Cluster cluster;
+  MockKafka cluster;
   KafkaSource::Options options = GroupOptions(cluster);
   options.properties = {{"fetch.min.byte", "1"}};
   Recorder recorder;
