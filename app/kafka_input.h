@@ -2,7 +2,7 @@
 //
 // Broker time, needed to close idle partitions, is a lower bound: the append times of records that
 // arrived, carried on by the monotonic clock. On topics that have only the producer's time it is
-// the host's clock, and such a close is committed before its batch is sent, because the log does
+// the host's clock, and such a close is committed before it is made, because the log does
 // not imply it.
 //
 // Reading thread only, except that the partitions of a large batch are fed in parallel, each by one
