@@ -22,7 +22,6 @@ struct InputPartition {
   bool paused = false;
   bool at_end = false;      // everything there is has been fed
   bool ended = false;       // and nothing will follow
-  bool expected = false;    // stage 2 knows that it has to wait for it
   bool commit_due = false;  // something changed since the last commit
   TimeUs committed_at = 0;  // monotonic
   // For exclusion: the tick and when it was first seen (monotonic).

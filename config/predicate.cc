@@ -181,8 +181,7 @@ void Predicate::Add(Condition condition) {
   }
 }
 
-bool Predicate::Matches(const Event& event) const {
-  if ((type_mask_ >> static_cast<unsigned>(event.type) & 1u) == 0) return false;
+bool Predicate::AllHold(const Event& event) const {
   return std::all_of(conditions_.begin(), conditions_.end(),
                      [&](const Condition& condition) { return Holds(condition, event); });
 }

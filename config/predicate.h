@@ -35,12 +35,16 @@ class Predicate {
   // Errors go to `errors`; the result then matches nothing.
   static Predicate Parse(const ConfigNode* node, ErrorList* errors);
 
-  bool Matches(const Event& event) const;
+  bool Matches(const Event& event) const {
+    return MatchesType(event.type) && (conditions_.empty() || AllHold(event));
+  }
+  // False: no event of this type matches. Lets stage 1 skip those.
+  bool MatchesType(EventType type) const {
+    return (type_mask_ >> static_cast<unsigned>(type) & 1u) != 0;
+  }
   // Adds the condition `field in values`.
   void Require(FieldRef field, std::vector<std::string> values);
 
-  // Bit t set: events of type t can match. Lets stage 1 skip the rest.
-  std::uint32_t type_mask() const { return type_mask_; }
   bool ConstrainsType() const { return type_mask_ != kAllTypes; }
   // Canonical text: equal predicates have equal text; empty when every event matches. Keys the
   // Plan.
@@ -66,10 +70,11 @@ class Predicate {
     std::int32_t number = 0;
   };
   static bool Holds(const Condition& condition, const Event& event);
+  bool AllHold(const Event& event) const;
   void Add(Condition condition);
   void ParseCondition(const FieldRef& field, const ConfigNode& node, ErrorList* errors);
 
-  std::uint32_t type_mask_ = kAllTypes;
+  std::uint32_t type_mask_ = kAllTypes;  // bit t: of type t
   std::vector<Condition> conditions_;
 };
 

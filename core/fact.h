@@ -1,7 +1,6 @@
 // An event kept whole: deploys, alarms and checks travel to stage 2 as facts beside the counts.
 //
-//   Fact fact = Fact::FromEvent(event);        // copies; id derived from the content if it has
-//   none
+//   Fact fact = Fact::FromEvent(event);   // copies; id derived from the content if it has none
 //
 // Text is cut so that a fact stays under limits::kFactBytesMax. Facts order by (time, id), and two
 // with one id are the same fact. Value type; thread-compatible.

@@ -1,8 +1,7 @@
 // The labels of a series, and the key bytes that stand for them.
 //
 //   std::string key;  AppendKeyPart("prod", &key);  AppendKeyPart("api", &key);
-//   Labels labels = LabelsFromKey({"env", "service"}, key);    //
-//   {{"env","prod"},{"service","api"}}
+//   Labels labels = LabelsFromKey({"env", "service"}, key);   // {{"env", "prod"}, …}
 //
 // A key is the values in the order of the group-by, each behind its varint length; a missing value
 // is empty. Labels keep that order too. Thread-safe: pure functions.

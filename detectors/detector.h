@@ -1,9 +1,9 @@
 // A detector kind: what it wants measured, and what it thinks of one series, pane by pane.
 //
-//   class ErrorRate : public Detector { … };                 // one .cc, one factory, one registry
-//   line std::vector<SeriesSpec> Specs() const;                   // compiled into the Plan
-//   std::unique_ptr<SeriesState> NewSeries() const;          // one a series
-//   Reading reading = series->Update(pane, cells);           // once a pane
+//   class ErrorRate : public Detector { … };           // one .cc, one factory, one registry line
+//   SeriesSpec Spec() const;                           // compiled into the Plan
+//   std::unique_ptr<SeriesState> NewSeries() const;    // one a series
+//   Reading reading = series->Update(pane, cells);     // once a pane
 //
 // The kind answers for each level whether its condition holds in this pane; the state machine they
 // all share (state_machine.h) turns that into signals: `for`, keep_firing_for, warm-up, raise,

@@ -39,12 +39,32 @@ SourcePartition::SourcePartition(Options options)
       delay_max_(options_.plan->DelayMax(options_.input)) {
   const std::vector<Aggregation>& all = options_.plan->aggregations();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!all[i].Reads(options_.input)) continue;
-    for (std::size_t type = 0; type < local_of_type_.size(); ++type) {
-      if ((all[i].where.type_mask() >> type & 1u) == 0) continue;
-      local_of_type_[type].push_back(static_cast<std::uint32_t>(local_.size()));
+    if (all[i].Reads(options_.input)) local_.push_back({static_cast<std::uint32_t>(i), &all[i]});
+  }
+  for (int type = 0; type < kEventTypes; ++type) AddChains(static_cast<EventType>(type));
+}
+
+void SourcePartition::AddChains(EventType type) {
+  std::vector<std::uint32_t> members;
+  for (std::uint32_t i = 0; i < local_.size(); ++i) {
+    if (local_[i].aggregation->where.MatchesType(type)) members.push_back(i);
+  }
+  const auto by = [&](std::uint32_t i) -> const std::vector<FieldRef>& {
+    return local_[i].aggregation->by;
+  };
+  std::stable_sort(members.begin(), members.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return by(a).size() > by(b).size(); });
+  std::vector<std::uint32_t>& chains = chains_of_type_[static_cast<std::size_t>(type)];
+  for (const std::uint32_t member : members) {
+    const auto fits = [&](std::uint32_t chain) {
+      return std::equal(by(member).begin(), by(member).end(), chains_[chain].by.begin());
+    };
+    auto chain = std::find_if(chains.begin(), chains.end(), fits);
+    if (chain == chains.end()) {
+      chain = chains.insert(chain, static_cast<std::uint32_t>(chains_.size()));
+      chains_.push_back({.by = by(member), .members = {}});
     }
-    local_.push_back({static_cast<std::uint32_t>(i), &all[i]});
+    chains_[*chain].members.push_back(member);
   }
 }
 
@@ -286,17 +306,39 @@ void SourcePartition::Accumulate(const Event& event) {
   if (Fact::Keeps(event)) KeepFact(event, start);
   if (start + pane_ + delay_max_ <= last_tick_) return;
   OpenPane* pane = PaneAt(start);
-  std::array<char, 12> scratch;
-  for (const std::uint32_t i : local_of_type_[static_cast<std::size_t>(event.type)]) {
-    const Aggregation& aggregation = *local_[i].aggregation;
-    if (start + pane_ + aggregation.delay <= last_tick_) continue;
+  for (const std::uint32_t i : chains_of_type_[static_cast<std::size_t>(event.type)]) {
+    AccumulateChain(event, chains_[i], pane, &pane->row_caches[i]);
+  }
+}
+
+void SourcePartition::AccumulateChain(const Event& event, const Chain& chain, OpenPane* pane,
+                                      RowCache* cache) {
+  std::uint32_t* rows = nullptr;
+  for (std::size_t i = 0; i < chain.members.size(); ++i) {
+    const Aggregation& aggregation = *local_[chain.members[i]].aggregation;
+    if (pane->start + pane_ + aggregation.delay <= last_tick_) continue;
     if (!aggregation.where.Matches(event)) continue;
-    key_.clear();
-    for (const FieldRef& field : aggregation.by) AppendKeyPart(field.Get(event, scratch), &key_);
-    PaneTable& table = pane->tables[i];
-    table.Accumulate(table.Row(key_), event);
+    if (rows == nullptr) {
+      BuildKey(chain.by, event);
+      rows = cache->Of(key_);
+    }
+    PaneTable& table = pane->tables[chain.members[i]];
+    std::uint32_t row = rows[i];
+    if (row == RowCache::kUnknown) {
+      BuildKey(aggregation.by, event);
+      row = table.Row(key_);
+      // That of (other) is given for each event anew, because the table counts how often.
+      if (table.key(row) == key_) rows[i] = row;
+    }
+    table.Accumulate(row, event);
     pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
   }
+}
+
+void SourcePartition::BuildKey(const std::vector<FieldRef>& by, const Event& event) {
+  std::array<char, 12> scratch;
+  key_.clear();
+  for (const FieldRef& field : by) AppendKeyPart(field.Get(event, scratch), &key_);
 }
 
 void SourcePartition::KeepFact(const Event& event, TimeUs pane_start) {
@@ -328,6 +370,7 @@ SourcePartition::OpenPane* SourcePartition::PaneAt(TimeUs start) {
   pane.start = start;
   pane.oldest_offset = INT64_MAX;
   for (const LocalAggregation& local : local_) pane.tables.emplace_back(&local.aggregation->layout);
+  for (const Chain& chain : chains_) pane.row_caches.emplace_back(chain.members.size());
   return &*panes_.insert(at, std::move(pane));
 }
 

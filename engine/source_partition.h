@@ -30,6 +30,7 @@
 
 #include "absl/status/status.h"
 #include "core/event.h"
+#include "engine/row_cache.h"
 #include "ingest/decoder.h"
 #include "panes/pane_batch.h"
 #include "panes/plan.h"
@@ -113,12 +114,18 @@ class SourcePartition : private EventSink {
   struct OpenPane {
     TimeUs start = 0;
     std::int64_t oldest_offset = 0;
-    std::vector<PaneTable> tables;  // parallel to local_
+    std::vector<PaneTable> tables;     // parallel to local_
+    std::vector<RowCache> row_caches;  // parallel to chains_
     std::vector<Fact> facts;
   };
   struct LocalAggregation {
     std::uint32_t index;  // in the plan
     const Aggregation* aggregation;
+  };
+  // Aggregations of one event type each of whose `by` is the beginning of `by`.
+  struct Chain {
+    std::vector<FieldRef> by;
+    std::vector<std::uint32_t> members;  // of local_
   };
   struct HeldRecord {
     SourceRecord record;
@@ -153,15 +160,19 @@ class SourcePartition : private EventSink {
   // The oldest record that is still needed.
   std::int64_t OldestOffset() const;
   TimeUs NextTickWithData(TimeUs through) const;
+  void AddChains(EventType type);
   void Accumulate(const Event& event);
+  void AccumulateChain(const Event& event, const Chain& chain, OpenPane* pane, RowCache* cache);
+  // To key_.
+  void BuildKey(const std::vector<FieldRef>& by, const Event& event);
   void KeepFact(const Event& event, TimeUs pane_start);
   OpenPane* PaneAt(TimeUs start);
   void Sample(std::string_view reason, std::string_view bytes);
 
   Options options_;
   std::vector<LocalAggregation> local_;
-  std::array<std::vector<std::uint32_t>, kEventTypes>
-      local_of_type_;  // indices of those that match
+  std::vector<Chain> chains_;
+  std::array<std::vector<std::uint32_t>, kEventTypes> chains_of_type_;
   DurationUs pane_;
   DurationUs delay_;      // the input's
   DurationUs delay_max_;  // of the aggregations that read it

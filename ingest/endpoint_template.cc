@@ -74,7 +74,9 @@ std::string_view EndpointTemplate::Apply(std::string_view path) {
   full_ = false;
   unsigned classes = 0;
   for (;; ++at) {
-    for (; at < path.size() && ClassOf(path[at]) != kEnd; ++at) classes |= ClassOf(path[at]);
+    for (std::uint8_t next; at < path.size() && (next = ClassOf(path[at])) != kEnd; ++at) {
+      classes |= next;
+    }
     const bool end = at == path.size() || path[at] != '/';
     if (IsId(path.substr(begin, at - begin), std::exchange(classes, 0u))) {
       Append(path.substr(copied, begin - copied));

@@ -59,9 +59,13 @@ class JsonDecoder final : public Decoder {
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override;
 
  private:
+  // Where the text begins with a line that is a plain object: decodes all of it.
+  bool DecodePlain(std::string_view text);
   void DecodeLines(std::string_view text);
   void DecodeValue(std::string_view text);
   void DecodeObject(std::string_view text);
+  void DecodeInFull(std::string_view padded);
+  void Deliver(std::string_view text, JsonFault fault);
   void DecodeArray(std::string_view text);
   void DecodeElements(std::string_view text, std::size_t at, bool skip_first);
   // Copies to the padded buffer; the copy lives until the next one.
@@ -87,13 +91,29 @@ void JsonDecoder::Decode(std::string_view record, TimeUs record_time, EventSink*
     return;
   }
   is_padded_ = text.size() <= limits::kEventBytesMax;
-  if (is_padded_) text = Padded(text);
-  const std::size_t line_feed = text.find('\n');
-  if (line_feed == text.npos || IsOneValue(text, line_feed)) {
-    DecodeValue(text);
-  } else {
-    DecodeLines(text);
+  if (is_padded_) {
+    text = Padded(text);
+    if (text[0] == '{' && DecodePlain(text)) return;
   }
+  const std::size_t line_feed = text.find('\n');
+  if (line_feed != text.npos && !IsOneValue(text, line_feed)) {
+    DecodeLines(text);
+  } else if (is_padded_ && text[0] == '{') {
+    DecodeInFull(text);
+  } else {
+    DecodeValue(text);
+  }
+}
+
+bool JsonDecoder::DecodePlain(std::string_view text) {
+  JsonFault fault;
+  const std::size_t length = reader_.ReadPlain(text, record_time_, &fault);
+  if (length == 0 || (length < text.size() && text[length] != '\n')) return false;
+  Deliver(text.substr(0, length), fault);
+  // A complete object before a line feed: whatever follows, they are lines.
+  text.remove_prefix(std::min(length + 1, text.size()));
+  DecodeLines(text);
+  return true;
 }
 
 std::string_view JsonDecoder::Padded(std::string_view text) {
@@ -129,10 +149,23 @@ void JsonDecoder::DecodeObject(std::string_view text) {
     return;
   }
   const std::string_view padded = is_padded_ ? text : Padded(text);
-  if (const JsonFault fault = reader_.Read(padded, record_time_); !fault.empty()) {
-    sink_->OnUndecodable(text, fault);
+  JsonFault fault;
+  if (reader_.ReadPlain(padded, record_time_, &fault) == padded.size()) {
+    Deliver(text, fault);
   } else {
+    DecodeInFull(padded);
+  }
+}
+
+void JsonDecoder::DecodeInFull(std::string_view padded) {
+  Deliver(padded, reader_.Read(padded, record_time_));
+}
+
+void JsonDecoder::Deliver(std::string_view text, JsonFault fault) {
+  if (fault.empty()) {
     sink_->OnEvent(reader_.event());
+  } else {
+    sink_->OnUndecodable(text, fault);
   }
 }
 

@@ -128,7 +128,6 @@ bool JsonEventReader::Iterate(std::string_view text, od::document* document,
 }
 
 JsonFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
-  if (ReadPlain(text)) return Complete(record_time);
   od::document document;
   simdjson::error_code error;
   if (!Iterate(text, &document, &error)) return FaultOf(error);
@@ -138,94 +137,103 @@ JsonFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
   return AtEnd(document) ? JsonFault() : kTrailing;
 }
 
-bool JsonEventReader::ReadPlain(std::string_view text) {
+std::size_t JsonEventReader::ReadPlain(std::string_view text, TimeUs record_time,
+                                       JsonFault* fault) {
   if (not_plain_pause_ > 0) {
     --not_plain_pause_;
-    return false;
+    return 0;
   }
   Begin();
   has_escapes_ = false;
-  if (ReadPlainFields(PlainJson(text.data()), fields_.root(), 1) == text.data() + text.size()) {
+  const char* const end = ReadPlainFields(PlainJson(text.data()), fields_.root(), 1);
+  if (end != nullptr && end <= text.data() + text.size()) {
     not_plain_run_ = 0;
-    return true;
+    *fault = Complete(record_time);
+    return static_cast<std::size_t>(end - text.data());
   }
   not_plain_run_ = std::min(2 * not_plain_run_ + 1, kNotPlainPauseMax);
   not_plain_pause_ = not_plain_run_;
-  return false;
+  return 0;
 }
 
 const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& node, int depth) {
   if (depth > limits::kJsonDepthMax || !json.Skip('{')) return nullptr;
   if (json.Skip('}')) return json.position();
+  // In a register: for all the compiler knows, storing a field might change a member.
+  std::size_t number = field_number_;
   do {
+    json.SkipSpace();
     const JsonEntry* entry = nullptr;
-    if (!ReadPlainKey(json, node, &entry)) return nullptr;
+    if (number < kFieldsForeseen && foreseen_[number].node == &node &&
+        json.Skip(foreseen_[number].plain_key)) {
+      entry = foreseen_[number++].entry;
+    } else {
+      std::string_view key;
+      if (!json.String(&key)) return nullptr;
+      field_number_ = number;
+      entry = Find(node, key);
+      number = field_number_;
+      if (!json.Skip(':')) return nullptr;
+    }
     json.SkipSpace();
     const char* const begin = json.position();
     std::string_view text;
     if (*begin == '"') {
       if (!json.String(&text)) return nullptr;
       if (entry == nullptr) continue;
-      if (entry->text_field >= 0) {
+      if (entry->only == JsonEntry::Only::kText) {
         StorePlainText(*entry, text);
+        continue;
+      }
+      if (entry->only == JsonEntry::Only::kWord) {
+        if (!StorePlainWord(*entry, text)) return nullptr;
         continue;
       }
       text = {begin, text.size() + 2};
     } else if (*begin == '{') {
       if (entry == nullptr || entry->node < 0 || entry->action >= 0) return nullptr;
+      field_number_ = number;
       const char* end = ReadPlainFields(json, fields_.node(entry->node), depth + 1);
       if (end == nullptr) return nullptr;
+      number = field_number_;
       json = PlainJson(end);
       continue;
-    } else if (entry != nullptr && entry->is_number && *begin >= '0' && *begin <= '9') {
-      double number;
-      if (!json.PlainNumber(&number)) return nullptr;
-      if (!StorePlainNumber(fields_.action(entry->action), number)) return nullptr;
+    } else if (entry != nullptr && entry->only == JsonEntry::Only::kNumber && IsDigit(*begin)) {
+      PlainJson::Decimal decimal;
+      if (!json.Number(&decimal) || !StorePlainNumber(*entry, decimal)) return nullptr;
       continue;
     } else if (!json.Scalar(&text)) {
       return nullptr;
     }
     if (entry != nullptr && !StoreAll(*entry, /*value=*/nullptr, text).empty()) return nullptr;
   } while (json.Skip(','));
+  field_number_ = number;
   return json.Skip('}') ? json.position() : nullptr;
 }
 
-bool JsonEventReader::StorePlainNumber(const JsonAction& action, double number) {
-  std::uint8_t& rank = ranks_[static_cast<std::size_t>(SlotOf(action.target))];
-  if (action.rank < rank) return true;
-  rank = action.rank;
-  if (action.target != JsonTarget::kTime) return SetNumber(action.target, number).empty();
-  const std::optional<TimeUs> time = number == Truncated(number)
-                                         ? TimeFromEpoch(static_cast<std::int64_t>(number))
-                                         : TimeFromEpoch(number);
-  if (time) event_.time = *time;
-  return time.has_value();
+bool JsonEventReader::StorePlainWord(const JsonEntry& entry, std::string_view text) {
+  std::uint8_t& rank = ranks_[static_cast<std::size_t>(entry.target)];
+  if (text.empty() || entry.rank < rank) return true;
+  rank = entry.rank;
+  return StoreWord(entry.target, text).empty();
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool JsonEventReader::ReadPlainKey(PlainJson& json,
-                                                                       const JsonNode& node,
-                                                                       const JsonEntry** entry) {
-  json.SkipSpace();
-  if (field_number_ < kFieldsForeseen) {
-    const ForeseenField& foreseen = foreseen_[field_number_];
-    const char* const key = json.position() + 1;
-    const std::size_t length = foreseen.key.length;
-    const JsonKeyWords words = JsonKeyWords::Of(key, length);
-    const unsigned other = static_cast<unsigned>(key[-1] ^ '"') |
-                           static_cast<unsigned>(key[length] ^ '"') |
-                           static_cast<unsigned>(key[length + 1] ^ ':');
-    if (foreseen.node == &node && other == 0 && words.first == foreseen.key.first &&
-        words.last == foreseen.key.last) {
-      ++field_number_;
-      json.Advance(length + 3);
-      *entry = foreseen.entry;
-      return true;
-    }
+bool JsonEventReader::StorePlainNumber(const JsonEntry& entry, const PlainJson::Decimal& number) {
+  std::uint8_t& rank = ranks_[static_cast<std::size_t>(SlotOf(entry.target))];
+  if (entry.rank < rank) return true;
+  rank = entry.rank;
+  const auto integer = static_cast<std::int64_t>(number.digits);
+  if (entry.target == JsonTarget::kStatus && number.decimals == 0 && integer <= kStatusMax) {
+    event_.status = static_cast<std::int32_t>(integer);
+    return true;
   }
-  std::string_view key;
-  if (!json.String(&key)) return false;
-  *entry = Find(node, key);
-  return json.Skip(':');
+  if (entry.target != JsonTarget::kTime) {
+    return SetNumber(entry.target, number.ToDouble()).empty();
+  }
+  const std::optional<TimeUs> time =
+      number.decimals == 0 ? TimeFromEpoch(integer) : TimeFromEpoch(number.ToDouble());
+  if (time) event_.time = *time;
+  return time.has_value();
 }
 
 void JsonEventReader::Begin() {
@@ -264,7 +272,8 @@ ABSL_ATTRIBUTE_NOINLINE const JsonEntry* JsonEventReader::FindAnew(const JsonNod
   const JsonKeyWords words = JsonKeyWords::Of(key.data(), key.size());
   const JsonEntry* entry = node.Find(key.data(), words);
   if (words.IsWholeKey() && field_number_ > 0 && !has_escapes_) {
-    foreseen_[field_number_ - 1] = {.node = &node, .key = words, .entry = entry};
+    foreseen_[field_number_ - 1] = {
+        .node = &node, .key = words, .plain_key = PlainJson::Key(key), .entry = entry};
   }
   return entry;
 }
@@ -272,11 +281,10 @@ ABSL_ATTRIBUTE_NOINLINE const JsonEntry* JsonEventReader::FindAnew(const JsonNod
 // What most fields are, and nothing that could go wrong.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const JsonEntry& entry,
                                                                          std::string_view text) {
-  const auto field = static_cast<std::size_t>(entry.text_field);
-  const JsonAction& action = fields_.action(entry.action);
-  if (text.empty() || action.rank < ranks_[field]) return;
+  const auto field = static_cast<std::size_t>(entry.target);
+  if (text.empty() || entry.rank < ranks_[field]) return;
   event_.text[field] = text;
-  ranks_[field] = action.rank;
+  ranks_[field] = entry.rank;
 }
 
 JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, int depth) {
@@ -297,7 +305,7 @@ JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, 
       if (const JsonFault fault = SkipField(token, depth); !fault.empty()) return fault;
       continue;
     }
-    if (entry->text_field >= 0 && !has_escapes_ && IsPlainString(token)) {
+    if (entry->only == JsonEntry::Only::kText && !has_escapes_ && IsPlainString(token)) {
       StorePlainText(*entry, token.substr(1, token.size() - 2));
       continue;
     }

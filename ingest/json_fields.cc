@@ -304,8 +304,12 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
       if (entry.action < 0) continue;
       const JsonAction& only = action(entry.action);
       if (only.next >= 0) continue;
-      if (IsText(only.target)) entry.text_field = static_cast<int>(only.target);
-      entry.is_number = IsNumber(only.target);
+      entry.only = IsText(only.target)     ? JsonEntry::Only::kText
+                   : IsNumber(only.target) ? JsonEntry::Only::kNumber
+                   : IsWord(only.target)   ? JsonEntry::Only::kWord
+                                           : JsonEntry::Only::kNone;
+      entry.target = only.target;
+      entry.rank = only.rank;
     }
     node.BuildTable();
   }

@@ -56,6 +56,11 @@ constexpr bool IsNumber(JsonTarget target) {
          (target >= JsonTarget::kStatus && target <= JsonTarget::kMax);
 }
 
+// One of a few known words.
+constexpr bool IsWord(JsonTarget target) {
+  return target >= JsonTarget::kType && target <= JsonTarget::kMetricType;
+}
+
 // The canonical name, as `map:` spells it; static text.
 std::string_view JsonTargetName(JsonTarget target);
 // Why a value was refused; static text, "status is not a number".
@@ -74,9 +79,12 @@ struct JsonAction {
 struct JsonEntry {
   int node = -1;    // where to go on inside an object
   int action = -1;  // what to do with a value
-  // The action's target, where that is one text field and nothing else, as for most keys; else −1.
-  int text_field = -1;
-  bool is_number = false;  // the action's target is one number or time and nothing else
+  // Whether a value is stored once and as what, as for most keys; `target` and `rank` are then
+  // those of the action.
+  enum class Only : std::uint8_t { kNone, kText, kNumber, kWord };
+  Only only = Only::kNone;
+  JsonTarget target = JsonTarget::kTime;
+  std::uint8_t rank = 0;
 };
 
 // A key's length and its first and last eight bytes, which are all of a key of up to 16.

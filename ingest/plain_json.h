@@ -12,9 +12,11 @@
 // the text was left is for the caller to see at its end (`position`).
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #ifdef __SSE2__
@@ -28,17 +30,52 @@ class PlainJson {
   explicit PlainJson(const char* text) : at_(text) {}
 
   const char* position() const { return at_; }
-  void Advance(std::size_t bytes) { at_ += bytes; }
-  char Peek() const { return *at_; }
+
+  // A key as it stands in the text, quotes and colon included, to be found again with one
+  // comparison. Keys that are too long for that are never found.
+  class Key {
+   public:
+    Key() = default;
+    explicit Key(std::string_view name) {
+      if (name.size() + 3 > sizeof bytes_) return;
+      bytes_[0] = '"';
+      std::copy(name.begin(), name.end(), bytes_ + 1);
+      bytes_[name.size() + 1] = '"';
+      bytes_[name.size() + 2] = ':';
+      length_ = static_cast<unsigned>(name.size()) + 3;
+      mask_ = (1u << length_) - 1;
+    }
+
+   private:
+    friend class PlainJson;
+    alignas(16) char bytes_[16] = {};
+    unsigned mask_ = ~0u;  // a bit for every byte that counts; as it is here, some never match
+    unsigned length_ = 0;
+  };
+  bool Skip(const Key& key) {
+#ifdef __SSE2__
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
+    const __m128i wanted = _mm_load_si128(reinterpret_cast<const __m128i*>(key.bytes_));
+    const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted)));
+    if ((same & key.mask_) != key.mask_) return false;
+#else
+    if (key.length_ == 0 || std::memcmp(at_, key.bytes_, key.length_) != 0) return false;
+#endif
+    at_ += key.length_;
+    return true;
+  }
 
   void SkipSpace() {
     if (*at_ == ' ') ++at_;
   }
   // This byte, with a space before it or none.
   bool Skip(char c) {
-    SkipSpace();
-    if (*at_ != c) return false;
-    ++at_;
+    if (*at_ == c) {
+      ++at_;
+      return true;
+    }
+    if (*at_ != ' ' || at_[1] != c) return false;
+    at_ += 2;
     return true;
   }
 
@@ -51,50 +88,93 @@ class PlainJson {
     return *at_++ == '"';
   }
 
-  // A number as most are: digits, perhaps a point and digits, as an integer no more than 2^53. Such
-  // an integer and such a power of ten are exact as doubles, so that one division rounds correctly.
-  bool PlainNumber(double* number) {
-    static constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,
-                                              1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13,
-                                              1e14, 1e15, 1e16, 1e17, 1e18};
-    const char* const begin = at_;
-    std::uint64_t digits = 0;
-    for (; IsDigit(*at_); ++at_) digits = 10 * digits + static_cast<std::uint64_t>(*at_ - '0');
-    const std::ptrdiff_t integers = at_ - begin;
-    std::ptrdiff_t decimals = 0;
-    if (integers == 0 || (*begin == '0' && integers > 1)) return false;
+  // A number as most are: digits, perhaps a point and digits, together no more than 2^53.
+  struct Decimal {
+    std::uint64_t digits = 0;  // without the point
+    unsigned decimals = 0;     // how many of them stand behind it
+
+    // Rightly rounded: such an integer and such a power of ten are exact as doubles.
+    double ToDouble() const {
+      static constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,
+                                                1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13,
+                                                1e14, 1e15, 1e16, 1e17, 1e18};
+      return static_cast<double>(digits) / kPowersOfTen[decimals];
+    }
+  };
+  bool Number(Decimal* number) {
+    const bool leading_zero = *at_ == '0';
+    const unsigned integers = Digits(&number->digits);
+    if (integers == 0 || (leading_zero && integers > 1)) return false;
     if (*at_ == '.') {
-      const char* const point = at_++;
-      for (; IsDigit(*at_); ++at_) digits = 10 * digits + static_cast<std::uint64_t>(*at_ - '0');
-      decimals = at_ - point - 1;
-      if (decimals == 0) return false;
+      ++at_;
+      number->decimals = Digits(&number->digits);
+      if (number->decimals == 0) return false;
     }
-    if (integers + decimals > kDigitsMax || digits > kExactMax || *at_ == 'e' || *at_ == 'E') {
-      return false;
-    }
-    *number = static_cast<double>(digits) / kPowersOfTen[decimals];
-    return true;
+    return integers + number->decimals <= kDigitsMax && number->digits <= kExactMax &&
+           *at_ != 'e' && *at_ != 'E';
   }
 
   // A number as RFC 8259 has it, true, false or null.
   bool Scalar(std::string_view* token) {
     const char* const begin = at_;
-    const bool valid = IsDigit(*at_) || *at_ == '-' ? Number() : Word();
+    const bool valid = IsDigit(*at_) || *at_ == '-' ? AnyNumber() : Word();
     *token = {begin, static_cast<std::size_t>(at_ - begin)};
     return valid;
   }
 
  private:
-  static constexpr std::ptrdiff_t kDigitsMax = 18;  // fewer than would overflow
+  static constexpr unsigned kDigitsMax = 18;  // fewer than would overflow
   static constexpr std::uint64_t kExactMax = std::uint64_t{1} << 53;
 
   static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+  // Appends the digits that stand here to a number. Gives how many.
+  unsigned Digits(std::uint64_t* number) {
+    static constexpr std::uint64_t kPowersOfTen[] = {
+        1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
+    for (unsigned count = 0;;) {
+      std::uint64_t some;
+      const unsigned found = UpToEightDigits(&some);
+      *number = *number * kPowersOfTen[found] + some;
+      at_ += found;
+      count += found;
+      if (found < 8) return count;
+    }
+  }
+  // Without a branch on how many there are, which differs from number to number.
+  unsigned UpToEightDigits(std::uint64_t* number) const {
+    if constexpr (std::endian::native == std::endian::little) {
+      std::uint64_t bytes;
+      std::memcpy(&bytes, at_, sizeof bytes);
+      // Digits are 0x30 to 0x39: the upper half of each byte is 3, and still is with 6 added. What
+      // an addition carries into the next byte matters only behind a byte that is no digit.
+      constexpr std::uint64_t kUpper = 0xF0F0F0F0F0F0F0F0;
+      constexpr std::uint64_t kThrees = 0x3030303030303030;
+      const std::uint64_t others =
+          ((bytes & kUpper) ^ kThrees) | (((bytes + 0x0606060606060606) & kUpper) ^ kThrees);
+      const unsigned bits = static_cast<unsigned>(std::countr_zero(others)) & ~7u;
+      *number = 0;
+      if (bits == 0) return 0;
+      // The digits to the end, zeros before them; the low bytes are the first ones.
+      bytes = (bytes & 0x0F0F0F0F0F0F0F0F) << (64 - bits);
+      // Neighbours join: pairs, then fours, then all eight.
+      bytes = (bytes * 10 + (bytes >> 8)) & 0x00FF00FF00FF00FF;
+      bytes = (bytes * 100 + (bytes >> 16)) & 0x0000FFFF0000FFFF;
+      *number = (bytes * 10'000 + (bytes >> 32)) & 0xFFFFFFFF;
+      return bits / 8;
+    } else {
+      unsigned count = 0;
+      for (*number = 0; count < 8 && IsDigit(at_[count]); ++count) {
+        *number = 10 * *number + static_cast<std::uint64_t>(at_[count] - '0');
+      }
+      return count;
+    }
+  }
   bool Digits() {
     const char* const begin = at_;
     while (IsDigit(*at_)) ++at_;
     return at_ > begin;
   }
-  bool Number() {
+  bool AnyNumber() {
     if (*at_ == '-') ++at_;
     const bool leading_zero = *at_ == '0';
     const char* const begin = at_;

@@ -1,8 +1,8 @@
 // A configuration made ready to run: detectors, plan, and what every input needs.
 //
 //   ErrorList errors;
-//   std::unique_ptr<EngineSetup> setup = EngineSetup::Build(&config, &errors);   // nullptr on
-//   errors
+//   std::unique_ptr<EngineSetup> setup = EngineSetup::Build(&config, &errors);
+//   if (setup == nullptr) …                             // the errors say why
 //
 // Shared by replay and the running engine, so that both read a configuration the same way. The
 // configuration outlives the set-up; immutable afterwards.

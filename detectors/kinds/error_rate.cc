@@ -1,8 +1,9 @@
 // error_rate: the share of failed events is too high for what is usual and for what is tolerable.
 //
 //   kind: error_rate
-//   where: {type: request}                      # the default type; session, transaction, auth …
-//   too by: [service, endpoint] warn: {above: 1.5%, clear: 0.5%, window: 5m, for: 5m, level: 2}
+//   where: {type: request}                      # the default type; session, auth … too
+//   by: [service, endpoint]
+//   warn: {above: 1.5%, clear: 0.5%, window: 5m, for: 5m, level: 2}
 //   critical: {above: 50%, window: 1m, level: 1}
 //   baseline: 0.2%                              # optional: fixes p0 instead of learning it
 //
@@ -70,9 +71,7 @@ class ErrorRate : public Detector {
       ring_capacity = std::max(ring_capacity, limits[slot].RingCapacity());
     }
     prior = std::min(kUsualErrorRate, lowest / 4);
-    const auto reads = [&](EventType type) {
-      return (common_.where.type_mask() >> static_cast<unsigned>(type) & 1u) != 0;
-    };
+    const auto reads = [&](EventType type) { return common_.where.MatchesType(type); };
     if (reads(EventType::kRequest) && !GroupsBy(common_, Field::kEndpoint)) {
       top_fields.push_back(Field::kEndpoint);
     }

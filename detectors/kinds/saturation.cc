@@ -5,8 +5,7 @@
 //   by: [dependency]
 //   max: 100                                      # where samples carry no `limit`
 //   unit: ratio                                   # value ÷ limit; percent: the value is 0–100;
-//                                                 # absolute: above and clear in the gauge's own
-//                                                 unit
+//                                                 # absolute: above and clear in its own unit
 //   warn: {above: 80%, clear: 75%, for: 5m, level: 3}
 //   critical: {above: 95%, clear: 90%, level: 2}
 //

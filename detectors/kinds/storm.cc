@@ -113,8 +113,7 @@ class Storm : public Detector {
       common_.where.Require(*FieldRef::Parse("action"), {"open"});
     }
     endpoints =
-        (common_.where.type_mask() >> static_cast<unsigned>(EventType::kRequest) & 1u) != 0 &&
-        !GroupsBy(common_, Field::kEndpoint);
+        common_.where.MatchesType(EventType::kRequest) && !GroupsBy(common_, Field::kEndpoint);
     for (std::size_t slot = 0; slot < 2; ++slot) {
       const LevelConfig& level = common_.level[slot];
       if (!level.set) continue;

@@ -56,6 +56,11 @@ class WatchedJournal final : public Journal {
   }
 
   absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) override {
+    absl::MutexLock lock(&mutex_);
+    if (fail_writes_) {
+      ++refusals_;
+      return absl::ResourceExhaustedError("the disk is full");
+    }
     return inner_->AppendBatches(batches);
   }
   absl::Status ReadBatches(
