@@ -11,10 +11,15 @@ using DetectorFactory = std::unique_ptr<Detector>(const DetectorConfig& stanza,
                                                   const DetectorEnvironment& environment,
                                                   ErrorList* errors);
 // One .cc each under kinds/; a header for one function would say nothing more.
+DetectorFactory NewAbsence;
+DetectorFactory NewBurst;
+DetectorFactory NewCrashRate;
 DetectorFactory NewErrorRate;
 DetectorFactory NewLatency;
 DetectorFactory NewSaturation;
+DetectorFactory NewState;
 DetectorFactory NewStorm;
+DetectorFactory NewSuccessRatio;
 
 namespace {
 
@@ -24,10 +29,15 @@ struct Kind {
 };
 
 constexpr std::array kKinds = {
+    Kind{"absence", &NewAbsence},
+    Kind{"burst", &NewBurst},
+    Kind{"crash_rate", &NewCrashRate},
     Kind{"error_rate", &NewErrorRate},
     Kind{"latency", &NewLatency},
     Kind{"saturation", &NewSaturation},
+    Kind{"state", &NewState},
     Kind{"storm", &NewStorm},
+    Kind{"success_ratio", &NewSuccessRatio},
 };
 
 }  // namespace

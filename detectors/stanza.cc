@@ -110,6 +110,17 @@ DetectorCommon ReadCommon(
   return common;
 }
 
+void ReadShareAbove(ConfigReader& reader, int, LevelConfig* level) {
+  if (!reader.Has("above")) reader.Error("", "needs 'above', a share such as above: 5%");
+  level->above = reader.Ratio("above", 0.05);
+  if (level->above <= 0 || level->above >= 1) {
+    reader.Error("above", "above: expected a share between 0 and 100 %, both excluded");
+    level->above = 0.05;
+  }
+  level->clear = reader.Ratio("clear", level->above / 2);
+  if (level->clear > level->above) reader.Error("clear", "clear is larger than above");
+}
+
 void DefaultType(EventType type, Predicate* where) {
   if (where->ConstrainsType()) return;
   where->Require(*FieldRef::Parse("type"), {std::string(EventTypeName(type))});

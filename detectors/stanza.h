@@ -37,6 +37,9 @@ DetectorCommon ReadCommon(
     ErrorList* errors,
     absl::FunctionRef<void(ConfigReader& reader, int slot, LevelConfig*)> read_level);
 
+// `above` and `clear` of a level whose unit is a share: 5% or 0.05, clearing at half of it.
+void ReadShareAbove(ConfigReader& reader, int slot, LevelConfig* level);
+
 // `where` without a type reads events of this one.
 void DefaultType(EventType type, Predicate* where);
 

@@ -24,7 +24,7 @@ void CountRing::Push(std::int64_t bad, std::int64_t total) {
   panes_[head_] = {Saturated(bad), Saturated(total)};
 }
 
-std::string CountRing::RatesJson() const {
+std::string CountRing::SharesJson(bool of_bad) const {
   JsonWriter json;
   json.BeginArray();
   for (int age = std::min(kPlotPanes, capacity()) - 1; age >= 0; --age) {
@@ -32,7 +32,7 @@ std::string CountRing::RatesJson() const {
     if (pane.total == 0) {
       json.Null();
     } else {
-      json.Number(static_cast<double>(pane.bad) / pane.total);
+      json.Number(static_cast<double>(of_bad ? pane.bad : pane.total - pane.bad) / pane.total);
     }
   }
   return json.EndArray().Take();

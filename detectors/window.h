@@ -46,14 +46,18 @@ class CountRing {
   }
   int capacity() const { return static_cast<int>(panes_.size()); }
 
-  // The last kPlotPanes as a JSON list, oldest first: bad ÷ total (null without events), or total.
-  std::string RatesJson() const;
+  // The last kPlotPanes as a JSON list, oldest first: bad ÷ total (null without events), what is
+  // missing to 1, or total.
+  std::string RatesJson() const { return SharesJson(/*of_bad=*/true); }
+  std::string ComplementsJson() const { return SharesJson(/*of_bad=*/false); }
   std::string TotalsJson() const;
 
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 
  private:
+  std::string SharesJson(bool of_bad) const;
+
   std::vector<PaneCount> panes_;
   std::size_t head_ = 0;  // the newest
 };

@@ -106,11 +106,17 @@ bool Decider::Step(Decision* decision) {
     changes.push_back({{SignalChangeKind::kCleared, orphan}, ""});
   }
   orphans_.clear();
+  const bool alive =
+      std::any_of(tick.tables.begin(), tick.tables.end(),
+                  [](const std::optional<PaneTable>& table) { return table && table->rows() > 0; });
   const auto recent_deploy = [&](std::string_view scope) {
     return correlator_.RecentDeploy(scope, tick.tick);
   };
   for (std::size_t i = 0; i < sets_.size(); ++i) {
-    sets_[i].Step({.tick = tick.tick, .partial = tick.partial, .recent_deploy = recent_deploy},
+    sets_[i].Step({.tick = tick.tick,
+                   .partial = tick.partial,
+                   .alive = alive,
+                   .recent_deploy = recent_deploy},
                   table_of(plan_->AggregationOf(i)), executor_, &changes, &impacts);
   }
   std::sort(changes.begin(), changes.end(), [](const TitledChange& a, const TitledChange& b) {

@@ -40,7 +40,7 @@ std::vector<Measure> ImpactMeasures() {
   return {Measure::Count(),
           Measure::CountFailed(),
           {.filter = MeasureFilter::kFailedTransaction},
-          {.kind = MeasureKind::kSum, .filter = MeasureFilter::kFailed, .amount = true},
+          Measure::FailedAmount(),
           Measure::Distinct(Field::kUser, MeasureFilter::kFailed)};
 }
 
@@ -160,6 +160,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
   pane.end = context.tick - aggregation_->delay;
   pane.start = pane.end - pane.pane;
   pane.partial = context.partial;
+  pane.others_alive = context.alive;
   std::string_view scope;
   bool recent_deploy = false;
   bool first = true;

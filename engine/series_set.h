@@ -40,6 +40,7 @@ class SeriesSet {
   struct Context {
     TimeUs tick = 0;
     bool partial = false;
+    bool alive = true;  // something arrived in this tick
     // Whether the scope had a deploy within the last 30 min; called before the parallel part.
     absl::FunctionRef<bool(std::string_view scope)> recent_deploy;
   };

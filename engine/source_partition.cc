@@ -303,7 +303,11 @@ void SourcePartition::OnEvent(const Event& event) {
 
 void SourcePartition::Accumulate(const Event& event) {
   const TimeUs start = FloorTo(event.time, pane_);
-  if (Fact::Keeps(event)) KeepFact(event, start);
+  if (Fact::Keeps(event)) KeepFact(event);
+  if (event.type == EventType::kAlarm) {
+    AccumulateAlarm(event);
+    return;
+  }
   if (start + pane_ + delay_max_ <= last_tick_) return;
   OpenPane* pane = PaneAt(start);
   for (const std::uint32_t i : chains_of_type_[static_cast<std::size_t>(event.type)]) {
@@ -341,14 +345,35 @@ void SourcePartition::BuildKey(const std::vector<FieldRef>& by, const Event& eve
   for (const FieldRef& field : by) AppendKeyPart(field.Get(event, scratch), &key_);
 }
 
-void SourcePartition::KeepFact(const Event& event, TimeUs pane_start) {
-  if (pane_start + pane_ + delay_ <= last_tick_) {
-    // Its own pane is closed: an alarm is never dropped for being late, it rides in the earliest
-    // open one. Read again after a restart, it was sent already if something was closed since.
-    if (mode_ == Mode::kReplay && record_.offset < close_offset_) return;
-    pane_start = last_tick_ - delay_;
+void SourcePartition::AccumulateAlarm(const Event& event) {
+  for (const std::uint32_t chain : chains_of_type_[static_cast<std::size_t>(event.type)]) {
+    for (const std::uint32_t i : chains_[chain].members) {
+      const Aggregation& aggregation = *local_[i].aggregation;
+      if (!aggregation.where.Matches(event)) continue;
+      const std::optional<TimeUs> start = PaneOfAlarm(event.time, aggregation.delay);
+      if (!start) continue;
+      OpenPane* pane = PaneAt(*start);
+      BuildKey(aggregation.by, event);
+      PaneTable& table = pane->tables[i];
+      table.Accumulate(table.Row(key_), event);
+      pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
+    }
   }
-  OpenPane* pane = PaneAt(pane_start);
+}
+
+std::optional<TimeUs> SourcePartition::PaneOfAlarm(TimeUs time, DurationUs delay) const {
+  const TimeUs start = FloorTo(time, pane_);
+  if (start + pane_ + delay > last_tick_) return start;
+  // Its own pane is closed: an alarm is never dropped for being late, it rides in the earliest open
+  // one. Read again after a restart, it was sent already if something was closed since.
+  if (mode_ == Mode::kReplay && record_.offset < close_offset_) return std::nullopt;
+  return last_tick_ - delay;
+}
+
+void SourcePartition::KeepFact(const Event& event) {
+  const std::optional<TimeUs> start = PaneOfAlarm(event.time, delay_);
+  if (!start) return;
+  OpenPane* pane = PaneAt(*start);
   if (pane->facts.size() >= limits::kPaneFactsMax) {
     ++counters_.capped;
     return;

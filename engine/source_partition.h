@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -165,7 +166,11 @@ class SourcePartition : private EventSink {
   void AccumulateChain(const Event& event, const Chain& chain, OpenPane* pane, RowCache* cache);
   // To key_.
   void BuildKey(const std::vector<FieldRef>& by, const Event& event);
-  void KeepFact(const Event& event, TimeUs pane_start);
+  void AccumulateAlarm(const Event& event);
+  // Where an alarm or another fact rides, given the delay of who reads it; nullopt: it was sent
+  // already.
+  std::optional<TimeUs> PaneOfAlarm(TimeUs time, DurationUs delay) const;
+  void KeepFact(const Event& event);
   OpenPane* PaneAt(TimeUs start);
   void Sample(std::string_view reason, std::string_view bytes);
 

@@ -324,13 +324,13 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
         counts_[row * layout_->counts + index] += event.weight;
         break;
       case MeasureKind::kSum: {
-        const std::optional<double>& number = measure.amount ? event.amount : event.value;
+        const std::optional<double> number = NumberOf(event, measure.value);
         if (number) sums_[row * layout_->sums + index].Add(*number, event.weight);
         break;
       }
       case MeasureKind::kGauge:
-        if (event.value) {
-          gauges_[row * layout_->gauges + index].Add(event.time, *event.value, event.limit);
+        if (const std::optional<double> number = NumberOf(event, measure.value)) {
+          gauges_[row * layout_->gauges + index].Add(event.time, *number, event.limit);
         }
         break;
       case MeasureKind::kCounter:

@@ -41,14 +41,51 @@ std::string_view FilterName(MeasureFilter filter) {
   return "";
 }
 
+std::string_view ValueName(MeasureValue value) {
+  switch (value) {
+    case MeasureValue::kValue:
+      return "value";
+    case MeasureValue::kAmount:
+      return "amount";
+    case MeasureValue::kCvss:
+      return "cvss";
+    case MeasureValue::kCondition:
+      return "condition";
+  }
+  return "";
+}
+
+std::optional<double> ConditionOf(const Event& event) {
+  if (event.type == EventType::kAlarm) {
+    if (event.state == AlarmState::kUnknown) return std::nullopt;
+    return event.state == AlarmState::kOk ? 0 : 1;
+  }
+  if (event.outcome == Outcome::kUnknown && event.status == 0) return std::nullopt;
+  return event.failed ? 1 : 0;
+}
+
 }  // namespace
+
+std::optional<double> NumberOf(const Event& event, MeasureValue value) {
+  switch (value) {
+    case MeasureValue::kValue:
+      return event.value;
+    case MeasureValue::kAmount:
+      return event.amount;
+    case MeasureValue::kCvss:
+      return event.cvss;
+    case MeasureValue::kCondition:
+      return ConditionOf(event);
+  }
+  return std::nullopt;
+}
 
 std::string Measure::ToString() const {
   std::string text(KindName(kind));
   text += '(';
   if (kind == MeasureKind::kDistinct || kind == MeasureKind::kTopK) text += FieldName(field);
   if (kind == MeasureKind::kTopK) text += ' ' + std::to_string(k);
-  if (kind == MeasureKind::kSum && amount) text += "amount";
+  if (value != MeasureValue::kValue) text += ValueName(value);
   text += '|';
   text += FilterName(filter);
   if (filter == MeasureFilter::kDurationAbove) text += ' ' + std::to_string(threshold);

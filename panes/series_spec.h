@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,13 +40,22 @@ enum class MeasureFilter : std::uint8_t {
   kFailedTransaction,  // failed and of type transaction
 };
 
+// Which number of an event is summed or sampled.
+enum class MeasureValue : std::uint8_t {
+  kValue,
+  kAmount,
+  kCvss,
+  kCondition,  // 1: alarm or failed, 0: ok or succeeded; none where the event does not say
+};
+std::optional<double> NumberOf(const Event& event, MeasureValue value);
+
 struct Measure {
   MeasureKind kind = MeasureKind::kCount;
   MeasureFilter filter = MeasureFilter::kAll;
-  std::int64_t threshold = 0;  // for kDurationAbove, µs
-  Field field = Field::kUser;  // of kDistinct and kTopK
-  std::uint32_t k = 64;        // of kTopK
-  bool amount = false;         // kSum: of `amount` instead of `value`
+  std::int64_t threshold = 0;                 // for kDurationAbove, µs
+  Field field = Field::kUser;                 // of kDistinct and kTopK
+  std::uint32_t k = 64;                       // of kTopK
+  MeasureValue value = MeasureValue::kValue;  // of kSum and kGauge
 
   static Measure Count() { return {}; }
   static Measure CountFailed() { return {.filter = MeasureFilter::kFailed}; }
@@ -53,7 +63,16 @@ struct Measure {
     return {.filter = MeasureFilter::kDurationAbove, .threshold = threshold_us};
   }
   static Measure CountWithDuration() { return {.filter = MeasureFilter::kHasDuration}; }
+  static Measure FailedAmount() {
+    return {.kind = MeasureKind::kSum,
+            .filter = MeasureFilter::kFailed,
+            .value = MeasureValue::kAmount};
+  }
   static Measure Gauge() { return {.kind = MeasureKind::kGauge}; }
+  static Measure Condition() {
+    return {.kind = MeasureKind::kGauge, .value = MeasureValue::kCondition};
+  }
+  static Measure Cvss() { return {.kind = MeasureKind::kGauge, .value = MeasureValue::kCvss}; }
   static Measure Counter() { return {.kind = MeasureKind::kCounter}; }
   static Measure Histogram() {
     return {.kind = MeasureKind::kHistogram, .filter = MeasureFilter::kHasDuration};

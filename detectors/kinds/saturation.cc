@@ -10,12 +10,10 @@
 //   critical: {above: 95%, clear: 90%, level: 2}
 //
 //   kind: saturation                              # the other form: k log lines within a window
-//   pattern: "(?i)no connection available"        # the default type is log
-//   critical: {count: 3, window: 1m, level: 2}    # `above` means the same as `count`
+//   pattern: "(?i)no connection available"        # as kind burst
+//   critical: {count: 3, window: 1m, level: 2}
 //
 // A gauge is judged by its largest value in the pane and holds between samples (gauge_hold.h).
-// Lines are counted over the window and one pane more, so that no burst is cut in two, and the
-// signal clears when the window has none.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -31,6 +29,10 @@
 #include "detectors/window.h"
 
 namespace tocsin {
+
+std::unique_ptr<Detector> NewBurst(const DetectorConfig& stanza,
+                                   const DetectorEnvironment& environment, ErrorList* errors);
+
 namespace {
 
 enum class Unit { kRatio, kPercent, kAbsolute };
@@ -155,135 +157,11 @@ void GaugeSeries::Decode(ByteReader* in) {
   explained_ = in->ok() ? static_cast<int>(explained) : 0;
 }
 
-class Lines;
-
-class LinesSeries : public SeriesState {
- public:
-  explicit LinesSeries(const Lines* detector);
-  Reading Update(const PaneContext& pane, const SpecCells& cells) override;
-  std::vector<Evidence> Explain() const override;
-  void Encode(ByteWriter* out) const override { ring_.Encode(out); }
-  void Decode(ByteReader* in) override {
-    ring_.Decode(in);
-    for (WindowSum& sum : sums_) sum.Recount(ring_);
-  }
-
- private:
-  const Lines* detector_;
-  CountRing ring_;
-  std::array<WindowSum, 2> sums_;  // the window and a pane
-};
-
-class Lines : public Detector {
- public:
-  Lines(DetectorCommon common, const DetectorEnvironment& environment, std::string pattern_text)
-      : Detector(std::move(common)), pattern(std::move(pattern_text)) {
-    DefaultType(EventType::kLog, &common_.where);
-    for (std::size_t slot = 0; slot < 2; ++slot) {
-      if (!common_.level[slot].set) continue;
-      panes[slot] = PanesOf(common_.level[slot].window, environment.pane);
-      ring_capacity = std::max(ring_capacity, panes[slot] + 2);
-    }
-  }
-  SeriesSpec Spec() const override { return SpecOf(common_, {Measure::Count()}); }
-  std::unique_ptr<SeriesState> NewSeries() const override {
-    return std::make_unique<LinesSeries>(this);
-  }
-  std::string Title(const Signal& signal) const override {
-    return absl::StrCat(ShortNumber(signal.value), " log lines of ", SeriesText(signal), " within ",
-                        FormatDuration(LevelOf(common_, signal).window),
-                        " say that it is exhausted");
-  }
-
-  std::string pattern;
-  std::array<int, 2> panes = {1, 1};
-  int ring_capacity = kPlotPanes + 1;
-};
-
-LinesSeries::LinesSeries(const Lines* detector)
-    : detector_(detector),
-      ring_(detector->ring_capacity),
-      sums_{WindowSum(0, detector->panes[0] + 1), WindowSum(0, detector->panes[1] + 1)} {}
-
-Reading LinesSeries::Update(const PaneContext&, const SpecCells& cells) {
-  ring_.Push(0, cells.cell.present() ? cells.Count(0) : 0);
-  Reading reading;
-  for (std::size_t slot = 0; slot < 2; ++slot) {
-    sums_[slot].Slide(ring_);
-    const LevelConfig& level = detector_->common().level[slot];
-    if (!level.set) continue;
-    const auto count = static_cast<double>(sums_[slot].total());
-    const std::int64_t within =
-        sums_[slot].total() - ring_.At(detector_->panes[slot]).total;  // without the extra pane
-    reading.level[slot] = {.verdict = count >= level.above ? Verdict::kBreach
-                                      : within == 0        ? Verdict::kClear
-                                                           : Verdict::kBetween,
-                           .value = count,
-                           .threshold = level.above};
-  }
-  return reading;
-}
-
-std::vector<Evidence> LinesSeries::Explain() const {
-  const std::array<LevelConfig, 2>& levels = detector_->common().level;
-  const bool critical =
-      !levels[0].set || (levels[1].set && static_cast<double>(sums_[1].total()) >= levels[1].above);
-  const std::size_t slot = critical ? 1 : 0;
-  return EvidenceList()
-      .Text("window", "duration", FormatDuration(levels[slot].window))
-      .Int("samples", "lines", sums_[slot].total())
-      .Number("threshold", "lines", levels[slot].above)
-      .Text("pattern", "message", detector_->pattern)
-      .Json("panes", "lines", ring_.TotalsJson())
-      .Take();
-}
-
-// The stanza with `message: {matches: pattern}` in its `where`.
-DetectorConfig WithPattern(const DetectorConfig& stanza, ErrorList* errors) {
-  DetectorConfig merged = stanza;
-  const ConfigNode* pattern = stanza.node.Find("pattern");
-  const ConfigNode* where = stanza.node.Find("where");
-  if (where != nullptr && where->Find("message") != nullptr) {
-    errors->Add(where->Find("message")->at, "a pattern is a condition on the message: use one");
-    return merged;
-  }
-  if (pattern->kind != ConfigNode::Kind::kScalar) return merged;
-  const auto map_of = [&](const char* key, ConfigNode value) {
-    ConfigNode node;
-    node.kind = ConfigNode::Kind::kMap;
-    node.at = pattern->at;
-    node.map.emplace_back(key, std::move(value));
-    node.key_locations.push_back(pattern->at);
-    return node;
-  };
-  merged.node =
-      MergeNodes(stanza.node, map_of("where", map_of("message", map_of("matches", *pattern))));
-  return merged;
-}
-
-std::unique_ptr<Detector> NewLines(const DetectorConfig& original,
-                                   const DetectorEnvironment& environment, ErrorList* errors) {
-  const DetectorConfig stanza = WithPattern(original, errors);
-  ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
-  std::string pattern = reader.RequiredString("pattern");
-  DetectorCommon common = ReadCommon(
-      stanza, {.category = Category::kCapacity, .window = kMinuteUs}, &reader, errors,
-      [](ConfigReader& level, int, LevelConfig* config) {
-        const bool alias = level.Has("above");
-        if (alias && level.Has("count")) level.Error("above", "count and above mean the same here");
-        config->above =
-            static_cast<double>(level.Int(alias ? "above" : "count", 1, 1, 1'000'000'000));
-        config->clear = 1;
-      });
-  reader.Finish();
-  return std::make_unique<Lines>(std::move(common), environment, std::move(pattern));
-}
-
 }  // namespace
 
 std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
                                         const DetectorEnvironment& environment, ErrorList* errors) {
-  if (stanza.node.Find("pattern") != nullptr) return NewLines(stanza, environment, errors);
+  if (stanza.node.Find("pattern") != nullptr) return NewBurst(stanza, environment, errors);
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
   const std::string name = reader.Choice("unit", {"ratio", "percent", "absolute"}, "ratio");
   const Unit unit = name == "percent"    ? Unit::kPercent

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace tocsin {
 namespace {
 
@@ -79,6 +81,35 @@ Event Connection(std::string_view address, std::string_view agent) {
   return event;
 }
 
+Event Login(const std::string& address, bool failed) {
+  static auto* const addresses = new std::set<std::string>;
+  Event event;
+  event.type = EventType::kAuth;
+  event.outcome = failed ? Outcome::kFailure : Outcome::kSuccess;
+  event.Set(Field::kClientIp, *addresses->insert(address).first);
+  event.Normalize();
+  return event;
+}
+
+Event Session(bool crashed, std::string_view version, std::string_view exception) {
+  Event event;
+  event.type = EventType::kSession;
+  event.outcome = crashed ? Outcome::kFailure : Outcome::kSuccess;
+  event.Set(Field::kVersion, version);
+  event.Set(Field::kException, exception);
+  event.Normalize();
+  return event;
+}
+
+Event Payment(bool failed) {
+  Event event;
+  event.type = EventType::kTransaction;
+  event.outcome = failed ? Outcome::kFailure : Outcome::kSuccess;
+  event.Set(Field::kName, "payment");
+  event.Normalize();
+  return event;
+}
+
 Harness::Harness(const std::string& yaml, const DetectorEnvironment& environment) {
   ErrorList errors;
   detector_ = MakeDetector(yaml, &errors, environment);
@@ -97,6 +128,7 @@ Reading Harness::Pane(std::vector<Event> events) {
   pane.tick = pane.end + 10 * kSecondUs;
   pane.partial = partial;
   pane.recent_deploy = recent_deploy;
+  pane.others_alive = others_alive;
   pane.firing = rule_.firing();
   PaneTable table(&layout_);
   for (Event& event : events) {

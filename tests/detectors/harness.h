@@ -44,6 +44,10 @@ Event Request(bool failed, DurationUs duration = -1);
 Event GaugeSample(double value, std::optional<double> limit = std::nullopt);
 Event LogLine(std::string_view message);
 Event Connection(std::string_view address, std::string_view agent);
+// Keeps the address for as long as the program runs.
+Event Login(const std::string& address, bool failed);
+Event Session(bool crashed, std::string_view version, std::string_view exception);
+Event Payment(bool failed);
 
 class Harness {
  public:
@@ -59,6 +63,7 @@ class Harness {
 
   bool partial = false;
   bool recent_deploy = false;
+  bool others_alive = true;
   // Off for long warm-ups: the copy is then taken at the next pane with it on.
   bool check_copy = true;
 

@@ -1,6 +1,7 @@
 #include "engine/source_partition.h"
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -398,6 +399,49 @@ TEST(SourcePartition, RemembersWhetherTimesWereTheBrokers) {
     EXPECT_EQ(restarted.partition().trust() == SourceClock::Trust::kAppendTime,
               stamp == Stamp::kAppend);
   }
+}
+
+// An alarm whose pane is closed counts in the earliest one that is open; anything else is late.
+TEST(SourcePartitionTest, ALateAlarmIsCountedAllTheSame) {
+  PlanOptions options;
+  options.scope = {*FieldRef::Parse("env")};
+  options.inputs = {{"app", 10 * kSecondUs}, {"cloud", 30 * kSecondUs}};
+  SeriesSpec alarms, slow, checks;
+  alarms.where.Require(*FieldRef::Parse("type"), {"alarm"});
+  alarms.measures = {Measure::Count()};
+  slow = alarms;
+  alarms.inputs = {"app"};
+  slow.inputs = {"app", "cloud"};
+  checks = alarms;
+  checks.where = Predicate();
+  checks.where.Require(*FieldRef::Parse("type"), {"check"});
+  const Plan plan = Plan::Compile(options, {alarms, slow, checks});
+  SourcePartition::Options partition_options;
+  partition_options.plan = &plan;
+  partition_options.input = "app";
+  partition_options.source = "app/0";
+  partition_options.decoder = std::make_unique<TextDecoder>();
+  SourcePartition partition(std::move(partition_options));
+  const auto feed = [&](std::int64_t offset, std::int64_t seconds, const std::string& text) {
+    partition.Feed({.offset = offset,
+                    .next_offset = offset + 1,
+                    .timestamp = At(seconds),
+                    .append_time = true,
+                    .bytes = text});
+  };
+  feed(0, 5, "t=5000 type=request");
+  feed(1, 62, "t=4000 type=alarm state=alarm\nt=4000 type=check");
+  feed(2, 120, "t=120000 type=request");
+  std::map<std::size_t, std::vector<std::int64_t>> ticks;  // of the aggregations' rows
+  for (const PaneBatch& batch : partition.TakeBatches()) {
+    for (const auto& [aggregation, table] : batch.tables) {
+      if (table.rows() > 0) ticks[aggregation].push_back((batch.tick - kBase) / kSecondUs);
+    }
+  }
+  // The panes that the record found open closed at the next tick, whatever their delay.
+  EXPECT_THAT(ticks[plan.AggregationOf(0)], ElementsAre(70));
+  EXPECT_THAT(ticks[plan.AggregationOf(1)], ElementsAre(70));
+  EXPECT_THAT(ticks[plan.AggregationOf(2)], ::testing::IsEmpty());
 }
 
 class TablesOneByOne final : public EventSink {

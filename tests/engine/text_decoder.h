@@ -42,6 +42,8 @@ class TextDecoder final : public Decoder {
       event->time = kBase + Integer(value) * kMillisecondUs;
     } else if (name == "type") {
       event->type = EventTypeFromName(value).value_or(EventType::kUnknown);
+    } else if (name == "state") {
+      event->state = value == "alarm" ? AlarmState::kAlarm : AlarmState::kOk;
     } else if (name == "status") {
       event->status = static_cast<std::int32_t>(Integer(value));
     } else if (name == "value") {

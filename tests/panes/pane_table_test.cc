@@ -37,7 +37,7 @@ std::vector<Measure> EveryMeasure() {
           Measure::CountAbove(100 * kMillisecondUs),
           Measure::CountWithDuration(),
           {.kind = MeasureKind::kSum},
-          {.kind = MeasureKind::kSum, .filter = MeasureFilter::kFailed, .amount = true},
+          Measure::FailedAmount(),
           Measure::Gauge(),
           Measure::Counter(),
           Measure::Histogram(),
@@ -152,9 +152,7 @@ TEST(PaneTable, KeepsEachKindOfMeasure) {
   const CellView cell = table.Cell(0);
   const auto slot = [&](const Measure& measure) { return layout.SlotOf(measure); };
   EXPECT_EQ(cell.Sum(slot({.kind = MeasureKind::kSum})), 2 * (10 + 30 + 20.5 + 20.25));
-  EXPECT_EQ(
-      cell.Sum(slot({.kind = MeasureKind::kSum, .filter = MeasureFilter::kFailed, .amount = true})),
-      15);
+  EXPECT_EQ(cell.Sum(slot(Measure::FailedAmount())), 15);
   const GaugeValue& gauge = cell.Gauge(slot(Measure::Gauge()));
   EXPECT_EQ(gauge.samples, 4);
   EXPECT_EQ(gauge.last, 20.5) << "of equal times the larger value, whichever came first";

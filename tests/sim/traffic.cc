@@ -37,6 +37,11 @@ detectors:
     pattern: exhausted
     keep_firing_for: 10s
     critical: {count: 2, window: 20s, for: 0s, level: 3}
+  - name: breaker
+    kind: state
+    by: [service]
+    keep_firing_for: 10s
+    critical: {for: 0s, level: 3}
 )";
 
 namespace {
@@ -126,7 +131,7 @@ class Drawing {
   std::string Event(std::int64_t time) {
     const std::size_t service = Below(kServices.size());
     const std::string name = std::string(" service=") + kServices[service];
-    const std::uint64_t kind = Below(20);
+    const std::uint64_t kind = Below(22);
     if (kind < 12) {
       const bool fails = failing_[service].Holds(time) && !OneIn(5);
       return " type=request" + name + (fails ? " status=503" : " status=200");
@@ -139,6 +144,9 @@ class Drawing {
     }
     if (kind < 18) {
       return " type=log" + name + (failing_[service].Holds(time) ? " message=exhausted" : "");
+    }
+    if (kind < 20) {
+      return " type=alarm" + name + (failing_[service].Holds(time) ? " state=alarm" : " state=ok");
     }
     // Few ids, so that some are delivered again.
     return " type=deploy" + name + " id=d" + std::to_string(Below(40)) + " version=v" +

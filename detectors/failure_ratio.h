@@ -1,0 +1,37 @@
+// A rule over the share of failed events: what error_rate, success_ratio and crash_rate have in
+// common.
+//
+//   DetectorCommon common = ReadCommon(…);        // levels in the kind's own unit, see below
+//   return NewFailureRatio(std::move(common), environment, {.noun = "error rate", …});
+//
+// A binomial CUSUM with an absolute guard for each level (ratio_level.h) against the learned share
+// of failures. Works from the first pane: until the baseline is warm p0 is a quarter of the lowest
+// level, 0.2 % at most. The evidence names the top values of `top_fields` among the failures,
+// counted while there is any evidence.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/event.h"
+#include "detectors/detector.h"
+
+namespace tocsin {
+
+struct FailureRatio {
+  EventType type = EventType::kRequest;  // where `where` names none
+  std::string noun;                      // "error rate": begins the title
+  // Speaks of successes: a level's `above` is the share of them below which it holds, and `clear`
+  // the share from which it clears.
+  bool of_successes = false;
+  std::vector<Field> top_fields;  // those in `by` are left out
+  std::optional<double> p0;       // fixes the usual share of failures
+};
+
+std::unique_ptr<Detector> NewFailureRatio(DetectorCommon common,
+                                          const DetectorEnvironment& environment,
+                                          FailureRatio ratio);
+
+}  // namespace tocsin

@@ -1,0 +1,190 @@
+// absence: what usually arrives does not arrive any more.
+//
+//   kind: absence                               # by its usual rate
+//   where: {type: request}                      # the default type
+//   by: [service]
+//   critical: {level: 1}
+//
+//   kind: absence                               # of a heartbeat, a job, a report
+//   where: {type: metric, name: backup_done}
+//   every: 1h                                   # one is due this often
+//   warn: {missed: 3, level: 3}
+//
+// By rate: silence breaches once 13.8 events were to be expected since the last one, which by
+// chance happens once in a million (Poisson: e^-13.8; the count is divided by the overdispersion).
+// What is expected is what is usual at this hour or what the last quarter of an hour had, whichever
+// is less, so that a series that goes to sleep is not missed. Silent until the baseline is warm.
+//
+// Three states: present, absent, and unknown, which is silence while nothing else arrives either
+// (or while a source is excluded). Only silence among others counts. A series that never was is not
+// missed.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "detectors/baseline.h"
+#include "detectors/evidence.h"
+#include "detectors/stanza.h"
+#include "detectors/window.h"
+
+namespace tocsin {
+namespace {
+
+constexpr double kExpectedMin = 13.8;  // −ln(1e-6)
+constexpr DurationUs kRecent = 15 * kMinuteUs;
+// The share of the limit up to which a pause is one of the usual ones.
+constexpr double kUsualPause = 0.5;
+
+class Absence;
+
+class AbsenceSeries : public SeriesState {
+ public:
+  explicit AbsenceSeries(const Absence* detector) : detector_(detector), ring_(kPlotPanes + 1) {}
+  Reading Update(const PaneContext& pane, const SpecCells& cells) override;
+  std::vector<Evidence> Explain() const override;
+  void Encode(ByteWriter* out) const override;
+  void Decode(ByteReader* in) override;
+
+ private:
+  // Events that were to come in this pane.
+  double Expected(const PaneContext& pane) const;
+
+  const Absence* detector_;
+  CountRing ring_;
+  RateBaseline baseline_;
+  double recent_ = 0;      // events a pane, exponentially weighted, without the silence
+  TimeUs last_ = kNoTime;  // end of the last pane with events
+  DurationUs silent_ = 0;  // since then, while others were heard
+  double expected_ = 0;    // in that time
+};
+
+class Absence : public Detector {
+ public:
+  Absence(DetectorCommon common, const DetectorEnvironment& environment,
+          std::optional<DurationUs> due_every)
+      : Detector(std::move(common)),
+        every(due_every),
+        pace(environment.pane),
+        recent_weight(static_cast<double>(environment.pane) / static_cast<double>(kRecent)) {
+    DefaultType(EventType::kRequest, &common_.where);
+  }
+  SeriesSpec Spec() const override { return SpecOf(common_, {Measure::Count()}); }
+  std::unique_ptr<SeriesState> NewSeries() const override {
+    return std::make_unique<AbsenceSeries>(this);
+  }
+  std::string Title(const Signal& signal) const override {
+    const std::string series = SeriesText(signal);
+    if (every) {
+      return absl::StrCat("nothing of ", series, " for ", ShortNumber(signal.value), " times ",
+                          FormatDuration(*every));
+    }
+    return absl::StrCat("nothing of ", series, " where ", ShortNumber(signal.value),
+                        " events were to be expected");
+  }
+
+  std::optional<DurationUs> every;
+  BaselinePace pace;
+  double recent_weight;
+};
+
+double AbsenceSeries::Expected(const PaneContext& pane) const {
+  if (!baseline_.warm()) return 0;
+  return std::min(baseline_.Mean(pane.start), recent_) / baseline_.Dispersion();
+}
+
+Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
+  const std::int64_t count = cells.cell.present() ? cells.Count(0) : 0;
+  ring_.Push(0, count);
+  const bool known = count > 0 || (pane.others_alive && !pane.partial);
+  if (count > 0) {
+    last_ = pane.end;
+    silent_ = 0;
+    expected_ = 0;
+  } else if (known && last_ != kNoTime) {
+    silent_ += pane.pane;
+    expected_ += Expected(pane);
+  }
+  Reading reading;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    const LevelConfig& level = detector_->common().level[slot];
+    if (!level.set) continue;
+    LevelReading& out = reading.level[slot];
+    out.threshold = level.above;
+    out.value = detector_->every
+                    ? static_cast<double>(silent_) / static_cast<double>(*detector_->every)
+                    : expected_;
+    if (!known || last_ == kNoTime) continue;
+    if (!detector_->every && !baseline_.warm()) continue;
+    out.verdict = out.value >= level.above                 ? Verdict::kBreach
+                  : out.value <= kUsualPause * level.above ? Verdict::kClear
+                                                           : Verdict::kBetween;
+  }
+  const bool pausing = expected_ > kUsualPause * kExpectedMin;
+  if (known && last_ != kNoTime) {
+    baseline_.Update({.frozen = pane.firing || pausing, .partial = pane.partial}, pane.start,
+                     static_cast<double>(count), detector_->pace);
+    if (!pausing) {
+      recent_ += detector_->recent_weight * (static_cast<double>(count) - recent_);
+    }
+  }
+  return reading;
+}
+
+std::vector<Evidence> AbsenceSeries::Explain() const {
+  const DetectorCommon& common = detector_->common();
+  const LevelConfig& level = common.level[1].set ? common.level[1] : common.level[0];
+  EvidenceList list;
+  list.Text("window", "silent", FormatDuration(silent_));
+  if (last_ != kNoTime) list.Text("samples", "last", FormatTime(last_));
+  if (detector_->every) {
+    list.Text("baseline", "every", FormatDuration(*detector_->every));
+  } else {
+    list.Number("baseline", "events_per_pane", recent_);
+  }
+  return list.Number("threshold", detector_->every ? "missed" : "expected", level.above)
+      .Json("panes", "events", ring_.TotalsJson())
+      .Take();
+}
+
+void AbsenceSeries::Encode(ByteWriter* out) const {
+  ring_.Encode(out);
+  baseline_.Encode(out);
+  out->Double(recent_);
+  out->Signed(last_);
+  out->Signed(silent_);
+  out->Double(expected_);
+}
+
+void AbsenceSeries::Decode(ByteReader* in) {
+  ring_.Decode(in);
+  baseline_.Decode(in);
+  recent_ = in->Double();
+  last_ = in->Signed();
+  silent_ = in->Signed();
+  expected_ = in->Double();
+}
+
+}  // namespace
+
+std::unique_ptr<Detector> NewAbsence(const DetectorConfig& stanza,
+                                     const DetectorEnvironment& environment, ErrorList* errors) {
+  ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
+  const std::optional<DurationUs> every = reader.OptionalDuration("every");
+  if (every && *every < kSecondUs) reader.Error("every", "every is shorter than a second");
+  DetectorCommon common =
+      ReadCommon(stanza, {.category = Category::kAvailability}, &reader, errors,
+                 [&](ConfigReader& level, int, LevelConfig* config) {
+                   if (level.Has("missed") && !every) {
+                     level.Error("missed", "missed goes with 'every', how often one is due");
+                   }
+                   const double missed = level.Number("missed", 3, 1, 1e6);
+                   config->above = every ? missed : kExpectedMin;
+                 });
+  reader.Finish();
+  return std::make_unique<Absence>(std::move(common), environment, every);
+}
+
+}  // namespace tocsin

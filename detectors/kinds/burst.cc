@@ -1,0 +1,293 @@
+// burst: k events within a window, all together or of one address, user or whatever `per` names.
+//
+//   kind: burst
+//   where: {type: auth, outcome: failure}
+//   by: [service]
+//   per: client_ip                           # each value is counted by itself
+//   critical: {count: 10, window: 1m, level: 2}
+//
+//   kind: burst
+//   pattern: "(?i)out of memory|oom-?kill"   # log lines whose message matches; default type: log
+//   by: [service]
+//   critical: {count: 1, window: 1m, level: 2}
+//
+// Counted over the window and one pane more, so that no burst is cut in two. `above` means the same
+// as `count`. Clears when the window holds fewer than `clear`: by default when it is empty, with
+// `per` when no value has half the count. With `per` a value's count is what Space-Saving
+// guarantees (count − error, k = 256 a pane): among more than 25 other values a second it may be
+// too low, never too high. The evidence names the values of `per` and who else stands out.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/limits.h"
+#include "core/math.h"
+#include "core/string_hash.h"
+#include "detectors/evidence.h"
+#include "detectors/stanza.h"
+#include "detectors/window.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::uint32_t kTopEvents = 16;
+// A sketch a pane is kept with `per`.
+constexpr DurationUs kPerWindowMax = 10 * kMinuteUs;
+
+enum MeasureIndex : std::size_t { kEvents, kFirstTop };
+
+class Burst;
+
+class BurstSeries : public SeriesState {
+ public:
+  explicit BurstSeries(const Burst* detector);
+  Reading Update(const PaneContext& pane, const SpecCells& cells) override;
+  std::vector<Evidence> Explain() const override;
+  void Encode(ByteWriter* out) const override;
+  void Decode(ByteReader* in) override;
+
+ private:
+  void Remember(const SpecCells& cells);
+  // What each value of `per` has for certain in the last panes.
+  SpaceSaving Guaranteed(int panes) const;
+  double CountOf(std::size_t slot, int panes) const;
+
+  const Burst* detector_;
+  CountRing ring_;
+  std::array<WindowSum, 2> sums_;  // the window and a pane
+  // With `per`: the last panes, newest first, no empty ones at the end.
+  std::vector<SpaceSaving> panes_;
+  // Who stands out, since the window was last empty; most series have none.
+  std::unique_ptr<std::vector<SpaceSaving>> tops_;
+};
+
+class Burst : public Detector {
+ public:
+  Burst(DetectorCommon common, const DetectorEnvironment& environment,
+        std::optional<Field> counted_per, std::string pattern_text)
+      : Detector(std::move(common)), per(counted_per), pattern(std::move(pattern_text)) {
+    for (std::size_t slot = 0; slot < 2; ++slot) {
+      if (!common_.level[slot].set) continue;
+      panes[slot] = PanesOf(common_.level[slot].window, environment.pane);
+      window_panes = std::max(window_panes, panes[slot] + 1);
+    }
+    const auto add = [&](EventType type, std::initializer_list<Field> fields) {
+      if (!common_.where.MatchesType(type)) return;
+      for (const Field field : fields) {
+        const bool known = std::count(top_fields.begin(), top_fields.end(), field) > 0;
+        if (!known && field != per && !GroupsBy(common_, field)) top_fields.push_back(field);
+      }
+    };
+    add(EventType::kAuth, {Field::kClientIp, Field::kUser});
+    add(EventType::kRequest, {Field::kEndpoint, Field::kClientIp, Field::kUserAgent});
+    add(EventType::kLog, {Field::kHost, Field::kException});
+  }
+  SeriesSpec Spec() const override {
+    std::vector<Measure> measures = {Measure::Count()};
+    for (const Field field : top_fields) measures.push_back(Measure::TopK(field, kTopEvents));
+    if (per) measures.push_back(Measure::TopK(*per, limits::kTopKAuth));
+    return SpecOf(common_, std::move(measures));
+  }
+  std::unique_ptr<SeriesState> NewSeries() const override {
+    return std::make_unique<BurstSeries>(this);
+  }
+  std::string Title(const Signal& signal) const override {
+    return absl::StrCat(ShortNumber(signal.value),
+                        pattern.empty() ? " events of " : " log lines of ", SeriesText(signal),
+                        per ? absl::StrCat(" from one ", ToAbsl(FieldName(*per))) : std::string(),
+                        " within ", FormatDuration(LevelOf(common_, signal).window), " (",
+                        ShortNumber(signal.threshold), " or more)");
+  }
+
+  std::optional<Field> per;
+  std::string pattern;
+  std::vector<Field> top_fields;
+  std::array<int, 2> panes = {1, 1};
+  int window_panes = 1;  // the longest window and a pane
+};
+
+BurstSeries::BurstSeries(const Burst* detector)
+    : detector_(detector),
+      ring_(std::max(detector->window_panes, kPlotPanes) + 1),
+      sums_{WindowSum(0, detector->panes[0] + 1), WindowSum(0, detector->panes[1] + 1)} {}
+
+SpaceSaving BurstSeries::Guaranteed(int panes) const {
+  StringMap<std::int64_t> counts;
+  for (std::size_t i = 0; i < std::min(panes_.size(), static_cast<std::size_t>(panes)); ++i) {
+    for (const SpaceSaving::Entry& entry : panes_[i].Top(panes_[i].k())) {
+      std::int64_t& count = counts[entry.key];
+      count = SaturatingAdd(count, entry.count - entry.error);
+    }
+  }
+  // Room for all, so that the order in which they are added is no matter.
+  SpaceSaving sketch(static_cast<std::uint32_t>(std::max<std::size_t>(1, counts.size())));
+  for (const auto& [key, count] : counts) sketch.Add(key, count);
+  return sketch;
+}
+
+double BurstSeries::CountOf(std::size_t slot, int panes) const {
+  if (detector_->per) {
+    const std::vector<SpaceSaving::Entry> top = Guaranteed(panes).Top(1);
+    return top.empty() ? 0 : static_cast<double>(top.front().count);
+  }
+  std::int64_t count = sums_[slot].total();
+  if (panes == detector_->panes[slot]) count -= ring_.At(panes).total;  // without the extra pane
+  return static_cast<double>(count);
+}
+
+Reading BurstSeries::Update(const PaneContext&, const SpecCells& cells) {
+  ring_.Push(0, cells.cell.present() ? cells.Count(kEvents) : 0);
+  for (WindowSum& sum : sums_) sum.Slide(ring_);
+  Remember(cells);
+  Reading reading;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    const LevelConfig& level = detector_->common().level[slot];
+    if (!level.set) continue;
+    const int panes = detector_->panes[slot];
+    const double count = CountOf(slot, panes + 1);
+    reading.level[slot] = {.verdict = count >= level.above                 ? Verdict::kBreach
+                                      : CountOf(slot, panes) < level.clear ? Verdict::kClear
+                                                                           : Verdict::kBetween,
+                           .value = count,
+                           .threshold = level.above};
+  }
+  return reading;
+}
+
+void BurstSeries::Remember(const SpecCells& cells) {
+  const std::size_t fields = detector_->top_fields.size();
+  if (detector_->per) {
+    const bool any = cells.cell.present();
+    if (any || !panes_.empty()) {
+      panes_.insert(panes_.begin(), any ? cells.Top(kFirstTop + fields) : SpaceSaving(1));
+    }
+    if (panes_.size() > static_cast<std::size_t>(detector_->window_panes)) panes_.pop_back();
+    while (!panes_.empty() && panes_.back().empty()) panes_.pop_back();
+  }
+  if (sums_[0].total() == 0 && sums_[1].total() == 0) {
+    tops_.reset();
+    return;
+  }
+  if (!cells.cell.present() || fields == 0) return;
+  if (tops_ == nullptr) {
+    tops_ = std::make_unique<std::vector<SpaceSaving>>(fields, SpaceSaving(kTopEvents));
+  }
+  for (std::size_t i = 0; i < fields; ++i) (*tops_)[i].Merge(cells.Top(kFirstTop + i));
+}
+
+std::vector<Evidence> BurstSeries::Explain() const {
+  const std::array<LevelConfig, 2>& levels = detector_->common().level;
+  const auto breached = [&](std::size_t slot) {
+    return CountOf(slot, detector_->panes[slot] + 1) >= levels[slot].above;
+  };
+  const std::size_t slot = !levels[0].set || (levels[1].set && breached(1)) ? 1 : 0;
+  EvidenceList list;
+  list.Text("window", "duration", FormatDuration(levels[slot].window))
+      .Int("samples", "events", sums_[slot].total())
+      .Number("threshold", "count", levels[slot].above);
+  if (!detector_->pattern.empty()) list.Text("pattern", "message", detector_->pattern);
+  if (detector_->per) {
+    list.Top(FieldName(*detector_->per), Guaranteed(detector_->panes[slot] + 1), 10);
+  }
+  if (tops_ != nullptr) {
+    for (std::size_t i = 0; i < tops_->size(); ++i) {
+      list.Top(FieldName(detector_->top_fields[i]), (*tops_)[i], 5);
+    }
+  }
+  return list.Json("panes", "events", ring_.TotalsJson()).Take();
+}
+
+void BurstSeries::Encode(ByteWriter* out) const {
+  ring_.Encode(out);
+  out->Varint(panes_.size());
+  for (const SpaceSaving& pane : panes_) pane.Encode(out);
+  out->Bool(tops_ != nullptr);
+  if (tops_ == nullptr) return;
+  for (const SpaceSaving& top : *tops_) top.Encode(out);
+}
+
+void BurstSeries::Decode(ByteReader* in) {
+  ring_.Decode(in);
+  for (WindowSum& sum : sums_) sum.Recount(ring_);
+  const std::size_t panes = in->Count(3);
+  if (panes > static_cast<std::size_t>(detector_->window_panes)) in->Fail();
+  panes_.clear();
+  for (std::size_t i = 0; i < panes && in->ok(); ++i) panes_.push_back(SpaceSaving::Decode(in));
+  tops_.reset();
+  if (!in->Bool()) return;
+  tops_ = std::make_unique<std::vector<SpaceSaving>>();
+  for (std::size_t i = 0; i < detector_->top_fields.size(); ++i) {
+    tops_->push_back(SpaceSaving::Decode(in));
+  }
+}
+
+// The stanza with `message: {matches: pattern}` in its `where`.
+DetectorConfig WithPattern(const DetectorConfig& stanza, ErrorList* errors) {
+  const ConfigNode* pattern = stanza.node.Find("pattern");
+  if (pattern == nullptr || pattern->kind != ConfigNode::Kind::kScalar) return stanza;
+  const ConfigNode* where = stanza.node.Find("where");
+  if (where != nullptr && where->Find("message") != nullptr) {
+    errors->Add(where->Find("message")->at, "a pattern is a condition on the message: use one");
+    return stanza;
+  }
+  const auto map_of = [&](const char* key, ConfigNode value) {
+    ConfigNode node;
+    node.kind = ConfigNode::Kind::kMap;
+    node.at = pattern->at;
+    node.map.emplace_back(key, std::move(value));
+    node.key_locations.push_back(pattern->at);
+    return node;
+  };
+  DetectorConfig merged = stanza;
+  merged.node =
+      MergeNodes(stanza.node, map_of("where", map_of("message", map_of("matches", *pattern))));
+  return merged;
+}
+
+std::optional<Field> ReadPer(ConfigReader* reader) {
+  if (!reader->Has("per")) return std::nullopt;
+  const std::string name = reader->RequiredString("per");
+  const std::optional<Field> field = FieldFromName(name);
+  if (!field) reader->Error("per", absl::StrCat("per: '", name, "' is no text field of an event"));
+  return field;
+}
+
+}  // namespace
+
+std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
+                                   const DetectorEnvironment& environment, ErrorList* errors) {
+  const DetectorConfig stanza = WithPattern(original, errors);
+  ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
+  const std::string pattern = reader.Has("pattern") ? reader.RequiredString("pattern") : "";
+  const std::optional<Field> per = ReadPer(&reader);
+  // Too many log lines of one pattern are as a rule a resource that has run out.
+  const Category category = pattern.empty() ? Category::kAvailability : Category::kCapacity;
+  DetectorCommon common = ReadCommon(
+      stanza, {.category = category, .window = kMinuteUs}, &reader, errors,
+      [&](ConfigReader& level, int, LevelConfig* config) {
+        const bool alias = level.Has("above");
+        if (alias && level.Has("count")) level.Error("above", "count and above mean the same here");
+        const std::int64_t count = level.Int(alias ? "above" : "count", 1, 1, 1'000'000'000);
+        config->above = static_cast<double>(count);
+        config->clear =
+            static_cast<double>(level.Int("clear", per ? (count + 1) / 2 : 1, 1, count));
+        if (per && config->window > kPerWindowMax) {
+          level.Error("window",
+                      absl::StrCat("window: with 'per' at most ", FormatDuration(kPerWindowMax)));
+          config->window = kPerWindowMax;
+        }
+      });
+  if (!pattern.empty()) {
+    DefaultType(EventType::kLog, &common.where);
+  } else if (stanza.node.Find("where") == nullptr) {
+    reader.Error("", "burst needs 'where' or 'pattern': which events");
+  }
+  reader.Finish();
+  return std::make_unique<Burst>(std::move(common), environment, per, pattern);
+}
+
+}  // namespace tocsin

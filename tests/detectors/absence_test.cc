@@ -1,0 +1,114 @@
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/detectors/harness.h"
+
+namespace tocsin {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const char* const kTraffic = "name: a\nkind: absence\nby: [service]\ncritical: {level: 1}\n";
+const char* const kBeat =
+    "name: a\nkind: absence\nwhere: {type: metric}\nevery: 1m\nwarn: {missed: 3}\n";
+
+// Panes of Poisson traffic at this rate a minute.
+void Traffic(Harness* harness, int panes, double per_minute, std::mt19937_64* random) {
+  std::poisson_distribution<int> count(per_minute / kMinute);
+  for (int i = 0; i < panes; ++i) harness->Requests(1, 0, count(*random));
+}
+
+TEST(Absence, TrafficThatStops) {
+  for (const double per_minute : {2.0, 10.0, 100.0, 1000.0}) {
+    Harness harness(kTraffic);
+    std::mt19937_64 random(1);
+    Traffic(&harness, 6 * kHour, per_minute, &random);
+    EXPECT_THAT(harness.changes(), IsEmpty()) << per_minute;
+    const int start = harness.now();
+    harness.Requests(3 * kHour, 0, 0);
+    ASSERT_EQ(harness.fired().size(), 1u) << per_minute;
+    // 13.8 expected ones and a pane, with room for the estimates.
+    EXPECT_LE(harness.fired()[0] - start, 2 + static_cast<int>(1.5 * 13.8 / per_minute * kMinute))
+        << per_minute;
+    EXPECT_TRUE(harness.rule().firing());
+    Traffic(&harness, 4 * kMinute, std::max(per_minute, 10.0), &random);
+    EXPECT_TRUE(harness.ClearedAt().has_value()) << per_minute;
+  }
+}
+
+TEST(Absence, NoFalseAlarmInWeeksOfThinTraffic) {
+  Harness harness(kTraffic);
+  harness.check_copy = false;
+  std::mt19937_64 random(2);
+  Traffic(&harness, 28 * 24 * kHour, 3, &random);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+}
+
+// A business application: busy by day, next to nothing at night, from its first day on.
+TEST(Absence, ANightIsNoAbsence) {
+  Harness harness(kTraffic);
+  harness.check_copy = false;
+  std::mt19937_64 random(3);
+  for (int day = 0; day < 10; ++day) {
+    for (int hour = 0; hour < 24; ++hour) {
+      const double rates[] = {0.05, 0, 0, 0.02, 0.5, 3, 20, 60, 90, 100, 100, 90};
+      Traffic(&harness, kHour, rates[hour < 12 ? hour : 23 - hour], &random);
+    }
+  }
+  EXPECT_THAT(harness.changes(), IsEmpty());
+}
+
+TEST(Absence, SilenceOfAllIsUnknown) {
+  Harness harness(kTraffic);
+  std::mt19937_64 random(4);
+  Traffic(&harness, 2 * kHour, 100, &random);
+  harness.others_alive = false;
+  harness.Requests(2 * kHour, 0, 0);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.others_alive = true;
+  harness.partial = true;
+  harness.Requests(kHour, 0, 0);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.partial = false;
+  harness.Requests(kMinute, 0, 0);
+  EXPECT_EQ(harness.fired().size(), 1u);
+}
+
+TEST(Absence, SilentUntilWarmAndBeforeTheFirst) {
+  Harness harness(kTraffic);
+  std::mt19937_64 random(5);
+  harness.Requests(kHour, 0, 0);
+  Traffic(&harness, 10 * kMinute, 100, &random);
+  harness.Requests(15 * kMinute, 0, 0);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+}
+
+TEST(Absence, AHeartbeatThatIsDue) {
+  Harness harness(kBeat);
+  for (int i = 0; i < 3; ++i) {
+    harness.Pane({GaugeSample(1)});
+    harness.Requests(17, 0, 0);  // two missed
+  }
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.Pane({GaugeSample(1)});
+  harness.Requests(17, 0, 0);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.Requests(1, 0, 0);
+  EXPECT_THAT(harness.fired(), ElementsAre(harness.now() - 1));
+  for (int i = 0; i < 2 * kMinute; ++i) harness.Pane({GaugeSample(1)});
+  EXPECT_TRUE(harness.ClearedAt().has_value());
+}
+
+TEST(Absence, MissedNeedsEvery) {
+  EXPECT_THAT(ErrorsOf("name: x\nkind: absence\nwarn: {missed: 3}\n"),
+              ElementsAre(HasSubstr("goes with 'every'")));
+}
+
+}  // namespace
+}  // namespace tocsin
