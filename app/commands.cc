@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "absl/time/clock.h"
+#include "app/config_text.h"
 #include "app/http_server.h"
 #include "app/metrics.h"
 #include "app/pipeline.h"
@@ -105,31 +106,6 @@ void CheckKinds(const Config& config, ErrorList* errors) {
   for (const InputConfig& input : config.inputs) NewDecoder(input, errors);
 }
 
-void DescribeConfig(const Config& config) {
-  std::printf("%s: ok\n", config.source.c_str());
-  for (const InputConfig& input : config.inputs) {
-    const DurationUs worst = config.pane + input.delay + 2'500 * kMillisecondUs;
-    std::printf("  input %s: %s, delay %s; a fault is decided at most %s after it shows\n",
-                input.name.c_str(), input.kafka ? "Kafka" : "file",
-                FormatDuration(input.delay).c_str(), FormatDuration(worst).c_str());
-    if (input.kafka) {
-      std::printf(
-          "    on topics without LogAppendTime an idle partition is closed by this host's clock: "
-          "live equals replay then holds from the journal on\n");
-    }
-  }
-  for (const DetectorConfig& detector : config.detectors) {
-    std::printf("  detector %s: %s\n", detector.name.c_str(), detector.kind.c_str());
-  }
-  for (const SinkConfig& sink : config.sinks) {
-    std::printf("  sink %s: %s\n", sink.name.c_str(), sink.kind.c_str());
-  }
-  if (config.sinks.empty()) std::printf("  no sinks: nobody would be told\n");
-  if (!config.sinks.empty() && config.routes.empty()) {
-    std::printf("  no routes: nothing reaches the sinks\n");
-  }
-}
-
 }  // namespace
 
 std::optional<Config> LoadOrExplain(const std::string& path) {
@@ -146,7 +122,7 @@ int Check(const std::vector<std::string>& configs) {
   for (const std::string& path : configs) {
     const std::optional<Config> config = LoadOrExplain(path);
     if (config) {
-      DescribeConfig(*config);
+      std::fputs(ConfigText(*config).c_str(), stdout);
     } else {
       code = kFinding;
     }

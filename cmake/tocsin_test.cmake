@@ -1,3 +1,16 @@
+# Under preset tsan, tells the sanitizer what a program's libraries hide from it: see the file.
+function(tocsin_annotate_threads program)
+  if(NOT CMAKE_CXX_FLAGS MATCHES fsanitize=thread)
+    return()
+  endif()
+  target_sources(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests/tsan/annotations.cc)
+  target_link_libraries(${program} PRIVATE absl::synchronization)
+  foreach(function IN ITEMS 4LockEv 6UnlockEv 5AwaitERKNS0_9ConditionE
+                            16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE)
+    target_link_options(${program} PRIVATE LINKER:--wrap=_ZN4absl7debian35Mutex${function})
+  endforeach()
+endfunction()
+
 # tocsin_test(NAME time_test SOURCES time_test.cc LIBS tocsin::core
 #             [LABELS unit] [TIMEOUT 120] [ARGS ...] [ENV KEY=VALUE ...])
 #
@@ -16,6 +29,7 @@ function(tocsin_test)
 
   add_executable(${arg_NAME} ${arg_SOURCES})
   target_link_libraries(${arg_NAME} PRIVATE ${arg_LIBS} GTest::gmock_main)
+  tocsin_annotate_threads(${arg_NAME})
   # Not tests/ itself: the folders of the build tree are there.
   set_target_properties(${arg_NAME} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)

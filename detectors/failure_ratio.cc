@@ -68,9 +68,15 @@ class FailureRatioDetector : public Detector {
   double Share(double share) const { return ratio.of_successes ? 1 - share : share; }
 
   SeriesSpec Spec() const override {
-    std::vector<Measure> measures = {Measure::Count(), Measure::CountFailed()};
+    const auto of_failures = [&](Measure measure) {
+      if (ratio.counted)
+        return std::move(measure).Where(ratio.counted->first, ratio.counted->second);
+      measure.filter = MeasureFilter::kFailed;
+      return measure;
+    };
+    std::vector<Measure> measures = {Measure::Count(), of_failures(Measure::Count())};
     for (const Field field : ratio.top_fields) {
-      measures.push_back(Measure::TopK(field, kTopFailing, MeasureFilter::kFailed));
+      measures.push_back(of_failures(Measure::TopK(field, kTopFailing)));
     }
     return SpecOf(common_, std::move(measures));
   }

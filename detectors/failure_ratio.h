@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/event.h"
@@ -27,7 +28,9 @@ struct FailureRatio {
   // the share from which it clears.
   bool of_successes = false;
   std::vector<Field> top_fields;  // those in `by` are left out
-  std::optional<double> p0;       // fixes the usual share of failures
+  // What counts instead of failures: events whose field has this value.
+  std::optional<std::pair<FieldRef, std::string>> counted;
+  std::optional<double> p0;  // fixes the usual share of failures
 };
 
 std::unique_ptr<Detector> NewFailureRatio(DetectorCommon common,

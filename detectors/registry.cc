@@ -15,7 +15,10 @@ DetectorFactory NewAbsence;
 DetectorFactory NewBurst;
 DetectorFactory NewCrashRate;
 DetectorFactory NewErrorRate;
+DetectorFactory NewExhaustion;
 DetectorFactory NewLatency;
+DetectorFactory NewLeak;
+DetectorFactory NewMismatch;
 DetectorFactory NewSaturation;
 DetectorFactory NewState;
 DetectorFactory NewStorm;
@@ -33,7 +36,10 @@ constexpr std::array kKinds = {
     Kind{"burst", &NewBurst},
     Kind{"crash_rate", &NewCrashRate},
     Kind{"error_rate", &NewErrorRate},
+    Kind{"exhaustion", &NewExhaustion},
     Kind{"latency", &NewLatency},
+    Kind{"leak", &NewLeak},
+    Kind{"mismatch", &NewMismatch},
     Kind{"saturation", &NewSaturation},
     Kind{"state", &NewState},
     Kind{"storm", &NewStorm},

@@ -1,6 +1,7 @@
 #include "panes/pane_table.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <tuple>
 
@@ -28,6 +29,10 @@ bool Passes(const Measure& measure, const Event& event) {
       return event.duration >= 0;
     case MeasureFilter::kFailedTransaction:
       return event.failed && event.type == EventType::kTransaction;
+    case MeasureFilter::kFieldIs: {
+      std::array<char, 12> scratch;
+      return measure.ref.Get(event, scratch) == measure.text;
+    }
   }
   return false;
 }

@@ -37,6 +37,8 @@ std::string_view FilterName(MeasureFilter filter) {
       return "timed";
     case MeasureFilter::kFailedTransaction:
       return "failed_transaction";
+    case MeasureFilter::kFieldIs:
+      return "where";
   }
   return "";
 }
@@ -81,16 +83,20 @@ std::optional<double> NumberOf(const Event& event, MeasureValue value) {
 }
 
 std::string Measure::ToString() const {
-  std::string text(KindName(kind));
-  text += '(';
-  if (kind == MeasureKind::kDistinct || kind == MeasureKind::kTopK) text += FieldName(field);
-  if (kind == MeasureKind::kTopK) text += ' ' + std::to_string(k);
-  if (value != MeasureValue::kValue) text += ValueName(value);
-  text += '|';
-  text += FilterName(filter);
-  if (filter == MeasureFilter::kDurationAbove) text += ' ' + std::to_string(threshold);
-  text += ')';
-  return text;
+  std::string out(KindName(kind));
+  out += '(';
+  if (kind == MeasureKind::kDistinct || kind == MeasureKind::kTopK) out += FieldName(field);
+  if (kind == MeasureKind::kTopK) out += ' ' + std::to_string(k);
+  if (value != MeasureValue::kValue) out += ValueName(value);
+  out += '|';
+  out += FilterName(filter);
+  if (filter == MeasureFilter::kDurationAbove) out += ' ' + std::to_string(threshold);
+  if (filter == MeasureFilter::kFieldIs) {
+    // The length first, because a value may hold anything.
+    out += ' ' + ref.Name() + ' ' + std::to_string(text.size()) + ' ' + text;
+  }
+  out += ')';
+  return out;
 }
 
 }  // namespace tocsin

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/predicate.h"
@@ -38,6 +39,7 @@ enum class MeasureFilter : std::uint8_t {
   kDurationAbove,  // duration > threshold (µs)
   kHasDuration,
   kFailedTransaction,  // failed and of type transaction
+  kFieldIs,            // the field `ref` has the value `text`
 };
 
 // Which number of an event is summed or sampled.
@@ -56,6 +58,8 @@ struct Measure {
   Field field = Field::kUser;                 // of kDistinct and kTopK
   std::uint32_t k = 64;                       // of kTopK
   MeasureValue value = MeasureValue::kValue;  // of kSum and kGauge
+  FieldRef ref = {};                          // for kFieldIs
+  std::string text = {};
 
   static Measure Count() { return {}; }
   static Measure CountFailed() { return {.filter = MeasureFilter::kFailed}; }
@@ -82,6 +86,14 @@ struct Measure {
   }
   static Measure TopK(Field field, std::uint32_t k, MeasureFilter filter = MeasureFilter::kAll) {
     return {.kind = MeasureKind::kTopK, .filter = filter, .field = field, .k = k};
+  }
+
+  // The same measure of the events whose field has this value.
+  Measure Where(FieldRef by_field, std::string by_value) && {
+    filter = MeasureFilter::kFieldIs;
+    ref = std::move(by_field);
+    text = std::move(by_value);
+    return std::move(*this);
   }
 
   bool operator==(const Measure&) const = default;

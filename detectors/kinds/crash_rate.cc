@@ -24,6 +24,7 @@ std::unique_ptr<Detector> NewCrashRate(const DetectorConfig& stanza,
   FailureRatio ratio = {.type = EventType::kSession,
                         .noun = "crash rate",
                         .top_fields = {Field::kException, Field::kVersion},
+                        .counted = {},
                         .p0 = reader.OptionalRatio("baseline")};
   reader.Finish();
   return NewFailureRatio(std::move(common), environment, std::move(ratio));

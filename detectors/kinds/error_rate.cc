@@ -6,6 +6,7 @@
 //   warn: {above: 1.5%, clear: 0.5%, window: 5m, for: 5m, level: 2}
 //   critical: {above: 50%, window: 1m, level: 1}
 //   baseline: 0.2%                              # optional: fixes p0 instead of learning it
+//   failure: {status: 429}                      # optional: what counts as one, a field and its value
 //
 // The rule is failure_ratio.h's. The evidence names endpoints, versions and exceptions.
 #include <memory>
@@ -18,6 +19,21 @@
 #include "detectors/stanza.h"
 
 namespace tocsin {
+namespace {
+
+std::optional<std::pair<FieldRef, std::string>> ReadFailure(ConfigReader* reader) {
+  if (!reader->Has("failure")) return std::nullopt;
+  const ConfigNode* node = reader->Node("failure");
+  if (node != nullptr && node->kind == ConfigNode::Kind::kMap && node->map.size() == 1) {
+    const auto& [name, value] = node->map.front();
+    const std::optional<FieldRef> field = FieldRef::Parse(name);
+    if (field && value.kind == ConfigNode::Kind::kScalar) return std::pair(*field, value.scalar);
+  }
+  reader->Error("failure", "failure: expected a field and its value, such as {status: 429}");
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::unique_ptr<Detector> NewErrorRate(const DetectorConfig& stanza,
                                        const DetectorEnvironment& environment, ErrorList* errors) {
@@ -29,8 +45,18 @@ std::unique_ptr<Detector> NewErrorRate(const DetectorConfig& stanza,
   if (common.where.MatchesType(EventType::kRequest)) top_fields.push_back(Field::kEndpoint);
   top_fields.push_back(Field::kVersion);
   if (common.where.MatchesType(EventType::kSession)) top_fields.push_back(Field::kException);
-  FailureRatio ratio = {.noun = "error rate",
+  std::optional<std::pair<FieldRef, std::string>> counted = ReadFailure(&reader);
+  if (counted) {
+    // Who sends what is turned away.
+    top_fields.push_back(Field::kClientIp);
+    top_fields.push_back(Field::kUserAgent);
+  }
+  const std::string noun =
+      counted ? absl::StrCat("share of ", counted->first.Name(), " ", counted->second)
+              : "error rate";
+  FailureRatio ratio = {.noun = noun,
                         .top_fields = std::move(top_fields),
+                        .counted = std::move(counted),
                         .p0 = reader.OptionalRatio("baseline")};
   reader.Finish();
   return NewFailureRatio(std::move(common), environment, std::move(ratio));

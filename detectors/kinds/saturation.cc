@@ -25,6 +25,7 @@
 #include "core/json_writer.h"
 #include "detectors/evidence.h"
 #include "detectors/gauge_hold.h"
+#include "detectors/gauge_scale.h"
 #include "detectors/stanza.h"
 #include "detectors/window.h"
 
@@ -34,8 +35,6 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& stanza,
                                    const DetectorEnvironment& environment, ErrorList* errors);
 
 namespace {
-
-enum class Unit { kRatio, kPercent, kAbsolute };
 
 // Of full, where a stanza says nothing: early enough to act, and late enough not to be load.
 constexpr std::array<double, 2> kAboveDefault = {0.80, 0.95};
@@ -53,9 +52,6 @@ class GaugeSeries : public SeriesState {
   void Decode(ByteReader* in) override;
 
  private:
-  // NaN where there is no limit to compare with.
-  double Level(const GaugeValue& gauge) const;
-
   const Gauge* detector_;
   GaugeHold hold_;
   PlotRing plot_;
@@ -65,8 +61,8 @@ class GaugeSeries : public SeriesState {
 
 class Gauge : public Detector {
  public:
-  Gauge(DetectorCommon common, Unit unit, std::optional<double> max)
-      : Detector(std::move(common)), unit_(unit), max_(max) {
+  Gauge(DetectorCommon common, const GaugeScale& gauge_scale)
+      : Detector(std::move(common)), scale(gauge_scale) {
     DefaultType(EventType::kMetric, &common_.where);
   }
   SeriesSpec Spec() const override { return SpecOf(common_, {Measure::Gauge()}); }
@@ -75,36 +71,25 @@ class Gauge : public Detector {
   }
   std::string Title(const Signal& signal) const override {
     const auto text = [&](double value) {
-      return unit_ == Unit::kAbsolute ? ShortNumber(value) : PercentText(value);
+      return scale.unit == GaugeScale::Unit::kAbsolute ? ShortNumber(value) : PercentText(value);
     };
     return absl::StrCat(SeriesText(signal), " is at ", text(signal.value), " (above ",
                         text(signal.threshold), ")");
   }
-  Unit unit() const { return unit_; }
-  std::optional<double> max() const { return max_; }
 
- private:
-  Unit unit_;
-  std::optional<double> max_;
+  GaugeScale scale;
 };
-
-double GaugeSeries::Level(const GaugeValue& gauge) const {
-  if (detector_->unit() == Unit::kAbsolute) return gauge.max;
-  if (detector_->unit() == Unit::kPercent) return gauge.max / 100;
-  const double limit = detector_->max().value_or(gauge.limit.value_or(0));
-  return limit > 0 ? gauge.max / limit : std::numeric_limits<double>::quiet_NaN();
-}
 
 Reading GaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   static const GaugeValue kEmpty;
   const GaugeValue& sampled = cells.cell.present() ? cells.Gauge(0) : kEmpty;
-  const double now = sampled.samples > 0 ? Level(sampled) : 0;
+  const double now = sampled.samples > 0 ? detector_->scale.Level(sampled.max, sampled) : 0;
   // A sample without a limit says nothing; NaN compares false to everything.
   const GaugeValue& gauge = now >= 0 || now < 0 ? sampled : kEmpty;
   hold_.Update(pane, gauge, now);
   if (hold_.fresh()) {
     last_value_ = gauge.max;
-    last_limit_ = detector_->max().value_or(gauge.limit.value_or(0));
+    last_limit_ = detector_->scale.LimitOf(gauge);
   }
   plot_.Push(hold_.held() ? hold_.value() : std::numeric_limits<double>::quiet_NaN());
   Reading reading;
@@ -163,16 +148,11 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
                                         const DetectorEnvironment& environment, ErrorList* errors) {
   if (stanza.node.Find("pattern") != nullptr) return NewBurst(stanza, environment, errors);
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
-  const std::string name = reader.Choice("unit", {"ratio", "percent", "absolute"}, "ratio");
-  const Unit unit = name == "percent"    ? Unit::kPercent
-                    : name == "absolute" ? Unit::kAbsolute
-                                         : Unit::kRatio;
-  const std::optional<double> max = reader.OptionalNumber("max", 1e-9, 1e18);
-  if (max && unit != Unit::kRatio) reader.Error("max", "max goes with unit: ratio");
+  const GaugeScale scale = ReadGaugeScale({"ratio", "percent", "absolute"}, &reader);
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kCapacity}, &reader, errors,
-      [unit](ConfigReader& level, int slot, LevelConfig* config) {
-        if (unit == Unit::kAbsolute) {
+      [&](ConfigReader& level, int slot, LevelConfig* config) {
+        if (scale.unit == GaugeScale::Unit::kAbsolute) {
           if (!level.Has("above")) level.Error("", "unit: absolute needs 'above', a number");
           config->above = level.Number("above", 1, -1e18, 1e18);
           config->clear = level.Number("clear", config->above, -1e18, 1e18);
@@ -183,7 +163,7 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
         if (config->clear > config->above) level.Error("clear", "clear is larger than above");
       });
   reader.Finish();
-  return std::make_unique<Gauge>(std::move(common), unit, max);
+  return std::make_unique<Gauge>(std::move(common), scale);
 }
 
 }  // namespace tocsin

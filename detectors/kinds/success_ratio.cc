@@ -39,6 +39,7 @@ std::unique_ptr<Detector> NewSuccessRatio(const DetectorConfig& stanza,
                         .noun = "success ratio",
                         .of_successes = true,
                         .top_fields = {Field::kName, Field::kVersion, Field::kException},
+                        .counted = {},
                         .p0 = usual ? std::optional(1 - *usual) : std::nullopt};
   reader.Finish();
   return NewFailureRatio(std::move(common), environment, std::move(ratio));

@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "app/kafka_input.h"
+#include "replay/tbb_executor.h"
 #include "tests/app/watched_journal.h"
 #include "tests/ingest/mock_kafka.h"
 
@@ -24,6 +25,7 @@ class ReaderTest : public testing::Test {
  protected:
   void SetUp() override {
     kafka_.CreateTopic("app-logs", 1);
+    kafka_.CreateTopic("backlog", 4);
     ErrorList errors;
     config_ = LoadConfigText("inputs: [{name: logs, kafka: {brokers: \"" + kafka_.brokers() +
                                  "\", topics: [app-logs], group: g, start: earliest}}]\n"
@@ -45,7 +47,7 @@ class ReaderTest : public testing::Test {
     Reader::Options options;
     options.inputs.push_back(std::make_unique<KafkaInput>(&config_->inputs.front(), setup_.get(),
                                                           /*dead_letters=*/nullptr,
-                                                          SequentialExecutor()));
+                                                          TbbExecutor({.threads = 2, .grain = 1})));
     options.plan = &setup_->plan;
     options.journal = &journal_;
     options.out = &queue_;
@@ -112,6 +114,35 @@ TEST_F(ReaderTest, OneThatCouldNotMakeItsBatchesDurableDoesNotCommitThem) {
   }
   // At most what was read before anything had to be durable.
   EXPECT_LE(Restored()->last_tick(), kFirst);
+}
+
+// Batches that are fed in the background, partitions in parallel, while the next one is taken.
+TEST_F(ReaderTest, FeedsAllOfABacklog) {
+  constexpr int kBacklog = 30'000;
+  for (int i = 0; i < kBacklog; ++i) {
+    kafka_.Produce("backlog", i / 100 % 4, R"({"type":"request","service":"api"})",
+                   kFirst / 1'000 + i);
+  }
+  kafka_.Flush();
+  config_->inputs.front().kafka->topics = {"backlog"};
+  config_->inputs.front().kafka->group = "backlog";
+  const std::unique_ptr<Reader> reader = NewReader();
+  ASSERT_TRUE(reader->Start().ok());
+  std::int64_t records = 0;
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  while (records < kBacklog && absl::Now() < deadline) {
+    ASSERT_TRUE(reader->Turn().ok());
+    records = 0;
+    for (const SourceStatus& source : reader->Sources().sources) records += source.counters.records;
+  }
+  ASSERT_TRUE(reader->Finish().ok());
+  std::int64_t events = 0;
+  for (const SourceStatus& source : reader->Sources().sources) {
+    EXPECT_EQ(source.counters.records, kBacklog / 4) << source.source;
+    EXPECT_EQ(source.counters.late, 0);
+    events += source.counters.events;
+  }
+  EXPECT_EQ(events, kBacklog);
 }
 
 }  // namespace

@@ -225,7 +225,8 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:39: false_pages_per_series_week is 0: expected a number from 1e-09 to 1000"},
       {"[a]", "t.yaml:1:1: the configuration is a list: expected a map of keys"},
       {"extends: '@rupya'",
-       "t.yaml:1:10: there is no profile '@rupya': the built-in ones are @rupaya"},
+       "t.yaml:1:10: there is no profile '@rupya': the built-in ones are "
+       "@chat-backend, @generic, @railway, @rodistaa, @rupaya"},
       {"extends: [a]", "t.yaml:1:10: extends is a list: expected a text"},
       {"extends: nope.yaml", "t.yaml:1:10: cannot read 'nope.yaml': No such file or directory"},
       {"pane: 10s\npane: 20s", "t.yaml:2:1: duplicate key 'pane': it was given before, at line 1"},
@@ -337,7 +338,8 @@ TEST_F(FilesTest, WhatCannotBeRead) {
           absl::StrCat(Path("none.yaml"), ": cannot read '", Path("none.yaml"),
                        "': No such file or directory"),
           absl::StrCat(Path(""), ": cannot read '", Path(""), "': it is a directory, not a file"),
-          "@nope: there is no profile '@nope': the built-in ones are @rupaya",
+          "@nope: there is no profile '@nope': the built-in ones are "
+          "@chat-backend, @generic, @railway, @rodistaa, @rupaya",
           Path("large.yaml") + ": has more than 4 MiB", "/dev/zero: has more than 4 MiB"));
 }
 

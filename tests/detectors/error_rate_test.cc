@@ -280,5 +280,34 @@ TEST(ErrorRate, QuietTrafficStaysQuiet) {
   }
 }
 
+TEST(ErrorRate, AStatusMayCountAsTheFailure) {
+  Harness harness(
+      "name: e\nkind: error_rate\nfailure: {status: 429}\nby: [service]\n"
+      "warn: {above: 5%, window: 5m, for: 5m}\n");
+  const auto pane = [&](int status, int count) {
+    std::vector<Event> events(40, Request(false));
+    for (int i = 0; i < count; ++i) {
+      Event event = Request(false);
+      event.status = status;
+      event.Set(Field::kUserAgent, "crawler/1.0");
+      event.Normalize();
+      events.push_back(event);
+    }
+    harness.Pane(std::move(events));
+  };
+  for (int i = 0; i < kHour; ++i) pane(503, 10);
+  EXPECT_THAT(harness.changes(), testing::IsEmpty());
+  for (int i = 0; i < 10 * kMinute; ++i) pane(429, 10);
+  EXPECT_EQ(harness.fired().size(), 1u);
+  EXPECT_THAT(harness.EvidenceOf("top", "user_agent"), testing::HasSubstr("crawler/1.0"));
+  Signal signal;
+  signal.value = 0.2;
+  signal.threshold = 0.05;
+  EXPECT_EQ(harness.detector().Title(signal),
+            "share of status 429 of all is 20 % (above 5 % over 5m)");
+  EXPECT_THAT(ErrorsOf("name: e\nkind: error_rate\nfailure: 429\nwarn: {above: 5%}\n"),
+              testing::ElementsAre(testing::HasSubstr("{status: 429}")));
+}
+
 }  // namespace
 }  // namespace tocsin

@@ -65,10 +65,26 @@ baseline: 0.2%
 min_volume: 5
 critical: {above: 5%, clear: 1%, window: 30s}
 )",
+      R"(name: f1
+kind: exhaustion
+warn: {left: 10d}
+critical: {left: 1d, at_least: 10%}
+)",
+      R"(name: f2
+kind: leak
+unit: percent
+warn: {left: 10d}
+)",
       R"(name: l1
 kind: latency
 warn: {p95_above_baseline: 2, window: 1m, for: 1m}
 critical: {p95_above: 500ms, window: 1m}
+)",
+      R"(name: m1
+kind: mismatch
+compare: {unit: [a, b]}
+warn: {above: 0}
+critical: {above: 10, for: 30s}
 )",
       R"(name: s1
 kind: saturation
@@ -121,7 +137,7 @@ std::string KindOf(const std::string& yaml) {
 }
 
 // A pane of anything, in bursts and silences.
-std::vector<Event> RandomPane(std::mt19937_64* random) {
+std::vector<Event> RandomPane(std::mt19937_64* random, int pane) {
   static const std::vector<std::string> kAddresses = {"10.0.0.1", "10.0.0.2", "10.0.0.3",
                                                       "10.9.9.9"};
   std::vector<Event> events;
@@ -131,7 +147,9 @@ std::vector<Event> RandomPane(std::mt19937_64* random) {
   for (int i = 0; i < count; ++i) {
     switch (roll(9)) {
       case 0:
-        events.push_back(GaugeSample(roll(120), 100));
+        // Rises for two hours, so that trends have something to see.
+        events.push_back(GaugeSample(pane % 700 / 7 + roll(30), 100));
+        events.back().Set(Field::kUnit, roll(2) == 0 ? "a" : "b");
         break;
       case 1:
         events.push_back(LogLine(roll(8) == 0 ? "connection refused" : "fine"));
@@ -182,7 +200,7 @@ TEST_P(Contract, SurvivesRandomEventsAndIsDeterministic) {
       for (int i = 0; i < 3 * kHour; ++i) {
         harness.partial = random() % 50 == 0;
         harness.recent_deploy = random() % 20 == 0;
-        harness.Pane(RandomPane(&random));
+        harness.Pane(RandomPane(&random, harness.now()));
       }
       encoded.push_back(harness.Encoded());
       changes.push_back(harness.changes());
@@ -196,7 +214,7 @@ TEST_P(Contract, SurvivesRandomEventsAndIsDeterministic) {
 TEST_P(Contract, RefusesTruncatedState) {
   Harness harness(GetParam());
   std::mt19937_64 random(5);
-  for (int i = 0; i < 200; ++i) harness.Pane(RandomPane(&random));
+  for (int i = 0; i < 200; ++i) harness.Pane(RandomPane(&random, harness.now()));
   const std::string bytes = harness.Encoded();
   for (std::size_t size = 0; size < bytes.size(); size += 1 + size / 16) {
     ByteReader in(std::string_view(bytes).substr(0, size));
@@ -211,7 +229,7 @@ TEST_P(Contract, EvidenceIsOrderedJson) {
       "value",  "pattern", "top",      "panes"};
   Harness harness(GetParam());
   std::mt19937_64 random(6);
-  for (int i = 0; i < 100; ++i) harness.Pane(RandomPane(&random));
+  for (int i = 0; i < 100; ++i) harness.Pane(RandomPane(&random, harness.now()));
   std::size_t last = 0;
   for (const Evidence& evidence : harness.state().Explain()) {
     const auto at = std::find(kOrder.begin(), kOrder.end(), evidence.kind);

@@ -1,0 +1,161 @@
+#include "app/config_text.h"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "config/predicate.h"
+
+namespace tocsin {
+namespace {
+
+// How a key of a level is said; $ is its value.
+struct Phrase {
+  std::string_view key;
+  const char* text;
+};
+constexpr Phrase kPhrases[] = {
+    {"above", "above $"},
+    {"count", "$ or more"},
+    {"below", "below $"},
+    {"p95_above", "p95 above $"},
+    {"p95_above_baseline", "p95 above $ times the usual"},
+    {"ratio", "$ times the usual"},
+    {"failures", "$ failures in a row"},
+    {"missed", "$ missed"},
+    {"left", "full within $"},
+    {"cvss_above", "CVSS above $"},
+    {"at_least", "at least $"},
+    {"above_share", "above $ of the larger"},
+    {"window", "within $"},
+    {"for", "for $"},
+    {"clear", "clears at $"},
+};
+
+std::string Joined(const std::vector<std::string>& parts) { return absl::StrJoin(parts, ", "); }
+
+std::string LevelText(const ConfigNode& level) {
+  std::vector<std::string> parts;
+  for (const Phrase& phrase : kPhrases) {
+    const ConfigNode* value = level.Find(phrase.key);
+    if (value == nullptr || value->scalar == "0s") continue;
+    parts.push_back(absl::StrReplaceAll(phrase.text, {{"$", value->scalar}}));
+  }
+  const ConfigNode* hold = level.Find("for");
+  if (hold == nullptr || hold->scalar == "0s") parts.emplace_back("at once");
+  return Joined(parts);
+}
+
+// The severity of a level, as an index.
+std::size_t SeverityOf(const ConfigNode& level, std::size_t fallback) {
+  const ConfigNode* said = level.Find("level");
+  if (said == nullptr || said->scalar.size() != 1) return fallback;
+  const char digit = said->scalar[0];
+  return digit >= '1' && digit <= '4' ? static_cast<std::size_t>(digit - '1') : fallback;
+}
+
+std::string SeverityText(const SeverityScheme& scheme) {
+  std::string text;
+  for (std::size_t i = 0; i < scheme.names.size(); ++i) {
+    absl::StrAppend(&text, "  ", scheme.names[i], ": ",
+                    scheme.pages[i] ? "pages" : "does not page (a ticket)");
+    if (!scheme.escalate_to[i].empty()) {
+      absl::StrAppend(&text, scheme.pages[i] ? " " : ", for ", Joined(scheme.escalate_to[i]));
+    }
+    absl::StrAppend(&text, "; answer ",
+                    scheme.respond_within[i]
+                        ? absl::StrCat("within ", FormatDuration(*scheme.respond_within[i]))
+                        : "on the next business day");
+    if (scheme.update_every[i]) {
+      absl::StrAppend(&text, "; update every ", FormatDuration(*scheme.update_every[i]));
+    }
+    text += '\n';
+  }
+  for (const auto& [share, level] : scheme.users_share) {
+    absl::StrAppend(&text, "  more than ", share * 100, " % of users with a failure: at least ",
+                    scheme.names[static_cast<std::size_t>(level - 1)], "\n");
+  }
+  if (scheme.level_1_after_rollback) {
+    absl::StrAppend(&text, "  still failing ", FormatDuration(*scheme.level_1_after_rollback),
+                    " after a rollback: ", scheme.names[0], "\n");
+  }
+  return text;
+}
+
+std::string DetectorText(const DetectorConfig& detector, const Config& config) {
+  const auto advice = config.advice.find(detector.name);
+  std::string text = absl::StrCat("  detector ", detector.name, " (", detector.kind, ")");
+  if (advice != config.advice.end() && !advice->second.title.empty()) {
+    absl::StrAppend(&text, ": ", advice->second.title);
+  }
+  text += '\n';
+  ErrorList ignored;  // it was loaded already
+  ConfigReader reader(detector.node, "", &ignored);
+  std::vector<std::string> about;
+  const std::string where = Predicate::Parse(reader.Node("where"), &ignored).ToString();
+  if (!where.empty()) about.push_back(where);
+  if (const std::string pattern = reader.String("pattern"); !pattern.empty()) {
+    about.push_back(absl::StrCat("log lines that match ", pattern));
+  }
+  if (const std::vector<std::string> by = reader.Strings("by"); !by.empty()) {
+    about.push_back(absl::StrCat("by ", Joined(by)));
+  }
+  if (const std::string per = reader.String("per"); !per.empty()) {
+    about.push_back(absl::StrCat("each ", per, " by itself"));
+  }
+  if (const ConfigNode* failure = reader.Node("failure"); failure && !failure->map.empty()) {
+    const auto& [field, value] = failure->map.front();
+    about.push_back(absl::StrCat("counting ", field, " ", value.scalar));
+  }
+  if (!about.empty()) absl::StrAppend(&text, "    ", absl::StrJoin(about, "; "), "\n");
+  constexpr std::pair<const char*, std::size_t> kLevels[] = {{"warn", 2}, {"critical", 1}};
+  for (const auto& [key, fallback] : kLevels) {
+    const ConfigNode* level = reader.Node(key);
+    if (level == nullptr || level->kind != ConfigNode::Kind::kMap) continue;
+    absl::StrAppend(&text, "    ", config.severity.names[SeverityOf(*level, fallback)], ": ",
+                    LevelText(*level), "\n");
+  }
+  if (advice != config.advice.end() && !advice->second.escalate_to.empty()) {
+    absl::StrAppend(&text, "    also tells ", Joined(advice->second.escalate_to), "\n");
+  }
+  return text;
+}
+
+std::string InputText(const InputConfig& input, DurationUs pane) {
+  const DurationUs worst = pane + input.delay + 2'500 * kMillisecondUs;
+  std::string text =
+      absl::StrCat("  input ", input.name, ": ", input.kafka ? "Kafka" : "file", ", delay ",
+                   FormatDuration(input.delay), "; a fault is decided at most ",
+                   FormatDuration(worst), " after it shows\n");
+  if (input.kafka) {
+    text +=
+        "    on topics without LogAppendTime an idle partition is closed by this host's clock: "
+        "live equals replay then holds from the journal on\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ConfigText(const Config& config) {
+  std::string text = absl::StrCat(config.source, ": ok\n", SeverityText(config.severity));
+  for (const InputConfig& input : config.inputs) text += InputText(input, config.pane);
+  for (const DetectorConfig& detector : config.detectors) text += DetectorText(detector, config);
+  absl::StrAppend(&text, "  an incident resolves once all was clear for ",
+                  FormatDuration(config.correlate.watch), "; a deploy of the last ",
+                  FormatDuration(config.correlate.deploy_window), " is a suspect\n");
+  for (const SinkConfig& sink : config.sinks) {
+    absl::StrAppend(&text, "  sink ", sink.name, ": ", sink.kind, "\n");
+  }
+  if (config.sinks.empty()) text += "  no sinks: nobody would be told\n";
+  if (!config.sinks.empty() && config.routes.empty()) {
+    text += "  no routes: nothing reaches the sinks\n";
+  }
+  return text;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,16 @@
+// A configuration in plain words: what it reads and watches, when it would page whom.
+//
+//   std::fputs(ConfigText(config).c_str(), stdout);      // tocsin check
+//
+// Pure function.
+#pragma once
+
+#include <string>
+
+#include "config/config.h"
+
+namespace tocsin {
+
+std::string ConfigText(const Config& config);
+
+}  // namespace tocsin
