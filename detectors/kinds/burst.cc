@@ -52,6 +52,8 @@ class BurstSeries : public SeriesState {
 
  private:
   void Remember(const SpecCells& cells);
+  // Keeps the values of `per` that reached the count, while any of them does or a signal fires.
+  void NameCulprits(const PaneContext& pane);
   // What each value of `per` has for certain in the last panes.
   SpaceSaving Guaranteed(int panes) const;
   double CountOf(std::size_t slot, int panes) const;
@@ -61,6 +63,7 @@ class BurstSeries : public SeriesState {
   std::array<WindowSum, 2> sums_;  // the window and a pane
   // With `per`: the last panes, newest first, no empty ones at the end.
   std::vector<SpaceSaving> panes_;
+  SpaceSaving culprits_{limits::kTopK};  // with the largest count that each had
   // Who stands out, since the window was last empty; most series have none.
   std::unique_ptr<std::vector<SpaceSaving>> tops_;
 };
@@ -139,10 +142,11 @@ double BurstSeries::CountOf(std::size_t slot, int panes) const {
   return static_cast<double>(count);
 }
 
-Reading BurstSeries::Update(const PaneContext&, const SpecCells& cells) {
+Reading BurstSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   ring_.Push(0, cells.cell.present() ? cells.Count(kEvents) : 0);
   for (WindowSum& sum : sums_) sum.Slide(ring_);
   Remember(cells);
+  if (detector_->per) NameCulprits(pane);
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const LevelConfig& level = detector_->common().level[slot];
@@ -179,6 +183,28 @@ void BurstSeries::Remember(const SpecCells& cells) {
   for (std::size_t i = 0; i < fields; ++i) (*tops_)[i].Merge(cells.Top(kFirstTop + i));
 }
 
+void BurstSeries::NameCulprits(const PaneContext& pane) {
+  StringMap<std::int64_t> counts;
+  for (const SpaceSaving::Entry& known : culprits_.Top(limits::kTopK)) {
+    if (pane.firing) counts[known.key] = known.count;
+  }
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    const LevelConfig& level = detector_->common().level[slot];
+    if (!level.set) continue;
+    for (const SpaceSaving::Entry& entry :
+         Guaranteed(detector_->panes[slot] + 1).Top(limits::kTopK)) {
+      if (static_cast<double>(entry.count) < level.above) break;
+      std::int64_t& count = counts[entry.key];
+      count = std::max(count, entry.count);
+    }
+  }
+  // In order of the keys, so that it is the same whatever the map's order is.
+  std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
+  std::sort(sorted.begin(), sorted.end());
+  culprits_.Clear();
+  for (const auto& [key, count] : sorted) culprits_.Add(key, count);
+}
+
 std::vector<Evidence> BurstSeries::Explain() const {
   const std::array<LevelConfig, 2>& levels = detector_->common().level;
   const auto breached = [&](std::size_t slot) {
@@ -191,7 +217,8 @@ std::vector<Evidence> BurstSeries::Explain() const {
       .Number("threshold", "count", levels[slot].above);
   if (!detector_->pattern.empty()) list.Text("pattern", "message", detector_->pattern);
   if (detector_->per) {
-    list.Top(FieldName(*detector_->per), Guaranteed(detector_->panes[slot] + 1), 10);
+    list.Top(FieldName(*detector_->per),
+             culprits_.empty() ? Guaranteed(detector_->panes[slot] + 1) : culprits_, 10);
   }
   if (tops_ != nullptr) {
     for (std::size_t i = 0; i < tops_->size(); ++i) {
@@ -205,6 +232,7 @@ void BurstSeries::Encode(ByteWriter* out) const {
   ring_.Encode(out);
   out->Varint(panes_.size());
   for (const SpaceSaving& pane : panes_) pane.Encode(out);
+  culprits_.Encode(out);
   out->Bool(tops_ != nullptr);
   if (tops_ == nullptr) return;
   for (const SpaceSaving& top : *tops_) top.Encode(out);
@@ -217,6 +245,8 @@ void BurstSeries::Decode(ByteReader* in) {
   if (panes > static_cast<std::size_t>(detector_->window_panes)) in->Fail();
   panes_.clear();
   for (std::size_t i = 0; i < panes && in->ok(); ++i) panes_.push_back(SpaceSaving::Decode(in));
+  culprits_ = SpaceSaving::Decode(in);
+  if (culprits_.k() != limits::kTopK) in->Fail();
   tops_.reset();
   if (!in->Bool()) return;
   tops_ = std::make_unique<std::vector<SpaceSaving>>();
