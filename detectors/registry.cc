@@ -12,6 +12,7 @@ using DetectorFactory = std::unique_ptr<Detector>(const DetectorConfig& stanza,
                                                   ErrorList* errors);
 // One .cc each under kinds/; a header for one function would say nothing more.
 DetectorFactory NewAbsence;
+DetectorFactory NewBurnRate;
 DetectorFactory NewBurst;
 DetectorFactory NewCrashRate;
 DetectorFactory NewErrorRate;
@@ -33,6 +34,7 @@ struct Kind {
 
 constexpr std::array kKinds = {
     Kind{"absence", &NewAbsence},
+    Kind{"burn_rate", &NewBurnRate},
     Kind{"burst", &NewBurst},
     Kind{"crash_rate", &NewCrashRate},
     Kind{"error_rate", &NewErrorRate},

@@ -30,6 +30,12 @@ every: 10s
 warn: {missed: 1}
 critical: {missed: 2}
 )",
+      R"(name: u1
+kind: burn_rate
+objective: 99%
+warn: {}
+critical: {rate: 5, long: 10m, short: 2m}
+)",
       R"(name: b1
 kind: burst
 where: {type: auth, outcome: failure}
