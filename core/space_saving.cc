@@ -14,6 +14,8 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kSlotsMin = 16;
+// Random keys reach the least entry's count in their cell the more rarely the more cells there are.
+constexpr std::size_t kCellsPerEntry = 8;
 
 bool Before(const SpaceSaving::Entry& a, const SpaceSaving::Entry& b) {
   return a.count != b.count ? a.count > b.count : a.key < b.key;
@@ -21,28 +23,46 @@ bool Before(const SpaceSaving::Entry& a, const SpaceSaving::Entry& b) {
 
 }  // namespace
 
-void SpaceSaving::Add(std::string_view key, std::int64_t weight) {
+void SpaceSaving::Add(std::string_view key, std::uint64_t hash, std::int64_t weight) {
   assert(k_ >= 1 && k_ <= kMaxK);
   if (weight <= 0) return;
-  key = key.substr(0, limits::kTopKeyBytesMax);
+  if (key.size() > limits::kTopKeyBytesMax) {
+    key = key.substr(0, limits::kTopKeyBytesMax);
+    hash = Hash64(key);
+  }
   total_ = SaturatingAdd(total_, weight);
-  const std::uint64_t hash = Hash64(key);
   if (const std::uint32_t at = Find(key, hash); at != kNone) {
     entries_[at].count = SaturatingAdd(entries_[at].count, weight);
   } else if (entries_.size() < k_) {
     Append({.key = std::string(key), .count = weight, .error = 0}, hash);
   } else {
-    Evict(key, hash, weight);
+    AddToCell(key, hash, weight);
   }
 }
 
-void SpaceSaving::Evict(std::string_view key, std::uint64_t hash, std::int64_t weight) {
+void SpaceSaving::AddToCell(std::string_view key, std::uint64_t hash, std::int64_t weight) {
+  if (cells_.empty()) cells_.assign(kCellsPerEntry * k_, complete_ ? 0 : AbsentMax());
+  complete_ = false;
+  std::int64_t& cell = CellOf(hash);
+  const std::int64_t count = SaturatingAdd(cell, weight);
+  // The root's count is at most that of the least entry.
+  if ((!heap_.empty() && count <= heap_[0].count) || count <= entries_[Last()].count) {
+    cell = count;
+  } else {
+    Evict(key, hash, count, cell);
+  }
+}
+
+void SpaceSaving::Evict(std::string_view key, std::uint64_t hash, std::int64_t count,
+                        std::int64_t error) {
   const std::uint32_t last = Last();
   Unindex(last);
   Entry& entry = entries_[last];
+  std::int64_t& cell = CellOf(hashes_[last]);
+  cell = std::max(cell, entry.count);
   entry.key.assign(key);
-  entry.error = entry.count;
-  entry.count = SaturatingAdd(entry.count, weight);
+  entry.error = error;
+  entry.count = count;
   hashes_[last] = hash;
   Index(last);
   heap_[0].count = entry.count;
@@ -161,6 +181,7 @@ void SpaceSaving::Merge(const SpaceSaving& other) {
     const std::uint64_t hash = Hash64(entry.key);
     Append(std::move(entry), hash);
   }
+  complete_ = entries_.size() < k_;
 }
 
 void SpaceSaving::Clear() {
@@ -168,6 +189,8 @@ void SpaceSaving::Clear() {
   entries_.clear();
   hashes_.clear();
   heap_.clear();
+  cells_.clear();
+  complete_ = true;
   std::fill(slots_.begin(), slots_.end(), kNone);
 }
 
@@ -241,6 +264,7 @@ SpaceSaving SpaceSaving::Decode(ByteReader* in) {
     }
     sketch.Append(std::move(entry), hash);
   }
+  sketch.complete_ = size < k;
   return sketch;
 }
 

@@ -1,10 +1,13 @@
-// Heavy hitters: Space-Saving (Metwally et al. 2005) with k counters.
+// Heavy hitters: Filtered Space-Saving (Homem & Carvalho 2010) with k counters.
 //
 //   SpaceSaving top(64);  top.Add(event.client_ip);
 //   for (const SpaceSaving::Entry& e : top.Top(10)) …   // by count, then key
 //
 // A key's true count lies in [count − error, count], and error ≤ N/k. With at most k distinct keys
-// everything is exact. Eviction and order break ties by key, so equal streams give equal sketches.
+// everything is exact. A key that is not monitored is counted in a cell that it shares with others,
+// and replaces the least monitored one only once the cell has more: among many random keys hardly
+// any does, which is what makes this fast. Eviction and order break ties by key, so equal streams
+// give equal sketches. Cells are not encoded: a sketch from the wire goes on with wider bounds.
 // Merge adds counters key by key (absent ones add the other side's smallest count as error when
 // that side is full) and keeps the k largest; of two k, the smaller. A key is cut at
 // limits::kTopKeyBytesMax. Weights below 1 are ignored, counts saturate. O(1) for a known key,
@@ -17,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/hash.h"
 #include "core/wire.h"
 
 namespace tocsin {
@@ -34,7 +38,9 @@ class SpaceSaving {
   static constexpr std::uint32_t kMaxK = 65'536;
   explicit SpaceSaving(std::uint32_t k = 64) : k_(k) {}
 
-  void Add(std::string_view key, std::int64_t weight = 1);
+  void Add(std::string_view key, std::int64_t weight = 1) { Add(key, Hash64(key), weight); }
+  // `hash` is Hash64 of the whole key.
+  void Add(std::string_view key, std::uint64_t hash, std::int64_t weight);
   void Merge(const SpaceSaving& other);
   void Clear();
   bool empty() const { return entries_.empty(); }
@@ -62,8 +68,12 @@ class SpaceSaving {
   std::uint32_t Find(std::string_view key, std::uint64_t hash) const;
   // REQUIRES: the key is not in the sketch.
   void Append(Entry entry, std::uint64_t hash);
-  // Replaces the last entry in Top order; its count becomes the new key's error.
-  void Evict(std::string_view key, std::uint64_t hash, std::int64_t weight);
+  // Counts a key that has no entry while there is no room for one.
+  void AddToCell(std::string_view key, std::uint64_t hash, std::int64_t weight);
+  // By the hash's upper half, scaled: the lower bits choose the slot.
+  std::int64_t& CellOf(std::uint64_t hash) { return cells_[((hash >> 32) * cells_.size()) >> 32]; }
+  // Replaces the last entry in Top order; what its cell had becomes the new key's error.
+  void Evict(std::string_view key, std::uint64_t hash, std::int64_t count, std::int64_t error);
   void Index(std::uint32_t entry);
   void Unindex(std::uint32_t entry);
   // The position of the entry that is last in Top order, which is the one to evict.
@@ -83,6 +93,10 @@ class SpaceSaving {
   std::vector<std::uint32_t> slots_;
   std::vector<std::uint64_t> hashes_;  // of entries_, by position
   std::vector<HeapNode> heap_;         // empty until the first eviction
+  // For keys without an entry: no such key has more than its cell, nor a cell more than the least
+  // entry. Empty until there is such a key.
+  std::vector<std::int64_t> cells_;
+  bool complete_ = true;  // every key that was ever added has an entry
 };
 
 }  // namespace tocsin

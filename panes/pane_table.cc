@@ -15,8 +15,13 @@ namespace {
 // Keys and the (other) rows of their scopes.
 constexpr std::uint32_t kRowsMax = 2 * limits::kPaneKeysMax;
 
-bool Passes(const Measure& measure, const Event& event) {
-  switch (measure.filter) {
+bool FieldIs(const Measure& measure, const Event& event) {
+  std::array<char, 12> scratch;
+  return measure.ref.Get(event, scratch) == measure.text;
+}
+
+bool Passes(const TableLayout& layout, const TableLayout::Step& step, const Event& event) {
+  switch (step.filter) {
     case MeasureFilter::kAll:
       return true;
     case MeasureFilter::kFailed:
@@ -24,15 +29,13 @@ bool Passes(const Measure& measure, const Event& event) {
     case MeasureFilter::kSucceeded:
       return !event.failed;
     case MeasureFilter::kDurationAbove:
-      return event.duration > measure.threshold;
+      return event.duration > step.threshold;
     case MeasureFilter::kHasDuration:
       return event.duration >= 0;
     case MeasureFilter::kFailedTransaction:
       return event.failed && event.type == EventType::kTransaction;
-    case MeasureFilter::kFieldIs: {
-      std::array<char, 12> scratch;
-      return measure.ref.Get(event, scratch) == measure.text;
-    }
+    case MeasureFilter::kFieldIs:
+      return FieldIs(layout.measures[step.measure], event);
   }
   return false;
 }
@@ -211,8 +214,15 @@ TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_par
     const MeasureFilter filter = measures[i].filter;
     const bool failed_only =
         filter == MeasureFilter::kFailed || filter == MeasureFilter::kFailedTransaction;
-    if (!failed_only) layout.of_success.push_back(i);
-    if (filter != MeasureFilter::kSucceeded) layout.of_failure.push_back(i);
+    const TableLayout::Step step = {.kind = measures[i].kind,
+                                    .filter = filter,
+                                    .value = measures[i].value,
+                                    .field = measures[i].field,
+                                    .index = layout.slots[i].index,
+                                    .measure = i,
+                                    .threshold = measures[i].threshold};
+    if (!failed_only) layout.of_success.push_back(step);
+    if (filter != MeasureFilter::kSucceeded) layout.of_failure.push_back(step);
   }
   layout.measures = std::move(measures);
   layout.scope_parts = scope_parts;
@@ -320,21 +330,28 @@ std::optional<std::uint32_t> PaneTable::FindRow(std::string_view key) const {
 }
 
 void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
-  for (const std::uint32_t i : event.failed ? layout_->of_failure : layout_->of_success) {
-    const Measure& measure = layout_->measures[i];
-    if (!Passes(measure, event)) continue;
-    const std::uint32_t index = layout_->slots[i].index;
-    switch (measure.kind) {
+  // Counted and ranked, as addresses are, a text is hashed once.
+  std::optional<Field> hashed;
+  std::uint64_t hash = 0;
+  const auto hash_of = [&](Field field, std::string_view text) {
+    if (hashed != field) hash = Hash64(text);
+    hashed = field;
+    return hash;
+  };
+  for (const TableLayout::Step& step : event.failed ? layout_->of_failure : layout_->of_success) {
+    if (!Passes(*layout_, step, event)) continue;
+    const std::uint32_t index = step.index;
+    switch (step.kind) {
       case MeasureKind::kCount:
         counts_[row * layout_->counts + index] += event.weight;
         break;
       case MeasureKind::kSum: {
-        const std::optional<double> number = NumberOf(event, measure.value);
+        const std::optional<double> number = NumberOf(event, step.value);
         if (number) sums_[row * layout_->sums + index].Add(*number, event.weight);
         break;
       }
       case MeasureKind::kGauge:
-        if (const std::optional<double> number = NumberOf(event, measure.value)) {
+        if (const std::optional<double> number = NumberOf(event, step.value)) {
           gauges_[row * layout_->gauges + index].Add(event.time, *number, event.limit);
         }
         break;
@@ -345,13 +362,17 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
         histograms_[row * layout_->histograms + index].Add(event.duration, event.weight);
         break;
       case MeasureKind::kDistinct: {
-        const std::string_view item = event.Get(measure.field);
-        if (!item.empty()) distincts_[row * layout_->distincts + index].Add(item);
+        const std::string_view item = event.Get(step.field);
+        if (!item.empty()) {
+          distincts_[row * layout_->distincts + index].AddHash(hash_of(step.field, item));
+        }
         break;
       }
       case MeasureKind::kTopK: {
-        const std::string_view item = event.Get(measure.field);
-        if (!item.empty()) tops_[row * layout_->tops + index].Add(item, event.weight);
+        const std::string_view item = event.Get(step.field);
+        if (!item.empty()) {
+          tops_[row * layout_->tops + index].Add(item, hash_of(step.field, item), event.weight);
+        }
         break;
       }
     }

@@ -66,8 +66,18 @@ struct MeasureSlot {
 struct TableLayout {
   std::vector<Measure> measures;
   std::vector<MeasureSlot> slots;  // parallel
-  // Indices of the measures that an event can touch: one that did not fail, and one that did.
-  std::vector<std::uint32_t> of_success, of_failure;
+  // What accumulating looks at, in one place: a measure is larger than a cache line.
+  struct Step {
+    MeasureKind kind;
+    MeasureFilter filter;
+    MeasureValue value;
+    Field field;
+    std::uint32_t index;    // of the slot
+    std::uint32_t measure;  // in `measures`
+    std::int64_t threshold;
+  };
+  // Of the measures that an event can touch: one that did not fail, and one that did.
+  std::vector<Step> of_success, of_failure;
   std::uint32_t counts = 0, sums = 0, gauges = 0, counters = 0, histograms = 0, distincts = 0,
                 tops = 0;
 
