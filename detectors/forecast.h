@@ -4,8 +4,8 @@
 //
 // A level holds while the gauge rises (trend.h), will be full within `left`, and stands at
 // `at_least` already; it clears when the gauge rises no more, or only so slowly that twice `left`
-// remains. A level's `above` is `left` in seconds. The evidence gives the slope with its bounds, the
-// time left and the restarts seen.
+// remains. A level's `above` is `left` in seconds. The evidence gives the slope with its bounds,
+// the time left and the restarts seen.
 #pragma once
 
 #include <array>

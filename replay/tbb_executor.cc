@@ -13,8 +13,8 @@ namespace tocsin {
 
 #ifdef __SANITIZE_THREAD__
 
-// Debian's oneTBB is built without ThreadSanitizer, which then sees races everywhere in it: under that
-// preset each call has threads of its own.
+// Debian's oneTBB is built without ThreadSanitizer, which then sees races everywhere in it: under
+// that preset each call has threads of its own.
 Executor TbbExecutor(TbbExecutorOptions options) {
   if (options.threads == 1) return SequentialExecutor();
   return [grain = options.grain](std::size_t n, RangeBody body) {

@@ -53,7 +53,7 @@ class BurstSeries : public SeriesState {
  private:
   void Remember(const SpecCells& cells);
   // Keeps the values of `per` that reached the count, while any of them does or a signal fires.
-  void NameCulprits(const PaneContext& pane);
+  void NameCulprits(const PaneContext& pane, const std::array<SpaceSaving, 2>& windows);
   // What each value of `per` has for certain in the last panes.
   SpaceSaving Guaranteed(int panes) const;
   double CountOf(std::size_t slot, int panes) const;
@@ -132,11 +132,13 @@ SpaceSaving BurstSeries::Guaranteed(int panes) const {
   return sketch;
 }
 
+double LargestOf(const SpaceSaving& counts) {
+  const std::vector<SpaceSaving::Entry> top = counts.Top(1);
+  return top.empty() ? 0 : static_cast<double>(top.front().count);
+}
+
 double BurstSeries::CountOf(std::size_t slot, int panes) const {
-  if (detector_->per) {
-    const std::vector<SpaceSaving::Entry> top = Guaranteed(panes).Top(1);
-    return top.empty() ? 0 : static_cast<double>(top.front().count);
-  }
+  if (detector_->per) return LargestOf(Guaranteed(panes));
   std::int64_t count = sums_[slot].total();
   if (panes == detector_->panes[slot]) count -= ring_.At(panes).total;  // without the extra pane
   return static_cast<double>(count);
@@ -146,13 +148,20 @@ Reading BurstSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   ring_.Push(0, cells.cell.present() ? cells.Count(kEvents) : 0);
   for (WindowSum& sum : sums_) sum.Slide(ring_);
   Remember(cells);
-  if (detector_->per) NameCulprits(pane);
+  std::array<SpaceSaving, 2> windows;  // with `per`: each level's, with the extra pane
+  if (detector_->per) {
+    for (std::size_t slot = 0; slot < 2; ++slot) {
+      if (!detector_->common().level[slot].set) continue;
+      windows[slot] = Guaranteed(detector_->panes[slot] + 1);
+    }
+    NameCulprits(pane, windows);
+  }
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const LevelConfig& level = detector_->common().level[slot];
     if (!level.set) continue;
     const int panes = detector_->panes[slot];
-    const double count = CountOf(slot, panes + 1);
+    const double count = detector_->per ? LargestOf(windows[slot]) : CountOf(slot, panes + 1);
     reading.level[slot] = {.verdict = count >= level.above                 ? Verdict::kBreach
                                       : CountOf(slot, panes) < level.clear ? Verdict::kClear
                                                                            : Verdict::kBetween,
@@ -183,7 +192,7 @@ void BurstSeries::Remember(const SpecCells& cells) {
   for (std::size_t i = 0; i < fields; ++i) (*tops_)[i].Merge(cells.Top(kFirstTop + i));
 }
 
-void BurstSeries::NameCulprits(const PaneContext& pane) {
+void BurstSeries::NameCulprits(const PaneContext& pane, const std::array<SpaceSaving, 2>& windows) {
   StringMap<std::int64_t> counts;
   for (const SpaceSaving::Entry& known : culprits_.Top(limits::kTopK)) {
     if (pane.firing) counts[known.key] = known.count;
@@ -191,8 +200,7 @@ void BurstSeries::NameCulprits(const PaneContext& pane) {
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const LevelConfig& level = detector_->common().level[slot];
     if (!level.set) continue;
-    for (const SpaceSaving::Entry& entry :
-         Guaranteed(detector_->panes[slot] + 1).Top(limits::kTopK)) {
+    for (const SpaceSaving::Entry& entry : windows[slot].Top(limits::kTopK)) {
       if (static_cast<double>(entry.count) < level.above) break;
       std::int64_t& count = counts[entry.key];
       count = std::max(count, entry.count);

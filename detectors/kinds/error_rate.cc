@@ -6,7 +6,7 @@
 //   warn: {above: 1.5%, clear: 0.5%, window: 5m, for: 5m, level: 2}
 //   critical: {above: 50%, window: 1m, level: 1}
 //   baseline: 0.2%                              # optional: fixes p0 instead of learning it
-//   failure: {status: 429}                      # optional: what counts as one, a field and its value
+//   failure: {status: 429}                      # optional: what counts, a field and its value
 //
 // The rule is failure_ratio.h's. The evidence names endpoints, versions and exceptions.
 #include <memory>

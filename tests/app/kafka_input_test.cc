@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/time/clock.h"
+#include "tests/app/kafka_setup.h"
 #include "tests/ingest/mock_kafka.h"
 
 namespace tocsin {
@@ -24,16 +25,9 @@ class KafkaInputTest : public testing::Test {
  protected:
   void SetUp() override {
     kafka_.CreateTopic("app-logs", 1);
-    ErrorList errors;
-    config_ = LoadConfigText("inputs: [{name: logs, kafka: {brokers: \"" + kafka_.brokers() +
-                                 "\", topics: [app-logs], group: g, start: earliest}}]\n"
-                                 "detectors: [{name: e, kind: error_rate, by: [service], "
-                                 "critical: {above: 50%, window: 1m}}]\n",
-                             "test", &errors);
-    ASSERT_TRUE(config_) << ErrorsText(errors);
-    setup_ = EngineSetup::Build(&*config_, &errors);
-    ASSERT_NE(setup_, nullptr) << ErrorsText(errors);
-    input_ = std::make_unique<KafkaInput>(&config_->inputs.front(), setup_.get(),
+    setup_.emplace(kafka_.brokers(), "app-logs");
+    ASSERT_NE(setup_->engine, nullptr);
+    input_ = std::make_unique<KafkaInput>(&setup_->config->inputs.front(), setup_->engine.get(),
                                           /*dead_letters=*/nullptr, SequentialExecutor());
   }
 
@@ -48,8 +42,7 @@ class KafkaInputTest : public testing::Test {
   InputPartition& partition() { return *input_->Partitions().front(); }
 
   MockKafka kafka_;
-  std::optional<Config> config_;
-  std::unique_ptr<EngineSetup> setup_;
+  std::optional<KafkaSetup> setup_;
   std::unique_ptr<KafkaInput> input_;
 };
 
@@ -71,7 +64,7 @@ TEST_F(KafkaInputTest, AnIdlePartitionIsClosedOnlyBehindItsRecords) {
   partition().commit_due = false;
   ASSERT_TRUE(input_->CloseIdle(kLater).ok());
   EXPECT_EQ(partition().stage1->last_tick(),
-            FloorTo(kLater.wall - kIdleGrace, setup_->plan.pane()));
+            FloorTo(kLater.wall - kIdleGrace, setup_->engine->plan.pane()));
   EXPECT_TRUE(partition().commit_due);
 }
 

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "app/kafka_input.h"
 #include "replay/tbb_executor.h"
+#include "tests/app/kafka_setup.h"
 #include "tests/app/watched_journal.h"
 #include "tests/ingest/mock_kafka.h"
 
@@ -26,15 +27,8 @@ class ReaderTest : public testing::Test {
   void SetUp() override {
     kafka_.CreateTopic("app-logs", 1);
     kafka_.CreateTopic("backlog", 4);
-    ErrorList errors;
-    config_ = LoadConfigText("inputs: [{name: logs, kafka: {brokers: \"" + kafka_.brokers() +
-                                 "\", topics: [app-logs], group: g, start: earliest}}]\n"
-                                 "detectors: [{name: e, kind: error_rate, by: [service], "
-                                 "critical: {above: 50%, window: 1m}}]\n",
-                             "test", &errors);
-    ASSERT_TRUE(config_) << ErrorsText(errors);
-    setup_ = EngineSetup::Build(&*config_, &errors);
-    ASSERT_NE(setup_, nullptr) << ErrorsText(errors);
+    setup_.emplace(kafka_.brokers(), "app-logs");
+    ASSERT_NE(setup_->engine, nullptr);
     // A minute apart, so that each closes the panes before it.
     for (int i = 0; i < kRecords; ++i) {
       kafka_.Produce("app-logs", 0, R"({"type":"request","service":"api"})",
@@ -45,10 +39,10 @@ class ReaderTest : public testing::Test {
 
   std::unique_ptr<Reader> NewReader() {
     Reader::Options options;
-    options.inputs.push_back(std::make_unique<KafkaInput>(&config_->inputs.front(), setup_.get(),
-                                                          /*dead_letters=*/nullptr,
-                                                          TbbExecutor({.threads = 2, .grain = 1})));
-    options.plan = &setup_->plan;
+    options.inputs.push_back(std::make_unique<KafkaInput>(
+        &setup_->config->inputs.front(), setup_->engine.get(),
+        /*dead_letters=*/nullptr, TbbExecutor({.threads = 2, .grain = 1})));
+    options.plan = &setup_->engine->plan;
     options.journal = &journal_;
     options.out = &queue_;
     return std::make_unique<Reader>(std::move(options));
@@ -78,7 +72,8 @@ class ReaderTest : public testing::Test {
     rd_kafka_topic_partition_list_add(list.get(), "app-logs", 0);
     EXPECT_EQ(rd_kafka_committed(consumer.get(), list.get(), 30'000), RD_KAFKA_RESP_ERR_NO_ERROR);
     const rd_kafka_topic_partition_t& known = list->elems[0];
-    auto partition = setup_->NewPartition(config_->inputs.front(), "logs/app-logs/0").value();
+    auto partition =
+        setup_->engine->NewPartition(setup_->config->inputs.front(), "logs/app-logs/0").value();
     if (known.offset >= 0) {
       const std::string metadata(static_cast<const char*>(known.metadata), known.metadata_size);
       EXPECT_TRUE(partition->Restore({.offset = known.offset, .metadata = metadata}).ok());
@@ -87,8 +82,7 @@ class ReaderTest : public testing::Test {
   }
 
   MockKafka kafka_;
-  std::optional<Config> config_;
-  std::unique_ptr<EngineSetup> setup_;
+  std::optional<KafkaSetup> setup_;
   WatchedJournal journal_;
   BoundedQueue<DurableBatches> queue_{64};
 };
@@ -124,8 +118,8 @@ TEST_F(ReaderTest, FeedsAllOfABacklog) {
                    kFirst / 1'000 + i);
   }
   kafka_.Flush();
-  config_->inputs.front().kafka->topics = {"backlog"};
-  config_->inputs.front().kafka->group = "backlog";
+  setup_->config->inputs.front().kafka->topics = {"backlog"};
+  setup_->config->inputs.front().kafka->group = "backlog";
   const std::unique_ptr<Reader> reader = NewReader();
   ASSERT_TRUE(reader->Start().ok());
   std::int64_t records = 0;

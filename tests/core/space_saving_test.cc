@@ -42,7 +42,7 @@ bool Before(const Entry& a, const Entry& b) {
   return a.count != b.count ? a.count > b.count : a.key < b.key;
 }
 
-// The paper's algorithm as it reads, with a scan per step. It counts in eight cells an entry, as ours.
+// The paper's algorithm as it reads, with a scan per step, and eight cells an entry as ours has.
 class Reference {
  public:
   explicit Reference(std::size_t k) : k_(k), cells_(8 * k) {}

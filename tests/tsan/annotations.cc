@@ -3,8 +3,8 @@
 // Debian's Abseil is built without the sanitizer, so that absl::Mutex orders nothing in its eyes:
 // the calls are wrapped (-Wl,--wrap) and say what they order. While a thread unlocks, Abseil may
 // evaluate other threads' conditions for them, under the lock but after our release: such reads are
-// not looked at. librdkafka uses C11's threads, mutexes and conditions, which GCC 12's sanitizer does
-// not intercept (and crashes in): ours are pthreads, as glibc's are.
+// not looked at. librdkafka uses C11's threads, mutexes and conditions, which GCC 12's sanitizer
+// does not intercept (and crashes in): ours are pthreads, as glibc's are.
 
 #include <pthread.h>
 #include <threads.h>
