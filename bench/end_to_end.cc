@@ -68,7 +68,7 @@ rd_kafka_t* NewConsumer(const std::string& brokers) {
       {"enable.auto.commit", "false"},
       {"enable.auto.offset.store", "false"},
       {"fetch.min.bytes", "100000"},
-      {"fetch.message.max.bytes", "4194304"},
+      {"fetch.message.max.bytes", "1048576"},
       {"queued.min.messages", "200000"},
       {"queued.max.messages.kbytes", "131072"},
       {"check.crcs", "true"}};
