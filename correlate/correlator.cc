@@ -347,10 +347,10 @@ std::vector<const Incident*> Correlator::Open() const {
   return open;
 }
 
-bool Correlator::RecentDeploy(std::string_view scope, TimeUs time) const {
+std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from, TimeUs to) const {
   const auto found = state_->scopes.find(scope);
-  if (found == state_->scopes.end()) return false;
-  return found->second.deploys.HasRelease(time - state_->config.correlate.deploy_window, time);
+  if (found == state_->scopes.end()) return {};
+  return found->second.deploys.Between(from, to);
 }
 
 void Correlator::Encode(ByteWriter* out) const {

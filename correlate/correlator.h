@@ -31,6 +31,7 @@
 #include "core/hyperloglog.h"
 #include "core/incident.h"
 #include "core/signal.h"
+#include "correlate/deploys.h"
 
 namespace tocsin {
 
@@ -72,8 +73,9 @@ class Correlator {
 
   // Incidents that are not resolved, by scope and opening order.
   std::vector<const Incident*> Open() const;
-  // A deploy within the configured window before `time` in this scope.
-  bool RecentDeploy(std::string_view scope, TimeUs time) const;
+  // The scope's releases and rollbacks with a time in [from, to], in order of time. Valid until the
+  // next Tick.
+  std::span<const Deploy> Deploys(std::string_view scope, TimeUs from, TimeUs to) const;
 
   void Encode(ByteWriter* out) const;
   // Replaces the state; it is empty if `in` is malformed.

@@ -40,12 +40,6 @@ std::span<const Deploy> DeployLog::Between(TimeUs from, TimeUs to) const {
   return {begin, end};
 }
 
-bool DeployLog::HasRelease(TimeUs from, TimeUs to) const {
-  const std::span<const Deploy> deploys = Between(from, to);
-  return std::any_of(deploys.begin(), deploys.end(),
-                     [](const Deploy& deploy) { return !deploy.rollback; });
-}
-
 TimeUs DeployLog::RolledBackAt(const Deploy& release) const {
   for (const Deploy& deploy : deploys_) {
     if (!deploy.rollback || deploy.time <= release.time) continue;

@@ -36,7 +36,6 @@ class DeployLog {
 
   // With a time in [from, to].
   std::span<const Deploy> Between(TimeUs from, TimeUs to) const;
-  bool HasRelease(TimeUs from, TimeUs to) const;
   // When the release was first rolled back; kNoTime if it was not. A rollback that names no service
   // is of them all.
   TimeUs RolledBackAt(const Deploy& release) const;

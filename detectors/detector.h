@@ -28,6 +28,9 @@
 
 namespace tocsin {
 
+// For how long after a release a series is compared with what it was before.
+inline constexpr DurationUs kDeployWatch = kHourUs;
+
 // The pane being decided.
 struct PaneContext {
   TimeUs tick = 0;
@@ -42,6 +45,9 @@ struct PaneContext {
   bool others_alive = true;
   // A deploy within the last 30 min in this scope: h is lower by ln 10.
   bool recent_deploy = false;
+  // The newest release of the last kDeployWatch that concerns this series, one of its service or of
+  // none in particular; kNoTime if there was none.
+  TimeUs deployed_at = kNoTime;
 };
 
 enum class Verdict : std::uint8_t {

@@ -15,6 +15,7 @@ DetectorFactory NewAbsence;
 DetectorFactory NewBurnRate;
 DetectorFactory NewBurst;
 DetectorFactory NewCrashRate;
+DetectorFactory NewDeployRegression;
 DetectorFactory NewErrorRate;
 DetectorFactory NewExhaustion;
 DetectorFactory NewLatency;
@@ -37,6 +38,7 @@ constexpr std::array kKinds = {
     Kind{"burn_rate", &NewBurnRate},
     Kind{"burst", &NewBurst},
     Kind{"crash_rate", &NewCrashRate},
+    Kind{"deploy_regression", &NewDeployRegression},
     Kind{"error_rate", &NewErrorRate},
     Kind{"exhaustion", &NewExhaustion},
     Kind{"latency", &NewLatency},

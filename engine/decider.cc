@@ -55,7 +55,11 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
 
 Decider::Decider(const Config* config, const Plan* plan,
                  const std::vector<std::unique_ptr<Detector>>* detectors, Executor executor)
-    : plan_(plan), executor_(std::move(executor)), assembler_(plan), correlator_(*config) {
+    : plan_(plan),
+      deploy_window_(config->correlate.deploy_window),
+      executor_(std::move(executor)),
+      assembler_(plan),
+      correlator_(*config) {
   for (std::size_t i = 0; i < detectors->size(); ++i) {
     const Detector* detector = (*detectors)[i].get();
     sets_.emplace_back(detector, i, plan, config->limits.series_max);
@@ -109,14 +113,16 @@ bool Decider::Step(Decision* decision) {
   const bool alive =
       std::any_of(tick.tables.begin(), tick.tables.end(),
                   [](const std::optional<PaneTable>& table) { return table && table->rows() > 0; });
-  const auto recent_deploy = [&](std::string_view scope) {
-    return correlator_.RecentDeploy(scope, tick.tick);
+  const auto deploys = [&](std::string_view scope) {
+    const TimeUs from = tick.tick - std::max(deploy_window_, kDeployWatch);
+    return correlator_.Deploys(scope, from, tick.tick);
   };
   for (std::size_t i = 0; i < sets_.size(); ++i) {
     sets_[i].Step({.tick = tick.tick,
                    .partial = tick.partial,
                    .alive = alive,
-                   .recent_deploy = recent_deploy},
+                   .deploy_window = deploy_window_,
+                   .deploys = deploys},
                   table_of(plan_->AggregationOf(i)), executor_, &changes, &impacts);
   }
   std::sort(changes.begin(), changes.end(), [](const TitledChange& a, const TitledChange& b) {

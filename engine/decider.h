@@ -78,6 +78,7 @@ class Decider {
   void WriteLines(Decision* decision);
 
   const Plan* plan_;
+  DurationUs deploy_window_;
   Executor executor_;
   TickAssembler assembler_;
   std::vector<SeriesSet> sets_;            // one a detector

@@ -34,6 +34,21 @@ SignalImpact DecodeImpact(ByteReader* in) {
   return impact;
 }
 
+// Deploys name a service or, where there is none, an app.
+std::string ServiceOf(const Labels& labels) {
+  const std::string_view service = LabelValue(labels, "service");
+  return std::string(service.empty() ? LabelValue(labels, "app") : service);
+}
+
+TimeUs NewestRelease(std::span<const Deploy> deploys, std::string_view service) {
+  TimeUs newest = kNoTime;
+  for (const Deploy& deploy : deploys) {
+    const bool concerns = deploy.service.empty() || service.empty() || deploy.service == service;
+    if (!deploy.rollback && concerns) newest = deploy.time;
+  }
+  return newest;
+}
+
 }  // namespace
 
 std::vector<Measure> ImpactMeasures() {
@@ -77,6 +92,7 @@ SeriesSet::Series* SeriesSet::Insert(std::string_view key, TimeUs tick) {
   auto series = std::make_unique<Series>();
   series->key = std::string(key);
   series->scope = std::string(plan_->ScopeOf(key));
+  series->service = ServiceOf(LabelsFromKey(aggregation_->by_names, key));
   series->state = detector_->NewSeries();
   series->seen = tick;
   Series* raw = series.get();
@@ -162,17 +178,29 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
   pane.partial = context.partial;
   pane.others_alive = context.alive;
   std::string_view scope;
+  std::span<const Deploy> watched;
   bool recent_deploy = false;
   bool first = true;
+  const auto from = [&](std::span<const Deploy> deploys, DurationUs window) {
+    const auto begin = std::find_if(deploys.begin(), deploys.end(), [&](const Deploy& deploy) {
+      return deploy.time >= context.tick - window;
+    });
+    return deploys.subspan(static_cast<std::size_t>(begin - deploys.begin()));
+  };
   for (const std::unique_ptr<Series>& series : series_) {
     // Keys begin with the scope, so equal scopes are neighbours.
     if (first || series->scope != scope) {
       scope = series->scope;
-      recent_deploy = context.recent_deploy(scope);
+      const std::span<const Deploy> deploys = context.deploys(scope);
+      watched = from(deploys, kDeployWatch);
+      const std::span<const Deploy> recent = from(deploys, context.deploy_window);
+      recent_deploy = std::any_of(recent.begin(), recent.end(),
+                                  [](const Deploy& deploy) { return !deploy.rollback; });
       first = false;
     }
     series->context = pane;
     series->context.recent_deploy = recent_deploy;
+    series->context.deployed_at = NewestRelease(watched, series->service);
     series->context.firing = series->rule.firing();
   }
   executor(series_.size(), [this](std::size_t begin, std::size_t end) {

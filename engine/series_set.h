@@ -1,7 +1,7 @@
 // All series of one detector: their state, stepped once a tick.
 //
 //   SeriesSet set(&detector, spec_index, &plan);
-//   set.Step(tick, table, recent_deploy, executor, &changes, &impacts);
+//   set.Step({.tick = tick, …}, table, executor, &changes, &impacts);
 //
 // A series begins with its first pane that has events and is updated for every tick from then on.
 // Updates of different series are independent and go through the executor; everything that is
@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "absl/functional/function_ref.h"
 #include "core/signal.h"
 #include "correlate/correlator.h"
+#include "correlate/deploys.h"
 #include "detectors/detector.h"
 #include "detectors/state_machine.h"
 #include "engine/executor.h"
@@ -41,8 +43,11 @@ class SeriesSet {
     TimeUs tick = 0;
     bool partial = false;
     bool alive = true;  // something arrived in this tick
-    // Whether the scope had a deploy within the last 30 min; called before the parallel part.
-    absl::FunctionRef<bool(std::string_view scope)> recent_deploy;
+    // For how long a deploy makes faults likely in its whole scope.
+    DurationUs deploy_window = 0;
+    // The scope's deploys from max(deploy_window, kDeployWatch) before the tick on, in order of
+    // time; called before the parallel part.
+    absl::FunctionRef<std::span<const Deploy>(std::string_view scope)> deploys;
   };
   // `table` may be null: nothing was measured. Changes and impacts are appended, sorted by series.
   void Step(const Context& context, const PaneTable* table, const Executor& executor,
@@ -62,6 +67,7 @@ class SeriesSet {
   struct Series {
     std::string key;
     std::string scope;
+    std::string service;  // or the app: whose deploys concern it; empty: everybody's
     std::unique_ptr<SeriesState> state;
     RuleState rule;
     std::optional<Signal> signal;  // while firing

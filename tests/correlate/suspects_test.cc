@@ -152,19 +152,22 @@ TEST(Suspects, AreBounded) {
   EXPECT_EQ(s.Only().suspects.back().kind, "dependency");
 }
 
-TEST(RecentDeploy, LooksBackAsFarAsTheWindow) {
+TEST(Deploys, AreThoseOfTheScopeAndTime) {
   Scenario s;
   const TimeUs deployed = s.pane_end();
   s.Deploy("api", "v2", 0);
   s.Deploy("api", "v1", 0, "rollback", "staging");
   s.Tick();
   const std::string prod = Scenario::ScopeKey("prod");
-  EXPECT_TRUE(s.correlator->RecentDeploy(prod, deployed));
-  EXPECT_TRUE(s.correlator->RecentDeploy(prod, deployed + 30 * kMinuteUs));
-  EXPECT_FALSE(s.correlator->RecentDeploy(prod, deployed + 31 * kMinuteUs));
-  EXPECT_FALSE(s.correlator->RecentDeploy(prod, deployed - 1));
-  EXPECT_FALSE(s.correlator->RecentDeploy(Scenario::ScopeKey("staging"), deployed));
-  EXPECT_FALSE(s.correlator->RecentDeploy("nowhere", deployed));
+  const auto deploys = [&](const std::string& scope, TimeUs from, TimeUs to) {
+    return s.correlator->Deploys(scope, from, to).size();
+  };
+  EXPECT_EQ(deploys(prod, deployed - kHourUs, deployed), 1u);
+  EXPECT_EQ(deploys(prod, deployed, deployed + kHourUs), 1u);
+  EXPECT_EQ(deploys(prod, deployed + 1, deployed + kHourUs), 0u);
+  EXPECT_EQ(deploys(prod, deployed - kHourUs, deployed - 1), 0u);
+  EXPECT_TRUE(s.correlator->Deploys(Scenario::ScopeKey("staging"), deployed, deployed)[0].rollback);
+  EXPECT_EQ(deploys("nowhere", deployed, deployed), 0u);
 }
 
 TEST(TopNames, ReadsTheShapesThatDetectorsWrite) {

@@ -128,6 +128,7 @@ Reading Harness::Pane(std::vector<Event> events) {
   pane.tick = pane.end + 10 * kSecondUs;
   pane.partial = partial;
   pane.recent_deploy = recent_deploy;
+  pane.deployed_at = deployed_at;
   pane.others_alive = others_alive;
   pane.firing = rule_.firing();
   PaneTable table(&layout_);

@@ -63,6 +63,7 @@ class Harness {
 
   bool partial = false;
   bool recent_deploy = false;
+  TimeUs deployed_at = kNoTime;
   bool others_alive = true;
   // Off for long warm-ups: the copy is then taken at the next pane with it on.
   bool check_copy = true;

@@ -57,6 +57,11 @@ kind: success_ratio
 warn: {below: 80%, window: 30s}
 critical: {below: 40%, window: 1m, for: 30s}
 )",
+      R"(name: d1
+kind: deploy_regression
+warn: {error_ratio: 2, error_above: 5%, window: 1m}
+critical: {error_ratio: 3, p95_ratio: 1.5, p95_above: 10ms, window: 1m, for: 30s}
+)",
       R"(name: e1
 kind: error_rate
 by: [service, endpoint]
@@ -206,6 +211,7 @@ TEST_P(Contract, SurvivesRandomEventsAndIsDeterministic) {
       for (int i = 0; i < 3 * kHour; ++i) {
         harness.partial = random() % 50 == 0;
         harness.recent_deploy = random() % 20 == 0;
+        if (random() % 200 == 0) harness.deployed_at = kStart + harness.now() * kPane;
         harness.Pane(RandomPane(&random, harness.now()));
       }
       encoded.push_back(harness.Encoded());

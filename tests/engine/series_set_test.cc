@@ -24,7 +24,7 @@ using ::testing::IsEmpty;
 constexpr DurationUs kPane = 10 * kSecondUs;
 
 // Breaches in a pane with ten events or more; clears in one with fewer, says nothing without any.
-// Its evidence is the number of events so far.
+// Its evidence is the number of events so far, the panes, and what it knows of deploys.
 class BusyDetector final : public Detector {
  public:
   explicit BusyDetector(DurationUs hold = 0) : Detector(Common(hold)) {}
@@ -51,6 +51,8 @@ class BusyDetector final : public Detector {
       const std::int64_t count = cells.Count(0);
       total_ += count;
       panes_ += pane.end - pane.start;
+      deployed_at_ = pane.deployed_at;
+      recent_ = pane.recent_deploy;
       Reading reading;
       reading.level[0] = {.verdict = count >= 10  ? Verdict::kBreach
                                      : count == 0 ? Verdict::kUnknown
@@ -61,7 +63,9 @@ class BusyDetector final : public Detector {
     }
     std::vector<Evidence> Explain() const override {
       return {{"samples", "total", std::to_string(total_)},
-              {"samples", "panes", std::to_string(panes_ / kPane)}};
+              {"samples", "panes", std::to_string(panes_ / kPane)},
+              {"samples", "deployed_at", std::to_string(deployed_at_)},
+              {"samples", "recent_deploy", recent_ ? "true" : "false"}};
     }
     std::string Classification() const override { return total_ >= 100 ? "attack" : ""; }
     void Encode(ByteWriter* out) const override { out->Signed(total_), out->Signed(panes_); }
@@ -70,6 +74,8 @@ class BusyDetector final : public Detector {
    private:
     std::int64_t total_ = 0;
     DurationUs panes_ = 0;
+    TimeUs deployed_at_ = kNoTime;  // of the last Update, hence not encoded
+    bool recent_ = false;
   };
 
   static DetectorCommon Common(DurationUs hold) {
@@ -130,8 +136,10 @@ class Engine {
     }
     std::vector<TitledChange> changes;
     std::vector<SignalImpact> impacts;
-    const auto recent_deploy = [](std::string_view) { return false; };
-    set_->Step({.tick = tick_, .partial = partial, .recent_deploy = recent_deploy},
+    set_->Step({.tick = tick_,
+                .partial = partial,
+                .deploy_window = 30 * kMinuteUs,
+                .deploys = [this](std::string_view) { return std::span<const Deploy>(deploys); }},
                counts.empty() ? nullptr : &table, options_.executor, &changes, &impacts);
     return Text(changes, impacts);
   }
@@ -151,6 +159,8 @@ class Engine {
   const SeriesSet& set() const { return *set_; }
   TimeUs tick() const { return tick_; }
   const std::vector<Signal>& signals() const { return signals_; }
+
+  std::vector<Deploy> deploys;  // of every scope
 
  private:
   Outcome Text(const std::vector<TitledChange>& changes, const std::vector<SignalImpact>& impacts) {
@@ -307,6 +317,29 @@ std::vector<std::vector<Count>> RandomPanes(std::uint64_t seed) {
     }
   }
   return panes;
+}
+
+TEST(SeriesSet, KnowsTheNewestReleaseOfASeries) {
+  Engine engine({});
+  engine.Step({{"a", 1}, {"b", 1}});
+  const TimeUs first = engine.tick() - 40 * kMinuteUs;
+  const TimeUs second = engine.tick() - 20 * kMinuteUs;
+  engine.deploys = {{.time = engine.tick() - 2 * kHourUs, .service = "b", .version = "v0"},
+                    {.time = first, .service = "", .version = "v1"},
+                    {.time = second, .service = "a", .version = "v2"},
+                    {.time = second + 1, .service = "b", .version = "v1", .rollback = true}};
+  engine.Step({{"a", 10}, {"b", 10}});
+  ASSERT_EQ(engine.signals().size(), 2u);
+  EXPECT_EQ(engine.signals()[0].evidence[2].json, std::to_string(second));
+  EXPECT_EQ(engine.signals()[1].evidence[2].json, std::to_string(first)) << "of all services";
+  EXPECT_EQ(engine.signals()[1].evidence[3].json, "true") << "the whole scope was touched";
+  engine.deploys = {{.time = first, .service = "a", .version = "v1"},
+                    {.time = second, .service = "a", .version = "v0", .rollback = true}};
+  engine.Step({{"a", 1}, {"b", 1}});
+  ASSERT_EQ(engine.signals().size(), 4u);
+  EXPECT_EQ(engine.signals()[2].evidence[2].json, std::to_string(first));
+  EXPECT_EQ(engine.signals()[2].evidence[3].json, "false") << "a rollback is no release";
+  EXPECT_EQ(engine.signals()[3].evidence[2].json, std::to_string(kNoTime)) << "another service's";
 }
 
 std::vector<std::string> TextOf(const Engine::Options& options, std::uint64_t seed) {
