@@ -115,6 +115,8 @@ struct DetectorAdvice {
   std::string runbook;
   std::string title;
   std::vector<std::string> escalate_to = {};  // beyond those of the severity scheme
+  // By classification: "attack", "botnet" (else as attack), "surge", "client".
+  std::map<std::string, std::vector<std::string>> advice_if = {};
 };
 
 struct LimitsConfig {

@@ -118,6 +118,19 @@ std::vector<ConfigNode> NamedStanzas(const ConfigNode& list, const std::string& 
   return stanzas;
 }
 
+std::map<std::string, std::vector<std::string>> ReadAdviceIf(ConfigReader* reader,
+                                                             ErrorList* errors) {
+  std::map<std::string, std::vector<std::string>> advice;
+  const ConfigNode* node = reader->Node("advice_if");
+  if (node == nullptr) return advice;
+  ConfigReader classes(*node, "advice_if", errors);
+  for (const char* name : {"attack", "botnet", "surge", "client"}) {
+    if (classes.Has(name)) advice[name] = classes.Strings(name);
+  }
+  classes.Finish();
+  return advice;
+}
+
 std::vector<DetectorConfig> ReadDetectors(const ConfigNode& list, ErrorList* errors,
                                           std::map<std::string, DetectorAdvice>* advice) {
   std::vector<DetectorConfig> detectors;
@@ -129,7 +142,8 @@ std::vector<DetectorConfig> ReadDetectors(const ConfigNode& list, ErrorList* err
     (*advice)[detector.name] = {.advice = reader.Strings("advice"),
                                 .runbook = reader.String("runbook"),
                                 .title = reader.String("title"),
-                                .escalate_to = reader.Strings("escalate_to")};
+                                .escalate_to = reader.Strings("escalate_to"),
+                                .advice_if = ReadAdviceIf(&reader, errors)};
     detector.node = std::move(node);
     detectors.push_back(std::move(detector));
   }

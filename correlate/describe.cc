@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "correlate/severity.h"
@@ -24,6 +25,32 @@ std::vector<const DetectorAdvice*> AdviceOf(const Config& config, const Incident
     if (advice != config.advice.end()) found.push_back(&advice->second);
   }
   return found;
+}
+
+// What the stanza advises for this classification, then whatever it is. Of an unknown one what would
+// have to be done in each case.
+void AddAdvice(const DetectorAdvice& detector, const std::string& classification,
+               std::vector<std::string>* advice) {
+  auto known = detector.advice_if.find(classification);
+  if (known == detector.advice_if.end() && classification == "botnet") {
+    known = detector.advice_if.find("attack");
+  }
+  if (known != detector.advice_if.end()) {
+    for (const std::string& text : known->second) AddOnce(text, advice);
+  } else if (classification.empty() || classification == "unknown") {
+    static constexpr std::pair<const char*, const char*> kNames[] = {{"attack", "an attack"},
+                                                                     {"botnet", "a botnet"},
+                                                                     {"surge", "a surge"},
+                                                                     {"client", "one client"}};
+    for (const auto& [key, name] : kNames) {
+      const auto lines = detector.advice_if.find(key);
+      if (lines == detector.advice_if.end()) continue;
+      for (const std::string& text : lines->second) {
+        AddOnce(std::string("If it is ") + name + ": " + text, advice);
+      }
+    }
+  }
+  for (const std::string& text : detector.advice) AddOnce(text, advice);
 }
 
 // "Requests fail across the service: error rate of service=api is 12 %": what the stanza calls it,
@@ -71,7 +98,7 @@ void Describe(const Config& config, IncidentRecord* record) {
   incident.escalate_to =
       config.severity.escalate_to[static_cast<std::size_t>(incident.severity_level - 1)];
   for (const DetectorAdvice* advice : AdviceOf(config, *record)) {
-    for (const std::string& text : advice->advice) AddOnce(text, &incident.advice);
+    AddAdvice(*advice, incident.classification, &incident.advice);
     for (const std::string& role : advice->escalate_to) AddOnce(role, &incident.escalate_to);
     if (incident.runbook.empty()) incident.runbook = advice->runbook;
   }

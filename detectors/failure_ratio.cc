@@ -33,7 +33,7 @@ class FailureRatioSeries : public SeriesState {
  private:
   double P0() const;
   bool Suspicious() const;
-  void CountTops(const SpecCells& cells, std::int64_t failed);
+  void CountTops(bool firing, const SpecCells& cells, std::int64_t failed);
 
   const FailureRatioDetector* detector_;
   CountRing ring_;
@@ -41,7 +41,8 @@ class FailureRatioSeries : public SeriesState {
   RatioBaseline baseline_;
   double p0_ = 0;      // of the last Update
   int explained_ = 0;  // the level that Explain is about
-  // Failures by each top field since the evidence began; most series have none.
+  // Failures by each top field since the evidence began, to the end of what fires; most series have
+  // none.
   std::unique_ptr<std::vector<SpaceSaving>> tops_;
 };
 
@@ -136,12 +137,12 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
   const LearnPolicy policy = {.frozen = pane.firing || (reading.suspicious && baseline_.warm()),
                               .partial = pane.partial};
   baseline_.Update(policy, failed, total, detector_->pace);
-  CountTops(cells, failed);
+  CountTops(pane.firing, cells, failed);
   return reading;
 }
 
-void FailureRatioSeries::CountTops(const SpecCells& cells, std::int64_t failed) {
-  const bool evidence = std::any_of(levels_.begin(), levels_.end(), [](const auto& level) {
+void FailureRatioSeries::CountTops(bool firing, const SpecCells& cells, std::int64_t failed) {
+  const bool evidence = firing || std::any_of(levels_.begin(), levels_.end(), [](const auto& level) {
     return level && level->evidence() > 0;
   });
   if (!evidence) {

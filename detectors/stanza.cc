@@ -73,7 +73,7 @@ DetectorCommon ReadCommon(
     ErrorList* errors,
     absl::FunctionRef<void(ConfigReader& reader, int slot, LevelConfig*)> read_level) {
   // Read by the configuration and the correlator.
-  for (const char* key : {"name", "kind", "advice", "escalate_to", "runbook", "title"})
+  for (const char* key : {"name", "kind", "advice", "advice_if", "escalate_to", "runbook", "title"})
     reader->Node(key);
   DetectorCommon common;
   common.name = stanza.name;

@@ -50,9 +50,8 @@ class StateSeries : public SeriesState {
   void Decode(ByteReader* in) override;
 
  private:
-  // Takes the samples of a pane; false where they say nothing new.
-  bool Take(const GaugeValue& condition);
-  LevelReading ConditionReading(const LevelConfig& level, bool fresh) const;
+  void Take(const GaugeValue& condition);
+  LevelReading ConditionReading(const LevelConfig& level) const;
 
   const State* detector_;
   GaugeHold hold_;
@@ -97,9 +96,9 @@ class State : public Detector {
   Form form;
 };
 
-bool StateSeries::Take(const GaugeValue& condition) {
+void StateSeries::Take(const GaugeValue& condition) {
   // Alarms that were late come with the earliest open pane; an old one changes nothing.
-  if (condition.samples == 0 || condition.last_time < told_) return false;
+  if (condition.samples == 0 || condition.last_time < told_) return;
   told_ = condition.last_time;
   const bool was_well = condition.min == 0 || !broken_;
   broken_ = condition.last > 0;
@@ -112,10 +111,9 @@ bool StateSeries::Take(const GaugeValue& condition) {
   } else {
     in_a_row_ += condition.samples;
   }
-  return true;
 }
 
-LevelReading StateSeries::ConditionReading(const LevelConfig& level, bool fresh) const {
+LevelReading StateSeries::ConditionReading(const LevelConfig& level) const {
   const bool cvss = detector_->form == Form::kCvss;
   LevelReading reading = {.value = cvss ? cvss_ : static_cast<double>(in_a_row_),
                           .threshold = level.above};
@@ -123,7 +121,7 @@ LevelReading StateSeries::ConditionReading(const LevelConfig& level, bool fresh)
   if (broken_) {
     const bool holds = cvss ? cvss_ > level.above : reading.value >= level.above;
     reading.verdict = holds ? Verdict::kBreach : Verdict::kBetween;
-  } else if (told_ != kNoTime && (fresh || !cvss)) {
+  } else if (told_ != kNoTime) {
     reading.verdict = Verdict::kClear;
   }
   return reading;
@@ -134,11 +132,10 @@ Reading StateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   Reading reading;
   const bool below = detector_->form == Form::kBelow;
   const GaugeValue& samples = cells.cell.present() ? cells.Gauge(0) : kEmpty;
-  bool fresh = false;
   if (below) {
     hold_.Update(pane, samples, samples.min);
   } else {
-    fresh = Take(samples);
+    Take(samples);
     if (broken_ && cells.cell.present() && cells.Gauge(1).samples > 0) {
       cvss_ = std::max(cvss_, cells.Gauge(1).max);
     }
@@ -153,7 +150,7 @@ Reading StateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     const LevelConfig& level = detector_->common().level[slot];
     if (!level.set) continue;
     if (!below) {
-      reading.level[slot] = ConditionReading(level, fresh);
+      reading.level[slot] = ConditionReading(level);
       continue;
     }
     LevelReading& out = reading.level[slot];

@@ -108,7 +108,7 @@ severity:
 correlate: {join_window: 2m, watch: 30m, runbook: "https://wiki/runbook"}
 detectors:
   - {name: d, kind: storm, advice: Block it, title: A storm, runbook: "https://wiki/d",
-     escalate_to: dba, extra: {x: 1}}
+     escalate_to: dba, extra: {x: 1}, advice_if: {surge: [Scale out]}}
 sinks: [{name: pager, kind: pagerduty, key: k}]
 routes:
   - {match: {level: P0, service: [api, web], env: prod, category: security}, to: pager,
@@ -135,6 +135,7 @@ ready_lag_max: 5m
   EXPECT_EQ(config.detectors[0].kind, "storm");
   EXPECT_EQ(config.detectors[0].node.Find("extra")->Find("x")->scalar, "1");
   EXPECT_THAT(config.advice.at("d").advice, ElementsAre("Block it"));
+  EXPECT_THAT(config.advice.at("d").advice_if.at("surge"), ElementsAre("Scale out"));
   EXPECT_EQ(config.advice.at("d").title, "A storm");
   EXPECT_THAT(config.advice.at("d").escalate_to, ElementsAre("dba"));
   ASSERT_EQ(config.routes.size(), 2u);

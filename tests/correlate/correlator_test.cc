@@ -346,6 +346,25 @@ TEST(Correlator, StrangersAreIgnored) {
   EXPECT_EQ(s.Only().impact.failed, 0);
 }
 
+TEST(Correlator, AdviceFitsTheClassification) {
+  const auto advice = [](const std::string& classification) {
+    Scenario s;
+    DetectorAdvice& storm = s.config.advice["storm"];
+    storm.advice = {"watch"};
+    storm.advice_if = {{"attack", {"block"}}, {"surge", {"scale out", "tell"}}};
+    s.Fire({.detector = "storm", .labels = kApi, .classification = classification});
+    s.Tick();
+    return s.Only().advice;
+  };
+  EXPECT_THAT(advice("attack"), ElementsAre("block", "watch"));
+  EXPECT_THAT(advice("botnet"), ElementsAre("block", "watch"));
+  EXPECT_THAT(advice("surge"), ElementsAre("scale out", "tell", "watch"));
+  EXPECT_THAT(advice("client"), ElementsAre("watch"));
+  EXPECT_THAT(advice("unknown"),
+              ElementsAre("If it is an attack: block", "If it is a surge: scale out",
+                          "If it is a surge: tell", "watch"));
+}
+
 TEST(Correlator, LinesCarryTheAdviceOfAllMembersOnce) {
   Scenario s;
   DetectorAdvice& errors = s.config.advice["errors"];

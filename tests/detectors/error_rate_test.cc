@@ -300,6 +300,9 @@ TEST(ErrorRate, AStatusMayCountAsTheFailure) {
   for (int i = 0; i < 10 * kMinute; ++i) pane(429, 10);
   EXPECT_EQ(harness.fired().size(), 1u);
   EXPECT_THAT(harness.EvidenceOf("top", "user_agent"), testing::HasSubstr("crawler/1.0"));
+  while (!harness.ClearedAt() && harness.now() < 2 * kHour) pane(429, 0);
+  EXPECT_THAT(harness.EvidenceOf("top", "user_agent"), testing::HasSubstr("crawler/1.0"))
+      << "what is said at the end still names them";
   Signal signal;
   signal.value = 0.2;
   signal.threshold = 0.05;

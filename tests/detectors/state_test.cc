@@ -149,8 +149,9 @@ TEST(State, ASevereVulnerability) {
   EXPECT_THAT(harness.fired(), ElementsAre(2));
   EXPECT_EQ(harness.detector().common().category, Category::kSecurity);
   Silence(&harness, 10);
-  harness.Pane({Alarm(AlarmState::kOk)});
-  for (int i = 0; i < kMinute; ++i) harness.Pane({Alarm(AlarmState::kOk)});
+  EXPECT_FALSE(harness.ClearedAt().has_value());
+  harness.Pane({Alarm(AlarmState::kOk, 9.8)});  // said once, as most sources do
+  Silence(&harness, kMinute);
   EXPECT_TRUE(harness.ClearedAt().has_value());
 }
 
