@@ -42,12 +42,13 @@ class Input {
   virtual const InputConfig& config() const = 0;
   // Connects; fails with a message for people.
   virtual absl::Status Start() = 0;
-  // Takes what is there, waiting at most `wait` when there is nothing. What was taken before is fed
-  // when this returns.
+  // Takes what is there, waiting at most `wait` when there is nothing. While records are being fed,
+  // takes more and has them fed along, for a while. Nothing is being fed when this returns.
   virtual absl::Status Poll(absl::Duration wait, const InputClock& clock) = 0;
   // Feeds stage 1 with what Poll took, perhaps in the background: until the next Poll or Settle
   // returns, no partition's stage 1 may be touched.
   virtual void Feed() {}
+  // Returns when everything that was to be fed has been.
   virtual void Settle() {}
   // All partitions that are ours, in order of source name. Stable pointers.
   virtual std::vector<InputPartition*> Partitions() = 0;

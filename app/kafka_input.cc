@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <filesystem>
 
+#include "absl/time/clock.h"
 #include "core/hash.h"
 #include "core/status_macros.h"
 
@@ -17,18 +17,9 @@ namespace {
 constexpr absl::Duration kQueryTimeout = absl::Seconds(2);
 // Fewer are fed sooner than a thread is started.
 constexpr std::size_t kBackgroundRecordsMin = 2'000;
-constexpr std::chrono::milliseconds kTakeEvery(1);
-constexpr std::size_t kPrefetchAhead = 3;
-
-// The fetching thread was the last to touch a record's memory. The beginning is enough: the rest
-// follows in order.
-void Prefetch(const KafkaRecord& record) {
-  constexpr std::size_t kCacheLine = 64;
-  for (std::size_t at = 0; at < 5 * kCacheLine; at += kCacheLine) {
-    __builtin_prefetch(record.value.data() + at);
-  }
-  __builtin_prefetch(record.message.get());
-}
+constexpr absl::Duration kTakeEvery = absl::Milliseconds(1);
+// Batches become durable, commits are made and partitions paused at least this often.
+constexpr absl::Duration kFeedingMax = absl::Milliseconds(100);
 
 // The same instance after a restart: with static membership the broker gives its partitions back at
 // once instead of waiting for the session of the killed process to run out.
@@ -47,7 +38,7 @@ KafkaInput::KafkaInput(const InputConfig* config, const EngineSetup* setup,
     : config_(config),
       setup_(setup),
       dead_letters_(dead_letters),
-      partition_executor_(std::move(partition_executor)) {}
+      feeder_(std::move(partition_executor)) {}
 
 KafkaInput::~KafkaInput() { Stop(); }
 
@@ -68,26 +59,35 @@ absl::Status KafkaInput::Start() {
     TOCSIN_ASSIGN_OR_RETURN(
         partition->stage1,
         setup_->NewPartition(*config_, config_->name + '/' + kafka.ToString(), dead_letters_));
+    partition->lane = feeder_.AddLane(partition->stage1.get());
     partitions_[kafka] = std::move(partition);
   }
   return absl::OkStatus();
 }
 
 absl::Status KafkaInput::Poll(absl::Duration wait, const InputClock& clock) {
-  using std::chrono::steady_clock;
-  const steady_clock::time_point begin = steady_clock::now();
+  const absl::Time begin = absl::Now();
   clock_ = clock;
-  source_->Poll(fed_.valid() ? absl::ZeroDuration() : wait);
-  // As long as the last batch is being fed there is time to take more.
-  while (fed_.valid() && taken_records_ < KafkaSource::kBatchMessagesMax &&
-         taken_bytes_ < KafkaSource::kBatchBytes &&
-         fed_.wait_for(kTakeEvery) == std::future_status::timeout) {
-    const auto elapsed =
-        std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin).count();
-    clock_ = {.monotonic = clock.monotonic + elapsed, .wall = clock.wall + elapsed};
-    source_->Poll(absl::ZeroDuration());
+  if (!feeder_.feeding()) {
+    source_->Poll(wait);
+    return failure_;
   }
-  Settle();
+  // As long as records are being fed there is time to take more, and they are fed along.
+  absl::Duration elapsed;
+  do {
+    std::size_t taken = 0;
+    if (feeder_.queued_records() < KafkaSource::kBatchMessagesMax &&
+        feeder_.queued_bytes() < KafkaSource::kBatchBytes) {
+      taken = source_->Poll(absl::ZeroDuration());
+      HandOverAll();
+    }
+    if (feeder_.WaitUntilIdle(kTakeEvery) && taken == 0) break;
+    elapsed = absl::Now() - begin;
+    const DurationUs elapsed_us = absl::ToInt64Microseconds(elapsed);
+    clock_ = {.monotonic = clock.monotonic + elapsed_us, .wall = clock.wall + elapsed_us};
+    // An assignment ends it, too: it drains the feeder.
+  } while (feeder_.feeding() && elapsed < kFeedingMax);
+  feeder_.Rest();
   return failure_;
 }
 
@@ -106,8 +106,8 @@ std::optional<std::int64_t> KafkaInput::OnAssigned(const KafkaPartition& kafka,
   }
   Partition& partition = *found->second;
   // Where to go on is known when what was taken before is fed.
-  Feed();
-  Settle();
+  HandOverAll();
+  feeder_.Drain();
   const bool again = partition.ours || partition.stage1->last_tick() != kNoTime;
   partition.ours = true;
   partition.end_offset = -1;
@@ -161,52 +161,35 @@ void KafkaInput::OnRecord(const KafkaPartition& kafka, KafkaRecord record) {
     const DurationUs distance = record.timestamp - clock_.wall;
     live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
   }
-  if (partition.taken.empty()) taken_.push_back(&partition);
-  ++taken_records_;
-  taken_bytes_ += record.value.size();
+  partition.taken.reserve(RecordFeeder::kSliceRecords);
   partition.taken.push_back(std::move(record));
+  if (partition.taken.size() == RecordFeeder::kSliceRecords) HandOver(&partition);
+}
+
+void KafkaInput::HandOver(Partition* partition) {
+  if (partition->taken.empty()) return;
+  partition->commit_due = true;
+  feeder_.Add(partition->lane, std::exchange(partition->taken, {}));
+}
+
+void KafkaInput::HandOverAll() {
+  for (const auto& [kafka, partition] : partitions_) HandOver(partition.get());
 }
 
 void KafkaInput::Feed() {
-  Settle();
-  feeding_.swap(taken_);
-  for (Partition* partition : feeding_) {
-    partition->feeding.swap(partition->taken);
-    partition->commit_due = true;
+  HandOverAll();
+  for (const auto& [kafka, partition] : partitions_) {
+    // Commits since it was handed over did not hold what is still queued.
+    if (feeder_.busy(partition->lane)) partition->commit_due = true;
   }
-  const bool large = taken_records_ >= kBackgroundRecordsMin;
-  taken_records_ = taken_bytes_ = 0;
-  if (large) {
-    fed_ = std::async(std::launch::async, [this] { FeedPartitions(); });
+  if (feeder_.queued_records() >= kBackgroundRecordsMin) {
+    feeder_.Start();
   } else {
-    FeedPartitions();
+    feeder_.Drain();
   }
 }
 
-void KafkaInput::Settle() {
-  if (fed_.valid()) fed_.get();
-}
-
-void KafkaInput::FeedPartitions() {
-  // A partition is fed by one thread, in log order; partitions share nothing.
-  partition_executor_(feeding_.size(), [this](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      std::vector<KafkaRecord>& records = feeding_[i]->feeding;
-      for (std::size_t r = 0; r < records.size(); ++r) {
-        KafkaRecord& record = records[r];
-        if (r + kPrefetchAhead < records.size()) Prefetch(records[r + kPrefetchAhead]);
-        feeding_[i]->stage1->Feed({.offset = record.offset,
-                                   .next_offset = record.offset + 1,
-                                   .timestamp = record.timestamp,
-                                   .append_time = record.append_time,
-                                   .bytes = record.value});
-        record.message.reset();
-      }
-      feeding_[i]->feeding.clear();
-    }
-  });
-  feeding_.clear();
-}
+void KafkaInput::Settle() { feeder_.Drain(); }
 
 void KafkaInput::OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) {
   const auto found = partitions_.find(kafka);
@@ -245,7 +228,7 @@ TimeUs KafkaInput::BrokerTime(const Partition& partition, const InputClock& cloc
 absl::Status KafkaInput::CloseIdle(const InputClock& clock) {
   for (const auto& [kafka, partition] : partitions_) {
     const bool idle = partition->ours && partition->end_offset >= 0 && !partition->paused &&
-                      partition->taken.empty();
+                      partition->taken.empty() && !feeder_.busy(partition->lane);
     if (idle) CloseIdlePartition(partition.get(), clock);
   }
   return absl::OkStatus();
@@ -285,10 +268,9 @@ absl::Status KafkaInput::CommitNow(const Partition& partition, const SourceCommi
 
 void KafkaInput::Stop() {
   if (source_ == nullptr) return;
-  Settle();
   // What was taken and not fed is not committed either.
-  for (Partition* partition : taken_) partition->taken.clear();
-  taken_.clear();
+  feeder_.Clear();
+  for (const auto& [kafka, partition] : partitions_) partition->taken.clear();
   stopping_ = true;
   source_->Stop();
 }

@@ -5,11 +5,10 @@
 // the host's clock, and such a close is committed before it is made, because the log does
 // not imply it.
 //
-// Reading thread only, except that the partitions of a large batch are fed in parallel, each by one
-// thread, while this one takes the next batch (docs/decisions/006).
+// Reading thread only, except that a backlog is fed by other threads while this one takes more
+// (app/record_feeder.h, docs/decisions/006).
 #pragma once
 
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "app/input.h"
+#include "app/record_feeder.h"
 #include "ingest/kafka_source.h"
 #include "replay/engine_setup.h"
 
@@ -49,8 +49,8 @@ class KafkaInput : public Input, private KafkaCallbacks {
     std::int64_t end_offset = -1;  // where the end was reached; −1: not
     bool append_time = false;
     bool ours = false;
-    std::vector<KafkaRecord> taken;    // by Poll
-    std::vector<KafkaRecord> feeding;  // to stage 1
+    std::size_t lane = 0;            // of feeder_
+    std::vector<KafkaRecord> taken;  // and not handed to feeder_ yet
   };
 
   std::optional<std::int64_t> OnAssigned(const KafkaPartition& kafka,
@@ -65,22 +65,18 @@ class KafkaInput : public Input, private KafkaCallbacks {
   // Broker time now, as far as it is known; kNoTime before it is.
   TimeUs BrokerTime(const Partition& partition, const InputClock& clock) const;
   absl::Status CommitNow(const Partition& partition, const SourceCommit& commit, bool sync);
-  void FeedPartitions();
+  // Hands what was taken to feeder_.
+  void HandOver(Partition* partition);
+  void HandOverAll();
   void CloseIdlePartition(Partition* partition, const InputClock& clock);
 
   const InputConfig* config_;
   const EngineSetup* setup_;
   DeadLetterObserver* dead_letters_;
-  Executor partition_executor_;
   std::unique_ptr<KafkaSource> source_;
   std::map<KafkaPartition, std::unique_ptr<Partition>> partitions_;
   Partition* last_ = nullptr;  // of the last record; nearly always the next one's too
-  // Partitions with records that were taken, and with records that are being fed.
-  std::vector<Partition*> taken_;
-  std::vector<Partition*> feeding_;
-  std::size_t taken_records_ = 0;
-  std::size_t taken_bytes_ = 0;
-  std::future<void> fed_;  // valid while a batch is being fed in the background
+  RecordFeeder feeder_;
   InputClock clock_;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen
   bool live_ = false;                     // the newest record was near the time it arrived

@@ -103,31 +103,33 @@ void SpaceSaving::SiftDown(std::size_t at) {
 std::uint32_t SpaceSaving::Find(std::string_view key, std::uint64_t hash) const {
   if (slots_.empty()) return kNone;
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t slot = hash & mask;; slot = (slot + 1) & mask) {
-    const std::uint32_t entry = slots_[slot];
-    if (entry == kNone || (hashes_[entry] == hash && entries_[entry].key == key)) return entry;
+  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
+    const Slot slot = slots_[at];
+    if (slot.entry == kNone) return kNone;
+    if (slot.tag == TagOf(hash) && entries_[slot.entry].key == key) return slot.entry;
   }
 }
 
 void SpaceSaving::Index(std::uint32_t entry) {
   const std::size_t mask = slots_.size() - 1;
   std::size_t slot = hashes_[entry] & mask;
-  while (slots_[slot] != kNone) slot = (slot + 1) & mask;
-  slots_[slot] = entry;
+  while (slots_[slot].entry != kNone) slot = (slot + 1) & mask;
+  slots_[slot] = {.entry = entry, .tag = TagOf(hashes_[entry])};
 }
 
 void SpaceSaving::Unindex(std::uint32_t entry) {
   const std::size_t mask = slots_.size() - 1;
   std::size_t hole = hashes_[entry] & mask;
-  while (slots_[hole] != entry) hole = (hole + 1) & mask;
+  while (slots_[hole].entry != entry) hole = (hole + 1) & mask;
   // Moves later entries of the run up, so that no probe meets a gap and no tombstones pile up.
-  for (std::size_t slot = (hole + 1) & mask; slots_[slot] != kNone; slot = (slot + 1) & mask) {
-    const std::size_t home = hashes_[slots_[slot]] & mask;
+  for (std::size_t slot = (hole + 1) & mask; slots_[slot].entry != kNone;
+       slot = (slot + 1) & mask) {
+    const std::size_t home = hashes_[slots_[slot].entry] & mask;
     if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
     slots_[hole] = slots_[slot];
     hole = slot;
   }
-  slots_[hole] = kNone;
+  slots_[hole] = {};
 }
 
 void SpaceSaving::Append(Entry entry, std::uint64_t hash) {
@@ -137,7 +139,7 @@ void SpaceSaving::Append(Entry entry, std::uint64_t hash) {
     Index(static_cast<std::uint32_t>(entries_.size() - 1));
     return;
   }
-  slots_.assign(std::max(kSlotsMin, 2 * slots_.size()), kNone);
+  slots_.assign(std::max(kSlotsMin, 2 * slots_.size()), Slot());
   for (std::uint32_t i = 0; i < entries_.size(); ++i) Index(i);
 }
 
@@ -191,7 +193,7 @@ void SpaceSaving::Clear() {
   heap_.clear();
   cells_.clear();
   complete_ = true;
-  std::fill(slots_.begin(), slots_.end(), kNone);
+  std::fill(slots_.begin(), slots_.end(), Slot());
 }
 
 std::vector<std::uint32_t> SpaceSaving::TopOrder() const {

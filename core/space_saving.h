@@ -64,6 +64,13 @@ class SpaceSaving {
     std::uint32_t entry;
   };
   static constexpr std::uint32_t kNone = UINT32_MAX;
+  // With a part of the hash that does not choose the slot: a key that is absent, as most are where
+  // there are many, is then found to be so without a look at the entry.
+  struct Slot {
+    std::uint32_t entry = kNone;
+    std::uint32_t tag = 0;
+  };
+  static std::uint32_t TagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
   std::uint32_t Find(std::string_view key, std::uint64_t hash) const;
   // REQUIRES: the key is not in the sketch.
@@ -89,8 +96,8 @@ class SpaceSaving {
   std::int64_t total_ = 0;
   std::vector<Entry> entries_;
   // Open addressing instead of a map of strings: keys are kept once, and an eviction reuses the
-  // evicted key's memory. A power of two, at most half full; each slot an entry or kNone.
-  std::vector<std::uint32_t> slots_;
+  // evicted key's memory. A power of two, at most half full.
+  std::vector<Slot> slots_;
   std::vector<std::uint64_t> hashes_;  // of entries_, by position
   std::vector<HeapNode> heap_;         // empty until the first eviction
   // For keys without an entry: no such key has more than its cell, nor a cell more than the least

@@ -76,9 +76,9 @@ class KafkaCallbacks {
 class KafkaSource {
  public:
   // What one Poll takes: at most so many messages, and so many bytes after which it takes no more.
-  // Of a busy topic that is enough to come from several partitions.
-  static constexpr std::size_t kBatchMessagesMax = 65'536;
-  static constexpr std::size_t kBatchBytes = 24u << 20;
+  // Little enough to be still near the caches when it is read; four times as much measured slower.
+  static constexpr std::size_t kBatchMessagesMax = 16'384;
+  static constexpr std::size_t kBatchBytes = 8u << 20;
 
   struct Options {
     std::string brokers;

@@ -1,0 +1,141 @@
+#include "app/record_feeder.h"
+
+#include <utility>
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kPrefetchAhead = 3;
+
+// The fetching thread was the last to touch a record's memory. The beginning is enough: the rest
+// follows in order.
+void Prefetch(const KafkaRecord& record) {
+  constexpr std::size_t kCacheLine = 64;
+  for (std::size_t at = 0; at < 5 * kCacheLine; at += kCacheLine) {
+    __builtin_prefetch(record.value.data() + at);
+  }
+  __builtin_prefetch(record.message.get());
+}
+
+}  // namespace
+
+std::size_t RecordFeeder::AddLane(SourcePartition* stage1) {
+  absl::MutexLock lock(&mutex_);
+  lanes_.push_back({.stage1 = stage1, .slices = {}});
+  return lanes_.size() - 1;
+}
+
+void RecordFeeder::Add(std::size_t lane, std::vector<KafkaRecord> slice) {
+  if (slice.empty()) return;
+  std::size_t bytes = 0;
+  for (const KafkaRecord& record : slice) bytes += record.value.size();
+  absl::MutexLock lock(&mutex_);
+  Lane& at = lanes_[lane];
+  if (at.slices.empty() && !at.fed) ready_.push_back(&at);
+  queued_records_ += slice.size();
+  queued_bytes_ += bytes;
+  at.slices.push_back({.records = std::move(slice), .bytes = bytes});
+}
+
+void RecordFeeder::Start() {
+  if (feeding()) return;
+  std::size_t lanes = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    goal_ = Goal::kFeed;
+    lanes = lanes_.size();
+  }
+  // More threads than partitions would have nothing to do.
+  fed_ = std::async(std::launch::async, [this, lanes] {
+    executor_(lanes, [this](std::size_t, std::size_t) { FeedSlices(); });
+  });
+}
+
+bool RecordFeeder::WaitUntilIdle(absl::Duration wait) {
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(this, &RecordFeeder::Idle), wait);
+}
+
+void RecordFeeder::Rest() {
+  if (!feeding()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    goal_ = Goal::kRest;
+  }
+  fed_.get();
+}
+
+void RecordFeeder::Drain() {
+  {
+    absl::MutexLock lock(&mutex_);
+    goal_ = Goal::kDrain;
+  }
+  if (feeding()) {
+    fed_.get();
+  } else {
+    FeedSlices();
+  }
+}
+
+void RecordFeeder::Clear() {
+  Rest();
+  absl::MutexLock lock(&mutex_);
+  for (Lane& lane : lanes_) lane.slices.clear();
+  ready_.clear();
+  queued_records_ = queued_bytes_ = 0;
+}
+
+std::size_t RecordFeeder::queued_records() const {
+  absl::MutexLock lock(&mutex_);
+  return queued_records_;
+}
+
+std::size_t RecordFeeder::queued_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return queued_bytes_;
+}
+
+bool RecordFeeder::busy(std::size_t lane) const {
+  absl::MutexLock lock(&mutex_);
+  return lanes_[lane].fed || !lanes_[lane].slices.empty();
+}
+
+void RecordFeeder::FeedSlices() {
+  Slice slice;
+  while (Lane* const lane = Take(&slice)) {
+    FeedSlice(lane->stage1, &slice.records);
+    absl::MutexLock lock(&mutex_);
+    lane->fed = false;
+    queued_records_ -= slice.records.size();
+    queued_bytes_ -= slice.bytes;
+    if (!lane->slices.empty()) ready_.push_back(lane);
+  }
+}
+
+RecordFeeder::Lane* RecordFeeder::Take(Slice* slice) {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &RecordFeeder::Awaited));
+  // What a lane holds that another thread feeds is also that one's to drain.
+  if (goal_ == Goal::kRest || ready_.empty()) return nullptr;
+  Lane* const lane = ready_.front();
+  ready_.pop_front();
+  *slice = std::move(lane->slices.front());
+  lane->slices.pop_front();
+  lane->fed = true;
+  return lane;
+}
+
+void RecordFeeder::FeedSlice(SourcePartition* stage1, std::vector<KafkaRecord>* records) {
+  for (std::size_t r = 0; r < records->size(); ++r) {
+    KafkaRecord& record = (*records)[r];
+    if (r + kPrefetchAhead < records->size()) Prefetch((*records)[r + kPrefetchAhead]);
+    stage1->Feed({.offset = record.offset,
+                  .next_offset = record.offset + 1,
+                  .timestamp = record.timestamp,
+                  .append_time = record.append_time,
+                  .bytes = record.value});
+    record.message.reset();
+  }
+}
+
+}  // namespace tocsin
