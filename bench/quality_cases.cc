@@ -1,0 +1,256 @@
+#include "bench/quality_cases.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/math.h"
+#include "detectors/cusum.h"
+
+namespace tocsin {
+namespace {
+
+const double kEvidence = DetectorEnvironment().EvidenceThreshold();
+// 14.4 and 6 times the budget of 0.5 %.
+constexpr const char* kBurnRate =
+    "{name: budget, kind: burn_rate, where: {type: request}, by: [service], objective: 99.5%,"
+    " critical: {level: 2}}";
+
+const std::vector<double> kEventRates = {2, 10, 100, 1000};
+const std::vector<double> kSampleRates = {1, 2, 10, 100};
+const std::vector<double> kCheckRates = {1, 2, 6, 10};
+
+// p0 is held between p1 / 100 and p1 / 2 (ratio_level.h).
+double RatioFloor(double p0, double p1) {
+  return EvidenceFloor(kEvidence, std::clamp(p0, p1 / 100, p1 / 2), p1);
+}
+double ErrorFloor(const LevelConfig& level, const Traffic& traffic) {
+  return RatioFloor(traffic.usual(), level.above);
+}
+double SuccessFloor(const LevelConfig& level, const Traffic& traffic) {
+  return RatioFloor(traffic.usual(), 1 - level.above);
+}
+double LatencyFloor(const LevelConfig&, const Traffic& traffic) {
+  return RatioFloor(traffic.usual(), 0.05);
+}
+// Events at three times the usual rate until h is reached.
+double StormFloor(const LevelConfig&, const Traffic&) { return kEvidence / (Log(3) - 1 + 1.0 / 3); }
+double BurstFloor(const LevelConfig& level, const Traffic&) { return level.above; }
+double AbsenceFloor(const LevelConfig& level, const Traffic&) { return level.above; }
+double OneSample(const LevelConfig&, const Traffic&) { return 1; }
+double TrendFloor(const LevelConfig&, const Traffic&) { return 7; }
+
+auto Ratios(EventType type, const char* name, double usual_low, double usual_high) {
+  return [=](double rate, Rng* rng) {
+    return NewRatioTraffic({.type = type,
+                            .name = name,
+                            .per_minute = rate,
+                            .usual_low = usual_low,
+                            .usual_high = usual_high},
+                           rng);
+  };
+}
+auto Requests() { return Ratios(EventType::kRequest, "", 0.001, 0.003); }
+auto Volume(EventType type, double at_least) {
+  return [=](double rate, Rng*) { return NewVolumeTraffic(type, rate, at_least); };
+}
+auto LogLines(const char* message) {
+  return [=](double rate, Rng*) { return NewLogTraffic(rate, message); };
+}
+
+void AddRatios(std::vector<QualityCase>* cases) {
+  const std::vector<QualityFault> errors = {{"10 % fail", 0.1, 0}, {"30 % fail", 0.3, 0}};
+  std::vector<QualityFault> all = errors;
+  all.push_back({"all fail", 1, 1});
+  cases->push_back({"@rupaya", "api-errors", "requests", kEventRates, Requests(), all, ErrorFloor});
+  cases->push_back(
+      {"@chat-backend", "service-errors", "requests", kEventRates, Requests(), all, ErrorFloor});
+  cases->push_back({"@generic",
+                    "service-errors",
+                    "requests",
+                    kEventRates,
+                    Requests(),
+                    {{"all fail", 1, 1}},
+                    ErrorFloor});
+  cases->push_back({"@generic",
+                    "payments",
+                    "payments",
+                    kEventRates,
+                    Ratios(EventType::kTransaction, "payment", 0.01, 0.03),
+                    {{"30 % fail", 0.3, 0}, {"all fail", 1, 1}},
+                    SuccessFloor});
+  cases->push_back({"@rodistaa",
+                    "payments",
+                    "payments",
+                    kEventRates,
+                    Ratios(EventType::kTransaction, "payment", 0.01, 0.03),
+                    {{"70 % fail", 0.7, 1}, {"all fail", 1, 1}},
+                    SuccessFloor});
+  cases->push_back({"@rupaya",
+                    "app-crashes",
+                    "sessions",
+                    kEventRates,
+                    Ratios(EventType::kSession, "", 0.001, 0.003),
+                    {{"3 % crash", 0.03, 1}, {"10 % crash", 0.1, 1}},
+                    ErrorFloor});
+  cases->push_back({"",
+                    kBurnRate,
+                    "requests",
+                    kEventRates,
+                    Requests(),
+                    {{"10 % fail", 0.1, 1}, {"all fail", 1, 1}},
+                    [](const LevelConfig&, const Traffic&) {
+                      return EvidenceFloor(kEvidence, 0.005, 14.4 * 0.005);
+                    }});
+}
+
+void AddLatencies(std::vector<QualityCase>* cases) {
+  cases->push_back(
+      {"@rupaya",
+       "api-latency",
+       "requests",
+       kEventRates,
+       [](double rate, Rng* rng) { return NewLatencyTraffic(rate, 2 * kSecondUs, rng); },
+       {{"p95 × 30", 30, 0}},
+       LatencyFloor});
+  cases->push_back({"@generic",
+                    "service-latency",
+                    "requests",
+                    kEventRates,
+                    [](double rate, Rng* rng) { return NewLatencyTraffic(rate, 0, rng); },
+                    {{"p95 × 2", 2, 1}, {"p95 × 4", 4, 1}},
+                    LatencyFloor});
+}
+
+void AddGauges(std::vector<QualityCase>* cases) {
+  cases->push_back({"@rupaya",
+                    "db-pool",
+                    "samples",
+                    kSampleRates,
+                    NewPoolTraffic,
+                    {{"at 97 %", 0.97, 1}},
+                    OneSample});
+  cases->push_back({"@rupaya",
+                    "memory-leak",
+                    "samples",
+                    kSampleRates,
+                    NewMemoryTraffic,
+                    {{"20 % an hour", 20, 1}, {"60 % an hour", 60, 1}},
+                    TrendFloor,
+                    3 * kHourUs,
+                    5 * kMinuteUs + kQualityPane});
+  cases->push_back({"@chat-backend",
+                    "disk-forecast",
+                    "samples",
+                    kSampleRates,
+                    NewDiskTraffic,
+                    {{"10 % an hour", 10, 0}, {"30 % an hour", 30, 0}},
+                    TrendFloor,
+                    3 * kHourUs,
+                    5 * kMinuteUs + kQualityPane});
+  cases->push_back({"@rupaya",
+                    "healthy-targets",
+                    "samples",
+                    kSampleRates,
+                    NewTargetTraffic,
+                    {{"none healthy", 1, 1}},
+                    OneSample});
+  cases->push_back({"@chat-backend",
+                    "stored-messages",
+                    "samples",
+                    kSampleRates,
+                    NewStoredTraffic,
+                    {{"1 % missing", 0.01, 1}},
+                    OneSample});
+  cases->push_back({"@rupaya",
+                    "health",
+                    "checks",
+                    kCheckRates,
+                    [](double rate, Rng*) { return NewCheckTraffic(rate); },
+                    {{"down", 1, 1}},
+                    BurstFloor});
+}
+
+void AddCounts(std::vector<QualityCase>* cases) {
+  // A storm has 1.5 times what the runbook calls one, at least.
+  cases->push_back({"@chat-backend",
+                    "connection-storm",
+                    "connections",
+                    kEventRates,
+                    Volume(EventType::kConnection, 300),
+                    {{"× 5", 5, 1}, {"× 10", 10, 1}},
+                    StormFloor});
+  cases->push_back({"@rupaya",
+                    "request-storm",
+                    "requests",
+                    kEventRates,
+                    Volume(EventType::kRequest, 9000),
+                    {{"× 10", 10, 1}, {"× 50", 50, 1}},
+                    StormFloor});
+  cases->push_back({"@chat-backend",
+                    "failed-logins",
+                    "logins",
+                    kEventRates,
+                    [](double rate, Rng*) { return NewLoginTraffic(rate); },
+                    {{"20 a minute", 20, 1}, {"100 a minute", 100, 1}},
+                    BurstFloor});
+  cases->push_back({"@rupaya",
+                    "db-pool-log",
+                    "requests",
+                    kEventRates,
+                    LogLines("connection pool exhausted"),
+                    {{"12 lines a minute", 12, 1}, {"60 lines a minute", 60, 1}},
+                    BurstFloor});
+  cases->push_back({"@rupaya",
+                    "dependency-timeouts",
+                    "requests",
+                    kEventRates,
+                    LogLines("connect ETIMEDOUT"),
+                    {{"12 lines a minute", 12, 1}, {"60 lines a minute", 60, 1}},
+                    BurstFloor});
+  cases->push_back({"@generic",
+                    "traffic",
+                    "requests",
+                    kEventRates,
+                    [](double rate, Rng*) { return NewArrivalTraffic(rate); },
+                    {{"traffic gone", 0, 1}},
+                    AbsenceFloor});
+}
+
+}  // namespace
+
+std::vector<QualityCase> QualityCases() {
+  std::vector<QualityCase> cases;
+  AddRatios(&cases);
+  AddLatencies(&cases);
+  AddGauges(&cases);
+  AddCounts(&cases);
+  return cases;
+}
+
+bool QualityRule::Pages(int slot, const std::string& classification) const {
+  const Detector& detector = setup->detector();
+  const int level = detector.common().level[static_cast<std::size_t>(slot)].level;
+  return pages[static_cast<std::size_t>(detector.CapLevel(level, classification) - 1)];
+}
+
+std::optional<QualityRule> MakeQualityRule(const std::string& profile, const std::string& stanza,
+                                           ErrorList* errors) {
+  QualityRule rule;
+  std::unique_ptr<Detector> detector;
+  if (profile.empty()) {
+    detector = MakeDetector(stanza, errors);
+  } else {
+    const std::optional<Config> config = LoadConfig(profile, errors);
+    if (!config) return std::nullopt;
+    rule.pages = config->severity.pages;
+    for (const DetectorConfig& candidate : config->detectors) {
+      if (candidate.name == stanza) detector = NewDetector(candidate, {}, errors);
+    }
+  }
+  if (detector == nullptr) return std::nullopt;
+  rule.kind = detector->common().kind;
+  rule.setup = std::make_unique<DetectorSetup>(std::move(detector));
+  return rule;
+}
+
+}  // namespace tocsin
