@@ -10,7 +10,8 @@ namespace tocsin {
 namespace {
 
 const double kEvidence = DetectorEnvironment().EvidenceThreshold();
-// 14.4 and 6 times the budget of 0.5 %.
+// 14.4 times the budget over an hour, or 6 times over six.
+constexpr double kBudget = 0.005;
 constexpr const char* kBurnRate =
     "{name: budget, kind: burn_rate, where: {type: request}, by: [service], objective: 99.5%,"
     " critical: {level: 2}}";
@@ -32,12 +33,33 @@ double SuccessFloor(const LevelConfig& level, const Traffic& traffic) {
 double LatencyFloor(const LevelConfig&, const Traffic& traffic) {
   return RatioFloor(traffic.usual(), 0.05);
 }
+// A step to `strength` lifts the rate over a window above the threshold after this much of it.
+DurationUs Filled(DurationUs window, double threshold, double strength, double usual) {
+  const double share = std::clamp((threshold - usual) / (strength - usual), 0.0, 1.0);
+  return static_cast<DurationUs>(share * static_cast<double>(window));
+}
+DurationUs ErrorFill(const LevelConfig& level, double strength, double usual) {
+  return Filled(level.window, level.above, strength, usual);
+}
+DurationUs SuccessFill(const LevelConfig& level, double strength, double usual) {
+  return Filled(level.window, 1 - level.above, strength, usual);
+}
+DurationUs BurnFill(const LevelConfig&, double strength, double usual) {
+  return std::min(Filled(kHourUs, 14.4 * kBudget, strength, usual),
+                  Filled(6 * kHourUs, 6 * kBudget, strength, usual));
+}
 // Events at three times the usual rate until h is reached.
 double StormFloor(const LevelConfig&, const Traffic&) { return kEvidence / (Log(3) - 1 + 1.0 / 3); }
 double BurstFloor(const LevelConfig& level, const Traffic&) { return level.above; }
-double AbsenceFloor(const LevelConfig& level, const Traffic&) { return level.above; }
+// The counts' dispersion of 1.5 makes pauses longer: D^(−λ/(D−1)) for e^−λ.
+double AbsenceFloor(const LevelConfig& level, const Traffic&) {
+  return level.above * 0.5 / Log(1.5);
+}
 double OneSample(const LevelConfig&, const Traffic&) { return 1; }
-double TrendFloor(const LevelConfig&, const Traffic&) { return 7; }
+// Seven minima of whole teeth, be they longer than a slot.
+double TrendFloor(const LevelConfig&, const Traffic& traffic) {
+  return 7 * std::max(1.0, traffic.usual());
+}
 
 auto Ratios(EventType type, const char* name, double usual_low, double usual_high) {
   return [=](double rate, Rng* rng) {
@@ -61,37 +83,42 @@ void AddRatios(std::vector<QualityCase>* cases) {
   const std::vector<QualityFault> errors = {{"10 % fail", 0.1, 0}, {"30 % fail", 0.3, 0}};
   std::vector<QualityFault> all = errors;
   all.push_back({"all fail", 1, 1});
-  cases->push_back({"@rupaya", "api-errors", "requests", kEventRates, Requests(), all, ErrorFloor});
   cases->push_back(
-      {"@chat-backend", "service-errors", "requests", kEventRates, Requests(), all, ErrorFloor});
+      {"@rupaya", "api-errors", "requests", kEventRates, Requests(), all, ErrorFloor, ErrorFill});
+  cases->push_back({"@chat-backend", "service-errors", "requests", kEventRates, Requests(), all,
+                    ErrorFloor, ErrorFill});
   cases->push_back({"@generic",
                     "service-errors",
                     "requests",
                     kEventRates,
                     Requests(),
                     {{"all fail", 1, 1}},
-                    ErrorFloor});
+                    ErrorFloor,
+                    ErrorFill});
   cases->push_back({"@generic",
                     "payments",
                     "payments",
                     kEventRates,
                     Ratios(EventType::kTransaction, "payment", 0.01, 0.03),
                     {{"30 % fail", 0.3, 0}, {"all fail", 1, 1}},
-                    SuccessFloor});
+                    SuccessFloor,
+                    SuccessFill});
   cases->push_back({"@rodistaa",
                     "payments",
                     "payments",
                     kEventRates,
                     Ratios(EventType::kTransaction, "payment", 0.01, 0.03),
                     {{"70 % fail", 0.7, 1}, {"all fail", 1, 1}},
-                    SuccessFloor});
+                    SuccessFloor,
+                    SuccessFill});
   cases->push_back({"@rupaya",
                     "app-crashes",
                     "sessions",
                     kEventRates,
                     Ratios(EventType::kSession, "", 0.001, 0.003),
                     {{"3 % crash", 0.03, 1}, {"10 % crash", 0.1, 1}},
-                    ErrorFloor});
+                    ErrorFloor,
+                    ErrorFill});
   cases->push_back({"",
                     kBurnRate,
                     "requests",
@@ -99,8 +126,11 @@ void AddRatios(std::vector<QualityCase>* cases) {
                     Requests(),
                     {{"10 % fail", 0.1, 1}, {"all fail", 1, 1}},
                     [](const LevelConfig&, const Traffic&) {
-                      return EvidenceFloor(kEvidence, 0.005, 14.4 * 0.005);
-                    }});
+                      return EvidenceFloor(kEvidence, kBudget, 14.4 * kBudget);
+                    },
+                    BurnFill,
+                    3 * kHourUs,
+                    kHourUs});
 }
 
 void AddLatencies(std::vector<QualityCase>* cases) {
@@ -122,52 +152,32 @@ void AddLatencies(std::vector<QualityCase>* cases) {
 }
 
 void AddGauges(std::vector<QualityCase>* cases) {
-  cases->push_back({"@rupaya",
-                    "db-pool",
-                    "samples",
-                    kSampleRates,
-                    NewPoolTraffic,
-                    {{"at 97 %", 0.97, 1}},
-                    OneSample});
-  cases->push_back({"@rupaya",
-                    "memory-leak",
-                    "samples",
-                    kSampleRates,
-                    NewMemoryTraffic,
-                    {{"20 % an hour", 20, 1}, {"60 % an hour", 60, 1}},
-                    TrendFloor,
-                    3 * kHourUs,
-                    5 * kMinuteUs + kQualityPane});
-  cases->push_back({"@chat-backend",
-                    "disk-forecast",
-                    "samples",
-                    kSampleRates,
-                    NewDiskTraffic,
-                    {{"10 % an hour", 10, 0}, {"30 % an hour", 30, 0}},
-                    TrendFloor,
-                    3 * kHourUs,
-                    5 * kMinuteUs + kQualityPane});
-  cases->push_back({"@rupaya",
-                    "healthy-targets",
-                    "samples",
-                    kSampleRates,
-                    NewTargetTraffic,
-                    {{"none healthy", 1, 1}},
-                    OneSample});
-  cases->push_back({"@chat-backend",
-                    "stored-messages",
-                    "samples",
-                    kSampleRates,
-                    NewStoredTraffic,
-                    {{"1 % missing", 0.01, 1}},
-                    OneSample});
-  cases->push_back({"@rupaya",
-                    "health",
-                    "checks",
-                    kCheckRates,
-                    [](double rate, Rng*) { return NewCheckTraffic(rate); },
-                    {{"down", 1, 1}},
-                    BurstFloor});
+  QualityCase gauge = {
+      .unit = "samples", .rates = kSampleRates, .floor = OneSample, .sampled = true};
+  const auto add = [&](const char* profile, const char* stanza, auto traffic,
+                       std::vector<QualityFault> faults) -> QualityCase& {
+    gauge.profile = profile;
+    gauge.stanza = stanza;
+    gauge.traffic = traffic;
+    gauge.faults = std::move(faults);
+    return cases->emplace_back(gauge);
+  };
+  add("@rupaya", "db-pool", NewPoolTraffic, {{"at 97 %", 0.97, 1}});
+  add("@rupaya", "healthy-targets", NewTargetTraffic, {{"none healthy", 1, 1}});
+  add("@chat-backend", "stored-messages", NewStoredTraffic, {{"1 % missing", 0.01, 1}});
+  QualityCase& health =
+      add("@rupaya", "health", [](double rate, Rng*) { return NewCheckTraffic(rate); },
+          {{"down", 1, 1}});
+  health.unit = "checks";
+  health.rates = kCheckRates;
+  health.floor = BurstFloor;
+  gauge.floor = TrendFloor;
+  gauge.lasts = 4 * kHourUs;
+  gauge.grain = 5 * kMinuteUs + kQualityPane;
+  add("@rupaya", "memory-leak", NewMemoryTraffic,
+      {{"15 % an hour", 15, 1}, {"30 % an hour", 30, 1}});
+  add("@chat-backend", "disk-forecast", NewDiskTraffic,
+      {{"15 % an hour", 15, 0}, {"30 % an hour", 30, 0}});
 }
 
 void AddCounts(std::vector<QualityCase>* cases) {

@@ -4,8 +4,8 @@
 //   for (const QualityCase& c : QualityCases()) … c.traffic(rate, &rng) …
 //
 // The evidence floor is in the unit of Sign::evidence: for a ratio or a latency h / KL(p1‖p0)
-// events, as the detector's own evidence says; for a storm h over the divergence of the rates; else
-// what the rule counts (k events, failures in a row, samples, 13.8 expected events, 7 slots of a
+// events (times the dispersion, which the detector's evidence says); for a storm h over the divergence of the rates; else
+// what the rule counts (k events, failures in a row, samples, h expected events, 7 slots of a
 // trend). Pure functions; immutable.
 #pragma once
 
@@ -28,15 +28,21 @@ struct QualityFault {
 };
 
 struct QualityCase {
-  const char* profile;  // "@rupaya"; empty: `stanza` is the YAML of one
-  const char* stanza;
-  const char* unit;  // of `rates`, a minute
+  const char* profile = "";  // "@rupaya"; empty: `stanza` is the YAML of one
+  const char* stanza = "";
+  const char* unit = "";  // of `rates`, a minute
   std::vector<double> rates;
-  std::function<std::unique_ptr<Traffic>(double rate, Rng* rng)> traffic;
-  std::vector<QualityFault> faults;
+  std::function<std::unique_ptr<Traffic>(double rate, Rng* rng)> traffic = {};
+  std::vector<QualityFault> faults = {};
   std::function<double(const LevelConfig& level, const Traffic& traffic)> floor;
+  // Until a rate over the window can be above the threshold; null: at once.
+  std::function<DurationUs(const LevelConfig& level, double strength, double usual)> fill = {};
   DurationUs lasts = 90 * kMinuteUs;  // a fault
-  DurationUs grain = kQualityPane;    // of what the rule looks at
+  // The evidence has to arrive within it: a window forgets.
+  DurationUs within = kDayUs;
+  DurationUs grain = kQualityPane;  // of what the rule looks at
+  bool sampled =
+      false;  // the rates are those of samples: where these are rarer than panes, one more
 };
 
 std::vector<QualityCase> QualityCases();

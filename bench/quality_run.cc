@@ -12,18 +12,6 @@ constexpr std::int64_t kPanesPerWeek = kWeekUs / kQualityPane;
 constexpr int kLearningWeeks = 3;
 constexpr double kFloorMargin = 1.5;
 
-PaneContext ContextOf(const Moment& moment) {
-  PaneContext pane;
-  pane.start = moment.start;
-  pane.end = moment.start + kQualityPane;
-  pane.tick = pane.end + kQualityPane;
-  pane.pane = kQualityPane;
-  pane.partial = moment.partial;
-  pane.others_alive = !moment.gap;
-  pane.recent_deploy = moment.recent_deploy;
-  return pane;
-}
-
 // A series with the world around it.
 struct World {
   const QualityRule* rule;
@@ -38,13 +26,14 @@ struct World {
   bool Pane(const Fault& fault, bool clear_sight, Sign* sign) {
     Moment moment = climate.Next(now);
     if (clear_sight) {
-      moment.gap = moment.partial = false;
+      // A restart would end what is being looked for.
+      moment.gap = moment.partial = moment.restarted = false;
       moment.seen = 1;
     }
     PaneFill fill(rule->setup.get(), now);
     *sign = traffic->Fill(moment, fault, &rng, &fill);
     now += kQualityPane;
-    const SeriesDriver::Step step = series.Update(ContextOf(moment), fill.Cells());
+    const SeriesDriver::Step step = series.Update(QualityContext(moment), fill.Cells());
     if (!step.change) return false;
     if (step.change->kind == SignalChangeKind::kCleared) {
       paging = false;
@@ -55,8 +44,18 @@ struct World {
   }
 };
 
+// Of a ratio or a latency, as its evidence says; else 1.
+double DispersionOf(const SeriesState& state) {
+  for (const Evidence& evidence : state.Explain()) {
+    if (evidence.kind == "baseline" && evidence.name == "dispersion") {
+      return std::strtod(evidence.json.c_str(), nullptr);
+    }
+  }
+  return 1;
+}
+
 Trial RunTrial(const QualityCase& quality_case, const World& world, const QualityFault& injected,
-               std::uint64_t seed) {
+               double rate, std::uint64_t seed) {
   std::optional<SeriesDriver> series = world.series.Copy();
   if (!series) std::abort();
   World copy = {.rule = world.rule,
@@ -68,11 +67,18 @@ Trial RunTrial(const QualityCase& quality_case, const World& world, const Qualit
                 .paging = false};
   const LevelConfig& level =
       world.rule->setup->detector().common().level[static_cast<std::size_t>(injected.slot)];
-  const double needed = kFloorMargin * quality_case.floor(level, *copy.traffic);
+  const double needed =
+      kFloorMargin * DispersionOf(copy.series.state()) * quality_case.floor(level, *copy.traffic);
+  const DurationUs fill =
+      quality_case.fill ? quality_case.fill(level, injected.strength, copy.traffic->usual()) / 2 * 3
+                        : 0;
   const double phase = copy.rng.Uniform();
   const TimeUs onset =
       copy.now + static_cast<DurationUs>(phase * static_cast<double>(kQualityPane));
   Fault fault = {.strength = injected.strength, .share = 1 - phase, .onset = onset};
+  const auto interval = static_cast<DurationUs>(static_cast<double>(kMinuteUs) / rate);
+  const DurationUs grain =
+      quality_case.grain + (quality_case.sampled && interval > kQualityPane ? interval : 0);
   double evidence = 0;
   std::optional<TimeUs> holds;  // since when
   Trial trial;
@@ -87,17 +93,32 @@ Trial RunTrial(const QualityCase& quality_case, const World& world, const Qualit
       trial.paged = true;
       trial.took = copy.now;
     }
-    if (!trial.floor_met && holds && evidence >= needed) {
+    const bool in_time = copy.now <= onset + quality_case.within;
+    if (!trial.floor_met && holds && in_time && evidence >= needed) {
       trial.floor_met = true;
-      trial.bound = std::max(*holds + level.hold, copy.now) + quality_case.grain - *holds;
+      trial.bound = std::max(*holds + std::max(level.hold, fill), copy.now) - *holds + grain;
     }
     if (sign.over) break;
   }
+  // It was over before anybody could know.
+  if (!trial.paged && copy.now - holds.value_or(onset) < trial.bound) trial.floor_met = false;
   trial.took = std::max<DurationUs>(0, trial.took - holds.value_or(onset));
   return trial;
 }
 
 }  // namespace
+
+PaneContext QualityContext(const Moment& moment) {
+  PaneContext pane;
+  pane.start = moment.start;
+  pane.end = moment.start + kQualityPane;
+  pane.tick = pane.end + kQualityPane;
+  pane.pane = kQualityPane;
+  pane.partial = moment.partial;
+  pane.others_alive = !moment.gap;
+  pane.recent_deploy = moment.recent_deploy;
+  return pane;
+}
 
 SeriesResult RunSeries(const QualityCase& quality_case, const QualityRule& rule,
                        const SeriesOptions& options) {
@@ -122,6 +143,7 @@ SeriesResult RunSeries(const QualityCase& quality_case, const QualityRule& rule,
       for (std::size_t f = 0; f < quality_case.faults.size(); ++f) {
         const auto number = static_cast<std::uint64_t>(next - forks.begin());
         result.trials[f].push_back(RunTrial(quality_case, world, quality_case.faults[f],
+                                            options.rate,
                                             StreamSeed(options.seed, {3, f, number})));
       }
     }

@@ -3,9 +3,10 @@
 //   SeriesResult result = RunSeries(quality_case, rule, {.rate = 100, .seed = 7, .weeks = 6});
 //
 // A trial copies series, traffic and climate, injects the fault at a random point of a pane, and
-// goes on until a level pages or the fault is over; gaps and lag are left out there. Its bound is
-// max(`for`, the time in which 1.5 × the evidence floor really arrived) and a pane more. Pure
-// functions of their arguments.
+// goes on until a level pages or the fault is over; gaps and lag are left out there. Its bound is a
+// pane more than the longest of `for`, the time in which 1.5 × the evidence floor really arrived,
+// and 1.5 × what the rate over the window takes to be above the threshold. Pure functions of their
+// arguments.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,9 @@ struct SeriesResult {
 
 // A Monday.
 inline constexpr TimeUs kQualityStart = 1'772'409'600 * kSecondUs;
+
+// What stage 2 knows of a pane at that moment.
+PaneContext QualityContext(const Moment& moment);
 
 SeriesResult RunSeries(const QualityCase& quality_case, const QualityRule& rule,
                        const SeriesOptions& options);

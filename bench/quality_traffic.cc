@@ -27,21 +27,6 @@ Event NewEvent(EventType type) {
   return event;
 }
 
-void AddOutcomes(EventType type, const char* name, std::int64_t good, std::int64_t bad,
-                 PaneFill* fill) {
-  for (const bool failed : {false, true}) {
-    Event event = NewEvent(type);
-    event.weight = failed ? bad : good;
-    if (event.weight == 0) continue;
-    event.outcome = failed ? Outcome::kFailure : Outcome::kSuccess;
-    event.Set(Field::kName, name);
-    event.Set(Field::kEndpoint, "/orders");
-    event.Set(Field::kVersion, "v1");
-    event.Normalize();
-    fill->Add(event);
-  }
-}
-
 // How many of the pane's events arrive, on a quiet day.
 std::int64_t Arrivals(double per_minute, const Moment& moment, Rng* rng) {
   if (moment.gap) return 0;
@@ -59,7 +44,7 @@ class Ratio : public Traffic {
     const double share =
         std::min(0.5, usual_ * rng->Gamma(2) / 2 * (moment.cold ? 3 : 1)) + moment.failing;
     const std::int64_t bad = rng->Binomial(total - hit, share) + rng->Binomial(hit, fault.strength);
-    AddOutcomes(options_.type, options_.name, total - bad, bad, fill);
+    fill->AddOutcomes(options_.type, options_.name, total - bad, bad);
     return {.evidence = static_cast<double>(hit)};
   }
   std::unique_ptr<Traffic> Clone() const override { return std::make_unique<Ratio>(*this); }
@@ -206,6 +191,7 @@ class Memory : public Traffic {
             .over = low >= 100};
   }
   std::unique_ptr<Traffic> Clone() const override { return std::make_unique<Memory>(*this); }
+  double usual() const override { return period_ / (5 * kPanesPerMinute); }
 
  private:
   Schedule schedule_;
@@ -225,7 +211,7 @@ class Disk : public Traffic {
     if (level_ > 70) level_ = 45;
     const TimeUs of_day = moment.start % kDayUs - dump_hour_ * kHourUs;
     const double dump = of_day >= 0 && of_day < 20 * kMinuteUs
-                            ? 5 * static_cast<double>(of_day) / static_cast<double>(20 * kMinuteUs)
+                            ? 2 * static_cast<double>(of_day) / static_cast<double>(20 * kMinuteUs)
                             : 0;
     schedule_.Pane(moment, [&](double at) {
       const double level = level_ + dump + 0.05 * rng->Normal() + Gained(fault, moment.start, at);
@@ -276,10 +262,9 @@ class Logins : public Traffic {
   explicit Logins(double per_minute) : per_minute_(per_minute) {}
   Sign Fill(const Moment& moment, const Fault& fault, Rng* rng, PaneFill* fill) override {
     // Somebody mistypes his password up to three times, which makes two failures on average.
-    const std::int64_t people =
-        rng->Binomial(Arrivals(per_minute_, moment, rng), 0.05 / 2 + moment.failing);
+    const std::int64_t people = rng->Binomial(Arrivals(per_minute_, moment, rng), 0.05 / 2);
     for (std::int64_t i = 0; i < people; ++i) {
-      const std::int64_t address = rng->Chance(0.1) ? rng->Below(20) : 20 + rng->Below(100'000);
+      const std::int64_t address = rng->Chance(0.02) ? rng->Below(20) : 20 + rng->Below(100'000);
       Add(address, 1 + rng->Below(3), fill);
     }
     const std::int64_t tries =
@@ -310,7 +295,7 @@ class Log : public Traffic {
     Event event = NewEvent(EventType::kLog);
     event.Set(Field::kMessage, message_);
     const std::int64_t usual =
-        rng->Poisson(per_minute_ / 50'000 * moment.load * moment.seen / kPanesPerMinute);
+        rng->Poisson(per_minute_ / 500'000 * moment.load * moment.seen / kPanesPerMinute);
     const std::int64_t lines =
         rng->Poisson(fault.strength * fault.share * moment.seen / kPanesPerMinute);
     event.weight = usual + lines;
@@ -330,7 +315,7 @@ class ArrivalsOnly : public Traffic {
   explicit ArrivalsOnly(double per_minute) : per_minute_(per_minute) {}
   Sign Fill(const Moment& moment, const Fault& fault, Rng* rng, PaneFill* fill) override {
     const std::int64_t total = rng->Binomial(Arrivals(per_minute_, moment, rng), 1 - fault.share);
-    AddOutcomes(EventType::kRequest, "", total, 0, fill);
+    fill->AddOutcomes(EventType::kRequest, "", total, 0);
     // A pane with a part of silence is none without events.
     const bool silent = fault.share >= 1 && !moment.gap && !moment.partial;
     return {.evidence = silent ? per_minute_ / kPanesPerMinute * moment.load : 0};
@@ -432,7 +417,7 @@ bool Climate::Lasts(TimeUs start, Spell* spell) {
   if (!rng_.Chance(spell->per_week / kPanesPerWeek)) return false;
   spell->until = start + static_cast<DurationUs>(rng_.Between(static_cast<double>(spell->least),
                                                               static_cast<double>(spell->most)));
-  crowd_ = rng_.Between(1.5, 2.5);
+  crowd_ = rng_.Between(1.5, 2.2);
   blip_ = rng_.Between(0.02, 0.04);
   return true;
 }
@@ -462,6 +447,20 @@ Moment Climate::Next(TimeUs start) {
 void PaneFill::Add(Event event, double at) {
   event.time = start_ + static_cast<DurationUs>(at * static_cast<double>(kQualityPane - 1));
   setup_->Accumulate(event, &table_);
+}
+
+void PaneFill::AddOutcomes(EventType type, const char* name, std::int64_t good, std::int64_t bad) {
+  for (const bool failed : {false, true}) {
+    Event event = NewEvent(type);
+    event.weight = failed ? bad : good;
+    if (event.weight == 0) continue;
+    event.outcome = failed ? Outcome::kFailure : Outcome::kSuccess;
+    event.Set(Field::kName, name);
+    event.Set(Field::kEndpoint, "/orders");
+    event.Set(Field::kVersion, "v1");
+    event.Normalize();
+    Add(event);
+  }
 }
 
 std::unique_ptr<Traffic> NewRatioTraffic(const RatioTraffic& options, Rng* rng) {

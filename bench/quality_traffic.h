@@ -9,7 +9,7 @@
 // Counts go straight into a pane's accumulators, one event of a weight for many, so that years take
 // seconds; what a kind does not read is left out. Quiet days have: a daily and weekly rhythm
 // (night 0.3 to afternoon 1.7, weekends at 0.6), slow noise, overdispersed counts (variance ÷ mean
-// 1.5), crowds (up to 2.5 × for minutes), blips (some percent fail for half a minute), deploys on
+// 1.5), crowds (up to 2.2 × for minutes), blips (some percent fail for half a minute), deploys on
 // workdays (a cold minute, everything slower), gaps (nothing arrives of anybody) and lag (partial
 // ticks that see about half). Deterministic from the seeds; not thread-safe.
 #pragma once
@@ -81,6 +81,8 @@ class PaneFill {
       : setup_(setup), table_(setup->NewTable()), start_(start) {}
   // At a point of the pane, 0 … 1.
   void Add(Event event, double at = 0.5);
+  // Events that succeeded and failed, as two of their weights.
+  void AddOutcomes(EventType type, const char* name, std::int64_t good, std::int64_t bad);
   SpecCells Cells() const { return setup_->Cells(table_); }
 
  private:
@@ -94,7 +96,7 @@ class Traffic {
   virtual ~Traffic() = default;
   virtual Sign Fill(const Moment& moment, const Fault& fault, Rng* rng, PaneFill* fill) = 0;
   virtual std::unique_ptr<Traffic> Clone() const = 0;
-  // Of a ratio: the share that is usual.
+  // Of a ratio: the share that is usual; of memory: the length of a tooth, in slots.
   virtual double usual() const { return 0; }
 };
 
@@ -119,7 +121,7 @@ std::unique_ptr<Traffic> NewPoolTraffic(double samples_per_minute, Rng* rng);
 // Evidence: five-minute slots.
 std::unique_ptr<Traffic> NewMemoryTraffic(double samples_per_minute, Rng* rng);
 
-// A disk in percent that fills by 1 to 4 % a day, is cleared at 70 %, and holds a dump for 20 min a
+// A disk in percent that fills by 1 to 4 % a day, is cleared at 70 %, and holds a dump of 2 % for 20 min a
 // night. A fault gains `strength` percent an hour; holds with 6 h left. Evidence: five-minute slots.
 std::unique_ptr<Traffic> NewDiskTraffic(double samples_per_minute, Rng* rng);
 
@@ -127,11 +129,11 @@ std::unique_ptr<Traffic> NewDiskTraffic(double samples_per_minute, Rng* rng);
 // `at_least` a minute. Evidence: events.
 std::unique_ptr<Traffic> NewVolumeTraffic(EventType type, double per_minute, double at_least);
 
-// Logins: 5 % fail, one to three times in a row, a tenth of them behind 20 shared addresses. A
+// Logins: 5 % fail, one to three times in a row, every fiftieth behind one of 20 shared addresses. A
 // fault is one address with `strength` failures a minute. Evidence: its failures.
 std::unique_ptr<Traffic> NewLoginTraffic(double per_minute);
 
-// Log lines of a service with that many requests a minute, of which one in 50,000 writes a line of
+// Log lines of a service with that many requests a minute, of which one in 500,000 writes a line of
 // the pattern. A fault writes `strength` a minute. Evidence: lines.
 std::unique_ptr<Traffic> NewLogTraffic(double per_minute, const char* message);
 
