@@ -82,6 +82,15 @@ Event Connection(const char* address) {
   return event;
 }
 
+Event FailedLogin(const char* address) {
+  Event event;
+  event.type = EventType::kAuth;
+  event.outcome = Outcome::kFailure;
+  event.Set(Field::kClientIp, address);
+  event.Normalize();
+  return event;
+}
+
 std::vector<Traffic> Kinds() {
   return {
       {"error_rate",
@@ -94,6 +103,19 @@ std::vector<Traffic> Kinds() {
        Request(false), 100, 100, Request(true)},
       {"saturation", "{name: s, kind: saturation, warn: {above: 80%}, critical: {above: 95%}}",
        Gauge(50), 1, 1, Gauge(99)},
+      {"burn_rate", "{name: b, kind: burn_rate, objective: 99.9%, critical: {level: 2}}",
+       Request(false), 100, 100, Request(true)},
+      {"absence", "{name: a, kind: absence, critical: {level: 1}}", Request(false), 100, 0,
+       Request(false)},
+      {"leak", "{name: m, kind: leak, critical: {left: 30m}}", Gauge(50), 1, 1, Gauge(99)},
+      {"state", "{name: s, kind: state, where: {type: metric}, critical: {below: 1}}", Gauge(50), 1,
+       1, Gauge(0)},
+      {"burst", "{name: b, kind: burst, where: {type: request}, critical: {count: 700}}",
+       Request(false), 100, 200, Request(false)},
+      {"burst_per_address",
+       "{name: b, kind: burst, where: {type: auth, outcome: failure}, per: client_ip,"
+       " critical: {count: 10}}",
+       FailedLogin("10.0.0.1"), 1, 12, FailedLogin("10.9.9.9")},
       {"storm", "{name: t, kind: storm, critical: {above: 1000, for: 5m}}", Connection("10.0.0.1"),
        7, 70, Connection("10.9.9.9")},
   };

@@ -31,7 +31,8 @@ constexpr std::size_t kHoursOfWeek = 168;
 BaselinePace::BaselinePace(DurationUs pane_length)
     : pane(pane_length),
       week(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kWeekUs))),
-      day(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kDayUs))) {}
+      day(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kDayUs))),
+      hour(Exp(-static_cast<double>(pane_length) / static_cast<double>(kHourUs))) {}
 
 LearnGate::Step LearnGate::Pass(const LearnPolicy& policy, bool sample, DurationUs pane) {
   if (policy.partial) return Step::kSkip;
@@ -110,14 +111,28 @@ void RateBaseline::Update(const LearnPolicy& policy, TimeUs time, double count,
   const LearnGate::Step step = gate_.Pass(policy, true, pace.pane);
   if (step == LearnGate::Step::kSkip) return;
   if (step == LearnGate::Step::kStartAnew) {
-    for (double* value : {&sum_, &squares_, &weight_}) *value *= kAnewShare;
+    for (double* value : {&sum_, &weight_}) *value *= kAnewShare;
+    spread_ = {};
     slots_.clear();
-    hour_ = kNoTime;
+    hour_ = last_ = kNoTime;
     return;
   }
+  if (warm()) {
+    const double mean = Knows(time) ? Mean(time) : sum_ / weight_;
+    Spread& spread = spread_[Knows(time) ? 1 : 0];
+    spread.squares = spread.squares * pace.week + (count - mean) * (count - mean);
+    spread.expected = spread.expected * pace.week + mean;
+  }
   sum_ = sum_ * pace.week + count;
-  squares_ = squares_ * pace.week + count * count;
   weight_ = weight_ * pace.week + 1;
+  // The samples of a gauge are further apart than panes.
+  const DurationUs since = last_ == kNoTime ? kWeekUs : time - last_;
+  const double kept = since == pace.pane
+                          ? pace.hour
+                          : Exp(-static_cast<double>(since) / static_cast<double>(kHourUs));
+  // The plain mean at first.
+  recent_ += std::max(1 - kept, 1 / weight_) * (count - recent_);
+  last_ = time;
   Visit(time, count);
 }
 
@@ -128,37 +143,44 @@ void RateBaseline::Visit(TimeUs time, double count) {
   if (hour != hour_) {
     hour_ = hour;
     if (slot.visits >= kVisitsMax) {
-      slot.count *= 0.75;
-      slot.panes = slot.panes / 4 * 3;
+      slot.panes = static_cast<std::uint16_t>(slot.panes / 4 * 3);
     } else {
       ++slot.visits;
     }
   }
-  slot.count += count;
-  ++slot.panes;
+  if (slot.panes < UINT16_MAX) ++slot.panes;
+  slot.mean += static_cast<float>((count - slot.mean) / slot.panes);
+}
+
+bool RateBaseline::Knows(TimeUs time) const {
+  if (slots_.empty()) return false;
+  const Slot& slot = slots_[static_cast<std::size_t>(HourOfWeek(time))];
+  return slot.visits >= kVisitsMin && slot.panes > 0;
 }
 
 double RateBaseline::Mean(TimeUs time) const {
-  if (!slots_.empty()) {
-    const Slot& slot = slots_[static_cast<std::size_t>(HourOfWeek(time))];
-    if (slot.visits >= kVisitsMin && slot.panes > 0) return slot.count / slot.panes;
-  }
-  return weight_ > 0 ? sum_ / weight_ : 0;
+  if (Knows(time)) return slots_[static_cast<std::size_t>(HourOfWeek(time))].mean;
+  return weight_ > 0 ? std::max(sum_ / weight_, recent_) : 0;
 }
 
-double RateBaseline::Dispersion() const {
-  if (weight_ <= 0 || sum_ <= 0) return 1;
-  const double mean = sum_ / weight_;
-  return std::clamp((squares_ / weight_ - mean * mean) / mean, 1.0, kRateDispersionMax);
+double RateBaseline::Dispersion(TimeUs time) const {
+  const Spread& spread = spread_[Knows(time) ? 1 : 0];
+  if (spread.expected <= 0) return 1;
+  return std::clamp(spread.squares / spread.expected, 1.0, kRateDispersionMax);
 }
 
 void RateBaseline::Encode(ByteWriter* out) const {
   gate_.Encode(out);
-  for (const double value : {sum_, squares_, weight_}) out->Double(value);
+  for (const double value : {sum_, weight_, recent_}) out->Double(value);
+  for (const Spread& spread : spread_) {
+    out->Double(spread.squares);
+    out->Double(spread.expected);
+  }
+  out->Signed(last_);
   out->Signed(hour_);
   out->Bool(!slots_.empty());
   for (const Slot& slot : slots_) {
-    out->Double(slot.count);
+    out->Double(slot.mean);
     out->Varint(slot.panes);
     out->Varint(slot.visits);
   }
@@ -166,15 +188,22 @@ void RateBaseline::Encode(ByteWriter* out) const {
 
 void RateBaseline::Decode(ByteReader* in) {
   gate_.Decode(in);
-  for (double* value : {&sum_, &squares_, &weight_}) *value = in->Double();
+  for (double* value : {&sum_, &weight_, &recent_}) *value = in->Double();
+  for (Spread& spread : spread_) {
+    spread.squares = in->Double();
+    spread.expected = in->Double();
+  }
+  last_ = in->Signed();
   hour_ = in->Signed();
   slots_.clear();
   if (!in->Bool()) return;
   slots_.resize(kHoursOfWeek);
   for (Slot& slot : slots_) {
-    slot.count = in->Double();
-    slot.panes = static_cast<std::uint32_t>(in->Varint());
-    slot.visits = static_cast<std::uint32_t>(in->Varint());
+    slot.mean = static_cast<float>(in->Double());
+    const std::uint64_t panes = in->Varint(), visits = in->Varint();
+    if (panes > UINT16_MAX || visits > kVisitsMax) in->Fail();
+    slot.panes = static_cast<std::uint16_t>(panes);
+    slot.visits = static_cast<std::uint16_t>(visits);
   }
 }
 

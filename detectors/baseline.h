@@ -10,6 +10,7 @@
 // it forgets most of the past and learns again (`relearning`). Value types; not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct BaselinePace {
   DurationUs pane;
   double week;  // keeps one half after a week
   double day;
+  double hour;  // keeps 1/e after an hour
 };
 
 struct LearnPolicy {
@@ -77,30 +79,42 @@ class RatioBaseline {
 };
 
 // Events per pane, or the value of a gauge. Seasonal once an hour of the week was visited 3 times.
+// Until then the larger of the mean of all that was and of the last hour: a series that is first
+// seen at night must not be surprised, hour by hour, by its first morning. 1.3 KiB of season.
 class RateBaseline {
  public:
   // `time` is the pane's start.
   void Update(const LearnPolicy& policy, TimeUs time, double count, const BaselinePace& pace);
   bool warm() const { return gate_.warm(); }
   bool relearning() const { return gate_.relearning(); }
+  // This hour of the week was visited often enough.
+  bool Knows(TimeUs time) const;
   double Mean(TimeUs time) const;
-  // Variance ÷ mean, within [1, 100].
-  double Dispersion() const;
+  // Variance ÷ mean, within [1, 100]: about the mean of this hour where that is known, else about
+  // that of all hours, so that a day's rise and fall is part of it.
+  double Dispersion(TimeUs time) const;
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 
  private:
   struct Slot {
-    double count = 0;
-    std::uint32_t panes = 0;
-    std::uint32_t visits = 0;
+    float mean = 0;
+    std::uint16_t panes = 0;
+    std::uint16_t visits = 0;
+  };
+  struct Spread {
+    double squares = 0;   // of the distances from the mean
+    double expected = 0;  // the sum of the means
   };
   void Visit(TimeUs time, double count);
 
   LearnGate gate_;
-  double sum_ = 0, squares_ = 0, weight_ = 0;
-  TimeUs hour_ = kNoTime;    // start of the hour being learned
-  std::vector<Slot> slots_;  // 168, or none before the first sample
+  double sum_ = 0, weight_ = 0;
+  double recent_ = 0;                  // exponentially weighted over an hour
+  std::array<Spread, 2> spread_ = {};  // of hours that were unknown, and known
+  TimeUs last_ = kNoTime;              // the pane learned last
+  TimeUs hour_ = kNoTime;              // start of the hour being learned
+  std::vector<Slot> slots_;            // 168, or none before the first sample
 };
 
 // A high quantile of a latency: two generations of histograms, a day each.

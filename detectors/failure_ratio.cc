@@ -32,6 +32,7 @@ class FailureRatioSeries : public SeriesState {
 
  private:
   double P0() const;
+  double Dispersion() const;
   bool Suspicious() const;
   void CountTops(bool firing, const SpecCells& cells, std::int64_t failed);
 
@@ -111,6 +112,10 @@ double FailureRatioSeries::P0() const {
   return detector_->ratio.p0 ? *detector_->ratio.p0 : baseline_.Upper(detector_->prior);
 }
 
+double FailureRatioSeries::Dispersion() const {
+  return detector_->ratio.p0 ? 1 : baseline_.Dispersion();
+}
+
 bool FailureRatioSeries::Suspicious() const {
   return std::any_of(levels_.begin(), levels_.end(),
                      [](const auto& level) { return level && level->suspicious(); });
@@ -122,7 +127,7 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
   const std::int64_t failed = present ? cells.Count(kFailed) : 0;
   ring_.Push(failed, total);
   p0_ = P0();
-  const double dispersion = detector_->ratio.p0 ? 1 : baseline_.Dispersion();
+  const double dispersion = Dispersion();
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!levels_[slot]) continue;
@@ -168,9 +173,11 @@ std::vector<Evidence> FailureRatioSeries::Explain() const {
       .Int("samples", "failed", level.window().bad())
       .Number("baseline", "rate", detector_->Share(p0));
   if (baseline_.relearning()) list.Text("baseline", "state", "learning anew after 24 h");
+  const double dispersion = Dispersion();
+  if (dispersion > 1) list.Number("baseline", "dispersion", dispersion);
   list.Number("threshold", "rate", config.above)
       .Number("evidence_floor", "events",
-              EvidenceFloor(level.limits().h, p0, level.limits().above));
+              dispersion * EvidenceFloor(level.limits().h, p0, level.limits().above));
   if (tops_ != nullptr) {
     for (std::size_t i = 0; i < tops_->size(); ++i) {
       list.Top(FieldName(detector_->ratio.top_fields[i]), (*tops_)[i], 5);

@@ -151,11 +151,14 @@ std::string StormSources::Label(const StormView& view) const {
   const bool one_client = OneClient(view);
   const bool rises = view.distinct >= kRise * usual_distinct_;
   const bool like_users = per_source <= kPerSourceNear * usual_per_source_;
-  // A loop of reconnects: the same sources come more often, or they are known.
-  if (one_client && (!like_users || !rises || view.unseen < kMostlyUnseen)) return "client";
+  const bool jumps = view.distinct >= kJump * usual_distinct_;
+  // A loop of reconnects: the same sources come more often, or they are known. Many new ones are
+  // none, however often each comes.
+  const bool strangers = view.unseen >= kMostlyUnseen && (jumps || (rises && like_users));
+  if (one_client && !strangers) return "client";
   const bool usual_clients = AgentDistance(view.agents) <= kAgentsNear;
   if (rises && like_users && (usual_clients || (!one_client && view.unseen < 0.5))) return "surge";
-  if (view.distinct >= kJump * usual_distinct_ && view.unseen >= kMostlyUnseen) return "botnet";
+  if (jumps && view.unseen >= kMostlyUnseen) return "botnet";
   return "unknown";
 }
 

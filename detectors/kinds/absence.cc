@@ -10,10 +10,13 @@
 //   every: 1h                                   # one is due this often
 //   warn: {missed: 3, level: 3}
 //
-// By rate: silence breaches once 13.8 events were to be expected since the last one, which by
-// chance happens once in a million (Poisson: e^-13.8; the count is divided by the overdispersion).
-// What is expected is what is usual at this hour or what the last quarter of an hour had, whichever
-// is less, so that a series that goes to sleep is not missed. Silent until the baseline is warm.
+// By rate: silence breaches once so many events were to be expected since the last one that it is
+// as unlikely as the false-page budget asks for: h of them (17.9 by default), for Poisson counts are
+// zero with e^−λ, and a silence may begin with every pane. Counts of mean λ and variance ÷ mean D
+// are taken as negative binomial; they are zero with D^(−λ/(D−1)), so λ counts as λ·ln D/(D−1). What is expected is what is usual at this hour or what the last quarter of an hour
+// had, whichever is less, so that a series that goes to sleep is not missed. While the hour of the
+// week is unknown that quarter includes the silence; then nothing is missed of a series with less
+// than one event in two minutes. Silent until the baseline is warm.
 //
 // Three states: present, absent, and unknown, which is silence while nothing else arrives either
 // (or while a source is excluded). Only silence among others counts. A series that never was is not
@@ -25,6 +28,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "core/math.h"
 #include "detectors/baseline.h"
 #include "detectors/evidence.h"
 #include "detectors/stanza.h"
@@ -33,8 +37,9 @@
 namespace tocsin {
 namespace {
 
-constexpr double kExpectedMin = 13.8;  // −ln(1e-6)
 constexpr DurationUs kRecent = 15 * kMinuteUs;
+// Below it ln D/(D−1) is 1, and 0/0 near.
+constexpr double kPoissonMax = 1.001;
 // The share of the limit up to which a pause is one of the usual ones.
 constexpr double kUsualPause = 0.5;
 
@@ -51,11 +56,13 @@ class AbsenceSeries : public SeriesState {
  private:
   // Events that were to come in this pane.
   double Expected(const PaneContext& pane) const;
+  void LearnRecent(const PaneContext& pane, std::int64_t count);
 
   const Absence* detector_;
   CountRing ring_;
   RateBaseline baseline_;
-  double recent_ = 0;      // events a pane, exponentially weighted, without the silence
+  double recent_ = 0;      // events a pane, exponentially weighted
+  std::int64_t owed_ = 0;  // silent panes that recent_ does not contain yet
   TimeUs last_ = kNoTime;  // end of the last pane with events
   DurationUs silent_ = 0;  // since then, while others were heard
   double expected_ = 0;    // in that time
@@ -67,6 +74,7 @@ class Absence : public Detector {
           std::optional<DurationUs> due_every)
       : Detector(std::move(common)),
         every(due_every),
+        h(environment.EvidenceThreshold()),
         pace(environment.pane),
         recent_weight(static_cast<double>(environment.pane) / static_cast<double>(kRecent)) {
     DefaultType(EventType::kRequest, &common_.where);
@@ -86,13 +94,29 @@ class Absence : public Detector {
   }
 
   std::optional<DurationUs> every;
+  double h;
   BaselinePace pace;
   double recent_weight;
 };
 
 double AbsenceSeries::Expected(const PaneContext& pane) const {
   if (!baseline_.warm()) return 0;
-  return std::min(baseline_.Mean(pane.start), recent_) / baseline_.Dispersion();
+  const double expected = std::min(baseline_.Mean(pane.start), recent_);
+  const double dispersion = baseline_.Dispersion(pane.start);
+  return dispersion < kPoissonMax ? expected : expected * Log(dispersion) / (dispersion - 1);
+}
+
+void AbsenceSeries::LearnRecent(const PaneContext& pane, std::int64_t count) {
+  // Where it is known how much comes at this hour, silence does not make itself the usual.
+  if (count == 0 && baseline_.Knows(pane.start)) {
+    ++owed_;
+    return;
+  }
+  if (owed_ > 0) {
+    recent_ *= Pow(1 - detector_->recent_weight, static_cast<double>(owed_));
+    owed_ = 0;
+  }
+  recent_ += detector_->recent_weight * (static_cast<double>(count) - recent_);
 }
 
 Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
@@ -122,13 +146,11 @@ Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
                   : out.value <= kUsualPause * level.above ? Verdict::kClear
                                                            : Verdict::kBetween;
   }
-  const bool pausing = expected_ > kUsualPause * kExpectedMin;
+  const bool pausing = expected_ > kUsualPause * detector_->h;
   if (known && last_ != kNoTime) {
     baseline_.Update({.frozen = pane.firing || pausing, .partial = pane.partial}, pane.start,
                      static_cast<double>(count), detector_->pace);
-    if (!pausing) {
-      recent_ += detector_->recent_weight * (static_cast<double>(count) - recent_);
-    }
+    if (!pausing) LearnRecent(pane, count);
   }
   return reading;
 }
@@ -153,6 +175,7 @@ void AbsenceSeries::Encode(ByteWriter* out) const {
   ring_.Encode(out);
   baseline_.Encode(out);
   out->Double(recent_);
+  out->Signed(owed_);
   out->Signed(last_);
   out->Signed(silent_);
   out->Double(expected_);
@@ -162,6 +185,7 @@ void AbsenceSeries::Decode(ByteReader* in) {
   ring_.Decode(in);
   baseline_.Decode(in);
   recent_ = in->Double();
+  owed_ = in->Signed();
   last_ = in->Signed();
   silent_ = in->Signed();
   expected_ = in->Double();
@@ -181,7 +205,7 @@ std::unique_ptr<Detector> NewAbsence(const DetectorConfig& stanza,
                      level.Error("missed", "missed goes with 'every', how often one is due");
                    }
                    const double missed = level.Number("missed", 3, 1, 1e6);
-                   config->above = every ? missed : kExpectedMin;
+                   config->above = every ? missed : environment.EvidenceThreshold();
                  });
   reader.Finish();
   return std::make_unique<Absence>(std::move(common), environment, every);

@@ -230,10 +230,12 @@ std::vector<Evidence> LatencySeries::Explain() const {
     list.Number("baseline", "p95_ms", Milliseconds(usual_->p95()));
     if (usual_->relearning()) list.Text("baseline", "state", "learning anew after 24 h");
   }
+  const double dispersion = level.baseline.Dispersion();
+  if (dispersion > 1) list.Number("baseline", "dispersion", dispersion);
   return list.Number("baseline", "slow_share", p0)
       .Number("threshold", "p95_ms", Milliseconds(level.threshold))
       .Number("evidence_floor", "events",
-              EvidenceFloor(level.limits->ratio.h, p0, level.limits->ratio.above))
+              dispersion * EvidenceFloor(level.limits->ratio.h, p0, level.limits->ratio.above))
       .Number("value", "p50_ms", Milliseconds(window.Quantile(0.5)))
       .Number("value", "p99_ms", Milliseconds(window.Quantile(0.99)))
       .Json("panes", "p95_ms", plot_.Json())

@@ -13,7 +13,8 @@
 //
 // Events: breaches when a Poisson CUSUM of the counts against `ratio` × the usual rate has
 // evidence, the window holds ≥ `above` events and ≥ `ratio` × what is usual, and the last minute
-// goes on at half that pace at least. Until the usual rate is known `above` decides alone. Certain
+// goes on at half that pace at least. Until the usual rate is known a level with a `ratio` is
+// silent; without one (3 is taken then) `above` decides alone. Certain
 // (skips `for`) when S ≥ h + 7 and even the oldest quarter of max(window, for) is at that pace.
 // Clears when the last minute is below `clear` (default above / 2, or 1.5 × what is usual if that
 // is more).
@@ -47,6 +48,7 @@ constexpr double kPaceShare = 0.5;
 
 struct StormLimits {
   double above = 0, clear = 0, ratio = kRatioDefault;
+  bool adaptive = false;  // says nothing until the usual is known
   double h = 0;
   int window = 1, minute = 1, cover = 1;  // panes
 };
@@ -104,7 +106,7 @@ class StormGaugeSeries : public SeriesState {
 class Storm : public Detector {
  public:
   Storm(DetectorCommon common, const DetectorEnvironment& environment,
-        const std::array<double, 2>& ratios, bool of_gauge, int cap)
+        const std::array<std::optional<double>, 2>& ratios, bool of_gauge, int cap)
       : Detector(std::move(common)), pace(environment.pane), gauge(of_gauge), surge_level(cap) {
     if (gauge) {
       DefaultType(EventType::kMetric, &common_.where);
@@ -121,7 +123,8 @@ class Storm : public Detector {
       const int hold = PanesOf(std::min(level.hold, kWindowMax), environment.pane);
       limits[slot] = {.above = level.above,
                       .clear = level.clear,
-                      .ratio = ratios[slot],
+                      .ratio = ratios[slot].value_or(kRatioDefault),
+                      .adaptive = ratios[slot].has_value(),
                       .h = environment.EvidenceThreshold(),
                       .window = window,
                       .minute = std::min(window, PanesOf(kMinuteUs, environment.pane)),
@@ -191,14 +194,15 @@ LevelReading StormSeries::Judge(const PaneContext& pane, const StormLimits& limi
   const double guard = std::max(limits.above, limits.ratio * usual_ * window_panes);
   const auto count = static_cast<double>(level->window.total());
   LevelReading reading = {.value = count, .threshold = limits.above};
-  if (pane.partial) return reading;
+  if (pane.partial || (limits.adaptive && usual_ <= 0)) return reading;
   const double to = guard / window_panes;
   const double from =
       usual_ > 0 ? std::clamp(usual_, to / 100, to / limits.ratio) : to / limits.ratio;
-  level->cusum.Update(ring_.At(0).total, {.from = from,
-                                          .to = to,
-                                          .dispersion = usual_ > 0 ? baseline_.Dispersion() : 1,
-                                          .cap = limits.h + kCertainMargin});
+  level->cusum.Update(ring_.At(0).total,
+                      {.from = from,
+                       .to = to,
+                       .dispersion = usual_ > 0 ? baseline_.Dispersion(pane.start) : 1,
+                       .cap = limits.h + kCertainMargin});
   const double h = std::max(1.0, limits.h - (pane.recent_deploy ? kRecentDeployMargin : 0));
   const double minute = static_cast<double>(level->minute.total()) / limits.minute;  // a pane
   const double calm =
@@ -330,7 +334,7 @@ Reading StormGaugeSeries::Update(const PaneContext& pane, const SpecCells& cells
     const double calm = std::max(limits.clear, std::min(guard, kCalmRatio * usual_));
     LevelReading& out = reading.level[slot];
     out = {.value = hold_.value(), .threshold = limits.above, .covers = hold_.covers()};
-    if (!hold_.fresh()) continue;
+    if (!hold_.fresh() || (limits.adaptive && usual_ <= 0)) continue;
     if (hold_.value() >= guard) {
       out.verdict = Verdict::kBreach;
       breaching = true;
@@ -384,16 +388,18 @@ void StormGaugeSeries::Decode(ByteReader* in) {
 std::unique_ptr<Detector> NewStorm(const DetectorConfig& stanza,
                                    const DetectorEnvironment& environment, ErrorList* errors) {
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
-  std::array<double, 2> ratios = {kRatioDefault, kRatioDefault};
-  DetectorCommon common = ReadCommon(
-      stanza, {.category = Category::kCapacity}, &reader, errors,
-      [&ratios](ConfigReader& level, int slot, LevelConfig* config) {
-        if (!level.Has("above")) level.Error("", "storm needs 'above', a number of events");
-        config->above = level.Number("above", 1000, 1, 1e15);
-        config->clear = level.Number("clear", config->above / 2, 0, 1e15);
-        if (config->clear > config->above) level.Error("clear", "clear is larger than above");
-        ratios[static_cast<std::size_t>(slot)] = level.Number("ratio", kRatioDefault, 1.1, 1e6);
-      });
+  std::array<std::optional<double>, 2> ratios;
+  DetectorCommon common =
+      ReadCommon(stanza, {.category = Category::kCapacity}, &reader, errors,
+                 [&ratios](ConfigReader& level, int slot, LevelConfig* config) {
+                   if (!level.Has("above"))
+                     level.Error("", "storm needs 'above', a number of events");
+                   config->above = level.Number("above", 1000, 1, 1e15);
+                   config->clear = level.Number("clear", config->above / 2, 0, 1e15);
+                   if (config->clear > config->above)
+                     level.Error("clear", "clear is larger than above");
+                   ratios[static_cast<std::size_t>(slot)] = level.OptionalNumber("ratio", 1.1, 1e6);
+                 });
   const bool gauge = reader.Bool("gauge", false);
   const int surge_level = static_cast<int>(reader.Int("surge_level", 1, 1, 4));
   reader.Finish();

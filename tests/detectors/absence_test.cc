@@ -33,13 +33,58 @@ TEST(Absence, TrafficThatStops) {
     const int start = harness.now();
     harness.Requests(3 * kHour, 0, 0);
     ASSERT_EQ(harness.fired().size(), 1u) << per_minute;
-    // 13.8 expected ones and a pane, with room for the estimates.
-    EXPECT_LE(harness.fired()[0] - start, 2 + static_cast<int>(1.5 * 13.8 / per_minute * kMinute))
+    // 17.9 expected ones and a pane, with room for the estimates.
+    EXPECT_LE(harness.fired()[0] - start, 2 + static_cast<int>(1.5 * 17.9 / per_minute * kMinute))
         << per_minute;
     EXPECT_TRUE(harness.rule().firing());
     Traffic(&harness, 4 * kMinute, std::max(per_minute, 10.0), &random);
     EXPECT_TRUE(harness.ClearedAt().has_value()) << per_minute;
   }
+}
+
+// Fewer false pages take a longer silence.
+TEST(Absence, IsSureAsTheBudgetSays) {
+  std::vector<int> fired;
+  for (const double budget : {0.1, 0.001, 1e-6}) {
+    Harness harness(kTraffic, {.false_pages_per_series_week = budget});
+    std::mt19937_64 random(8);
+    Traffic(&harness, 2 * kHour, 6, &random);
+    harness.Requests(kHour, 0, 0);
+    ASSERT_EQ(harness.fired().size(), 1u);
+    fired.push_back(harness.fired()[0]);
+  }
+  EXPECT_LT(fired[0], fired[1]);
+  EXPECT_LT(fired[1], fired[2]);
+}
+
+// One event in three minutes: a quarter of an hour holds five, and what it is worth to miss them
+// must not be forgotten while they are missed.
+TEST(Absence, ThinTrafficThatStopsOnceTheHourIsKnown) {
+  Harness harness(kTraffic);
+  harness.check_copy = false;
+  std::mt19937_64 random(6);
+  Traffic(&harness, 23 * 24 * kHour, 0.35, &random);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.check_copy = true;
+  harness.Requests(2 * kHour, 0, 0);
+  EXPECT_EQ(harness.fired().size(), 1u);
+}
+
+// Variance ÷ mean 4: the longer pauses are the usual ones here, and yet it is noticed in time.
+TEST(Absence, OverdispersedTrafficThatStops) {
+  Harness harness(kTraffic);
+  harness.check_copy = false;
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 12 * kHour; ++i) {
+    std::gamma_distribution<double> rate(10.0 / kMinute / 3, 3);
+    harness.Requests(1, 0, std::poisson_distribution<int>(rate(random))(random));
+  }
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  const int start = harness.now();
+  harness.Requests(kHour, 0, 0);
+  ASSERT_EQ(harness.fired().size(), 1u);
+  // P(0) of a pane is 4^(−λ/3), so 17.9 take 3 / ln 4 = 2.2 times as long as without.
+  EXPECT_LE(harness.fired()[0] - start, 2 + static_cast<int>(1.3 * 2.2 * 17.9 / 10 * kMinute));
 }
 
 TEST(Absence, NoFalseAlarmInWeeksOfThinTraffic) {

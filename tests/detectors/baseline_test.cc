@@ -83,6 +83,34 @@ TEST(RateBaseline, FollowsAChangeOfTheSeason) {
   EXPECT_NEAR(baseline.Mean(kStart), 20, 1);
 }
 
+TEST(RateBaseline, KeepsUpWithADayThatItHasNotSeen) {
+  RateBaseline baseline;
+  double count = 10;
+  for (int hour = 0; hour < 12; ++hour) {
+    count *= 1.3;  // to 23 times the first
+    for (int i = 0; i < kHour; ++i) {
+      const TimeUs time = kStart + (hour * kHour + i) * kPane;
+      if (hour > 0) {
+        EXPECT_LT(count, 2 * baseline.Mean(time));
+      }
+      baseline.Update({}, time, count, kPace);
+    }
+  }
+}
+
+TEST(RateBaseline, TheSeasonIsNoDispersion) {
+  std::mt19937_64 random(5);
+  RateBaseline baseline;
+  for (int i = 0; i < 4 * 7 * 24 * kHour; ++i) {
+    const bool night = i / kHour % 24 < 8;
+    std::poisson_distribution<int> count(night ? 20.0 : 100.0);
+    baseline.Update({}, kStart + i * kPane, count(random), kPace);
+  }
+  const TimeUs night = kStart + 4 * kWeekUs;
+  ASSERT_TRUE(baseline.Knows(night));
+  EXPECT_LT(baseline.Dispersion(night), 1.2);
+}
+
 TEST(QuantileBaseline, ForgetsAfterTwoDays) {
   QuantileBaseline baseline;
   LogHistogram slow, fast;

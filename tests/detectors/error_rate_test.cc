@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "detectors/cusum.h"
 #include "tests/detectors/harness.h"
 
 namespace tocsin {
@@ -242,6 +243,18 @@ TEST(ErrorRate, ExplainsInOrder) {
   EXPECT_NEAR(std::stod(harness.EvidenceOf("evidence_floor", "events")), 1035, 5);
   EXPECT_THAT(harness.EvidenceOf("top", "endpoint"), HasSubstr(R"("key":"/orders")"));
   EXPECT_THAT(harness.EvidenceOf("panes", "rate"), HasSubstr("0.03,0.03,0.03]"));
+}
+
+// Failures that come in clusters are weaker evidence; how much of it is needed is said.
+TEST(ErrorRate, TheEvidenceFloorCountsTheDispersion) {
+  Harness harness("name: e\nkind: error_rate\nwarn: {above: 50%}\n");
+  harness.check_copy = false;
+  for (int i = 0; i < 6 * kHour; ++i) harness.Requests(1, i % 4 == 0 ? 3 : 0, 60);
+  const double dispersion = std::stod(harness.EvidenceOf("baseline", "dispersion"));
+  EXPECT_NEAR(dispersion, 2.25, 0.2);  // 0.75 a pane on average, 3 at once
+  const double p0 = std::stod(harness.EvidenceOf("baseline", "rate"));
+  EXPECT_NEAR(std::stod(harness.EvidenceOf("evidence_floor", "events")),
+              dispersion * EvidenceFloor(DetectorEnvironment().EvidenceThreshold(), p0, 0.5), 1);
 }
 
 TEST(ErrorRate, TitleSaysWhat) {

@@ -7,12 +7,6 @@
 namespace tocsin {
 namespace {
 
-std::string StateBytes(const SeriesState& state) {
-  ByteWriter out;
-  state.Encode(&out);
-  return out.Take();
-}
-
 void ExpectSame(const Reading& a, const Reading& b) {
   for (std::size_t slot = 0; slot < 2; ++slot) {
     EXPECT_EQ(a.level[slot].verdict, b.level[slot].verdict);
@@ -24,15 +18,6 @@ void ExpectSame(const Reading& a, const Reading& b) {
 }
 
 }  // namespace
-
-std::unique_ptr<Detector> MakeDetector(const std::string& yaml, ErrorList* errors,
-                                       const DetectorEnvironment& environment) {
-  DetectorConfig stanza;
-  stanza.node = ParseYaml(yaml, "test.yaml", errors);
-  if (const ConfigNode* name = stanza.node.Find("name")) stanza.name = name->scalar;
-  if (const ConfigNode* kind = stanza.node.Find("kind")) stanza.kind = kind->scalar;
-  return NewDetector(stanza, environment, errors);
-}
 
 std::vector<std::string> ErrorsOf(const std::string& yaml) {
   ErrorList errors;
@@ -112,13 +97,10 @@ Event Payment(bool failed) {
 
 Harness::Harness(const std::string& yaml, const DetectorEnvironment& environment) {
   ErrorList errors;
-  detector_ = MakeDetector(yaml, &errors, environment);
+  std::unique_ptr<Detector> detector = MakeDetector(yaml, &errors, environment);
   for (const ConfigError& error : errors.Sorted()) ADD_FAILURE() << error.ToString();
-  const SeriesSpec spec = detector_->Spec();
-  where_ = spec.where;
-  layout_ = TableLayout::Of(spec.measures);
-  for (const Measure& measure : spec.measures) slots_.push_back(layout_.SlotOf(measure));
-  state_ = detector_->NewSeries();
+  setup_ = std::make_unique<DetectorSetup>(std::move(detector));
+  series_.emplace(setup_.get());
 }
 
 Reading Harness::Pane(std::vector<Event> events) {
@@ -130,46 +112,34 @@ Reading Harness::Pane(std::vector<Event> events) {
   pane.recent_deploy = recent_deploy;
   pane.deployed_at = deployed_at;
   pane.others_alive = others_alive;
-  pane.firing = rule_.firing();
-  PaneTable table(&layout_);
+  PaneTable table = setup_->NewTable();
   for (Event& event : events) {
     event.time = pane.start + kSecondUs;
-    if (where_.Matches(event)) table.Accumulate(table.Row(""), event);
+    setup_->Accumulate(event, &table);
   }
-  SpecCells cells;
-  cells.slots = &slots_;
-  if (table.rows() > 0) cells.cell = table.Cell(0);
-
-  std::unique_ptr<SeriesState> copy;
+  const SpecCells cells = setup_->Cells(table);
+  std::optional<SeriesDriver> copy;
   if (check_copy) {
-    const std::string bytes = StateBytes(*state_);
-    copy = detector_->NewSeries();
-    ByteReader in(bytes);
-    copy->Decode(&in);
-    EXPECT_TRUE(in.Done()) << "pane " << now_;
+    copy = series_->Copy();
+    EXPECT_TRUE(copy) << "pane " << now_;
   }
-  const Reading reading = state_->Update(pane, cells);
-  if (copy != nullptr) {
-    ExpectSame(copy->Update(pane, cells), reading);
-    EXPECT_EQ(copy->Explain(), state_->Explain());
-    EXPECT_EQ(copy->Classification(), state_->Classification());
-    EXPECT_EQ(StateBytes(*copy), StateBytes(*state_)) << "pane " << now_;
+  const auto [reading, change] = series_->Update(pane, cells);
+  if (copy) {
+    const SeriesDriver::Step again = copy->Update(pane, cells);
+    ExpectSame(again.reading, reading);
+    EXPECT_EQ(again.change.has_value(), change.has_value());
+    EXPECT_EQ(copy->state().Explain(), series_->state().Explain());
+    EXPECT_EQ(copy->state().Classification(), series_->state().Classification());
+    EXPECT_EQ(copy->Encoded(), series_->Encoded()) << "pane " << now_;
+    EXPECT_EQ(copy->EncodedRule(), series_->EncodedRule()) << "pane " << now_;
   }
-  ByteWriter rule_bytes;
-  rule_.Encode(&rule_bytes);
-  RuleState rule_copy;
-  ByteReader rule_in(rule_bytes.view());
-  rule_copy.Decode(&rule_in);
-  EXPECT_TRUE(rule_in.Done());
-  const std::optional<RuleChange> change = rule_copy.Step(detector_->common(), pane, reading);
-  EXPECT_EQ(rule_.Step(detector_->common(), pane, reading).has_value(), change.has_value());
   if (change) {
     changes_.push_back({.kind = change->kind,
                         .slot = change->slot,
                         .pane = now_,
                         .onset = static_cast<int>((change->onset - kStart) / kPane),
                         .value = reading.level[static_cast<std::size_t>(change->slot)].value,
-                        .classification = state_->Classification()});
+                        .classification = series_->state().Classification()});
   }
   ++now_;
   return reading;
@@ -217,12 +187,12 @@ std::optional<int> Harness::ClearedAt() const {
 }
 
 std::string Harness::EvidenceOf(const std::string& kind, const std::string& name) const {
-  for (const Evidence& evidence : state_->Explain()) {
+  for (const Evidence& evidence : series_->state().Explain()) {
     if (evidence.kind == kind && evidence.name == name) return evidence.json;
   }
   return "";
 }
 
-std::string Harness::Encoded() const { return StateBytes(*state_); }
+std::string Harness::Encoded() const { return series_->Encoded(); }
 
 }  // namespace tocsin

@@ -1,4 +1,4 @@
-// Drives one detector over one series, pane by pane, as stage 2 does.
+// Drives one detector over one series (series_driver.h), with shorthands for traffic and checks.
 //
 //   Harness harness("name: e\nkind: error_rate\nwarn: {above: 5%}\n");
 //   harness.Pane({Request(false), Request(true)});
@@ -14,9 +14,7 @@
 #include <vector>
 
 #include "core/event.h"
-#include "detectors/registry.h"
-#include "detectors/state_machine.h"
-#include "panes/pane_table.h"
+#include "tests/detectors/series_driver.h"
 
 namespace tocsin {
 
@@ -35,9 +33,6 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
-// The stanza as a detector, with the errors it has.
-std::unique_ptr<Detector> MakeDetector(const std::string& yaml, ErrorList* errors,
-                                       const DetectorEnvironment& environment = {});
 std::vector<std::string> ErrorsOf(const std::string& yaml);
 
 Event Request(bool failed, DurationUs duration = -1);
@@ -68,9 +63,9 @@ class Harness {
   // Off for long warm-ups: the copy is then taken at the next pane with it on.
   bool check_copy = true;
 
-  const Detector& detector() const { return *detector_; }
-  SeriesState& state() { return *state_; }
-  const RuleState& rule() const { return rule_; }
+  const Detector& detector() const { return setup_->detector(); }
+  SeriesState& state() { return series_->state(); }
+  const RuleState& rule() const { return series_->rule(); }
   const std::vector<Change>& changes() const { return changes_; }
   int now() const { return now_; }  // panes fed
   // Panes at which something fired; raised or cleared ones excluded.
@@ -81,12 +76,8 @@ class Harness {
   std::string Encoded() const;
 
  private:
-  std::unique_ptr<Detector> detector_;
-  TableLayout layout_;
-  std::vector<MeasureSlot> slots_;
-  Predicate where_;
-  std::unique_ptr<SeriesState> state_;
-  RuleState rule_;
+  std::unique_ptr<DetectorSetup> setup_;
+  std::optional<SeriesDriver> series_;
   std::vector<Change> changes_;
   int now_ = 0;
 };

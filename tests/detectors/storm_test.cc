@@ -114,9 +114,23 @@ INSTANTIATE_TEST_SUITE_P(
                     StormRow{"one client in a loop", 70, 120, 1, "MobileApp/1.0.0", 48, "client"},
                     StormRow{"many new sources, one odd agent", 60, 60000, 3, "Go-http", 48,
                              "botnet"},
+                    StormRow{"new sources that come often", 300, 2000, 3, "Go-http", 48, "botnet"},
                     StormRow{"just under 1,000", 24, 5, 9, "curl/8", 90, ""},
                     StormRow{"too short: 3 min", 60, 5, 9, "curl/8", 18, ""}),
     [](const testing::TestParamInfo<StormRow>& param) { return std::to_string(param.index); });
+
+// From 20 a pane at midnight to 280 at noon, on the first days: nothing is known of noons yet.
+TEST(Storm, AMorningIsNoStorm) {
+  Harness harness(kStorm);
+  harness.check_copy = false;
+  for (int i = 0; i < 3 * 24 * kHour; ++i) {
+    const int of_day = i % (24 * kHour), to_noon = 12 * kHour - of_day;
+    Event event = Connection("10.1.0.1", "Chrome/121");
+    event.weight = 280 - 260 * (to_noon < 0 ? -to_noon : to_noon) / (12 * kHour);
+    harness.Pane({event});
+  }
+  EXPECT_THAT(harness.changes(), IsEmpty());
+}
 
 TEST(Storm, TheRatioMattersWhereMuchIsUsual) {
   Harness harness(kStorm);
@@ -133,8 +147,23 @@ TEST(Storm, TheRatioMattersWhereMuchIsUsual) {
   EXPECT_THAT(harness.changes(), IsEmpty());
 }
 
-TEST(Storm, AboveDecidesAloneUntilTheUsualIsKnown) {
+// A new service with many connections: three times the usual cannot be said of it yet.
+TEST(Storm, ARatioIsSilentUntilTheUsualIsKnown) {
   Harness harness(kStorm);
+  Event event = Connection("10.1.0.1", "Chrome/121");
+  event.weight = 100;
+  for (int i = 0; i < 3 * kHour; ++i) harness.Pane({event});
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  Harness gauge(
+      "name: g\nkind: storm\ngauge: true\nwhere: {type: metric}\n"
+      "critical: {above: 1000, ratio: 3}\n");
+  for (int i = 0; i < 3 * kHour; ++i) gauge.Pane({GaugeSample(1500)});
+  EXPECT_THAT(gauge.changes(), IsEmpty());
+}
+
+TEST(Storm, WithoutARatioAboveDecidesAloneUntilTheUsualIsKnown) {
+  Harness harness(
+      "name: storm\nkind: storm\nby: [service]\ncritical: {above: 1000, window: 5m, for: 5m}\n");
   Traffic traffic(1);
   for (int i = 0; i < 12 * kMinute; ++i) {
     traffic.Add(60, 5, 9, "curl/8");
@@ -193,7 +222,7 @@ critical: {above: 1000, ratio: 3, for: 5m}
   for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});
   for (int i = 0; i < 24; ++i) harness.Pane({GaugeSample(1500)});  // too short
   for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});
-  for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(990)});  // just under
+  for (int i = 0; i < 10 * kMinute; ++i) harness.Pane({GaugeSample(990)});  // just under
   EXPECT_THAT(harness.changes(), IsEmpty());
   const int start = harness.now();
   for (int i = 0; i < 40; ++i) harness.Pane({GaugeSample(1500)});
