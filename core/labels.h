@@ -21,12 +21,15 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 // What the label values of a series are called once the key limit was reached.
 inline constexpr std::string_view kOtherValue = "(other)";
 
-// Appends a value of 128 bytes or more, cut at limits::kSeriesLabelBytesMax.
+// The length of a shorter value takes one byte.
+inline constexpr std::size_t kLongKeyPart = 0x80;
+
+// Appends a value of kLongKeyPart bytes or more, cut at limits::kSeriesLabelBytesMax.
 void AppendLongKeyPart(std::string_view value, std::string* key);
 
 // Appends one value, cut at limits::kSeriesLabelBytesMax.
 inline void AppendKeyPart(std::string_view value, std::string* key) {
-  if (value.size() >= 0x80) return AppendLongKeyPart(value, key);
+  if (value.size() >= kLongKeyPart) return AppendLongKeyPart(value, key);
   key->push_back(static_cast<char>(value.size()));
   key->append(value);
 }

@@ -9,6 +9,7 @@
 #include "core/hash.h"
 #include "core/limits.h"
 #include "core/math.h"
+#include "core/short_text.h"
 
 namespace tocsin {
 namespace {
@@ -106,7 +107,7 @@ std::uint32_t SpaceSaving::Find(std::string_view key, std::uint64_t hash) const 
   for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
     const Slot slot = slots_[at];
     if (slot.entry == kNone) return kNone;
-    if (slot.tag == TagOf(hash) && entries_[slot.entry].key == key) return slot.entry;
+    if (slot.tag == TagOf(hash) && EqualTexts(entries_[slot.entry].key, key)) return slot.entry;
   }
 }
 

@@ -6,7 +6,6 @@
 // keep it out of our interfaces. Iteration order is random: sort before output.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "core/hash.h"
+#include "core/short_text.h"
 
 namespace tocsin {
 
@@ -22,9 +22,14 @@ struct StringHash {
   std::size_t operator()(std::string_view text) const { return Hash64(text); }
 };
 
+struct StringEqual {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const { return EqualTexts(a, b); }
+};
+
 template <typename Value>
-using StringMap = absl::flat_hash_map<std::string, Value, StringHash, std::equal_to<>>;
-using StringSet = absl::flat_hash_set<std::string, StringHash, std::equal_to<>>;
+using StringMap = absl::flat_hash_map<std::string, Value, StringHash, StringEqual>;
+using StringSet = absl::flat_hash_set<std::string, StringHash, StringEqual>;
 
 inline absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 inline std::string_view FromAbsl(absl::string_view text) { return {text.data(), text.size()}; }

@@ -147,9 +147,9 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
 }
 
 void FailureRatioSeries::CountTops(bool firing, const SpecCells& cells, std::int64_t failed) {
-  const bool evidence = firing || std::any_of(levels_.begin(), levels_.end(), [](const auto& level) {
-    return level && level->evidence() > 0;
-  });
+  const bool evidence =
+      firing || std::any_of(levels_.begin(), levels_.end(),
+                            [](const auto& level) { return level && level->evidence() > 0; });
   if (!evidence) {
     tops_.reset();
     return;

@@ -7,6 +7,7 @@
 
 #include "core/labels.h"
 #include "core/limits.h"
+#include "core/short_text.h"
 
 namespace tocsin {
 namespace {
@@ -323,26 +324,37 @@ void SourcePartition::AccumulateChain(const Event& event, const Chain& chain, Op
     if (pane->start + pane_ + aggregation.delay <= last_tick_) continue;
     if (!aggregation.where.Matches(event)) continue;
     if (rows == nullptr) {
-      BuildKey(chain.by, event);
-      rows = cache->Of(key_);
+      rows = cache->Of(KeyOf(chain.by, event));
     }
     PaneTable& table = pane->tables[chain.members[i]];
     std::uint32_t row = rows[i];
     if (row == RowCache::kUnknown) {
-      BuildKey(aggregation.by, event);
-      row = table.Row(key_);
+      const std::string_view key = KeyOf(aggregation.by, event);
+      row = table.Row(key);
       // That of (other) is given for each event anew, because the table counts how often.
-      if (table.key(row) == key_) rows[i] = row;
+      if (table.key(row) == key) rows[i] = row;
     }
     table.Accumulate(row, event);
     pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
   }
 }
 
-void SourcePartition::BuildKey(const std::vector<FieldRef>& by, const Event& event) {
+std::string_view SourcePartition::KeyOf(const std::vector<FieldRef>& by, const Event& event) {
   std::array<char, 12> scratch;
-  key_.clear();
-  for (const FieldRef& field : by) AppendKeyPart(field.Get(event, scratch), &key_);
+  char* const begin = short_key_.data();
+  char* out = begin;
+  for (const FieldRef& field : by) {
+    const std::string_view value = field.Get(event, scratch);
+    const auto room = static_cast<std::size_t>(begin + short_key_.size() - out);
+    if (value.size() >= kLongKeyPart || value.size() >= room) {
+      long_key_.clear();
+      for (const FieldRef& each : by) AppendKeyPart(each.Get(event, scratch), &long_key_);
+      return long_key_;
+    }
+    *out++ = static_cast<char>(value.size());  // as AppendKeyPart does
+    out = CopyText(value, out);
+  }
+  return {begin, static_cast<std::size_t>(out - begin)};
 }
 
 void SourcePartition::AccumulateAlarm(const Event& event) {
@@ -353,9 +365,8 @@ void SourcePartition::AccumulateAlarm(const Event& event) {
       const std::optional<TimeUs> start = PaneOfAlarm(event.time, aggregation.delay);
       if (!start) continue;
       OpenPane* pane = PaneAt(*start);
-      BuildKey(aggregation.by, event);
       PaneTable& table = pane->tables[i];
-      table.Accumulate(table.Row(key_), event);
+      table.Accumulate(table.Row(KeyOf(aggregation.by, event)), event);
       pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
     }
   }

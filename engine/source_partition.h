@@ -164,8 +164,8 @@ class SourcePartition : private EventSink {
   void AddChains(EventType type);
   void Accumulate(const Event& event);
   void AccumulateChain(const Event& event, const Chain& chain, OpenPane* pane, RowCache* cache);
-  // To key_.
-  void BuildKey(const std::vector<FieldRef>& by, const Event& event);
+  // Valid until the next call.
+  std::string_view KeyOf(const std::vector<FieldRef>& by, const Event& event);
   void AccumulateAlarm(const Event& event);
   // Where an alarm or another fact rides, given the delay of who reads it; nullopt: it was sent
   // already.
@@ -196,7 +196,8 @@ class SourcePartition : private EventSink {
   std::vector<DroppedRecord> dropped_;  // by offset
   std::vector<PaneBatch> batches_;
   SourceCounters counters_;
-  std::string key_;  // scratch
+  std::array<char, 256> short_key_;  // of KeyOf, where the key fits
+  std::string long_key_;
 
   // Of the record being decoded.
   Mode mode_ = Mode::kNormal;
