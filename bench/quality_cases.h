@@ -4,9 +4,9 @@
 //   for (const QualityCase& c : QualityCases()) … c.traffic(rate, &rng) …
 //
 // The evidence floor is in the unit of Sign::evidence: for a ratio or a latency h / KL(p1‖p0)
-// events (times the dispersion, which the detector's evidence says); for a storm h over the divergence of the rates; else
-// what the rule counts (k events, failures in a row, samples, h expected events, 7 slots of a
-// trend). Pure functions; immutable.
+// events (times the dispersion, which the detector's evidence says); for a storm h over the
+// divergence of the rates; else what the rule counts (k events, failures in a row, samples, h
+// expected events, 7 slots of a trend). Pure functions; immutable.
 #pragma once
 
 #include <functional>

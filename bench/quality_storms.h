@@ -4,9 +4,9 @@
 //
 // A world has two quiet days of connections from a few thousand known clients with six user agents.
 // Then, from copies of the series: an attack from 1 to 15 addresses; a botnet of thousands of new
-// ones, with agents of its own or the commonest one; a surge of known and new clients with the usual
-// agents; a client that is a tenth of all and reconnects in a loop from its usual addresses. Each is
-// 5 to 15 times the usual. Pure functions of their arguments.
+// ones, with agents of its own or the commonest one; a surge of known and new clients with the
+// usual agents; a client that is a tenth of all and reconnects in a loop from its usual addresses.
+// Each is 5 to 15 times the usual. Pure functions of their arguments.
 #pragma once
 
 #include <array>

@@ -121,8 +121,9 @@ std::unique_ptr<Traffic> NewPoolTraffic(double samples_per_minute, Rng* rng);
 // Evidence: five-minute slots.
 std::unique_ptr<Traffic> NewMemoryTraffic(double samples_per_minute, Rng* rng);
 
-// A disk in percent that fills by 1 to 4 % a day, is cleared at 70 %, and holds a dump of 2 % for 20 min a
-// night. A fault gains `strength` percent an hour; holds with 6 h left. Evidence: five-minute slots.
+// A disk in percent that fills by 1 to 4 % a day, is cleared at 70 %, and holds a dump of 2 % for
+// 20 min a night. A fault gains `strength` percent an hour; holds with 6 h left. Evidence:
+// five-minute slots.
 std::unique_ptr<Traffic> NewDiskTraffic(double samples_per_minute, Rng* rng);
 
 // Connections or requests without their sources. A fault multiplies them by `strength`, to

@@ -27,8 +27,8 @@ std::vector<const DetectorAdvice*> AdviceOf(const Config& config, const Incident
   return found;
 }
 
-// What the stanza advises for this classification, then whatever it is. Of an unknown one what would
-// have to be done in each case.
+// What the stanza advises for this classification, then whatever it is. Of an unknown one what
+// would have to be done in each case.
 void AddAdvice(const DetectorAdvice& detector, const std::string& classification,
                std::vector<std::string>* advice) {
   auto known = detector.advice_if.find(classification);

@@ -11,12 +11,13 @@
 //   warn: {missed: 3, level: 3}
 //
 // By rate: silence breaches once so many events were to be expected since the last one that it is
-// as unlikely as the false-page budget asks for: h of them (17.9 by default), for Poisson counts are
-// zero with e^−λ, and a silence may begin with every pane. Counts of mean λ and variance ÷ mean D
-// are taken as negative binomial; they are zero with D^(−λ/(D−1)), so λ counts as λ·ln D/(D−1). What is expected is what is usual at this hour or what the last quarter of an hour
-// had, whichever is less, so that a series that goes to sleep is not missed. While the hour of the
-// week is unknown that quarter includes the silence; then nothing is missed of a series with less
-// than one event in two minutes. Silent until the baseline is warm.
+// as unlikely as the false-page budget asks for: h of them (17.9 by default), for Poisson counts
+// are zero with e^−λ, and a silence may begin with every pane. Counts of mean λ and variance ÷ mean
+// D are taken as negative binomial; they are zero with D^(−λ/(D−1)), so λ counts as λ·ln D/(D−1).
+// What is expected is what is usual at this hour or what the last quarter of an hour had, whichever
+// is less, so that a series that goes to sleep is not missed. While the hour of the week is unknown
+// that quarter includes the silence; then nothing is missed of a series with less than one event in
+// two minutes. Silent until the baseline is warm.
 //
 // Three states: present, absent, and unknown, which is silence while nothing else arrives either
 // (or while a source is excluded). Only silence among others counts. A series that never was is not

@@ -11,10 +11,10 @@
 //
 // A burn rate of 1 spends exactly the budget by the end of the period; the pairs are those of
 // Google's SRE workbook: the long window says that it matters, the short one that it goes on. A
-// level holds while both burn at the rate and the failures of the long one are evidence: a log-likelihood of h
-// for that rate against the budget (or half the rate, if that is less). So one failure among two
-// requests is none. Clears when no short window burns at its rate any more. Windows are counted in
-// minutes, those beyond six hours in half hours.
+// level holds while both burn at the rate and the failures of the long one are evidence: a
+// log-likelihood of h for that rate against the budget (or half the rate, if that is less). So one
+// failure among two requests is none. Clears when no short window burns at its rate any more.
+// Windows are counted in minutes, those beyond six hours in half hours.
 #include <algorithm>
 #include <array>
 #include <memory>

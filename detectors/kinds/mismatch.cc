@@ -7,9 +7,9 @@
 //   critical: {above: 0, above_share: 0.1%, for: 5m, level: 1}
 //
 // Judged whenever there is a new sample of each: breaches while they differ by more than `above`
-// and by more than `above_share` of the larger. They are rarely taken at the same moment: `for` is what
-// tells a difference that stays from one that is on its way. A number that stops coming makes it
-// unknown.
+// and by more than `above_share` of the larger. They are rarely taken at the same moment: `for` is
+// what tells a difference that stays from one that is on its way. A number that stops coming makes
+// it unknown.
 #include <algorithm>
 #include <array>
 #include <limits>

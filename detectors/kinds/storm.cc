@@ -14,10 +14,9 @@
 // Events: breaches when a Poisson CUSUM of the counts against `ratio` × the usual rate has
 // evidence, the window holds ≥ `above` events and ≥ `ratio` × what is usual, and the last minute
 // goes on at half that pace at least. Until the usual rate is known a level with a `ratio` is
-// silent; without one (3 is taken then) `above` decides alone. Certain
-// (skips `for`) when S ≥ h + 7 and even the oldest quarter of max(window, for) is at that pace.
-// Clears when the last minute is below `clear` (default above / 2, or 1.5 × what is usual if that
-// is more).
+// silent; without one (3 is taken then) `above` decides alone. Certain (skips `for`) when S ≥ h + 7
+// and even the oldest quarter of max(window, for) is at that pace. Clears when the last minute is
+// below `clear` (default above / 2, or 1.5 × what is usual if that is more).
 #include <algorithm>
 #include <array>
 #include <limits>
