@@ -1,6 +1,7 @@
 #include "engine/series_set.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/labels.h"
 #include "core/string_hash.h"
@@ -40,14 +41,30 @@ std::string ServiceOf(const Labels& labels) {
   return std::string(service.empty() ? LabelValue(labels, "app") : service);
 }
 
-TimeUs NewestRelease(std::span<const Deploy> deploys, std::string_view service) {
-  TimeUs newest = kNoTime;
-  for (const Deploy& deploy : deploys) {
-    const bool concerns = deploy.service.empty() || service.empty() || deploy.service == service;
-    if (!deploy.rollback && concerns) newest = deploy.time;
+// The newest release of each service of a scope, looked up once a tick for every series.
+class Releases {
+ public:
+  // In order of time.
+  void Take(std::span<const Deploy> deploys) {
+    of_service_.clear();
+    newest_ = unnamed_ = kNoTime;
+    for (const Deploy& deploy : deploys) {
+      if (deploy.rollback) continue;
+      newest_ = deploy.time;
+      (deploy.service.empty() ? unnamed_ : of_service_[deploy.service]) = deploy.time;
+    }
   }
-  return newest;
-}
+  // One that names no service concerns all, and all concern a series that names none.
+  TimeUs Newest(std::string_view service) const {
+    if (service.empty() || newest_ == kNoTime) return newest_;
+    const auto found = of_service_.find(service);
+    return found == of_service_.end() ? unnamed_ : std::max(unnamed_, found->second);
+  }
+
+ private:
+  std::map<std::string_view, TimeUs> of_service_;
+  TimeUs newest_ = kNoTime, unnamed_ = kNoTime;
+};
 
 }  // namespace
 
@@ -178,7 +195,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
   pane.partial = context.partial;
   pane.others_alive = context.alive;
   std::string_view scope;
-  std::span<const Deploy> watched;
+  Releases releases;
   bool recent_deploy = false;
   bool first = true;
   const auto from = [&](std::span<const Deploy> deploys, DurationUs window) {
@@ -192,7 +209,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
     if (first || series->scope != scope) {
       scope = series->scope;
       const std::span<const Deploy> deploys = context.deploys(scope);
-      watched = from(deploys, kDeployWatch);
+      releases.Take(from(deploys, kDeployWatch));
       const std::span<const Deploy> recent = from(deploys, context.deploy_window);
       recent_deploy = std::any_of(recent.begin(), recent.end(),
                                   [](const Deploy& deploy) { return !deploy.rollback; });
@@ -200,7 +217,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
     }
     series->context = pane;
     series->context.recent_deploy = recent_deploy;
-    series->context.deployed_at = NewestRelease(watched, series->service);
+    series->context.deployed_at = releases.Newest(series->service);
     series->context.firing = series->rule.firing();
   }
   executor(series_.size(), [this](std::size_t begin, std::size_t end) {

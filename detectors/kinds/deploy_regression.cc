@@ -279,14 +279,13 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
           slow->Update(pane, durations != nullptr ? durations->CountAbove(limit) : 0,
                        durations != nullptr ? durations->count() : 0, kUsualSlowShare);
       reading.suspicious = reading.suspicious || slow->level.suspicious();
-      by_duration = other.verdict > level.verdict;
-      if (by_duration || comparison_->errors[slot] == nullptr) {
+      by_duration = comparison_->errors[slot] == nullptr || other.verdict > level.verdict;
+      if (by_duration) {
         other.threshold = Milliseconds(limit);
         other.value = Milliseconds(since_.Quantile(0.95));
         // The window says that it is beyond; all since the release may still lie below.
         if (other.verdict >= Verdict::kBreach) other.value = std::max(other.value, other.threshold);
         level = other;
-        by_duration = true;
       }
     }
     if (level.verdict < Verdict::kBreach) continue;

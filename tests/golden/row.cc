@@ -73,7 +73,6 @@ Case ReadCase(const ConfigNode* node, const char* what, ErrorList* errors) {
   if (node == nullptr) return run;
   ConfigReader reader(*node, what, errors);
   run.length = reader.Duration("length", kLengthDefault, kMinuteUs, 30 * kDayUs);
-  run.config = reader.Strings("config");
   run.faults = ReadFaults(reader.Node("faults"), errors);
   if (const ConfigNode* list = reader.Node("expect")) {
     for (const ConfigNode& one : list->list) {
@@ -214,9 +213,7 @@ RunResult RunCase(const std::string& profile, const Case& run, std::uint64_t see
   RunResult result;
   ErrorList errors;
   const std::optional<World> world = ReadWorld(WorldFile(profile), &errors);
-  std::string text = absl::StrCat("extends: \"@", profile, "\"\n");
-  for (const std::string& line : run.config) absl::StrAppend(&text, line, "\n");
-  const std::optional<Config> config = LoadConfigText(text, "golden", &errors);
+  const std::optional<Config> config = LoadConfig("@" + profile, &errors);
   if (!world || !config) {
     for (const ConfigError& error : errors.Sorted()) result.problems.push_back(error.ToString());
     return result;

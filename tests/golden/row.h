@@ -39,7 +39,6 @@ struct Case {
   std::vector<Fault> faults;
   std::vector<Expected> expected;
   DurationUs length = 0;
-  std::vector<std::string> config;  // lines added to `extends: "@profile"`
 };
 
 struct Row {
