@@ -70,6 +70,7 @@ absl::Status FileFollower::Read(File* file, const InputClock& clock, bool* progr
   for (int i = 0; i < kLinesPerTurn; ++i) {
     switch (file->reader->Next(&line)) {
       case LineReader::Result::kLine: {
+        CountReceived(1);
         file->stage1->Feed({.offset = static_cast<std::int64_t>(line.offset),
                             .next_offset = static_cast<std::int64_t>(line.next_offset),
                             .bytes = line.text});

@@ -5,6 +5,7 @@
 // batches is the reader's (app/reader.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -62,6 +63,18 @@ class Input {
   virtual std::int64_t errors() const { return 0; }
   virtual std::int64_t skipped() const { return 0; }
   virtual void Stop() = 0;
+
+  // Records taken so far, whether stage 1 has read them or not. From any thread, at any time.
+  std::int64_t received() const { return received_.load(std::memory_order_relaxed); }
+
+ protected:
+  void CountReceived(std::size_t records) {
+    const auto more = static_cast<std::int64_t>(records);
+    received_.store(received() + more, std::memory_order_relaxed);  // by one thread only
+  }
+
+ private:
+  std::atomic<std::int64_t> received_ = 0;
 };
 
 // Idle partitions are closed this long after the tick: a record may be on its way that long.

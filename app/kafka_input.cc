@@ -69,7 +69,7 @@ absl::Status KafkaInput::Poll(absl::Duration wait, const InputClock& clock) {
   const absl::Time begin = absl::Now();
   clock_ = clock;
   if (!feeder_.feeding()) {
-    source_->Poll(wait);
+    CountReceived(source_->Poll(wait));
     return failure_;
   }
   // As long as records are being fed there is time to take more, and they are fed along.
@@ -79,6 +79,7 @@ absl::Status KafkaInput::Poll(absl::Duration wait, const InputClock& clock) {
     if (feeder_.queued_records() < KafkaSource::kBatchMessagesMax &&
         feeder_.queued_bytes() < KafkaSource::kBatchBytes) {
       taken = source_->Poll(absl::ZeroDuration());
+      CountReceived(taken);
       HandOverAll();
     }
     if (feeder_.WaitUntilIdle(kTakeEvery) && taken == 0) break;
@@ -145,7 +146,7 @@ void KafkaInput::OnRevoked(const KafkaPartition& kafka) {
   spdlog::warn("{} was taken away by the group: only one instance may read it", kafka.ToString());
 }
 
-void KafkaInput::OnRecord(const KafkaPartition& kafka, KafkaRecord record) {
+void KafkaInput::OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) {
   if (last_ == nullptr || last_->kafka != kafka) {
     const auto found = partitions_.find(kafka);
     if (found == partitions_.end()) return;
@@ -161,15 +162,18 @@ void KafkaInput::OnRecord(const KafkaPartition& kafka, KafkaRecord record) {
     const DurationUs distance = record.timestamp - clock_.wall;
     live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
   }
-  partition.taken.reserve(RecordFeeder::kSliceRecords);
-  partition.taken.push_back(std::move(record));
-  if (partition.taken.size() == RecordFeeder::kSliceRecords) HandOver(&partition);
+  partition.taken.Add(record);
+  if (partition.taken.size() == RecordFeeder::kSliceRecords ||
+      partition.taken.bytes() >= RecordFeeder::kSliceBytes) {
+    HandOver(&partition);
+  }
 }
 
 void KafkaInput::HandOver(Partition* partition) {
   if (partition->taken.empty()) return;
   partition->commit_due = true;
-  feeder_.Add(partition->lane, std::exchange(partition->taken, {}));
+  RecordSlice next(/*bytes_hint=*/partition->taken.bytes());
+  feeder_.Add(partition->lane, std::exchange(partition->taken, std::move(next)));
 }
 
 void KafkaInput::HandOverAll() {
@@ -270,7 +274,7 @@ void KafkaInput::Stop() {
   if (source_ == nullptr) return;
   // What was taken and not fed is not committed either.
   feeder_.Clear();
-  for (const auto& [kafka, partition] : partitions_) partition->taken.clear();
+  for (const auto& [kafka, partition] : partitions_) partition->taken = RecordSlice();
   stopping_ = true;
   source_->Stop();
 }

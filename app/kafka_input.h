@@ -17,6 +17,7 @@
 
 #include "app/input.h"
 #include "app/record_feeder.h"
+#include "app/record_slice.h"
 #include "ingest/kafka_source.h"
 #include "replay/engine_setup.h"
 
@@ -49,14 +50,14 @@ class KafkaInput : public Input, private KafkaCallbacks {
     std::int64_t end_offset = -1;  // where the end was reached; −1: not
     bool append_time = false;
     bool ours = false;
-    std::size_t lane = 0;            // of feeder_
-    std::vector<KafkaRecord> taken;  // and not handed to feeder_ yet
+    std::size_t lane = 0;  // of feeder_
+    RecordSlice taken;     // and not handed to feeder_ yet
   };
 
   std::optional<std::int64_t> OnAssigned(const KafkaPartition& kafka,
                                          const std::optional<KafkaCommit>& committed) override;
   void OnRevoked(const KafkaPartition& kafka) override;
-  void OnRecord(const KafkaPartition& kafka, KafkaRecord record) override;
+  void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override;
   void OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) override;
   void OnSkipped(const KafkaPartition& kafka, std::int64_t from, std::int64_t to,
                  std::string_view reason) override;

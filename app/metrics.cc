@@ -143,6 +143,9 @@ void AddDeliveries(const PipelineStatus& status, Families* families) {
 }
 
 void AddProcess(const PipelineStatus& status, Families* families) {
+  families->Counter("tocsin_records_received_total",
+                    "Records taken from all inputs, those included that are not read yet.",
+                    status.received);
   families->Gauge("tocsin_queue_batches", "Batches between reading and deciding.",
                   static_cast<double>(status.queued_batches));
   families->Counter("tocsin_snapshots_total", "Snapshots taken.", status.snapshots);

@@ -202,6 +202,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   const Reader::View read = reader_->Sources();
   const DecisionLoop::View decided = loop_->Status();
   out.sources = read.sources;
+  out.received = reader_->received();
   out.decided = decided.counters;
   out.series = decided.series;
   out.series_over_limit = decided.series_over_limit;

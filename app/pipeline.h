@@ -39,6 +39,8 @@ struct SourceStatus {
 
 struct PipelineStatus {
   std::vector<SourceStatus> sources;
+  // Records taken from all inputs, of which those that `sources` do not count are still to be read.
+  std::int64_t received = 0;
   Decider::Counters decided;
   std::size_t series = 0;
   std::int64_t series_over_limit = 0;

@@ -173,6 +173,12 @@ void Reader::Exclude(std::vector<std::string>* records) {
   }
 }
 
+std::int64_t Reader::received() const {
+  std::int64_t received = 0;
+  for (const std::unique_ptr<Input>& input : inputs_) received += input->received();
+  return received;
+}
+
 bool Reader::ended() const {
   for (const std::unique_ptr<Input>& input : inputs_) {
     for (const InputPartition* partition : input->Partitions()) {

@@ -64,6 +64,8 @@ class Reader {
     std::int64_t skipped = 0;
   };
   View Sources() const;
+  // Records taken from all inputs. Any thread, always the newest.
+  std::int64_t received() const;
 
  private:
   static InputClock ReadClock();

@@ -3,21 +3,6 @@
 #include <utility>
 
 namespace tocsin {
-namespace {
-
-constexpr std::size_t kPrefetchAhead = 3;
-
-// The fetching thread was the last to touch a record's memory. The beginning is enough: the rest
-// follows in order.
-void Prefetch(const KafkaRecord& record) {
-  constexpr std::size_t kCacheLine = 64;
-  for (std::size_t at = 0; at < 5 * kCacheLine; at += kCacheLine) {
-    __builtin_prefetch(record.value.data() + at);
-  }
-  __builtin_prefetch(record.message.get());
-}
-
-}  // namespace
 
 std::size_t RecordFeeder::AddLane(SourcePartition* stage1) {
   absl::MutexLock lock(&mutex_);
@@ -25,16 +10,14 @@ std::size_t RecordFeeder::AddLane(SourcePartition* stage1) {
   return lanes_.size() - 1;
 }
 
-void RecordFeeder::Add(std::size_t lane, std::vector<KafkaRecord> slice) {
+void RecordFeeder::Add(std::size_t lane, RecordSlice slice) {
   if (slice.empty()) return;
-  std::size_t bytes = 0;
-  for (const KafkaRecord& record : slice) bytes += record.value.size();
   absl::MutexLock lock(&mutex_);
   Lane& at = lanes_[lane];
   if (at.slices.empty() && !at.fed) ready_.push_back(&at);
   queued_records_ += slice.size();
-  queued_bytes_ += bytes;
-  at.slices.push_back({.records = std::move(slice), .bytes = bytes});
+  queued_bytes_ += slice.bytes();
+  at.slices.push_back(std::move(slice));
 }
 
 void RecordFeeder::Start() {
@@ -101,18 +84,18 @@ bool RecordFeeder::busy(std::size_t lane) const {
 }
 
 void RecordFeeder::FeedSlices() {
-  Slice slice;
+  RecordSlice slice;
   while (Lane* const lane = Take(&slice)) {
-    FeedSlice(lane->stage1, &slice.records);
+    for (std::size_t i = 0; i < slice.size(); ++i) lane->stage1->Feed(slice.record(i));
     absl::MutexLock lock(&mutex_);
     lane->fed = false;
-    queued_records_ -= slice.records.size();
-    queued_bytes_ -= slice.bytes;
+    queued_records_ -= slice.size();
+    queued_bytes_ -= slice.bytes();
     if (!lane->slices.empty()) ready_.push_back(lane);
   }
 }
 
-RecordFeeder::Lane* RecordFeeder::Take(Slice* slice) {
+RecordFeeder::Lane* RecordFeeder::Take(RecordSlice* slice) {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &RecordFeeder::Awaited));
   // What a lane holds that another thread feeds is also that one's to drain.
@@ -123,19 +106,6 @@ RecordFeeder::Lane* RecordFeeder::Take(Slice* slice) {
   lane->slices.pop_front();
   lane->fed = true;
   return lane;
-}
-
-void RecordFeeder::FeedSlice(SourcePartition* stage1, std::vector<KafkaRecord>* records) {
-  for (std::size_t r = 0; r < records->size(); ++r) {
-    KafkaRecord& record = (*records)[r];
-    if (r + kPrefetchAhead < records->size()) Prefetch((*records)[r + kPrefetchAhead]);
-    stage1->Feed({.offset = record.offset,
-                  .next_offset = record.offset + 1,
-                  .timestamp = record.timestamp,
-                  .append_time = record.append_time,
-                  .bytes = record.value});
-    record.message.reset();
-  }
 }
 
 }  // namespace tocsin

@@ -16,14 +16,13 @@
 #include <cstddef>
 #include <deque>
 #include <future>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "app/record_slice.h"
 #include "engine/executor.h"
 #include "engine/source_partition.h"
-#include "ingest/kafka_source.h"
 
 namespace tocsin {
 
@@ -32,6 +31,7 @@ class RecordFeeder {
   // Of so many records at a time: a millisecond's work, which is how long Rest waits, and enough
   // that locking costs nothing.
   static constexpr std::size_t kSliceRecords = 1'000;
+  static constexpr std::size_t kSliceBytes = 1 << 20;
 
   // The executor runs as many threads as shall feed.
   explicit RecordFeeder(Executor executor) : executor_(std::move(executor)) {}
@@ -39,7 +39,7 @@ class RecordFeeder {
 
   // `stage1` outlives the feeder. REQUIRES: it rests.
   std::size_t AddLane(SourcePartition* stage1);
-  void Add(std::size_t lane, std::vector<KafkaRecord> slice);
+  void Add(std::size_t lane, RecordSlice slice);
 
   void Start();
   // Whether Start was called and neither Rest nor Drain since.
@@ -59,13 +59,9 @@ class RecordFeeder {
   bool busy(std::size_t lane) const;
 
  private:
-  struct Slice {
-    std::vector<KafkaRecord> records;
-    std::size_t bytes = 0;
-  };
   struct Lane {
     SourcePartition* stage1;
-    std::deque<Slice> slices;
+    std::deque<RecordSlice> slices;
     bool fed = false;  // by some thread, at the moment
   };
   enum class Goal : std::uint8_t { kRest, kFeed, kDrain };
@@ -73,8 +69,7 @@ class RecordFeeder {
   // What a feeding thread does until there is nothing more to do for it.
   void FeedSlices();
   // The next slice and its lane, when there is one; nullptr: nothing more to do.
-  Lane* Take(Slice* slice);
-  static void FeedSlice(SourcePartition* stage1, std::vector<KafkaRecord>* records);
+  Lane* Take(RecordSlice* slice);
   bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return queued_records_ == 0; }
   bool Awaited() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return goal_ != Goal::kFeed || !ready_.empty();

@@ -105,7 +105,11 @@ void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
   // With a timestamp the record's place in time is known before it is decoded, without one only
   // when its first event is.
   const bool decode_now = record.timestamp == kNoTime || TimeIsKnown(record.timestamp);
-  if (decode_now) options_.decoder->Decode(record.bytes, record.timestamp, this);
+  if (decode_now && record.padded) {
+    options_.decoder->DecodePadded(record.bytes, record.timestamp, this);
+  } else if (decode_now) {
+    options_.decoder->Decode(record.bytes, record.timestamp, this);
+  }
   if (drop_after_) DropHeld();
   if (hold_record_) {
     // It is decoded again later and counted then.
@@ -157,6 +161,7 @@ bool SourcePartition::TimeIsKnown(TimeUs time) {
 void SourcePartition::Hold(const SourceRecord& record) {
   held_.push_back({.record = record, .bytes = std::string(record.bytes)});
   held_.back().record.bytes = {};
+  held_.back().record.padded = false;
 }
 
 void SourcePartition::ReleaseHeld() {
@@ -191,7 +196,7 @@ void SourcePartition::RememberDropped(DroppedRecord record) {
 
 void SourcePartition::AcceptTime(TimeUs time) {
   clock_.Accept(time);
-  const TimeUs tick = FloorTo(clock_.now(), pane_);
+  const TimeUs tick = PaneStart(clock_.now());
   if (last_tick_ == kNoTime) {
     // A source's first record makes all earlier ticks empty.
     last_tick_ = tick;
@@ -295,7 +300,7 @@ void SourcePartition::OnEvent(const Event& event) {
     Sample("time too far ahead", record_.bytes);
     return;
   }
-  if (FloorTo(event.time, pane_) + pane_ + delay_ <= last_tick_ && counts) {
+  if (PaneStart(event.time) + pane_ + delay_ <= last_tick_ && counts) {
     ++counters_.late;
     Sample("late", record_.bytes);
   }
@@ -303,7 +308,7 @@ void SourcePartition::OnEvent(const Event& event) {
 }
 
 void SourcePartition::Accumulate(const Event& event) {
-  const TimeUs start = FloorTo(event.time, pane_);
+  const TimeUs start = PaneStart(event.time);
   if (Fact::Keeps(event)) KeepFact(event);
   if (event.type == EventType::kAlarm) {
     AccumulateAlarm(event);

@@ -44,6 +44,7 @@ struct SourceRecord {
   std::int64_t next_offset = 1;
   TimeUs timestamp = kNoTime;  // kNoTime: a file; the time of its first event counts
   bool append_time = false;    // the timestamp is the broker's
+  bool padded = false;         // kDecodePadding bytes stand behind it
   std::string_view bytes;
 };
 
@@ -147,6 +148,13 @@ class SourcePartition : private EventSink {
   void OnEvent(const Event& event) override;
   void OnUndecodable(std::string_view bytes, std::string_view reason) override;
 
+  // FloorTo without its division where the time is in the same pane as the last one.
+  TimeUs PaneStart(TimeUs time) {
+    const auto into_pane =
+        static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(recent_pane_);
+    if (into_pane >= static_cast<std::uint64_t>(pane_)) recent_pane_ = FloorTo(time, pane_);
+    return recent_pane_;
+  }
   void Decode(const SourceRecord& record, Mode mode);
   // Decides on the record's time; false when its events are to be ignored for now.
   bool TimeIsKnown(TimeUs time);
@@ -179,8 +187,9 @@ class SourcePartition : private EventSink {
   std::vector<Chain> chains_;
   std::array<std::vector<std::uint32_t>, kEventTypes> chains_of_type_;
   DurationUs pane_;
-  DurationUs delay_;      // the input's
-  DurationUs delay_max_;  // of the aggregations that read it
+  TimeUs recent_pane_ = 0;  // of PaneStart
+  DurationUs delay_;        // the input's
+  DurationUs delay_max_;    // of the aggregations that read it
   SourceClock clock_{SourceClock::Trust::kProducerTime};
 
   TimeUs last_tick_ = kNoTime;

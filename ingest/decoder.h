@@ -10,6 +10,7 @@
 // registry.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -32,12 +33,19 @@ class EventSink {
   virtual void OnUndecodable(std::string_view bytes, std::string_view reason) = 0;
 };
 
+// So many bytes may be read behind a padded record; the first of them is 0.
+inline constexpr std::size_t kDecodePadding = 64;
+
 class Decoder {
  public:
   virtual ~Decoder() = default;
   // `record_time` is the record's timestamp, for payloads without a time of their own; kNoTime if
   // none.
   virtual void Decode(std::string_view record, TimeUs record_time, EventSink* sink) = 0;
+  // The same for a padded record, which saves some decoders a copy.
+  virtual void DecodePadded(std::string_view record, TimeUs record_time, EventSink* sink) {
+    Decode(record, record_time, sink);
+  }
 };
 
 // nullptr when the format is unknown or the mapping is wrong; the errors say so.

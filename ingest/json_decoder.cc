@@ -15,6 +15,7 @@ namespace tocsin {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
+static_assert(kDecodePadding >= simdjson::SIMDJSON_PADDING);
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string_view Trim(std::string_view text) {
@@ -56,9 +57,15 @@ class JsonDecoder final : public Decoder {
   JsonDecoder(const std::vector<FieldMapping>& map, ErrorList* errors)
       : fields_(map, errors), reader_(&fields_) {}
 
-  void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override;
+  void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
+    DecodeRecord(record, /*padded=*/false, record_time, sink);
+  }
+  void DecodePadded(std::string_view record, TimeUs record_time, EventSink* sink) override {
+    DecodeRecord(record, /*padded=*/true, record_time, sink);
+  }
 
  private:
+  void DecodeRecord(std::string_view record, bool padded, TimeUs record_time, EventSink* sink);
   // Where the text begins with a line that is a plain object: decodes all of it.
   bool DecodePlain(std::string_view text);
   void DecodeLines(std::string_view text);
@@ -75,12 +82,13 @@ class JsonDecoder final : public Decoder {
   JsonEventReader reader_;
   std::vector<char> buffer_;
   // Of the call at hand:
-  bool is_padded_ = false;  // the record is in the buffer as a whole
+  bool is_padded_ = false;  // all of the record stands in padded memory
   TimeUs record_time_ = kNoTime;
   EventSink* sink_ = nullptr;
 };
 
-void JsonDecoder::Decode(std::string_view record, TimeUs record_time, EventSink* sink) {
+void JsonDecoder::DecodeRecord(std::string_view record, bool padded, TimeUs record_time,
+                               EventSink* sink) {
   record_time_ = record_time;
   sink_ = sink;
   std::string_view text = record;
@@ -92,7 +100,7 @@ void JsonDecoder::Decode(std::string_view record, TimeUs record_time, EventSink*
   }
   is_padded_ = text.size() <= limits::kEventBytesMax;
   if (is_padded_) {
-    text = Padded(text);
+    if (!padded) text = Padded(text);
     if (text[0] == '{' && DecodePlain(text)) return;
   }
   const std::size_t line_feed = text.find('\n');

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <system_error>
+#include <type_traits>
 
 #include "absl/base/attributes.h"
 #include "core/time.h"
@@ -111,6 +112,18 @@ double Truncated(double number) { return static_cast<double>(static_cast<std::in
 
 // REQUIRES: not negative.
 DurationUs ToMicroseconds(double duration) { return static_cast<DurationUs>(duration + 0.5); }
+
+// *to = from, in pieces that compilers copy with moves: for the whole of it they take `rep movs`,
+// which needs longer to start than this does.
+void CopyEvent(const Event& from, Event* to) {
+  static_assert(std::is_trivially_copyable_v<Event>);
+  constexpr std::size_t kPiece = 64;
+  const char* in = reinterpret_cast<const char*>(&from);
+  char* out = reinterpret_cast<char*>(to);
+  std::size_t left = sizeof(Event);
+  for (; left >= kPiece; left -= kPiece, in += kPiece, out += kPiece) std::memcpy(out, in, kPiece);
+  std::memcpy(out, in, sizeof(Event) % kPiece);
+}
 
 }  // namespace
 
@@ -237,7 +250,7 @@ bool JsonEventReader::StorePlainNumber(const JsonEntry& entry, const PlainJson::
 }
 
 void JsonEventReader::Begin() {
-  event_ = fields_.base();
+  CopyEvent(fields_.base(), &event_);
   ranks_.fill(0);
   field_number_ = 0;
   if (has_unknown_words_) unknown_words_.fill(false);

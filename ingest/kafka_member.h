@@ -97,7 +97,7 @@ class KafkaSource::Impl {
   // Takes what is there, at most `max` messages, and hands it over; with `wait`, waits for one.
   Taken Take(std::size_t max, absl::Duration wait);
   void WakeFetchers();
-  void Handle(KafkaMessage owned);
+  void Handle(const rd_kafka_message_t& message);
   void HandleError(const rd_kafka_message_t& message, Assigned* assigned);
   // A record came after all: at once, or behind what was broken.
   void EndError(Assigned* assigned, std::int64_t offset);

@@ -35,10 +35,6 @@ bool IsBroken(rd_kafka_resp_err_t error) {
 
 }  // namespace
 
-void KafkaMessageDeleter::operator()(rd_kafka_message_s* message) const {
-  rd_kafka_message_destroy(message);
-}
-
 std::string KafkaPartition::ToString() const { return topic + "/" + std::to_string(partition); }
 
 std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
@@ -80,13 +76,13 @@ KafkaSource::Impl::Taken KafkaSource::Impl::Take(std::size_t max, absl::Duration
   Taken taken = {.revoked = std::exchange(revoked_while_taking_, false)};
   ++batch_number_;
   for (ssize_t i = 0; i < count; ++i) {
-    KafkaMessage message(batch_[static_cast<std::size_t>(i)]);
+    const KafkaMessage message(batch_[static_cast<std::size_t>(i)]);
     ++taken.messages;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++taken.records;
       taken.bytes += message->len;
     }
-    Handle(std::move(message));
+    Handle(*message);
   }
   return taken;
 }
@@ -131,8 +127,7 @@ KafkaSource::Impl::Assigned* KafkaSource::Impl::Find(const KafkaPartition& parti
   return nullptr;
 }
 
-void KafkaSource::Impl::Handle(KafkaMessage owned) {
-  const rd_kafka_message_t& message = *owned;
+void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
   Assigned* const assigned = Find(message);
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     HandleError(message, assigned);
@@ -161,8 +156,7 @@ void KafkaSource::Impl::Handle(KafkaMessage owned) {
   if (message.payload != nullptr) {
     record.value = {static_cast<const char*>(message.payload), message.len};
   }
-  record.message = std::move(owned);
-  callbacks_->OnRecord(assigned->partition, std::move(record));
+  callbacks_->OnRecord(assigned->partition, record);
 }
 
 void KafkaSource::Impl::HandleError(const rd_kafka_message_t& message, Assigned* assigned) {

@@ -6,10 +6,9 @@
 //   source.Stop();
 //
 // Everything, callbacks, Pause, Resume and Commit included, happens on the thread that calls Poll
-// (librdkafka 2.0.2 loses records when a partition is paused from another one). Only what was
-// handed over may be read and released by any thread. Offsets are committed with rd_kafka_commit
-// and carry metadata text (offsets_store would drop it). Settings that measured well are in
-// kafka_setup.cc with their reason.
+// (librdkafka 2.0.2 loses records when a partition is paused from another one). Offsets are
+// committed with rd_kafka_commit and carry metadata text (offsets_store would drop it). Settings
+// that measured well are in kafka_setup.cc with their reason.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +24,6 @@
 #include "absl/time/time.h"
 #include "core/time.h"
 
-struct rd_kafka_message_s;  // librdkafka's rd_kafka_message_t
-
 namespace tocsin {
 
 struct KafkaPartition {
@@ -36,17 +33,12 @@ struct KafkaPartition {
   std::string ToString() const;  // "topic/3"
 };
 
-struct KafkaMessageDeleter {
-  void operator()(rd_kafka_message_s* message) const;
-};
-
-// A record and the memory that it stands in. To be released before the source stops.
+// Lives until the callback returns.
 struct KafkaRecord {
   std::int64_t offset = 0;
   TimeUs timestamp = kNoTime;
   bool append_time = false;  // the broker's LogAppendTime; else the producer's
-  std::string_view value;    // lives as long as `message`
-  std::unique_ptr<rd_kafka_message_s, KafkaMessageDeleter> message;
+  std::string_view value;
 };
 
 struct KafkaCommit {
@@ -63,7 +55,7 @@ class KafkaCallbacks {
                                                  const std::optional<KafkaCommit>& committed) = 0;
   // About to be taken away (synchronous: commit now).
   virtual void OnRevoked(const KafkaPartition& partition) = 0;
-  virtual void OnRecord(const KafkaPartition& partition, KafkaRecord record) = 0;
+  virtual void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) = 0;
   // Everything up to `end_offset` was delivered. librdkafka reports it once per end offset.
   virtual void OnEnd(const KafkaPartition& partition, std::int64_t end_offset) = 0;
   // A broken record or batch that was skipped (bad CRC, inflated size …), or an offset that the log

@@ -196,7 +196,7 @@ class KafkaReplay : public KafkaCallbacks {
     return std::nullopt;
   }
   void OnRevoked(const KafkaPartition&) override {}
-  void OnRecord(const KafkaPartition& kafka, KafkaRecord record) override {
+  void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override {
     Partition& partition = partitions_[kafka];
     if (partition.ended) return;
     const bool before = uri_.from && record.timestamp < *uri_.from;

@@ -42,6 +42,7 @@ PipelineStatus Filled() {
   status.series_over_limit = 14;
   status.open_incidents = 15;
   status.last_tick = 1'772'399'080 * kSecondUs;
+  status.received = 27;
   status.queued_batches = 16;
   status.deliveries = {
       .submitted = 17, .delivered = 18, .retried = 19, .parked = 20, .abandoned = 21};
@@ -84,6 +85,7 @@ TEST(Metrics, EveryNumberHasItsName) {
       {"tocsin_series_over_limit_total", "14"},
       {"tocsin_open_incidents", "15"},
       {"tocsin_last_tick_seconds", "1772399080"},
+      {"tocsin_records_received_total", "27"},
       {"tocsin_queue_batches", "16"},
       {"tocsin_deliveries_submitted_total", "17"},
       {"tocsin_deliveries_delivered_total", "18"},

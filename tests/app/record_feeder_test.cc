@@ -30,14 +30,13 @@ class RecordFeederTest : public testing::Test {
 
   // The next `count` records of a lane; each moves its clock.
   void Add(std::size_t lane, int count) {
-    std::vector<KafkaRecord> records;
+    RecordSlice records;
     for (int i = 0; i < count; ++i) {
       const std::int64_t offset = next_[lane]++;
-      records.push_back({.offset = offset,
-                         .timestamp = kFirst + offset * kMillisecondUs,
-                         .append_time = true,
-                         .value = kEvent,
-                         .message = nullptr});
+      records.Add({.offset = offset,
+                   .timestamp = kFirst + offset * kMillisecondUs,
+                   .append_time = true,
+                   .value = kEvent});
     }
     feeder_.Add(lanes_[lane], std::move(records));
   }

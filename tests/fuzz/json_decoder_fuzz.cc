@@ -66,6 +66,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   tocsin::CheckingSink sink;
   const std::string_view record(reinterpret_cast<const char*>(data) + 1, size - 1);
   tocsin::Decoder* const decoder = (data[0] & 2) != 0 ? mapped : plain;
-  decoder->Decode(record, (data[0] & 1) != 0 ? tocsin::kSecondUs : tocsin::kNoTime, &sink);
+  const tocsin::TimeUs record_time = (data[0] & 1) != 0 ? tocsin::kSecondUs : tocsin::kNoTime;
+  if ((data[0] & 4) != 0) {
+    std::string padded(record);
+    padded += '\0';
+    padded.append(tocsin::kDecodePadding - 1, '"');
+    decoder->DecodePadded({padded.data(), record.size()}, record_time, &sink);
+  } else {
+    decoder->Decode(record, record_time, &sink);
+  }
   return 0;
 }

@@ -47,6 +47,12 @@ std::string TextOf(const RecordingSink& sink) {
 std::string Decoded(Decoder* decoder, const std::string& record) {
   RecordingSink sink;
   decoder->Decode(record, 5 * kSecondUs, &sink);
+  std::string padded = record;
+  padded += '\0';
+  padded.append(kDecodePadding, '}');
+  RecordingSink in_place;
+  decoder->DecodePadded({padded.data(), record.size()}, 5 * kSecondUs, &in_place);
+  EXPECT_EQ(TextOf(in_place), TextOf(sink));
   return TextOf(sink);
 }
 

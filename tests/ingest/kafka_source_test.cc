@@ -50,14 +50,13 @@ class Recorder final : public KafkaCallbacks {
     ++revoked;
     if (on_revoked) on_revoked(partition);
   }
-  void OnRecord(const KafkaPartition& partition, KafkaRecord record) override {
+  void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) override {
     values[partition].emplace_back(record.value);
     offsets[partition].push_back(record.offset);
     last = {.offset = record.offset,
             .timestamp = record.timestamp,
             .append_time = record.append_time,
-            .value = {},
-            .message = {}};
+            .value = {}};
     ++records;
   }
   void OnEnd(const KafkaPartition& partition, std::int64_t end_offset) override {

@@ -1,6 +1,7 @@
 // An EventSink for tests: keeps what it was given, as text, because views die with the call.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,7 +65,21 @@ inline RecordingSink DecodeJson(std::string_view record, std::vector<FieldMappin
   RecordingSink sink;
   // A copy of the exact size on the heap: a read beyond it is seen by AddressSanitizer.
   const std::vector<char> exact(record.begin(), record.end());
-  JsonDecoderFor(std::move(map))->Decode({exact.data(), exact.size()}, record_time, &sink);
+  JsonDecoderFor(map)->Decode({exact.data(), exact.size()}, record_time, &sink);
+  // In place it must come out the same, whatever stands behind the zero.
+  std::string padded(record);
+  padded += '\0';
+  padded.append(kDecodePadding, '"');
+  RecordingSink in_place;
+  JsonDecoderFor(map)->DecodePadded({padded.data(), record.size()}, record_time, &in_place);
+  EXPECT_EQ(in_place.undecodable, sink.undecodable);
+  EXPECT_EQ(in_place.reasons, sink.reasons);
+  EXPECT_EQ(in_place.events.size(), sink.events.size());
+  for (std::size_t i = 0; i < std::min(in_place.events.size(), sink.events.size()); ++i) {
+    EXPECT_EQ(in_place.events[i].event.time, sink.events[i].event.time);
+    EXPECT_EQ(in_place.events[i].text, sink.events[i].text);
+    EXPECT_EQ(in_place.events[i].labels, sink.events[i].labels);
+  }
   return sink;
 }
 
