@@ -123,6 +123,14 @@ auto Crowd(EventType type, int quiet) {
   };
 }
 
+// One address that fails now and then, ten times as often in an incident.
+void FewFailedLogins(bool incident, int n, TimeUs, Rng* rng, PaneTable* table) {
+  if (!incident && n % 10 != 0) return;
+  Source source(rng, table);
+  source.AddWithSource(Of(EventType::kAuth, Outcome::kFailure), "203.0.113.7");
+  source.AddWithSource(Of(EventType::kAuth, Outcome::kFailure), "203.0.113.7");
+}
+
 // 20 addresses a second that fail once; in an incident a dozen more that go on.
 void FailedLogins(bool incident, int, TimeUs, Rng* rng, PaneTable* table) {
   Source source(rng, table);
@@ -221,6 +229,12 @@ std::vector<DetectCase> DetectCases() {
        .quiet = Keeps::kSketches,
        .firing = Keeps::kSketches,
        .fill = Crowd(EventType::kRequest, 200)},
+      {.name = "burst per address, few",
+       .stanza = "{name: d, kind: burst, where: {type: auth, outcome: failure}, per: client_ip,"
+                 " critical: {count: 10}}",
+       .quiet = Keeps::kSketches,
+       .firing = Keeps::kSketches,
+       .fill = FewFailedLogins},
       {.name = "burst per address",
        .stanza = "{name: d, kind: burst, where: {type: auth, outcome: failure}, per: client_ip,"
                  " warn: {count: 10}, critical: {count: 30}}",

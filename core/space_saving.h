@@ -48,6 +48,8 @@ class SpaceSaving {
   // Events counted, of all keys.
   std::int64_t total() const { return total_; }
   std::uint32_t k() const { return k_; }
+  // All that are monitored, in an order that depends on how they came.
+  const std::vector<Entry>& entries() const { return entries_; }
   // The n largest by count (ties by key), fewer if there are not so many.
   std::vector<Entry> Top(std::size_t n) const;
   // Sum of the n largest counts over total(); 0 when empty.
