@@ -37,6 +37,8 @@ std::size_t allocated_bytes = 0;
   allocated_bytes += malloc_usable_size(block);
   return block;
 }
+// An allocator that brings operators of its own would serve this one.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
 [[gnu::noinline]] void operator delete(void* pointer) noexcept {
   allocated_bytes -= malloc_usable_size(pointer);
   std::free(pointer);

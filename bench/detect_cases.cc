@@ -248,7 +248,8 @@ std::vector<DetectCase> DetectCases() {
        .firing = Keeps::kSketches,
        .fill = FailedLogins},
       {.name = "storm of connections",
-       .stanza = "{name: d, kind: storm, warn: {above: 1000}, critical: {above: 1000, for: 5m}}",
+       .stanza = "{name: d, kind: storm, warn: {above: 1000, ratio: 3},"
+                 " critical: {above: 1000, ratio: 5, for: 5m}}",
        .quiet = Keeps::kSketches,
        .firing = Keeps::kSketches,
        .fill = Crowd(EventType::kConnection, 1000)},

@@ -41,6 +41,8 @@ class SpaceSaving {
   void Add(std::string_view key, std::int64_t weight = 1) { Add(key, Hash64(key), weight); }
   // `hash` is Hash64 of the whole key.
   void Add(std::string_view key, std::uint64_t hash, std::int64_t weight);
+  // Events of keys that are known not to be here. REQUIRES: not empty.
+  void AddOther(std::int64_t weight);
   void Merge(const SpaceSaving& other);
   void Clear();
   bool empty() const { return entries_.empty(); }

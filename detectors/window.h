@@ -11,6 +11,8 @@
 // were spread evenly. Value types; not thread-safe.
 #pragma once
 
+#include <array>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -123,20 +125,60 @@ class PlotRing {
   std::size_t next_ = 0;
 };
 
-// A sketch (LogHistogram, SpaceSaving, HyperLogLog) over a window of panes. Sketches cannot be
-// subtracted, and one a pane would cost 30 of them; six parts of a fifth of the window each cover
-// between one and 1.2 windows.
+// A sketch (LogHistogram, SpaceSaving, HyperLogLog) as the bytes of an encoding: a tenth of what it
+// takes in memory, for those that are added to once a pane and read more rarely.
+template <typename Sketch>
+class PackedSketch {
+ public:
+  void Clear() { bytes_ = std::string(); }
+  // `empty` is a sketch without content (it carries k, where it has one).
+  Sketch Unpacked(const Sketch& empty) const {
+    if (bytes_.empty()) return empty;
+    ByteReader in(bytes_);
+    if constexpr (kCompact) {
+      return Sketch::DecodeCompact(&in);
+    } else {
+      return Sketch::Decode(&in);
+    }
+  }
+  void Pack(const Sketch& sketch) {
+    ByteWriter out;
+    if constexpr (kCompact) {
+      sketch.EncodeCompact(&out);
+    } else {
+      sketch.Encode(&out);
+    }
+    bytes_ = std::string(out.view());  // a copy takes no more than it must
+  }
+  void Merge(const Sketch& other, const Sketch& empty) {
+    Sketch sum = Unpacked(empty);
+    sum.Merge(other);
+    Pack(sum);
+  }
+  void Encode(const Sketch& empty, ByteWriter* out) const { Unpacked(empty).Encode(out); }
+  void Decode(ByteReader* in) {
+    const Sketch sketch = Sketch::Decode(in);
+    if (in->ok()) Pack(sketch);
+  }
+
+ private:
+  static constexpr bool kCompact = requires(const Sketch& sketch, ByteWriter* out) {
+    sketch.EncodeCompact(out);
+  };
+
+  std::string bytes_;
+};
+
+// A sketch over a window of panes. Sketches cannot be subtracted, and one a pane would cost 30 of
+// them; six parts of a fifth of the window each cover between one and 1.2 windows.
 template <typename Sketch>
 class SketchWindow {
  public:
   static constexpr int kParts = 6;
 
-  // REQUIRES: window_panes ≥ 1. `empty` is a sketch without content (it carries k, where it has
-  // one).
+  // REQUIRES: window_panes ≥ 1. `empty` is a sketch without content.
   SketchWindow(int window_panes, Sketch empty)
-      : panes_per_part_((window_panes + kParts - 2) / (kParts - 1)),
-        empty_(std::move(empty)),
-        parts_(kParts, empty_) {}
+      : panes_per_part_((window_panes + kParts - 2) / (kParts - 1)), empty_(std::move(empty)) {}
 
   // Call at the start of each pane; true when a part was completed, the time to learn from it.
   bool NextPane() {
@@ -149,22 +191,29 @@ class SketchWindow {
     parts_[current_].Clear();
     return true;
   }
-  void Add(const Sketch& sketch) { parts_[current_].Merge(sketch); }
-  // Oldest first, so that ties fall the same way after a restart.
-  Sketch Merged() const {
+  void Add(const Sketch& sketch) { parts_[current_].Merge(sketch, empty_); }
+  // The parts that cover the newest `panes`, or all. Oldest first, so that ties fall the same way
+  // after a restart.
+  Sketch Merged(int panes = INT_MAX) const {
+    std::size_t parts = kParts;
+    if (panes < panes_per_part_ * (kParts - 1)) {
+      parts = static_cast<std::size_t>((panes + panes_per_part_ - 1) / panes_per_part_) + 1;
+    }
     Sketch merged = empty_;
-    for (std::size_t i = 1; i <= kParts; ++i) merged.Merge(parts_[(current_ + i) % kParts]);
+    for (std::size_t i = kParts - parts + 1; i <= kParts; ++i) {
+      merged.Merge(parts_[(current_ + i) % kParts].Unpacked(empty_));
+    }
     return merged;
   }
 
   void Encode(ByteWriter* out) const {
     out->Varint(static_cast<std::uint64_t>(panes_));
-    for (std::size_t i = 1; i <= kParts; ++i) parts_[(current_ + i) % kParts].Encode(out);
+    for (std::size_t i = 1; i <= kParts; ++i) parts_[(current_ + i) % kParts].Encode(empty_, out);
   }
   void Decode(ByteReader* in) {
     const std::uint64_t panes = in->Varint();
     if (panes > static_cast<std::uint64_t>(panes_per_part_)) in->Fail();
-    for (Sketch& part : parts_) part = Sketch::Decode(in);
+    for (PackedSketch<Sketch>& part : parts_) part.Decode(in);
     current_ = kParts - 1;
     panes_ = in->ok() ? static_cast<int>(panes) : 0;
   }
@@ -174,7 +223,7 @@ class SketchWindow {
   int panes_ = 0;  // of the current part
   std::size_t current_ = 0;
   Sketch empty_;
-  std::vector<Sketch> parts_;
+  std::array<PackedSketch<Sketch>, kParts> parts_;
 };
 
 }  // namespace tocsin
