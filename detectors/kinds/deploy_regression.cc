@@ -147,7 +147,7 @@ class DeployRegressionSeries : public SeriesState {
   std::unique_ptr<SketchWindow<LogHistogram>> durations_;
   std::unique_ptr<QuantileBaseline> usual_durations_;
   std::unique_ptr<Comparison> comparison_;
-  // Since the release: what failed, and durations (thinned).
+  // Since the release: what failed, and durations.
   PackedSketch<SpaceSaving> endpoints_, versions_;
   PackedSketch<LogHistogram> since_;
   CountRing rates_;
@@ -265,7 +265,7 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
       endpoints_.Merge(cells.Top(kEndpoints), SpaceSaving(kTopFailing));
       versions_.Merge(cells.Top(kVersions), SpaceSaving(kTopFailing));
     }
-    if (durations != nullptr) since_.Merge(durations->Thinned(), {});
+    if (durations != nullptr) since_.Merge(*durations, {});
   }
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
