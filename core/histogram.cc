@@ -109,6 +109,21 @@ void LogHistogram::Clear() {
   count_ = 0;
 }
 
+LogHistogram LogHistogram::Thinned() const {
+  LogHistogram thinned;
+  thinned.count_ = count_;
+  for (const auto& [bucket, count] : buckets_) {
+    // One of the two in the middle stands for four.
+    const std::uint32_t kept = bucket < kExact ? bucket : bucket / 4 * 4 + 1;
+    if (thinned.buckets_.empty() || thinned.buckets_.back().first != kept) {
+      thinned.buckets_.emplace_back(kept, 0);
+    }
+    std::int64_t& sum = thinned.buckets_.back().second;
+    sum = SaturatingAdd(sum, count);
+  }
+  return thinned;
+}
+
 std::int64_t LogHistogram::Quantile(double q) const {
   if (buckets_.empty()) return 0;
   std::int64_t rank = count_;

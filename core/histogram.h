@@ -23,6 +23,9 @@ class LogHistogram {
   void Add(std::int64_t value, std::int64_t weight = 1);
   void Merge(const LogHistogram& other);
   void Clear();
+  // The same entries with 16 buckets an octave, for what is kept long: Quantile is then off by 4 %
+  // at most. Merges with others as before.
+  LogHistogram Thinned() const;
 
   std::int64_t count() const { return count_; }
   // The value below which a share `q` in [0, 1] of the entries lies (nearest rank); 0 when empty.

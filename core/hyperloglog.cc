@@ -14,6 +14,8 @@ namespace {
 // The position of the first set bit in what is left of a hash, at most one past it.
 constexpr std::uint8_t kRankMax = 64 - HyperLogLog::kPrecision + 1;
 
+constexpr std::uint8_t kNibbleMax = 15;
+
 constexpr std::uint32_t IndexOf(std::uint32_t entry) { return entry >> 8; }
 constexpr std::uint8_t RankOf(std::uint32_t entry) {
   return static_cast<std::uint8_t>(entry & 0xff);
@@ -141,6 +143,42 @@ HyperLogLog HyperLogLog::Decode(ByteReader* in) {
     if (!in->ok()) break;
     sketch.sparse_.push_back(static_cast<std::uint32_t>(next + gap) << 8 | rank);
     next += gap + 1;
+  }
+  if (!in->ok()) return {};
+  return sketch;
+}
+
+void HyperLogLog::EncodeCompact(ByteWriter* out) const {
+  out->Bool(!dense_.empty());
+  if (dense_.empty()) {
+    Encode(out);
+    return;
+  }
+  const std::uint8_t least = *std::min_element(dense_.begin(), dense_.end());
+  const auto above = [&](std::size_t i) { return static_cast<std::uint8_t>(dense_[i] - least); };
+  out->Byte(least);
+  for (std::size_t i = 0; i < kRegisters; i += 2) {
+    out->Byte(static_cast<std::uint8_t>(std::min(above(i), kNibbleMax) |
+                                        std::min(above(i + 1), kNibbleMax) << 4));
+  }
+  // What did not fit, in order of the registers.
+  for (std::size_t i = 0; i < kRegisters; ++i) {
+    if (above(i) >= kNibbleMax) out->Byte(dense_[i]);
+  }
+}
+
+HyperLogLog HyperLogLog::DecodeCompact(ByteReader* in) {
+  if (!in->Bool()) return Decode(in);
+  HyperLogLog sketch;
+  sketch.dense_.reserve(kRegisters);
+  const std::uint8_t least = in->Byte();
+  for (const char byte : in->Raw(kRegisters / 2)) {
+    const auto pair = static_cast<std::uint8_t>(byte);
+    sketch.dense_.push_back(pair & kNibbleMax);
+    sketch.dense_.push_back(static_cast<std::uint8_t>(pair >> 4));
+  }
+  for (std::uint8_t& rank : sketch.dense_) {
+    rank = rank == kNibbleMax ? in->Byte() : static_cast<std::uint8_t>(rank + least);
   }
   if (!in->ok()) return {};
   return sketch;

@@ -41,6 +41,13 @@ void SpaceSaving::Add(std::string_view key, std::uint64_t hash, std::int64_t wei
   }
 }
 
+void SpaceSaving::AddOther(std::int64_t weight) {
+  assert(!empty());
+  if (weight <= 0) return;
+  total_ = SaturatingAdd(total_, weight);
+  complete_ = false;
+}
+
 void SpaceSaving::AddToCell(std::string_view key, std::uint64_t hash, std::int64_t weight) {
   if (cells_.empty()) cells_.assign(kCellsPerEntry * k_, complete_ ? 0 : AbsentMax());
   complete_ = false;

@@ -41,6 +41,8 @@ class SpaceSaving {
   void Add(std::string_view key, std::int64_t weight = 1) { Add(key, Hash64(key), weight); }
   // `hash` is Hash64 of the whole key.
   void Add(std::string_view key, std::uint64_t hash, std::int64_t weight);
+  // Events of keys that are known not to be here. REQUIRES: not empty.
+  void AddOther(std::int64_t weight);
   void Merge(const SpaceSaving& other);
   void Clear();
   bool empty() const { return entries_.empty(); }
@@ -48,6 +50,8 @@ class SpaceSaving {
   // Events counted, of all keys.
   std::int64_t total() const { return total_; }
   std::uint32_t k() const { return k_; }
+  // All that are monitored, in an order that depends on how they came.
+  const std::vector<Entry>& entries() const { return entries_; }
   // The n largest by count (ties by key), fewer if there are not so many.
   std::vector<Entry> Top(std::size_t n) const;
   // Sum of the n largest counts over total(); 0 when empty.

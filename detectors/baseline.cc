@@ -217,14 +217,15 @@ void QuantileBaseline::Update(const LearnPolicy& policy, const LogHistogram* pan
     current_age_ = 0;
   }
   if (step != LearnGate::Step::kLearn) return;
-  current_.Merge(*pane_histogram);
+  LogHistogram current = current_.Unpacked({});
+  current.Merge(pane_histogram->Thinned());
+  current_.Pack(current);
   current_age_ += pace.pane;
   since_quantile_ += pace.pane;
   // Once a minute: the quantile of a day does not move faster.
   if (since_quantile_ >= kMinuteUs || p95_ == 0) {
-    LogHistogram both = previous_;
-    both.Merge(current_);
-    p95_ = both.Quantile(0.95);
+    current.Merge(previous_.Unpacked({}));
+    p95_ = current.Quantile(0.95);
     since_quantile_ = 0;
   }
   if (current_age_ >= kDayUs) {
@@ -236,8 +237,8 @@ void QuantileBaseline::Update(const LearnPolicy& policy, const LogHistogram* pan
 
 void QuantileBaseline::Encode(ByteWriter* out) const {
   gate_.Encode(out);
-  current_.Encode(out);
-  previous_.Encode(out);
+  current_.Encode({}, out);
+  previous_.Encode({}, out);
   out->Signed(current_age_);
   out->Signed(since_quantile_);
   out->Signed(p95_);
@@ -245,8 +246,8 @@ void QuantileBaseline::Encode(ByteWriter* out) const {
 
 void QuantileBaseline::Decode(ByteReader* in) {
   gate_.Decode(in);
-  current_ = LogHistogram::Decode(in);
-  previous_ = LogHistogram::Decode(in);
+  current_.Decode(in);
+  previous_.Decode(in);
   current_age_ = in->Signed();
   since_quantile_ = in->Signed();
   p95_ = in->Signed();

@@ -17,6 +17,7 @@
 #include "core/histogram.h"
 #include "core/time.h"
 #include "core/wire.h"
+#include "detectors/window.h"
 
 namespace tocsin {
 
@@ -117,7 +118,7 @@ class RateBaseline {
   std::vector<Slot> slots_;            // 168, or none before the first sample
 };
 
-// A high quantile of a latency: two generations of histograms, a day each.
+// A high quantile of a latency: two generations of thinned histograms, a day each.
 class QuantileBaseline {
  public:
   void Update(const LearnPolicy& policy, const LogHistogram* pane_histogram,
@@ -131,7 +132,7 @@ class QuantileBaseline {
 
  private:
   LearnGate gate_;
-  LogHistogram current_, previous_;
+  PackedSketch<LogHistogram> current_, previous_;
   DurationUs current_age_ = 0, since_quantile_ = 0;
   std::int64_t p95_ = 0;
 };

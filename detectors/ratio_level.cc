@@ -30,22 +30,24 @@ int RatioLimits::RingCapacity() const { return std::max(kPlotPanes, std::max(win
 double RatioLimits::ClampP0(double p0) const { return std::clamp(p0, above / kOddsMax, above / 2); }
 
 RatioLevel::RatioLevel(const RatioLimits* limits)
-    : limits_(limits),
-      window_(0, limits->window),
-      minute_(0, limits->minute),
-      newer_(0, limits->cover - std::max(1, limits->cover / 4)),
-      older_(newer_.panes(), limits->cover) {}
+    : limits_(limits), window_(0, limits->window), minute_(0, limits->minute) {}
 
-bool RatioLevel::Certain(double h) const {
+bool RatioLevel::Certain(double h, const CountRing& ring) const {
   if (cusum_.value() < h + kCertainMargin) return false;
-  const double whole = static_cast<double>(newer_.bad() + older_.bad());
-  if (whole < limits_->above * static_cast<double>(newer_.total() + older_.total())) return false;
-  if (static_cast<double>(older_.total()) * limits_->above >= 1) {
-    return older_.Rate() >= limits_->above;
+  // The last three quarters of the cover, and the quarter before. Counted only here: few series
+  // ever have so much evidence.
+  WindowSum newer(0, limits_->cover - std::max(1, limits_->cover / 4));
+  WindowSum older(newer.panes(), limits_->cover);
+  newer.Recount(ring);
+  older.Recount(ring);
+  const double whole = static_cast<double>(newer.bad() + older.bad());
+  if (whole < limits_->above * static_cast<double>(newer.total() + older.total())) return false;
+  if (static_cast<double>(older.total()) * limits_->above >= 1) {
+    return older.Rate() >= limits_->above;
   }
   // Too few requests for one bad one to be expected in the quarter: it must have its part of the
   // bad ones, or there are too few to say.
-  return newer_.bad() <= 2 || older_.bad() * 12 >= newer_.bad();
+  return newer.bad() <= 2 || older.bad() * 12 >= newer.bad();
 }
 
 bool RatioLevel::Calm(const CountRing& ring) const {
@@ -54,17 +56,22 @@ bool RatioLevel::Calm(const CountRing& ring) const {
   const double rest_rate =
       rest > 0 ? static_cast<double>(window_.bad() - bad) / static_cast<double>(rest) : 0;
   const double expected_rate = std::max(limits_->above, rest_rate);
-  for (int age = limits_->minute; age < limits_->window; ++age) {
-    if (static_cast<double>(total) * expected_rate >= kCalmExpected) break;
+  const auto tells = [&] { return static_cast<double>(total) * expected_rate >= kCalmExpected; };
+  const int exact = std::min(limits_->window, CountRing::kExactPanes);
+  for (int age = limits_->minute; age < exact && !tells(); ++age) {
     bad += ring.At(age).bad;
     total += ring.At(age).total;
+  }
+  if (exact < limits_->window && !tells()) {
+    bad = window_.bad();
+    total = window_.total();
   }
   return total > 0 && static_cast<double>(bad) < limits_->clear * static_cast<double>(total);
 }
 
 LevelReading RatioLevel::Update(const PaneContext& pane, const CountRing& ring, double p0,
                                 double dispersion) {
-  for (WindowSum* sum : {&window_, &minute_, &newer_, &older_}) sum->Slide(ring);
+  for (WindowSum* sum : {&window_, &minute_}) sum->Slide(ring);
   if (was_firing_ && !pane.firing) {
     // What was evidence has been told; the next incident needs its own.
     cusum_.Reset();
@@ -90,7 +97,7 @@ LevelReading RatioLevel::Update(const PaneContext& pane, const CountRing& ring, 
   const bool minute_denies = minute_.total() == 0 || minute_.Rate() < limits_->clear;
   pending_ = breaching;
   if (breaching && !minute_denies) {
-    reading.verdict = Certain(h) ? Verdict::kCertain : Verdict::kBreach;
+    reading.verdict = Certain(h, ring) ? Verdict::kCertain : Verdict::kBreach;
   } else if (minute_.total() == 0 || (breaching && !pane.firing)) {
     reading.verdict = Verdict::kUnknown;
   } else if (pane.firing ? Calm(ring) : minute_denies) {
@@ -111,7 +118,7 @@ void RatioLevel::Decode(const CountRing& ring, ByteReader* in) {
   cusum_.Decode(in);
   pending_ = in->Bool();
   was_firing_ = in->Bool();
-  for (WindowSum* sum : {&window_, &minute_, &newer_, &older_}) sum->Recount(ring);
+  for (WindowSum* sum : {&window_, &minute_}) sum->Recount(ring);
 }
 
 }  // namespace tocsin

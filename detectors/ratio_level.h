@@ -58,14 +58,13 @@ class RatioLevel {
   void Decode(const CountRing& ring, ByteReader* in);
 
  private:
-  bool Certain(double h) const;
+  bool Certain(double h, const CountRing& ring) const;
   bool Calm(const CountRing& ring) const;
 
   const RatioLimits* limits_;
   BinomialCusum cusum_;
   WindowSum window_, minute_;
-  WindowSum newer_, older_;  // the last three quarters of the cover, and the quarter before
-  bool pending_ = false;     // the last pane breached
+  bool pending_ = false;  // the last pane breached
   bool was_firing_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
 #include "core/limits.h"
 
 namespace tocsin {
@@ -35,8 +36,8 @@ double Share(std::int64_t part, std::int64_t whole) {
 }  // namespace
 
 StormSources::StormSources(int window_panes)
-    : addresses_(window_panes, SpaceSaving(limits::kTopK)),
-      agents_(window_panes, SpaceSaving(limits::kTopK)),
+    : addresses_(window_panes, limits::kTopK),
+      agents_(window_panes, kAgentsMax),
       distinct_(window_panes, HyperLogLog()) {}
 
 bool StormSources::NextPane() {
@@ -59,8 +60,8 @@ StormView StormSources::Look() const {
   view.events = view.addresses.total();
   view.distinct = view.distinct_addresses.Estimate();
   view.top_share = view.addresses.TopShare(kTopAddresses);
-  HyperLogLog seen = seen_;
-  seen.Merge(seen_before_);
+  HyperLogLog seen = seen_.Unpacked({});
+  seen.Merge(seen_before_.Unpacked({}));
   const double before = seen.Estimate();
   seen.Merge(view.distinct_addresses);
   if (view.distinct > 0) {
@@ -77,7 +78,7 @@ void StormSources::Learn(const StormView& view, TimeUs time) {
     seen_.Clear();
     day_ = day;
   }
-  seen_.Merge(view.distinct_addresses);
+  seen_.Merge(view.distinct_addresses, {});
   ++learned_;
   // The plain mean at first, then an exponentially weighted one.
   const double gain = std::max(kGainMin, 1.0 / static_cast<double>(learned_));
@@ -93,23 +94,26 @@ void StormSources::LearnAgents(const SpaceSaving& agents, double gain) {
   for (Agent& agent : usual_agents_) agent.share *= 1 - gain;
   for (const SpaceSaving::Entry& entry : agents.Top(kAgentsMax)) {
     const double share = gain * Share(entry.count, agents.total());
+    const std::uint64_t key = Hash64(entry.key);
     const auto known = std::find_if(usual_agents_.begin(), usual_agents_.end(),
-                                    [&](const Agent& agent) { return agent.name == entry.key; });
+                                    [&](const Agent& agent) { return agent.key == key; });
     if (known != usual_agents_.end()) {
       known->share += share;
     } else {
-      usual_agents_.push_back({.name = entry.key, .share = share});
+      usual_agents_.push_back({.key = key, .share = share});
     }
   }
   std::sort(usual_agents_.begin(), usual_agents_.end(), [](const Agent& a, const Agent& b) {
-    return a.share != b.share ? a.share > b.share : a.name < b.name;
+    return a.share != b.share ? a.share > b.share : a.key < b.key;
   });
   if (usual_agents_.size() > kAgentsMax) usual_agents_.resize(kAgentsMax);
+  usual_agents_.shrink_to_fit();
 }
 
 double StormSources::UsualShare(const std::string& name) const {
+  const std::uint64_t key = Hash64(name);
   for (const Agent& agent : usual_agents_) {
-    if (agent.name == name) return agent.share;
+    if (agent.key == key) return agent.share;
   }
   return 0;
 }
@@ -172,11 +176,11 @@ void StormSources::Encode(ByteWriter* out) const {
   }
   out->Varint(usual_agents_.size());
   for (const Agent& agent : usual_agents_) {
-    out->Bytes(agent.name);
+    out->Fixed64(agent.key);
     out->Double(agent.share);
   }
-  seen_.Encode(out);
-  seen_before_.Encode(out);
+  seen_.Encode({}, out);
+  seen_before_.Encode({}, out);
   out->Signed(day_);
 }
 
@@ -188,15 +192,15 @@ void StormSources::Decode(ByteReader* in) {
   for (double* value : {&usual_distinct_, &usual_per_source_, &usual_top_share_}) {
     *value = in->Double();
   }
-  const std::size_t size = in->Count(9);
+  const std::size_t size = in->Count(16);
   if (size > kAgentsMax) in->Fail();
   usual_agents_.clear();
   for (std::size_t i = 0; in->ok() && i < size; ++i) {
-    std::string name(in->Bytes());
-    usual_agents_.push_back({.name = std::move(name), .share = in->Double()});
+    const std::uint64_t key = in->Fixed64();
+    usual_agents_.push_back({.key = key, .share = in->Double()});
   }
-  seen_ = HyperLogLog::Decode(in);
-  seen_before_ = HyperLogLog::Decode(in);
+  seen_.Decode(in);
+  seen_before_.Decode(in);
   day_ = in->Signed();
 }
 

@@ -24,6 +24,7 @@
 #include "core/space_saving.h"
 #include "core/time.h"
 #include "core/wire.h"
+#include "detectors/top_window.h"
 #include "detectors/window.h"
 
 namespace tocsin {
@@ -61,7 +62,7 @@ class StormSources {
 
  private:
   struct Agent {
-    std::string name;
+    std::uint64_t key = 0;  // Hash64 of the name
     double share = 0;
   };
   static constexpr std::int64_t kLearnedMin = 5;
@@ -73,13 +74,13 @@ class StormSources {
   bool OneClient(const StormView& view) const;
   void LearnAgents(const SpaceSaving& agents, double gain);
 
-  SketchWindow<SpaceSaving> addresses_, agents_;
+  TopWindow addresses_, agents_;
   SketchWindow<HyperLogLog> distinct_;
   std::int64_t learned_ = 0;  // views
   double usual_distinct_ = 0, usual_per_source_ = 0, usual_top_share_ = 0;
-  std::vector<Agent> usual_agents_;  // by share, then name
+  std::vector<Agent> usual_agents_;  // by share, then key
   // Addresses of this quiet day and of the one before.
-  HyperLogLog seen_, seen_before_;
+  PackedSketch<HyperLogLog> seen_, seen_before_;
   TimeUs day_ = kNoTime;
 };
 

@@ -5,9 +5,14 @@
 //   double rate = five_minutes.Rate();
 //
 // Counts are integers, so a sum that slides never drifts. An age is in panes: 0 is the newest. A
-// ring has a fixed capacity and allocates only when it is built. Value types; not thread-safe.
+// ring has a fixed capacity and allocates only when it is built; it keeps the newest 61 panes
+// (10 min) one by one and older ones in 17 slots of equal length, so that six hours take 640 bytes
+// and not 17 KiB. A stretch that ends within a slot has its part of the slot's counts, as if they
+// were spread evenly. Value types; not thread-safe.
 #pragma once
 
+#include <array>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -25,8 +30,7 @@ inline constexpr int kPlotPanes = 60;
 // ⌈window / pane⌉, at least 1.
 int PanesOf(DurationUs window, DurationUs pane);
 
-// The bad and all events of one pane. 32 bits each keep an hour of panes below 3 KiB; more than
-// 2^32 events a pane saturate.
+// The bad and all events of one pane, or of a slot. More than 2^32 events saturate.
 struct PaneCount {
   std::uint32_t bad = 0;
   std::uint32_t total = 0;
@@ -34,17 +38,21 @@ struct PaneCount {
 
 class CountRing {
  public:
-  // REQUIRES: capacity ≥ 1.
-  explicit CountRing(int capacity) : panes_(static_cast<std::size_t>(capacity)) {}
+  // Ages below are kept pane by pane.
+  static constexpr int kExactPanes = kPlotPanes + 1;
+
+  // For ages below `capacity`. REQUIRES: capacity ≥ 1.
+  explicit CountRing(int capacity);
 
   void Push(std::int64_t bad, std::int64_t total);
-  // REQUIRES: 0 ≤ age < capacity. Zeros before the first pane.
+  // REQUIRES: 0 ≤ age < min(capacity, kExactPanes). Zeros before the first pane.
   PaneCount At(int age) const {
-    std::size_t at = head_ + panes_.size() - static_cast<std::size_t>(age);
-    if (at >= panes_.size()) at -= panes_.size();
+    std::size_t at = head_ + exact_ - static_cast<std::size_t>(age);
+    if (at >= exact_) at -= exact_;
     return panes_[at];
   }
-  int capacity() const { return static_cast<int>(panes_.size()); }
+  // Adds what the panes of the ages [0, to) have. REQUIRES: to < capacity.
+  void AddTo(int to, std::int64_t* bad, std::int64_t* total) const;
 
   // The last kPlotPanes as a JSON list, oldest first: bad ÷ total (null without events), what is
   // missing to 1, or total.
@@ -56,10 +64,20 @@ class CountRing {
   void Decode(ByteReader* in);
 
  private:
-  std::string SharesJson(bool of_bad) const;
+  static constexpr int kSlots = 17;
 
+  std::string SharesJson(bool of_bad) const;
+  int plotted() const;
+  // What is no longer among the exact ones.
+  void PushOld(PaneCount pane);
+
+  // The exact ones, a ring, then the complete slots, newest first.
   std::vector<PaneCount> panes_;
-  std::size_t head_ = 0;  // the newest
+  PaneCount open_;                // the slot that is being filled, newer than the complete ones
+  std::uint16_t exact_;           // of panes_
+  std::uint16_t head_ = 0;        // the newest
+  std::uint16_t slot_panes_ = 0;  // 0: there are no slots
+  std::uint16_t open_panes_ = 0;  // below slot_panes_
 };
 
 // Sum over the ages [from, to) of a ring whose capacity is above `to`.
@@ -70,11 +88,15 @@ class WindowSum {
 
   // Call once after each Push.
   void Slide(const CountRing& ring) {
+    if (to_ >= CountRing::kExactPanes) {
+      Recount(ring);
+      return;
+    }
     const PaneCount entered = ring.At(from_), left = ring.At(to_);
     bad_ += static_cast<std::int64_t>(entered.bad) - left.bad;
     total_ += static_cast<std::int64_t>(entered.total) - left.total;
   }
-  // From scratch, after a ring was decoded.
+  // From scratch.
   void Recount(const CountRing& ring);
 
   std::int64_t bad() const { return bad_; }
@@ -103,20 +125,60 @@ class PlotRing {
   std::size_t next_ = 0;
 };
 
-// A sketch (LogHistogram, SpaceSaving, HyperLogLog) over a window of panes. Sketches cannot be
-// subtracted, and one a pane would cost 30 of them; six parts of a fifth of the window each cover
-// between one and 1.2 windows.
+// A sketch (LogHistogram, SpaceSaving, HyperLogLog) as the bytes of an encoding: a tenth of what it
+// takes in memory, for those that are added to once a pane and read more rarely.
+template <typename Sketch>
+class PackedSketch {
+ public:
+  void Clear() { bytes_ = std::string(); }
+  // `empty` is a sketch without content (it carries k, where it has one).
+  Sketch Unpacked(const Sketch& empty) const {
+    if (bytes_.empty()) return empty;
+    ByteReader in(bytes_);
+    if constexpr (kCompact) {
+      return Sketch::DecodeCompact(&in);
+    } else {
+      return Sketch::Decode(&in);
+    }
+  }
+  void Pack(const Sketch& sketch) {
+    ByteWriter out;
+    if constexpr (kCompact) {
+      sketch.EncodeCompact(&out);
+    } else {
+      sketch.Encode(&out);
+    }
+    bytes_ = std::string(out.view());  // a copy takes no more than it must
+  }
+  void Merge(const Sketch& other, const Sketch& empty) {
+    Sketch sum = Unpacked(empty);
+    sum.Merge(other);
+    Pack(sum);
+  }
+  void Encode(const Sketch& empty, ByteWriter* out) const { Unpacked(empty).Encode(out); }
+  void Decode(ByteReader* in) {
+    const Sketch sketch = Sketch::Decode(in);
+    if (in->ok()) Pack(sketch);
+  }
+
+ private:
+  static constexpr bool kCompact = requires(const Sketch& sketch, ByteWriter* out) {
+    sketch.EncodeCompact(out);
+  };
+
+  std::string bytes_;
+};
+
+// A sketch over a window of panes. Sketches cannot be subtracted, and one a pane would cost 30 of
+// them; six parts of a fifth of the window each cover between one and 1.2 windows.
 template <typename Sketch>
 class SketchWindow {
  public:
   static constexpr int kParts = 6;
 
-  // REQUIRES: window_panes ≥ 1. `empty` is a sketch without content (it carries k, where it has
-  // one).
+  // REQUIRES: window_panes ≥ 1. `empty` is a sketch without content.
   SketchWindow(int window_panes, Sketch empty)
-      : panes_per_part_((window_panes + kParts - 2) / (kParts - 1)),
-        empty_(std::move(empty)),
-        parts_(kParts, empty_) {}
+      : panes_per_part_((window_panes + kParts - 2) / (kParts - 1)), empty_(std::move(empty)) {}
 
   // Call at the start of each pane; true when a part was completed, the time to learn from it.
   bool NextPane() {
@@ -129,22 +191,29 @@ class SketchWindow {
     parts_[current_].Clear();
     return true;
   }
-  void Add(const Sketch& sketch) { parts_[current_].Merge(sketch); }
-  // Oldest first, so that ties fall the same way after a restart.
-  Sketch Merged() const {
+  void Add(const Sketch& sketch) { parts_[current_].Merge(sketch, empty_); }
+  // The parts that cover the newest `panes`, or all. Oldest first, so that ties fall the same way
+  // after a restart.
+  Sketch Merged(int panes = INT_MAX) const {
+    std::size_t parts = kParts;
+    if (panes < panes_per_part_ * (kParts - 1)) {
+      parts = static_cast<std::size_t>((panes + panes_per_part_ - 1) / panes_per_part_) + 1;
+    }
     Sketch merged = empty_;
-    for (std::size_t i = 1; i <= kParts; ++i) merged.Merge(parts_[(current_ + i) % kParts]);
+    for (std::size_t i = kParts - parts + 1; i <= kParts; ++i) {
+      merged.Merge(parts_[(current_ + i) % kParts].Unpacked(empty_));
+    }
     return merged;
   }
 
   void Encode(ByteWriter* out) const {
     out->Varint(static_cast<std::uint64_t>(panes_));
-    for (std::size_t i = 1; i <= kParts; ++i) parts_[(current_ + i) % kParts].Encode(out);
+    for (std::size_t i = 1; i <= kParts; ++i) parts_[(current_ + i) % kParts].Encode(empty_, out);
   }
   void Decode(ByteReader* in) {
     const std::uint64_t panes = in->Varint();
     if (panes > static_cast<std::uint64_t>(panes_per_part_)) in->Fail();
-    for (Sketch& part : parts_) part = Sketch::Decode(in);
+    for (PackedSketch<Sketch>& part : parts_) part.Decode(in);
     current_ = kParts - 1;
     panes_ = in->ok() ? static_cast<int>(panes) : 0;
   }
@@ -154,7 +223,7 @@ class SketchWindow {
   int panes_ = 0;  // of the current part
   std::size_t current_ = 0;
   Sketch empty_;
-  std::vector<Sketch> parts_;
+  std::array<PackedSketch<Sketch>, kParts> parts_;
 };
 
 }  // namespace tocsin

@@ -9,7 +9,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kSnapshotVersion = "decider-1";
+constexpr std::string_view kSnapshotVersion = "decider-2";
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
 

@@ -31,15 +31,16 @@
 namespace tocsin {
 namespace {
 
-constexpr DurationUs kFine = kMinuteUs;
-constexpr DurationUs kCoarse = 30 * kMinuteUs;
-constexpr DurationUs kFineMax = 6 * kHourUs;
+constexpr DurationUs kShortMax = 6 * kHourUs;
 constexpr DurationUs kLongMax = 3 * kDayUs;
+constexpr int kMinutes = CountRing::kExactPanes;
+constexpr int kMiddleMinutes = 20, kMiddleSlots = 15;  // to 6 h
+constexpr int kOldMinutes = 180, kOldSlots = 22;       // to 3 d
 
 struct BurnWindows {
   double rate = 0;
   DurationUs length = 0;  // the long one
-  DurationUs brief = 0;   // the short one, at most kFineMax
+  DurationUs brief = 0;   // the short one, at most kShortMax
 };
 const std::vector<BurnWindows> kWarnDefault = {{1, 3 * kDayUs, 6 * kHourUs}};
 const std::vector<BurnWindows> kCriticalDefault = {{14.4, kHourUs, 5 * kMinuteUs},
@@ -49,23 +50,90 @@ enum MeasureIndex : std::size_t { kTotal, kFailed };
 
 class BurnRate;
 
-// Counts in slots of one length, the newest of them still open.
-class SlotCounts {
+PaneCount Plus(PaneCount a, PaneCount b) {
+  const auto saturated = [](std::uint64_t sum) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX));
+  };
+  return {.bad = saturated(std::uint64_t{a.bad} + b.bad),
+          .total = saturated(std::uint64_t{a.total} + b.total)};
+}
+
+void Write(PaneCount count, ByteWriter* out) {
+  out->Varint(count.bad);
+  out->Varint(count.total);
+}
+
+PaneCount Read(ByteReader* in) {
+  const std::uint64_t bad = in->Varint(), total = in->Varint();
+  if (bad > UINT32_MAX || total > UINT32_MAX) in->Fail();
+  if (!in->ok()) return {};
+  return {.bad = static_cast<std::uint32_t>(bad), .total = static_cast<std::uint32_t>(total)};
+}
+
+// Slots of equal length, filled part by part with what is too old to be kept in such parts.
+template <std::size_t kSlots, int kSlotMinutes, int kPartMinutes>
+class OldSlots {
  public:
-  SlotCounts(DurationUs slot, DurationUs longest)
-      : slot_(slot), ring_(static_cast<int>(longest / slot) + 1) {}
+  // The slot that falls out at the end, if this part completes one at the beginning.
+  std::optional<PaneCount> Push(PaneCount part) {
+    open_ = Plus(open_, part);
+    open_minutes_ = static_cast<std::uint8_t>(open_minutes_ + kPartMinutes);
+    if (open_minutes_ < kSlotMinutes) return std::nullopt;
+    const PaneCount last = slots_.back();
+    std::move_backward(slots_.begin(), slots_.end() - 1, slots_.end());
+    slots_.front() = open_;
+    open_ = {};
+    open_minutes_ = 0;
+    return last;
+  }
+  // Adds the first `minutes`, and takes off them what it has.
+  void AddTo(std::int64_t* minutes, std::int64_t* bad, std::int64_t* total) const {
+    const auto add = [&](const PaneCount& slot, int length) {
+      if (*minutes <= 0 || length == 0) return;
+      const std::int64_t part = std::min<std::int64_t>(*minutes, length);
+      *bad += slot.bad * part / length;
+      *total += slot.total * part / length;
+      *minutes -= length;
+    };
+    add(open_, open_minutes_);
+    for (const PaneCount& slot : slots_) add(slot, kSlotMinutes);
+  }
+  void Encode(ByteWriter* out) const {
+    for (const PaneCount& slot : slots_) Write(slot, out);
+    Write(open_, out);
+    out->Byte(open_minutes_);
+  }
+  void Decode(ByteReader* in) {
+    for (PaneCount& slot : slots_) slot = Read(in);
+    open_ = Read(in);
+    open_minutes_ = in->Byte();
+    if (open_minutes_ >= kSlotMinutes || open_minutes_ % kPartMinutes != 0) in->Fail();
+  }
+
+ private:
+  std::array<PaneCount, kSlots> slots_{};  // newest first
+  PaneCount open_;
+  std::uint8_t open_minutes_ = 0;
+};
+
+// Three days of counts.
+class BudgetCounts {
+ public:
   void Add(TimeUs time, std::int64_t bad, std::int64_t total);
-  // Of the open slot and the complete ones of so long a time before it.
+  // Of the open minute and so much time before it.
   PaneCount Sum(DurationUs length) const;
-  const CountRing& ring() const { return ring_; }
+  std::string RatesJson() const { return minutes_.RatesJson(); }
 
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 
  private:
-  DurationUs slot_;
-  CountRing ring_;
-  std::int64_t number_ = INT64_MIN;  // of the open slot
+  void Push(std::int64_t bad, std::int64_t total);
+
+  CountRing minutes_{kMinutes};  // complete ones
+  OldSlots<kMiddleSlots, kMiddleMinutes, 1> middle_;
+  OldSlots<kOldSlots, kOldMinutes, kMiddleMinutes> old_;
+  std::int64_t number_ = INT64_MIN;  // of the open minute
   std::int64_t bad_ = 0, total_ = 0;
 };
 
@@ -78,12 +146,8 @@ class BurnRateSeries : public SeriesState {
   void Decode(ByteReader* in) override;
 
  private:
-  PaneCount Sum(DurationUs length) const {
-    return length <= kFineMax ? fine_.Sum(length) : coarse_.Sum(length);
-  }
-
   const BurnRate* detector_;
-  SlotCounts fine_, coarse_;
+  BudgetCounts counts_;
   // What Explain is about: the highest level that holds, else the first, and its nearest pair.
   std::size_t slot_, pair_ = 0;
 };
@@ -126,57 +190,69 @@ class BurnRate : public Detector {
   std::array<std::vector<BurnWindows>, 2> pairs;
 };
 
-void SlotCounts::Add(TimeUs time, std::int64_t bad, std::int64_t total) {
-  const std::int64_t number = FloorTo(time, slot_) / slot_;
+void BudgetCounts::Push(std::int64_t bad, std::int64_t total) {
+  const PaneCount left = minutes_.At(kMinutes - 1);
+  minutes_.Push(bad, total);
+  if (const std::optional<PaneCount> slot = middle_.Push(left)) old_.Push(*slot);
+}
+
+void BudgetCounts::Add(TimeUs time, std::int64_t bad, std::int64_t total) {
+  const std::int64_t number = FloorTo(time, kMinuteUs) / kMinuteUs;
   if (number_ == INT64_MIN) number_ = number;
-  for (std::int64_t i = 0; number_ < number; ++number_, ++i) {
-    if (i > ring_.capacity()) {  // all that was is forgotten
-      number_ = number;
-      break;
-    }
-    ring_.Push(bad_, total_);
+  if (number - number_ > kLongMax / kMinuteUs) {  // all that was is forgotten
+    *this = BudgetCounts();
+    number_ = number;
+  }
+  for (; number_ < number; ++number_) {
+    Push(bad_, total_);
     bad_ = total_ = 0;
   }
   bad_ += bad;
   total_ += total;
 }
 
-PaneCount SlotCounts::Sum(DurationUs length) const {
-  std::int64_t bad = bad_, total = total_;
-  for (int age = 0; age < static_cast<int>(length / slot_); ++age) {
-    bad += ring_.At(age).bad;
-    total += ring_.At(age).total;
+PaneCount BudgetCounts::Sum(DurationUs length) const {
+  std::int64_t minutes = length / kMinuteUs, bad = bad_, total = total_;
+  const auto exact = static_cast<int>(std::min<std::int64_t>(minutes, kMinutes));
+  for (int age = 0; age < exact; ++age) {
+    bad += minutes_.At(age).bad;
+    total += minutes_.At(age).total;
   }
+  minutes -= exact;
+  middle_.AddTo(&minutes, &bad, &total);
+  old_.AddTo(&minutes, &bad, &total);
   constexpr std::int64_t kMax = UINT32_MAX;
   return {.bad = static_cast<std::uint32_t>(std::min(bad, kMax)),
           .total = static_cast<std::uint32_t>(std::min(total, kMax))};
 }
 
-void SlotCounts::Encode(ByteWriter* out) const {
-  ring_.Encode(out);
+void BudgetCounts::Encode(ByteWriter* out) const {
+  minutes_.Encode(out);
+  middle_.Encode(out);
+  old_.Encode(out);
   out->Signed(number_);
   out->Signed(bad_);
   out->Signed(total_);
 }
 
-void SlotCounts::Decode(ByteReader* in) {
-  ring_.Decode(in);
+void BudgetCounts::Decode(ByteReader* in) {
+  minutes_.Decode(in);
+  middle_.Decode(in);
+  old_.Decode(in);
   number_ = in->Signed();
+  constexpr std::int64_t kNumberMax = INT64_MAX / kMinuteUs;
+  if (number_ != INT64_MIN && (number_ > kNumberMax || number_ < -kNumberMax)) in->Fail();
   bad_ = in->Signed();
   total_ = in->Signed();
 }
 
 BurnRateSeries::BurnRateSeries(const BurnRate* detector)
-    : detector_(detector),
-      fine_(kFine, kFineMax),
-      coarse_(kCoarse, kLongMax),
-      slot_(detector->common().level[0].set ? 0 : 1) {}
+    : detector_(detector), slot_(detector->common().level[0].set ? 0 : 1) {}
 
 Reading BurnRateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   const std::int64_t total = cells.cell.present() ? cells.Count(kTotal) : 0;
   const std::int64_t failed = cells.cell.present() ? cells.Count(kFailed) : 0;
-  fine_.Add(pane.start, failed, total);
-  coarse_.Add(pane.start, failed, total);
+  counts_.Add(pane.start, failed, total);
   Reading reading;
   bool told = false;  // a level was found to explain
   for (std::size_t slot = 0; slot < 2; ++slot) {
@@ -187,7 +263,7 @@ Reading BurnRateSeries::Update(const PaneContext& pane, const SpecCells& cells) 
     std::size_t nearest = 0;
     for (std::size_t i = 0; i < detector_->pairs[slot].size(); ++i) {
       const BurnWindows& pair = detector_->pairs[slot][i];
-      const PaneCount longer = Sum(pair.length), shorter = Sum(pair.brief);
+      const PaneCount longer = counts_.Sum(pair.length), shorter = counts_.Sum(pair.brief);
       const double burn = detector_->Burn(longer);
       known = known || shorter.total > 0;
       const bool goes_on = detector_->Burn(shorter) >= pair.rate;
@@ -213,7 +289,7 @@ Reading BurnRateSeries::Update(const PaneContext& pane, const SpecCells& cells) 
 
 std::vector<Evidence> BurnRateSeries::Explain() const {
   const BurnWindows& pair = detector_->pairs[slot_][pair_];
-  const PaneCount longer = Sum(pair.length);
+  const PaneCount longer = counts_.Sum(pair.length);
   return EvidenceList()
       .Text("window", "long", FormatDuration(pair.length))
       .Text("window", "short", FormatDuration(pair.brief))
@@ -221,21 +297,19 @@ std::vector<Evidence> BurnRateSeries::Explain() const {
       .Int("samples", "failed", longer.bad)
       .Number("baseline", "budget", detector_->budget)
       .Number("threshold", "burn_rate", pair.rate)
-      .Number("value", "burn_rate_short", detector_->Burn(Sum(pair.brief)))
-      .Json("panes", "rate", fine_.ring().RatesJson())
+      .Number("value", "burn_rate_short", detector_->Burn(counts_.Sum(pair.brief)))
+      .Json("panes", "rate", counts_.RatesJson())
       .Take();
 }
 
 void BurnRateSeries::Encode(ByteWriter* out) const {
-  fine_.Encode(out);
-  coarse_.Encode(out);
+  counts_.Encode(out);
   out->Varint(slot_);
   out->Varint(pair_);
 }
 
 void BurnRateSeries::Decode(ByteReader* in) {
-  fine_.Decode(in);
-  coarse_.Decode(in);
+  counts_.Decode(in);
   const std::uint64_t slot = in->Varint(), pair = in->Varint();
   if (slot > 1 || pair >= detector_->pairs[slot > 1 ? 0 : slot].size()) in->Fail();
   if (!in->ok()) return;
@@ -246,7 +320,7 @@ void BurnRateSeries::Decode(ByteReader* in) {
 std::vector<BurnWindows> ReadPairs(ConfigReader& level, int slot) {
   const std::optional<double> rate = level.OptionalNumber("rate", 0.1, 1'000);
   const DurationUs longer = level.Duration("long", kHourUs, 10 * kMinuteUs, kLongMax);
-  const DurationUs shorter = level.Duration("short", 5 * kMinuteUs, kMinuteUs, kFineMax);
+  const DurationUs shorter = level.Duration("short", 5 * kMinuteUs, kMinuteUs, kShortMax);
   const bool own = level.Has("rate") || level.Has("long") || level.Has("short");
   if (!own) return slot == 0 ? kWarnDefault : kCriticalDefault;
   if (!level.Has("rate") || !level.Has("long") || !level.Has("short")) {

@@ -15,7 +15,8 @@
 // as `count`. Clears when the window holds fewer than `clear`: by default when it is empty, with
 // `per` when no value has half the count. With `per` a value's count is what Space-Saving
 // guarantees (count − error, k = 256 a pane): among more than 25 other values a second it may be
-// too low, never too high. The evidence names the values of `per` and who else stands out.
+// too low, never too high (key_counts.h). The evidence names the values of `per` that reached the
+// count, and who else stands out.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -23,11 +24,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "core/hash.h"
 #include "core/limits.h"
-#include "core/math.h"
 #include "core/string_hash.h"
 #include "detectors/evidence.h"
+#include "detectors/key_counts.h"
 #include "detectors/stanza.h"
 #include "detectors/window.h"
 
@@ -35,8 +38,10 @@ namespace tocsin {
 namespace {
 
 constexpr std::uint32_t kTopEvents = 16;
-// A sketch a pane is kept with `per`.
+// Each value of `per` is counted by the pane.
 constexpr DurationUs kPerWindowMax = 10 * kMinuteUs;
+// More are not named.
+constexpr std::uint32_t kCulprits = 16;
 
 enum MeasureIndex : std::size_t { kEvents, kFirstTop };
 
@@ -51,19 +56,22 @@ class BurstSeries : public SeriesState {
   void Decode(ByteReader* in) override;
 
  private:
+  // Of one level: in its window and a pane more, and in the window alone.
+  struct Counted {
+    std::int64_t wider = 0, window = 0;
+  };
+  std::array<Counted, 2> Count() const;
   void Remember(const SpecCells& cells);
   // Keeps the values of `per` that reached the count, while any of them does or a signal fires.
-  void NameCulprits(const PaneContext& pane, const std::array<SpaceSaving, 2>& windows);
-  // What each value of `per` has for certain in the last panes.
-  SpaceSaving Guaranteed(int panes) const;
-  double CountOf(std::size_t slot, int panes) const;
+  void NameCulprits(const PaneContext& pane, const SpecCells& cells);
 
   const Burst* detector_;
   CountRing ring_;
   std::array<WindowSum, 2> sums_;  // the window and a pane
-  // With `per`: the last panes, newest first, no empty ones at the end.
-  std::vector<SpaceSaving> panes_;
-  SpaceSaving culprits_{limits::kTopK};  // with the largest count that each had
+  std::array<Counted, 2> counted_;
+  // With `per`.
+  std::unique_ptr<KeyCounts> per_;
+  std::unique_ptr<SpaceSaving> culprits_;  // with the largest count that each had; null: none
   // Who stands out, since the window was last empty; most series have none.
   std::unique_ptr<std::vector<SpaceSaving>> tops_;
 };
@@ -116,56 +124,43 @@ class Burst : public Detector {
 BurstSeries::BurstSeries(const Burst* detector)
     : detector_(detector),
       ring_(std::max(detector->window_panes, kPlotPanes) + 1),
-      sums_{WindowSum(0, detector->panes[0] + 1), WindowSum(0, detector->panes[1] + 1)} {}
+      sums_{WindowSum(0, detector->panes[0] + 1), WindowSum(0, detector->panes[1] + 1)} {
+  if (detector->per) per_ = std::make_unique<KeyCounts>(detector->window_panes);
+}
 
-SpaceSaving BurstSeries::Guaranteed(int panes) const {
-  StringMap<std::int64_t> counts;
-  for (std::size_t i = 0; i < std::min(panes_.size(), static_cast<std::size_t>(panes)); ++i) {
-    for (const SpaceSaving::Entry& entry : panes_[i].Top(panes_[i].k())) {
-      std::int64_t& count = counts[entry.key];
-      count = SaturatingAdd(count, entry.count - entry.error);
-    }
+std::array<BurstSeries::Counted, 2> BurstSeries::Count() const {
+  const std::array<int, 2>& panes = detector_->panes;
+  if (per_ != nullptr) {
+    std::array<std::int64_t, 4> most{};
+    per_->Largest(std::array{panes[0] + 1, panes[0], panes[1] + 1, panes[1]}, most);
+    return {Counted{.wider = most[0], .window = most[1]},
+            Counted{.wider = most[2], .window = most[3]}};
   }
-  // Room for all, so that the order in which they are added is no matter.
-  SpaceSaving sketch(static_cast<std::uint32_t>(std::max<std::size_t>(1, counts.size())));
-  for (const auto& [key, count] : counts) sketch.Add(key, count);
-  return sketch;
-}
-
-double LargestOf(const SpaceSaving& counts) {
-  const std::vector<SpaceSaving::Entry> top = counts.Top(1);
-  return top.empty() ? 0 : static_cast<double>(top.front().count);
-}
-
-double BurstSeries::CountOf(std::size_t slot, int panes) const {
-  if (detector_->per) return LargestOf(Guaranteed(panes));
-  std::int64_t count = sums_[slot].total();
-  if (panes == detector_->panes[slot]) count -= ring_.At(panes).total;  // without the extra pane
-  return static_cast<double>(count);
+  std::array<Counted, 2> counted;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    WindowSum window(0, panes[slot]);
+    window.Recount(ring_);
+    counted[slot] = {.wider = sums_[slot].total(), .window = window.total()};
+  }
+  return counted;
 }
 
 Reading BurstSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   ring_.Push(0, cells.cell.present() ? cells.Count(kEvents) : 0);
   for (WindowSum& sum : sums_) sum.Slide(ring_);
   Remember(cells);
-  std::array<SpaceSaving, 2> windows;  // with `per`: each level's, with the extra pane
-  if (detector_->per) {
-    for (std::size_t slot = 0; slot < 2; ++slot) {
-      if (!detector_->common().level[slot].set) continue;
-      windows[slot] = Guaranteed(detector_->panes[slot] + 1);
-    }
-    NameCulprits(pane, windows);
-  }
+  counted_ = Count();
+  NameCulprits(pane, cells);
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const LevelConfig& level = detector_->common().level[slot];
     if (!level.set) continue;
-    const int panes = detector_->panes[slot];
-    const double count = detector_->per ? LargestOf(windows[slot]) : CountOf(slot, panes + 1);
-    reading.level[slot] = {.verdict = count >= level.above                 ? Verdict::kBreach
-                                      : CountOf(slot, panes) < level.clear ? Verdict::kClear
-                                                                           : Verdict::kBetween,
-                           .value = count,
+    const auto wider = static_cast<double>(counted_[slot].wider),
+               window = static_cast<double>(counted_[slot].window);
+    reading.level[slot] = {.verdict = wider >= level.above   ? Verdict::kBreach
+                                      : window < level.clear ? Verdict::kClear
+                                                             : Verdict::kBetween,
+                           .value = wider,
                            .threshold = level.above};
   }
   return reading;
@@ -173,13 +168,8 @@ Reading BurstSeries::Update(const PaneContext& pane, const SpecCells& cells) {
 
 void BurstSeries::Remember(const SpecCells& cells) {
   const std::size_t fields = detector_->top_fields.size();
-  if (detector_->per) {
-    const bool any = cells.cell.present();
-    if (any || !panes_.empty()) {
-      panes_.insert(panes_.begin(), any ? cells.Top(kFirstTop + fields) : SpaceSaving(1));
-    }
-    if (panes_.size() > static_cast<std::size_t>(detector_->window_panes)) panes_.pop_back();
-    while (!panes_.empty() && panes_.back().empty()) panes_.pop_back();
+  if (per_ != nullptr) {
+    per_->NextPane(cells.cell.present() ? &cells.Top(kFirstTop + fields) : nullptr);
   }
   if (sums_[0].total() == 0 && sums_[1].total() == 0) {
     tops_.reset();
@@ -192,31 +182,50 @@ void BurstSeries::Remember(const SpecCells& cells) {
   for (std::size_t i = 0; i < fields; ++i) (*tops_)[i].Merge(cells.Top(kFirstTop + i));
 }
 
-void BurstSeries::NameCulprits(const PaneContext& pane, const std::array<SpaceSaving, 2>& windows) {
-  StringMap<std::int64_t> counts;
-  for (const SpaceSaving::Entry& known : culprits_.Top(limits::kTopK)) {
-    if (pane.firing) counts[known.key] = known.count;
-  }
+void BurstSeries::NameCulprits(const PaneContext& pane, const SpecCells& cells) {
+  if (per_ == nullptr) return;
+  absl::flat_hash_map<std::uint64_t, std::int64_t> reached;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const LevelConfig& level = detector_->common().level[slot];
-    if (!level.set) continue;
-    for (const SpaceSaving::Entry& entry : windows[slot].Top(limits::kTopK)) {
-      if (static_cast<double>(entry.count) < level.above) break;
-      std::int64_t& count = counts[entry.key];
+    if (!level.set || static_cast<double>(counted_[slot].wider) < level.above) continue;
+    const auto least = static_cast<std::int64_t>(level.above);
+    for (const KeyCounts::Entry& entry : per_->AtLeast(least, detector_->panes[slot] + 1)) {
+      std::int64_t& count = reached[entry.key];
       count = std::max(count, entry.count);
     }
   }
-  // In order of the keys, so that it is the same whatever the map's order is.
-  std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
-  std::sort(sorted.begin(), sorted.end());
-  culprits_.Clear();
-  for (const auto& [key, count] : sorted) culprits_.Add(key, count);
+  // A value reaches the count in a pane that it is in: that is where its name is from.
+  std::vector<SpaceSaving::Entry> named;
+  const auto take = [&](const SpaceSaving& sketch, bool always) {
+    for (SpaceSaving::Entry& entry : sketch.Top(sketch.k())) {
+      const auto found = reached.find(Hash64(entry.key));
+      if (found == reached.end() && !always) continue;
+      if (!always) entry.count = 0;
+      if (found != reached.end()) {
+        entry.count = std::max(entry.count, found->second);
+        reached.erase(found);
+      }
+      named.push_back(std::move(entry));
+    }
+  };
+  if (culprits_ != nullptr) take(*culprits_, /*always=*/pane.firing);
+  if (!reached.empty() && cells.cell.present()) {
+    take(cells.Top(kFirstTop + detector_->top_fields.size()), /*always=*/false);
+  }
+  culprits_.reset();
+  if (named.empty()) return;
+  std::sort(named.begin(), named.end(), [](const auto& a, const auto& b) {
+    return a.count != b.count ? a.count > b.count : a.key < b.key;
+  });
+  if (named.size() > kCulprits) named.resize(kCulprits);
+  culprits_ = std::make_unique<SpaceSaving>(kCulprits);
+  for (const SpaceSaving::Entry& entry : named) culprits_->Add(entry.key, entry.count);
 }
 
 std::vector<Evidence> BurstSeries::Explain() const {
   const std::array<LevelConfig, 2>& levels = detector_->common().level;
   const auto breached = [&](std::size_t slot) {
-    return CountOf(slot, detector_->panes[slot] + 1) >= levels[slot].above;
+    return static_cast<double>(counted_[slot].wider) >= levels[slot].above;
   };
   const std::size_t slot = !levels[0].set || (levels[1].set && breached(1)) ? 1 : 0;
   EvidenceList list;
@@ -224,10 +233,7 @@ std::vector<Evidence> BurstSeries::Explain() const {
       .Int("samples", "events", sums_[slot].total())
       .Number("threshold", "count", levels[slot].above);
   if (!detector_->pattern.empty()) list.Text("pattern", "message", detector_->pattern);
-  if (detector_->per) {
-    list.Top(FieldName(*detector_->per),
-             culprits_.empty() ? Guaranteed(detector_->panes[slot] + 1) : culprits_, 10);
-  }
+  if (culprits_ != nullptr) list.Top(FieldName(*detector_->per), *culprits_, 10);
   if (tops_ != nullptr) {
     for (std::size_t i = 0; i < tops_->size(); ++i) {
       list.Top(FieldName(detector_->top_fields[i]), (*tops_)[i], 5);
@@ -238,9 +244,9 @@ std::vector<Evidence> BurstSeries::Explain() const {
 
 void BurstSeries::Encode(ByteWriter* out) const {
   ring_.Encode(out);
-  out->Varint(panes_.size());
-  for (const SpaceSaving& pane : panes_) pane.Encode(out);
-  culprits_.Encode(out);
+  if (per_ != nullptr) per_->Encode(out);
+  out->Bool(culprits_ != nullptr);
+  if (culprits_ != nullptr) culprits_->Encode(out);
   out->Bool(tops_ != nullptr);
   if (tops_ == nullptr) return;
   for (const SpaceSaving& top : *tops_) top.Encode(out);
@@ -249,12 +255,13 @@ void BurstSeries::Encode(ByteWriter* out) const {
 void BurstSeries::Decode(ByteReader* in) {
   ring_.Decode(in);
   for (WindowSum& sum : sums_) sum.Recount(ring_);
-  const std::size_t panes = in->Count(3);
-  if (panes > static_cast<std::size_t>(detector_->window_panes)) in->Fail();
-  panes_.clear();
-  for (std::size_t i = 0; i < panes && in->ok(); ++i) panes_.push_back(SpaceSaving::Decode(in));
-  culprits_ = SpaceSaving::Decode(in);
-  if (culprits_.k() != limits::kTopK) in->Fail();
+  if (per_ != nullptr) per_->Decode(in);
+  culprits_.reset();
+  if (in->Bool()) {
+    culprits_ = std::make_unique<SpaceSaving>(SpaceSaving::Decode(in));
+    if (culprits_->k() != kCulprits || per_ == nullptr) in->Fail();
+  }
+  counted_ = Count();
   tops_.reset();
   if (!in->Bool()) return;
   tops_ = std::make_unique<std::vector<SpaceSaving>>();

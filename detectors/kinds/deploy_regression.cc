@@ -147,8 +147,9 @@ class DeployRegressionSeries : public SeriesState {
   std::unique_ptr<SketchWindow<LogHistogram>> durations_;
   std::unique_ptr<QuantileBaseline> usual_durations_;
   std::unique_ptr<Comparison> comparison_;
-  std::optional<SpaceSaving> endpoints_, versions_;  // that failed since the release
-  LogHistogram since_;                               // durations since the release
+  // Since the release: what failed, and durations.
+  PackedSketch<SpaceSaving> endpoints_, versions_;
+  PackedSketch<LogHistogram> since_;
   CountRing rates_;
   PlotRing p95s_;
   int explained_ = 0;
@@ -251,8 +252,8 @@ void DeployRegressionSeries::StartOrEnd(const PaneContext& pane) {
     before.p95 = std::max(durations.Quantile(0.95), usual_durations_->p95());
   }
   comparison_ = std::make_unique<Comparison>(*detector_, before);
-  endpoints_.emplace(kTopFailing);
-  versions_.emplace(kTopFailing);
+  endpoints_.Clear();
+  versions_.Clear();
   since_.Clear();
 }
 
@@ -260,9 +261,11 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
   const bool present = cells.cell.present();
   const LogHistogram* durations = Durations(cells);
   if (present) {
-    endpoints_->Merge(cells.Top(kEndpoints));
-    versions_->Merge(cells.Top(kVersions));
-    if (durations != nullptr) since_.Merge(*durations);
+    if (cells.Count(kFailed) > 0) {
+      endpoints_.Merge(cells.Top(kEndpoints), SpaceSaving(kTopFailing));
+      versions_.Merge(cells.Top(kVersions), SpaceSaving(kTopFailing));
+    }
+    if (durations != nullptr) since_.Merge(*durations, {});
   }
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
@@ -282,7 +285,7 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
       by_duration = comparison_->errors[slot] == nullptr || other.verdict > level.verdict;
       if (by_duration) {
         other.threshold = Milliseconds(limit);
-        other.value = Milliseconds(since_.Quantile(0.95));
+        other.value = Milliseconds(since_.Unpacked({}).Quantile(0.95));
         // The window says that it is beyond; all since the release may still lie below.
         if (other.verdict >= Verdict::kBreach) other.value = std::max(other.value, other.threshold);
         level = other;
@@ -318,7 +321,7 @@ Reading DeployRegressionSeries::Update(const PaneContext& pane, const SpecCells&
   usual_errors_.Update(policy, count.failed, count.total, detector_->pace);
   if (durations_ != nullptr) {
     durations_->NextPane();
-    if (durations != nullptr) durations_->Add(*durations);
+    if (durations != nullptr) durations_->Add(durations->Thinned());
     usual_durations_->Update(policy, durations, detector_->pace);
     p95s_.Push(durations != nullptr && durations->count() > 0
                    ? Milliseconds(durations->Quantile(0.95))
@@ -355,7 +358,8 @@ std::vector<Evidence> DeployRegressionSeries::Explain() const {
           EvidenceFloor(judged->limits.h, judged->limits.ClampP0(p0), judged->limits.above));
     }
     if (!explains_durations_) {
-      list.Top("endpoint", *endpoints_, 5).Top("version", *versions_, 5);
+      list.Top("endpoint", endpoints_.Unpacked(SpaceSaving(kTopFailing)), 5)
+          .Top("version", versions_.Unpacked(SpaceSaving(kTopFailing)), 5);
     }
   }
   return explains_durations_ ? list.Json("panes", "p95_ms", p95s_.Json()).Take()
@@ -381,9 +385,9 @@ void DeployRegressionSeries::Encode(ByteWriter* out) const {
   out->Double(before.error_rate);
   out->Signed(before.timed);
   out->Signed(before.p95);
-  endpoints_->Encode(out);
-  versions_->Encode(out);
-  since_.Encode(out);
+  endpoints_.Encode(SpaceSaving(kTopFailing), out);
+  versions_.Encode(SpaceSaving(kTopFailing), out);
+  since_.Encode({}, out);
   for (const auto& judged : {&comparison_->errors, &comparison_->slow}) {
     for (const std::unique_ptr<Judged>& one : *judged) {
       if (one != nullptr) one->Encode(out);
@@ -412,9 +416,9 @@ void DeployRegressionSeries::Decode(ByteReader* in) {
   before.error_rate = in->Double();
   before.timed = in->Signed();
   before.p95 = in->Signed();
-  endpoints_ = SpaceSaving::Decode(in);
-  versions_ = SpaceSaving::Decode(in);
-  since_ = LogHistogram::Decode(in);
+  endpoints_.Decode(in);
+  versions_.Decode(in);
+  since_.Decode(in);
   if (!(before.error_rate >= 0 && before.error_rate <= 1)) in->Fail();
   if (!in->ok()) return;
   comparison_ = std::make_unique<Comparison>(*detector_, before);

@@ -50,13 +50,11 @@ class Latency;
 // One level of one series.
 struct LatencyLevel {
   LatencyLevel(const LatencyLimits* level_limits, int ring_capacity)
-      : limits(level_limits),
-        ring(ring_capacity),
-        ratio(&level_limits->ratio),
-        durations(level_limits->ratio.window, LogHistogram()) {}
+      : limits(level_limits), ring(ring_capacity), ratio(&level_limits->ratio) {}
 
   LevelReading Update(const PaneContext& pane, const SpecCells& cells, const BaselinePace& pace,
                       const QuantileBaseline& usual);
+  void Show(LevelReading* reading) const;
   // nullopt: the baseline is not warm yet.
   std::optional<DurationUs> Threshold(const QuantileBaseline& usual) const;
   void Encode(ByteWriter* out) const;
@@ -65,8 +63,7 @@ struct LatencyLevel {
   const LatencyLimits* limits;
   CountRing ring;
   RatioLevel ratio;
-  RatioBaseline baseline;  // of the share above the threshold
-  SketchWindow<LogHistogram> durations;
+  RatioBaseline baseline;    // of the share above the threshold
   DurationUs threshold = 0;  // of the last Update
   std::int64_t p95 = 0;      // over the window; a minute old where nothing is suspicious
 };
@@ -82,6 +79,7 @@ class LatencySeries : public SeriesState {
  private:
   const Latency* detector_;
   std::array<std::unique_ptr<LatencyLevel>, 2> levels_;
+  SketchWindow<LogHistogram> durations_;     // over the longest window
   std::unique_ptr<QuantileBaseline> usual_;  // only where a level needs it
   PlotRing plot_;
   int explained_ = 0;
@@ -99,6 +97,7 @@ class Latency : public Detector {
       LatencyLimits& level = limits[slot];
       level.ratio = RatioLimits(common_.level[slot], kSlowShare, kClearShare, common_.min_volume,
                                 environment);
+      longest_window = std::max(longest_window, level.ratio.window);
       needs_baseline = needs_baseline || level.factor.has_value();
       if (!level.factor) level.measure = next++;
     }
@@ -124,6 +123,7 @@ class Latency : public Detector {
   std::array<LatencyLimits, 2> limits;
   BaselinePace pace;
   bool needs_baseline = false;
+  int longest_window = 1;  // panes
 };
 
 std::optional<DurationUs> LatencyLevel::Threshold(const QuantileBaseline& usual) const {
@@ -135,9 +135,7 @@ std::optional<DurationUs> LatencyLevel::Threshold(const QuantileBaseline& usual)
 
 LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cells,
                                   const BaselinePace& pace, const QuantileBaseline& usual) {
-  const bool part_complete = durations.NextPane();
   const bool present = cells.cell.present();
-  if (present) durations.Add(cells.Histogram(kDurations));
   const std::optional<DurationUs> limit = Threshold(usual);
   threshold = limit.value_or(0);
   std::int64_t slow = 0;
@@ -154,24 +152,23 @@ LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cell
   const LearnPolicy policy = {.frozen = pane.firing || (ratio.suspicious() && baseline.warm()),
                               .partial = pane.partial || !limit};
   baseline.Update(policy, slow, timed, pace);
-  // Merging the window's histograms costs microseconds: only where somebody will read it.
-  if (part_complete || pane.firing || ratio.suspicious()) {
-    p95 = durations.Merged().Quantile(0.95);
-  }
-  reading.value = Milliseconds(p95);
-  reading.threshold = Milliseconds(threshold);
+  return reading;
+}
+
+void LatencyLevel::Show(LevelReading* reading) const {
+  reading->value = Milliseconds(p95);
+  reading->threshold = Milliseconds(threshold);
   // The counts say that the p95 over exactly the window is above; the parts reach a little further
   // back, so theirs may still lie below.
-  if (reading.verdict >= Verdict::kBreach)
-    reading.value = std::max(reading.value, reading.threshold);
-  return reading;
+  if (reading->verdict >= Verdict::kBreach) {
+    reading->value = std::max(reading->value, reading->threshold);
+  }
 }
 
 void LatencyLevel::Encode(ByteWriter* out) const {
   ring.Encode(out);
   ratio.Encode(out);
   baseline.Encode(out);
-  durations.Encode(out);
   out->Signed(threshold);
   out->Signed(p95);
 }
@@ -180,12 +177,12 @@ void LatencyLevel::Decode(ByteReader* in) {
   ring.Decode(in);
   ratio.Decode(ring, in);
   baseline.Decode(in);
-  durations.Decode(in);
   threshold = in->Signed();
   p95 = in->Signed();
 }
 
-LatencySeries::LatencySeries(const Latency* detector) : detector_(detector) {
+LatencySeries::LatencySeries(const Latency* detector)
+    : detector_(detector), durations_(detector->longest_window, LogHistogram()) {
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!detector->common().level[slot].set) continue;
     const LatencyLimits& limits = detector->limits[slot];
@@ -198,15 +195,22 @@ LatencySeries::LatencySeries(const Latency* detector) : detector_(detector) {
 Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
   static const QuantileBaseline kNone;
   const QuantileBaseline& usual = usual_ != nullptr ? *usual_ : kNone;
+  const LogHistogram* histogram = cells.cell.present() ? &cells.Histogram(kDurations) : nullptr;
+  const bool part_complete = durations_.NextPane();
+  if (histogram != nullptr) durations_.Add(*histogram);
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     LatencyLevel* level = levels_[slot].get();
     if (level == nullptr) continue;
     reading.level[slot] = level->Update(pane, cells, detector_->pace, usual);
+    // Merging the window's histograms costs microseconds: only where somebody will read it.
+    if (part_complete || pane.firing || level->ratio.suspicious()) {
+      level->p95 = durations_.Merged(level->limits->ratio.window).Quantile(0.95);
+    }
+    level->Show(&reading.level[slot]);
     reading.suspicious = reading.suspicious || level->ratio.suspicious();
     if (reading.level[slot].verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
   }
-  const LogHistogram* histogram = cells.cell.present() ? &cells.Histogram(kDurations) : nullptr;
   if (usual_ != nullptr) {
     const bool frozen = pane.firing || (reading.suspicious && usual_->warm());
     usual_->Update({.frozen = frozen, .partial = pane.partial}, histogram, detector_->pace);
@@ -220,7 +224,7 @@ Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
 std::vector<Evidence> LatencySeries::Explain() const {
   const auto slot = static_cast<std::size_t>(explained_);
   const LatencyLevel& level = *levels_[slot];
-  const LogHistogram window = level.durations.Merged();
+  const LogHistogram window = durations_.Merged(level.limits->ratio.window);
   const double p0 = level.limits->ratio.ClampP0(level.baseline.Upper(kUsualSlowShare));
   EvidenceList list;
   list.Text("window", "duration", FormatDuration(detector_->common().level[slot].window))
@@ -243,6 +247,7 @@ std::vector<Evidence> LatencySeries::Explain() const {
 }
 
 void LatencySeries::Encode(ByteWriter* out) const {
+  durations_.Encode(out);
   for (const auto& level : levels_) {
     if (level != nullptr) level->Encode(out);
   }
@@ -252,6 +257,7 @@ void LatencySeries::Encode(ByteWriter* out) const {
 }
 
 void LatencySeries::Decode(ByteReader* in) {
+  durations_.Decode(in);
   for (const auto& level : levels_) {
     if (level != nullptr) level->Decode(in);
   }

@@ -39,6 +39,7 @@ namespace {
 
 enum MeasureIndex : std::size_t { kEvents, kAddresses, kAgents, kDistinct, kEndpoints };
 
+constexpr std::uint32_t kTopEndpoints = 16;
 constexpr double kRatioDefault = 3;
 // Calm again: not more than a half above the usual.
 constexpr double kCalmRatio = 1.5;
@@ -76,8 +77,9 @@ class StormSeries : public SeriesState {
   std::array<Level, 2> levels_;
   RateBaseline baseline_;
   StormSources sources_;
-  SketchWindow<SpaceSaving> endpoints_;  // stays empty where they are not measured
-  double usual_ = 0;                     // events a pane, as of the last Update; 0 until known
+  // Since there has been half the evidence; stays empty where they are not measured.
+  PackedSketch<SpaceSaving> endpoints_;
+  double usual_ = 0;  // events a pane, as of the last Update; 0 until known
   std::string label_;
   int explained_ = 0;
   bool was_firing_ = false;
@@ -139,7 +141,7 @@ class Storm : public Detector {
                                      Measure::TopK(Field::kClientIp, tocsin::limits::kTopK),
                                      Measure::TopK(Field::kUserAgent, tocsin::limits::kTopK),
                                      Measure::Distinct(Field::kClientIp)};
-    if (endpoints) measures.push_back(Measure::TopK(Field::kEndpoint, tocsin::limits::kTopK));
+    if (endpoints) measures.push_back(Measure::TopK(Field::kEndpoint, kTopEndpoints));
     return SpecOf(common_, std::move(measures));
   }
   std::unique_ptr<SeriesState> NewSeries() const override {
@@ -174,10 +176,7 @@ class Storm : public Detector {
 };
 
 StormSeries::StormSeries(const Storm* detector)
-    : detector_(detector),
-      ring_(detector->ring_capacity),
-      sources_(detector->longest_window),
-      endpoints_(detector->longest_window, SpaceSaving(limits::kTopK)) {
+    : detector_(detector), ring_(detector->ring_capacity), sources_(detector->longest_window) {
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const StormLimits& limits = detector->limits[slot];
     levels_[slot].window = WindowSum(0, limits.window);
@@ -221,12 +220,10 @@ LevelReading StormSeries::Judge(const PaneContext& pane, const StormLimits& limi
 
 Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   const bool part_complete = sources_.NextPane();
-  endpoints_.NextPane();
   const bool present = cells.cell.present();
   ring_.Push(0, present ? cells.Count(kEvents) : 0);
   if (present) {
     sources_.Add(cells.Top(kAddresses), cells.Top(kAgents), cells.Distinct(kDistinct));
-    if (detector_->endpoints) endpoints_.Add(cells.Top(kEndpoints));
   }
   usual_ = baseline_.warm() ? baseline_.Mean(pane.start) : 0;
   const bool ended = was_firing_ && !pane.firing;
@@ -245,6 +242,11 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
       breaching = true;
       explained_ = static_cast<int>(slot);
     }
+  }
+  if (!pane.firing && !reading.suspicious) {
+    endpoints_.Clear();
+  } else if (present && detector_->endpoints) {
+    endpoints_.Merge(cells.Top(kEndpoints), SpaceSaving(kTopEndpoints));
   }
   // Until it is warm a suspicion is one against a guess, which may simply not be usual here.
   const bool frozen = pane.firing || (reading.suspicious && baseline_.warm());
@@ -285,7 +287,7 @@ std::vector<Evidence> StormSeries::Explain() const {
       .Number("top", "share_of_addresses_never_seen", view.unseen)
       .Top("client_ip", view.addresses, 10)
       .Top("user_agent", view.agents, 5)
-      .Top("endpoint", endpoints_.Merged(), 5);
+      .Top("endpoint", endpoints_.Unpacked(SpaceSaving(kTopEndpoints)), 5);
   return list.Json("panes", "events", ring_.TotalsJson()).Take();
 }
 
@@ -294,7 +296,7 @@ void StormSeries::Encode(ByteWriter* out) const {
   for (const Level& level : levels_) level.cusum.Encode(out);
   baseline_.Encode(out);
   sources_.Encode(out);
-  endpoints_.Encode(out);
+  endpoints_.Encode(SpaceSaving(kTopEndpoints), out);
   out->Double(usual_);
   out->Bytes(label_);
   out->Varint(static_cast<std::uint64_t>(explained_));

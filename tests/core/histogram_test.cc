@@ -178,5 +178,22 @@ TEST(LogHistogram, RejectsHostileEncodings) {
   EXPECT_TRUE(rejected({1ull << 60, 5, 1}));            // more than is there
 }
 
+TEST(LogHistogram, ThinnedTellsAQuantileToFourPercent) {
+  LogHistogram histogram, thinned;
+  for (const std::int64_t value : Latencies(20'000, 3)) {
+    LogHistogram one;
+    one.Add(value);
+    histogram.Add(value);
+    thinned.Merge(one.Thinned());
+  }
+  EXPECT_EQ(thinned, histogram.Thinned());
+  EXPECT_EQ(thinned.count(), histogram.count());
+  for (const double q : {0.01, 0.25, 0.5, 0.95, 0.999}) {
+    const auto exact = static_cast<double>(histogram.Quantile(q));
+    EXPECT_NEAR(static_cast<double>(thinned.Quantile(q)), exact, 0.04 * exact + 1) << q;
+  }
+  EXPECT_LT(Encoded(thinned).size() * 3, Encoded(histogram).size());
+}
+
 }  // namespace
 }  // namespace tocsin

@@ -171,5 +171,18 @@ TEST(HyperLogLog, DoesNotAllocateOnceItHasGrown) {
   EXPECT_NEAR(sketch.Estimate(), 5'000, 500);
 }
 
+TEST(HyperLogLog, CompactIsTheSameInHalfTheBytes) {
+  for (const int users : {0, 10, 256, 300, 2'000, 50'000, 1'000'000}) {
+    HyperLogLog sketch = UsersUpTo(users);
+    sketch.AddHash(7);  // a rank far above the others
+    ByteWriter out;
+    sketch.EncodeCompact(&out);
+    EXPECT_LE(out.size(), 600u) << users;
+    ByteReader in(out.view());
+    EXPECT_EQ(HyperLogLog::DecodeCompact(&in), sketch) << users;
+    EXPECT_TRUE(in.Done()) << users;
+  }
+}
+
 }  // namespace
 }  // namespace tocsin

@@ -86,5 +86,37 @@ TEST(BurnRate, APairOfOnesOwn) {
               Contains(HasSubstr("not shorter")));
 }
 
+// What burnt is forgotten after three days, not earlier and hardly later.
+TEST(BurnRate, RemembersThreeDays) {
+  Harness harness(
+      "name: s\nkind: burn_rate\nobjective: 99%\nwarn: {rate: 1, long: 3d, short: 6h}\n");
+  harness.check_copy = false;
+  const auto failed = [&] { return harness.EvidenceOf("samples", "failed"); };
+  harness.Requests(kHour, 100, 1000);
+  EXPECT_EQ(failed(), "36000");
+  for (const int hours : {5, 12, 24, 27}) {
+    harness.Requests(hours * kHour, 0, 1000);
+    EXPECT_EQ(failed(), "36000") << hours;
+  }
+  harness.Requests(7 * kHour, 0, 1000);  // 76 h since it began
+  EXPECT_EQ(failed(), "0");
+  harness.Requests(1, 7, 1000);
+  harness.check_copy = true;
+  harness.Requests(1, 0, 1000);
+  EXPECT_EQ(failed(), "7");
+}
+
+// A pair over six hours: a burst leaves it evenly within a slot of 20 min.
+TEST(BurnRate, RemembersSixHours) {
+  Harness harness(
+      "name: s\nkind: burn_rate\nobjective: 99%\nwarn: {rate: 1, long: 6h, short: 1h}\n");
+  harness.check_copy = false;
+  harness.Requests(kMinute, 100, 1000);
+  harness.Requests(5 * kHour + 39 * kMinute, 0, 1000);
+  EXPECT_EQ(harness.EvidenceOf("samples", "failed"), "600");
+  harness.Requests(42 * kMinute, 0, 1000);
+  EXPECT_EQ(harness.EvidenceOf("samples", "failed"), "0");
+}
+
 }  // namespace
 }  // namespace tocsin
