@@ -1,10 +1,11 @@
 // How well the detectors do: false pages on quiet traffic, recall, time to detect, storm labels, and
 // what they make of little traffic. docs/quality.md says what is measured and against what.
 //
-//   ./dev bench quality [SEED [SCALE]]
+//   ./dev bench quality [SEED [SCALE [STANZA]]]
 //
-// SCALE 1 is the whole of it, some minutes; 0.02 a quick look. The same for the same arguments,
-// whatever the number of threads. Exits with 1 when a target is missed.
+// SCALE 1 is the whole of it, some minutes; 0.02 a quick look. With STANZA only the stanzas whose
+// name contains it, with the figures that they have among the others. The same for the same
+// arguments, whatever the number of threads. Exits with 1 when a target is missed.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -40,6 +41,7 @@ constexpr int kTrials = 30;  // of each series and fault
 struct Arguments {
   std::uint64_t seed = 1;
   double scale = 1;
+  std::string stanza;  // empty: all
 };
 
 int Scaled(double full, double scale, int least) {
@@ -79,6 +81,7 @@ std::vector<Job> MakeJobs(const std::vector<QualityCase>& cases,
   std::vector<Job> jobs;
   const int series = Scaled(kSeriesPerCase, arguments.scale, 1);
   for (std::size_t c = 0; c < cases.size(); ++c) {
+    if (NameOf(cases[c]).find(arguments.stanza) == std::string::npos) continue;
     for (int i = 0; i < series; ++i) {
       // With few series each case still has another rate than the one before.
       const std::size_t rate = (c + static_cast<std::size_t>(i)) % cases[c].rates.size();
@@ -155,30 +158,38 @@ double SecondsOf(DurationUs duration) {
 
 // The line of one fault at one rate; true when its targets are met or its floor is out of reach.
 bool PrintFault(const std::string& head, const std::vector<Trial>& trials) {
-  std::int64_t met = 0, paged = 0, late = 0;
-  std::vector<double> took, bounds;
+  std::int64_t met = 0, paged = 0, late = 0, beyond_plain = 0;
+  std::vector<double> took, plain_bounds, bounds;
+  std::int64_t found = 0;  // whether or not the floor was met
   for (const Trial& trial : trials) {
+    found += trial.paged ? 1 : 0;
     if (!trial.floor_met) continue;
     ++met;
+    plain_bounds.push_back(SecondsOf(trial.plain_bound));
     bounds.push_back(SecondsOf(trial.bound));
     if (!trial.paged) continue;
     ++paged;
     took.push_back(SecondsOf(trial.took));
-    late += trial.late() ? 1 : 0;
+    late += trial.took > trial.bound ? 1 : 0;
+    beyond_plain += trial.took > trial.plain_bound ? 1 : 0;
   }
   if (2 * met < static_cast<std::int64_t>(trials.size())) {
-    std::printf("%s %7zu %8s\n", head.c_str(), trials.size(), "below floor");
+    std::printf("%s %7zu below floor; paged all the same: %.3f\n", head.c_str(), trials.size(),
+                static_cast<double>(found) / static_cast<double>(trials.size()));
     return true;
   }
   const double recall = static_cast<double>(paged) / static_cast<double>(met);
   const bool enough = recall >= kRecallMin;
-  const bool in_time = 20 * late <= paged;  // the 95th percentile is
-  std::printf("%s %7lld %8.3f %8s %8s %8s %6lld  %s\n", head.c_str(), static_cast<long long>(met),
-              recall, Seconds(Quantile(took, 0.5)).c_str(), Seconds(Quantile(took, 0.95)).c_str(),
+  const auto mostly = [paged](std::int64_t trials_late) { return 20 * trials_late <= paged; };
+  const bool in_time = mostly(late);  // the 95th percentile is
+  std::printf("%s %7lld %8.3f %8s %8s %8s %8s %6lld  %s\n", head.c_str(),
+              static_cast<long long>(met), recall, Seconds(Quantile(took, 0.5)).c_str(),
+              Seconds(Quantile(took, 0.95)).c_str(), Seconds(Quantile(plain_bounds, 0.5)).c_str(),
               Seconds(Quantile(bounds, 0.5)).c_str(), static_cast<long long>(late),
-              !enough   ? "RECALL"
-              : in_time ? ""
-                        : "LATE");
+              !enough                ? "RECALL"
+              : !in_time             ? "LATE"
+              : mostly(beyond_plain) ? ""
+                                     : "wider");
   return enough && in_time;
 }
 
@@ -186,11 +197,13 @@ bool PrintRecall(const std::vector<QualityCase>& cases, const std::vector<Qualit
                  const std::vector<Job>& jobs) {
   std::printf(
       "\n2. Incidents: recall (target >= %g) and time to detect (95th percentile <= bound)\n"
-      "   bound: max(for, 1.5 x evidence floor, 1.5 x what the window needs) + 1 pane, the median; "
-      "late: trials beyond their own\n\n",
+      "   plain: max(for, 1.5 x evidence floor) + 1 pane, the median; bound: with what the window "
+      "and the samples'\n   interval add; late: trials beyond their own bound; wider: the plain "
+      "one "
+      "is not met\n\n",
       kRecallMin);
-  std::printf("%-14s %-32s %-18s %8s %7s %8s %8s %8s %8s %6s\n", "kind", "stanza", "fault",
-              "a minute", "trials", "recall", "p50", "p95", "bound", "late");
+  std::printf("%-14s %-32s %-18s %8s %7s %8s %8s %8s %8s %8s %6s\n", "kind", "stanza", "fault",
+              "a minute", "trials", "recall", "p50", "p95", "plain", "bound", "late");
   bool met = true;
   for (std::size_t c = 0; c < cases.size(); ++c) {
     for (std::size_t f = 0; f < cases[c].faults.size(); ++f) {
@@ -302,8 +315,13 @@ int Run(const Arguments& arguments) {
   InParallel(jobs.size(), [&](std::size_t i) {
     jobs[i].result = RunSeries(*jobs[i].quality_case, *jobs[i].rule, jobs[i].options);
   });
+  if (jobs.empty()) {
+    std::fprintf(stderr, "quality: no stanza's name contains '%s'\n", arguments.stanza.c_str());
+    return 2;
+  }
   bool met = PrintFalsePages(cases, rules, jobs);
   met = PrintRecall(cases, rules, jobs) && met;
+  if (!arguments.stanza.empty()) return met ? 0 : 1;
   for (std::size_t c = 0; c < cases.size(); ++c) {
     if (NameOf(cases[c]) == "@chat-backend/connection-storm") {
       met = StormSection(rules[c], arguments) && met;
@@ -320,11 +338,12 @@ int main(int argc, char** argv) {
   tocsin::Arguments arguments;
   char* end = nullptr;
   if (argc > 1) arguments.seed = std::strtoull(argv[1], &end, 10);
-  bool valid = argc <= 3 && (argc < 2 || *end == '\0');
+  bool valid = argc <= 4 && (argc < 2 || *end == '\0');
   if (argc > 2) arguments.scale = std::strtod(argv[2], &end);
+  if (argc > 3) arguments.stanza = argv[3];
   valid = valid && (argc < 3 || *end == '\0') && arguments.scale > 0 && arguments.scale <= 10;
   if (!valid) {
-    std::fprintf(stderr, "usage: quality [SEED [SCALE]]\n");
+    std::fprintf(stderr, "usage: quality [SEED [SCALE [STANZA]]]\n");
     return 2;
   }
   return tocsin::Run(arguments);

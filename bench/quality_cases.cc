@@ -56,10 +56,8 @@ double AbsenceFloor(const LevelConfig& level, const Traffic&) {
   return level.above * 0.5 / Log(1.5);
 }
 double OneSample(const LevelConfig&, const Traffic&) { return 1; }
-// Seven minima of whole teeth, be they longer than a slot.
-double TrendFloor(const LevelConfig&, const Traffic& traffic) {
-  return 7 * std::max(1.0, traffic.usual());
-}
+// Below seven minima no order of them is surprising enough.
+double TrendFloor(const LevelConfig&, const Traffic&) { return 7; }
 
 auto Ratios(EventType type, const char* name, double usual_low, double usual_high) {
   return [=](double rate, Rng* rng) {

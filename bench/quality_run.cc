@@ -96,7 +96,9 @@ Trial RunTrial(const QualityCase& quality_case, const World& world, const Qualit
     const bool in_time = copy.now <= onset + quality_case.within;
     if (!trial.floor_met && holds && in_time && evidence >= needed) {
       trial.floor_met = true;
-      trial.bound = std::max(*holds + std::max(level.hold, fill), copy.now) - *holds + grain;
+      const DurationUs known = copy.now - *holds;
+      trial.plain_bound = std::max(level.hold, known) + kQualityPane;
+      trial.bound = std::max({level.hold, fill, known}) + grain;
     }
     if (sign.over) break;
   }

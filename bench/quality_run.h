@@ -19,9 +19,11 @@ namespace tocsin {
 struct Trial {
   bool floor_met = false;
   bool paged = false;
-  DurationUs took = 0;   // since the fault began, or since what the rule speaks of was the case
-  DurationUs bound = 0;  // where the floor was met
-  bool late() const { return took > bound; }
+  DurationUs took = 0;  // since the fault began, or since what the rule speaks of was the case
+  // Where the floor was met: max(`for`, 1.5 × the floor) + 1 pane, and with what the rule's window
+  // and the samples' interval add.
+  DurationUs plain_bound = 0;
+  DurationUs bound = 0;
 };
 
 struct SeriesOptions {

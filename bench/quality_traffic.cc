@@ -111,8 +111,8 @@ class Schedule {
   template <typename Sample>
   void Pane(const Moment& moment, Sample sample) {
     const double due = owed_ + per_pane_;
-    for (double at = 1 - owed_; at <= due; at += 1) {
-      if (!moment.gap) sample((at - (1 - owed_)) / due);
+    for (double nth = 1; nth <= due; nth += 1) {
+      if (!moment.gap) sample((nth - owed_) / per_pane_);
     }
     owed_ = due - std::floor(due);
   }
@@ -185,13 +185,13 @@ class Memory : public Traffic {
       AddGauge("memory_utilization", std::clamp(level, 0.0, 100.0), {}, at, fill);
     });
     const double low = base_ - freed_ + gained;
-    return {.evidence = fault.share * static_cast<double>(kQualityPane) /
-                        static_cast<double>(5 * kMinuteUs),
+    // Minima are comparable when each is of a whole tooth; at night one takes three times as long.
+    const double slots = static_cast<double>(kQualityPane) / static_cast<double>(5 * kMinuteUs);
+    return {.evidence = fault.share * std::min(slots, moment.load / period_),
             .holds = low >= 80 && low + fault.strength / 2 >= 100,
             .over = low >= 100};
   }
   std::unique_ptr<Traffic> Clone() const override { return std::make_unique<Memory>(*this); }
-  double usual() const override { return period_ / (5 * kPanesPerMinute); }
 
  private:
   Schedule schedule_;

@@ -96,7 +96,7 @@ class Traffic {
   virtual ~Traffic() = default;
   virtual Sign Fill(const Moment& moment, const Fault& fault, Rng* rng, PaneFill* fill) = 0;
   virtual std::unique_ptr<Traffic> Clone() const = 0;
-  // Of a ratio: the share that is usual; of memory: the length of a tooth, in slots.
+  // Of a ratio: the share that is usual.
   virtual double usual() const { return 0; }
 };
 
@@ -118,7 +118,7 @@ std::unique_ptr<Traffic> NewPoolTraffic(double samples_per_minute, Rng* rng);
 
 // Memory in percent with the collector's saw-tooth, every third series near 88 %; a deploy frees a
 // part. A fault gains `strength` percent an hour; it holds with 30 min left and 80 % reached.
-// Evidence: five-minute slots.
+// Evidence: five-minute slots, or teeth where these are longer.
 std::unique_ptr<Traffic> NewMemoryTraffic(double samples_per_minute, Rng* rng);
 
 // A disk in percent that fills by 1 to 4 % a day, is cleared at 70 %, and holds a dump of 2 % for

@@ -17,6 +17,8 @@ constexpr std::array<DurationUs, 2> kLeftDefault = {6 * kHourUs, 30 * kMinuteUs}
 constexpr std::array<double, 2> kAtLeastDefault = {0, 0.8};
 // It is no longer urgent when this much more time is left.
 constexpr double kClearFactor = 2;
+// A longer pause between two samples is no time in which the trend is known to have gone on.
+constexpr DurationUs kCoversMax = 3 * Trend::kSlot;
 
 class ForecastDetector;
 
@@ -33,8 +35,9 @@ class ForecastSeries : public SeriesState {
   Trend trend_;
   PlotRing plot_;  // a value each five minutes: trends are slow
   TimeUs plotted_ = kNoTime;
-  double level_ = 0;  // of the last pane with samples
-  double left_ = 0;   // seconds, of the last Update; 0 unless it rises
+  TimeUs sampled_ = kNoTime;  // end of the last pane with samples
+  double level_ = 0;          // of the last pane with samples
+  double left_ = 0;           // seconds, of the last Update; 0 unless it rises
   int explained_ = 0;
 };
 
@@ -61,8 +64,11 @@ Reading ForecastSeries::Update(const PaneContext& pane, const SpecCells& cells) 
   const bool present = cells.cell.present() && cells.Gauge(0).samples > 0;
   const double level = present ? detector_->forecast.scale.Level(cells.Gauge(0).min, cells.Gauge(0))
                                : std::numeric_limits<double>::quiet_NaN();
-  const bool known = level >= 0 && level <= 1e6;  // false for NaN
+  const bool known = level >= 0;  // false for NaN
+  DurationUs covers = 0;
   if (known) {
+    if (sampled_ != kNoTime && pane.end - sampled_ <= kCoversMax) covers = pane.end - sampled_;
+    sampled_ = pane.end;
     trend_.Add(pane.start, level);
     level_ = level;
     if (plotted_ == kNoTime || pane.start >= plotted_ + Trend::kSlot) {
@@ -77,7 +83,7 @@ Reading ForecastSeries::Update(const PaneContext& pane, const SpecCells& cells) 
     const LevelConfig& config = detector_->common().level[slot];
     if (!config.set) continue;
     LevelReading& out = reading.level[slot];
-    out = {.value = left_, .threshold = config.above};
+    out = {.value = left_, .threshold = config.above, .covers = covers};
     if (!known || trend_.slots() == 0) continue;
     const bool urgent = left && left_ <= config.above;
     if (urgent && level_ >= detector_->forecast.at_least[slot]) {
@@ -115,6 +121,7 @@ void ForecastSeries::Encode(ByteWriter* out) const {
   trend_.Encode(out);
   plot_.Encode(out);
   out->Signed(plotted_);
+  out->Signed(sampled_);
   out->Double(level_);
   out->Double(left_);
   out->Varint(static_cast<std::uint64_t>(explained_));
@@ -124,6 +131,7 @@ void ForecastSeries::Decode(ByteReader* in) {
   trend_.Decode(in);
   plot_.Decode(in);
   plotted_ = in->Signed();
+  sampled_ = in->Signed();
   level_ = in->Double();
   left_ = in->Double();
   const std::uint64_t explained = in->Varint();

@@ -3,12 +3,17 @@
 #include <limits>
 
 namespace tocsin {
+namespace {
+
+constexpr double kShareMax = 1000;
+
+}  // namespace
 
 double GaugeScale::Level(double value, const GaugeValue& gauge) const {
   if (unit == Unit::kAbsolute) return value;
-  if (unit == Unit::kPercent) return value / 100;
-  const double limit = LimitOf(gauge);
-  return limit > 0 ? value / limit : std::numeric_limits<double>::quiet_NaN();
+  const double full = unit == Unit::kPercent ? 100 : LimitOf(gauge);
+  const bool possible = full > 0 && value >= 0 && value / full <= kShareMax;
+  return possible ? value / full : std::numeric_limits<double>::quiet_NaN();
 }
 
 GaugeScale ReadGaugeScale(const std::vector<std::string>& units, ConfigReader* reader) {

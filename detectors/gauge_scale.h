@@ -1,7 +1,7 @@
 // What a gauge's value means: a share of its limit, percent, or a number of its own.
 //
 //   const GaugeScale scale = ReadGaugeScale({"ratio", "percent"}, &reader);   // unit, max
-//   double level = scale.Level(gauge);            // NaN where there is no limit to compare with
+//   double level = scale.Level(value, gauge);     // NaN where it can be no level
 //
 // Pure functions.
 #pragma once
@@ -22,7 +22,8 @@ struct GaugeScale {
 
   // 0: none.
   double LimitOf(const GaugeValue& gauge) const { return max.value_or(gauge.limit.value_or(0)); }
-  // 1 is full, where the unit is not absolute.
+  // 1 is full, where the unit is not absolute. A share of nothing, a negative one, and more than a
+  // thousand times full (a lag may be long; bytes of a limit in megabytes are no lag) are none: NaN.
   double Level(double value, const GaugeValue& gauge) const;
 };
 

@@ -1,6 +1,7 @@
 #include "detectors/trend.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "core/math.h"
@@ -44,25 +45,31 @@ void Trend::Add(TimeUs pane_start, double level) {
 }
 
 void Trend::Complete() {
-  if (count_ > 0 && minimum_ < kRestartShare * slots_[count_ - 1].minimum) {
+  if (count_ > 0 && minimum_ < kRestartShare * minima_[count_ - 1]) {
     count_ = 0;
     ++restarts_;
   }
   if (count_ == kSlots) {
-    std::copy(slots_.begin() + 1, slots_.end(), slots_.begin());
+    std::copy(minima_.begin() + 1, minima_.end(), minima_.begin());
+    std::copy(numbers_.begin() + 1, numbers_.end(), numbers_.begin());
     --count_;
   }
-  slots_[count_++] = {.number = current_, .minimum = minimum_};
+  minima_[count_] = minimum_;
+  numbers_[count_++] = static_cast<std::int32_t>(current_);
   Judge();
 }
 
 void Trend::Judge() {
   line_ = Line();
-  level_ = count_ > 0 ? slots_[count_ - 1].minimum : 0;
+  level_ = count_ > 0 ? minima_[count_ - 1] : 0;
+  // What has risen need not rise any more: the last hour must not rule the slope out.
+  double high_now = std::numeric_limits<double>::infinity();
   for (const std::size_t slots : kLengths) {
     // A part of what there is says less than all of it, unless it is clearly shorter.
     if (slots < kSlots && count_ < slots + slots / 2) continue;
-    const Line line = Fit(std::min(slots, count_));
+    Line line = Fit(std::min(slots, count_));
+    if (slots == kLengths.front()) high_now = line.high;
+    line.rising = line.rising && line.low <= high_now;
     const bool surer = line.rising && (!line_.rising || line.low > line_.low);
     if (surer || (!line_.rising && slots == kSlots)) line_ = line;
   }
@@ -71,24 +78,24 @@ void Trend::Judge() {
 Trend::Line Trend::Fit(std::size_t slots) const {
   Line line;
   if (slots < 3) return line;
-  const Slot* const first = &slots_[count_ - slots];
+  const double* const minimum = &minima_[count_ - slots];
+  const std::int32_t* const number = &numbers_[count_ - slots];
   std::int64_t score = 0;
   std::vector<double> slopes;
   slopes.reserve(slots * (slots - 1) / 2);
   for (std::size_t i = 0; i < slots; ++i) {
     for (std::size_t j = i + 1; j < slots; ++j) {
-      const double gain = first[j].minimum - first[i].minimum;
+      const double gain = minimum[j] - minimum[i];
       score += gain > 0 ? 1 : gain < 0 ? -1 : 0;
-      slopes.push_back(gain / static_cast<double>(first[j].number - first[i].number));
+      slopes.push_back(gain / (number[j] - number[i]));
     }
   }
   std::sort(slopes.begin(), slopes.end());
   const double slope = slopes[slopes.size() / 2];
   std::vector<double> minima, residuals;
   for (std::size_t i = 0; i < slots; ++i) {
-    minima.push_back(first[i].minimum);
-    residuals.push_back(first[i].minimum -
-                        slope * static_cast<double>(first[i].number - first[0].number));
+    minima.push_back(minimum[i]);
+    residuals.push_back(minimum[i] - slope * (number[i] - number[0]));
   }
   const auto spread = [](double n) { return n * (n - 1) * (2 * n + 5) / 18; };
   double variance = spread(static_cast<double>(slots));
@@ -118,7 +125,7 @@ Trend::Line Trend::Fit(std::size_t slots) const {
 std::optional<DurationUs> Trend::TimeLeft(TimeUs now) const {
   if (!line_.rising) return std::nullopt;
   const double hours = std::min((1 - level_) / line_.slope, 365.0 * 24);
-  const TimeUs measured = (slots_[count_ - 1].number + 1) * kSlot;
+  const TimeUs measured = (std::int64_t{numbers_[count_ - 1]} + 1) * kSlot;
   return std::max<DurationUs>(
       0, static_cast<DurationUs>(hours * static_cast<double>(kHourUs)) - (now - measured));
 }
@@ -126,8 +133,8 @@ std::optional<DurationUs> Trend::TimeLeft(TimeUs now) const {
 void Trend::Encode(ByteWriter* out) const {
   out->Varint(count_);
   for (std::size_t i = 0; i < count_; ++i) {
-    out->Signed(slots_[i].number);
-    out->Double(slots_[i].minimum);
+    out->Signed(numbers_[i]);
+    out->Double(minima_[i]);
   }
   out->Signed(current_);
   out->Double(minimum_);
@@ -139,10 +146,12 @@ void Trend::Decode(ByteReader* in) {
   if (count > kSlots) in->Fail();
   count_ = in->ok() ? count : 0;
   for (std::size_t i = 0; i < count_; ++i) {
-    slots_[i].number = in->Signed();
-    slots_[i].minimum = in->Double();
+    const std::int64_t number = in->Signed();
+    minima_[i] = in->Double();
+    if (number < 0 || number > std::numeric_limits<std::int32_t>::max()) in->Fail();
+    numbers_[i] = in->ok() ? static_cast<std::int32_t>(number) : 0;
     // Judge divides by the distance.
-    if (i > 0 && slots_[i].number <= slots_[i - 1].number) in->Fail();
+    if (i > 0 && numbers_[i] <= numbers_[i - 1]) in->Fail();
   }
   current_ = in->Signed();
   minimum_ = in->Double();

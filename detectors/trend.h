@@ -8,9 +8,10 @@
 // Mann–Kendall test says whether they rise (z > 3, its variance inflated by the autocorrelation of
 // what the line leaves over: Hamed & Rao 1998, lag 1), Theil–Sen how fast, with its 90 % bounds.
 // Both look at the last hour, two hours and all four, so that what has just begun to rise is not
-// hidden by the calm before; the one that is surest of the fastest rise counts. A fall by more than
+// hidden by the calm before; the one that is surest of the fastest rise counts, unless the last hour
+// by itself rules so steep a slope out: what has filled up need not go on. A fall by more than
 // 30 % is a restart: what came before is forgotten, and counted. Needs 7 slots, so no trend is
-// younger than 35 min. 0.9 KiB; value type; not thread-safe.
+// younger than 35 min. 0.7 KiB; value type; not thread-safe.
 #pragma once
 
 #include <array>
@@ -46,10 +47,6 @@ class Trend {
   void Decode(ByteReader* in);
 
  private:
-  struct Slot {
-    std::int64_t number = 0;  // since the epoch, so that missing ones leave a gap
-    double minimum = 0;
-  };
   struct Line {
     bool rising = false;
     double slope = 0, low = 0, high = 0;  // per hour
@@ -59,7 +56,10 @@ class Trend {
   // Through the last `slots`.
   Line Fit(std::size_t slots) const;
 
-  std::array<Slot, kSlots> slots_{};  // the first count_, oldest first
+  // The first count_, oldest first. Numbers are since the epoch, so that missing slots leave a gap;
+  // 32 bits of five minutes last 20,000 years.
+  std::array<double, kSlots> minima_{};
+  std::array<std::int32_t, kSlots> numbers_{};
   std::size_t count_ = 0;
   std::int64_t current_ = INT64_MIN;  // number of the slot being filled
   double minimum_ = 0;

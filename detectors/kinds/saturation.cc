@@ -84,7 +84,7 @@ Reading GaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   static const GaugeValue kEmpty;
   const GaugeValue& sampled = cells.cell.present() ? cells.Gauge(0) : kEmpty;
   const double now = sampled.samples > 0 ? detector_->scale.Level(sampled.max, sampled) : 0;
-  // A sample without a limit says nothing; NaN compares false to everything.
+  // A sample that is no level says nothing; NaN compares false to everything.
   const GaugeValue& gauge = now >= 0 || now < 0 ? sampled : kEmpty;
   hold_.Update(pane, gauge, now);
   if (hold_.fresh()) {

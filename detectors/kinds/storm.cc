@@ -322,7 +322,9 @@ void StormSeries::Decode(ByteReader* in) {
 
 Reading StormGaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   static const GaugeValue kEmpty;
-  const GaugeValue& gauge = cells.cell.present() ? cells.Gauge(0) : kEmpty;
+  // A negative number of connections is none, and must not become part of what is usual.
+  const bool counted = cells.cell.present() && cells.Gauge(0).max >= 0;
+  const GaugeValue& gauge = counted ? cells.Gauge(0) : kEmpty;
   hold_.Update(pane, gauge, gauge.max);
   plot_.Push(hold_.held() ? hold_.value() : std::numeric_limits<double>::quiet_NaN());
   usual_ = baseline_.warm() ? baseline_.Mean(pane.start) : 0;

@@ -67,7 +67,9 @@ class Harness {
   SeriesState& state() { return series_->state(); }
   const RuleState& rule() const { return series_->rule(); }
   const std::vector<Change>& changes() const { return changes_; }
-  int now() const { return now_; }  // panes fed
+  int now() const { return now_; }  // panes fed or skipped
+  // Time in which no tick was decided.
+  void Skip(int panes) { now_ += panes; }
   // Panes at which something fired; raised or cleared ones excluded.
   std::vector<int> fired() const;
   std::optional<int> FiredAt(int slot) const;

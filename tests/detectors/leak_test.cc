@@ -76,6 +76,17 @@ TEST(Leak, NearMisses) {
   EXPECT_THAT(step.FiredAt(1), testing::Eq(std::nullopt));
 }
 
+// A sample speaks for the time since the one before: `for` is not counted in panes that had one.
+TEST(Leak, ForRunsBetweenSamples) {
+  Harness rare("name: m\nkind: leak\nunit: percent\nwarn: {left: 6h, for: 15m}\n");
+  Harness often("name: m\nkind: leak\nunit: percent\nwarn: {left: 6h, for: 15m}\n");
+  Minutes(&rare, 120, [&](int minute) { return 40 + minute * 0.25; });
+  for (int i = 0; i < 120 * kMinute; ++i) often.Pane({GaugeSample(40 + i / kMinute * 0.25)});
+  ASSERT_TRUE(often.FiredAt(0).has_value());
+  ASSERT_TRUE(rare.FiredAt(0).has_value());
+  EXPECT_NEAR(*rare.FiredAt(0), *often.FiredAt(0), kMinute);
+}
+
 TEST(Leak, UnitsAreSharesOfAll) {
   EXPECT_THAT(ErrorsOf("name: x\nkind: leak\nunit: absolute\nwarn: {}\n"),
               testing::ElementsAre(HasSubstr("unit")));

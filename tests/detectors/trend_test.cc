@@ -1,5 +1,6 @@
 #include "detectors/trend.h"
 
+#include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -65,6 +66,21 @@ TEST(Trend, SeesALeakBehindASawTooth) {
   });
   ASSERT_TRUE(trend.rising());
   EXPECT_NEAR(trend.per_hour(), 0.1, 0.01);
+}
+
+TEST(Trend, WhatHasRisenNeedNotRiseAnyMore) {
+  std::mt19937_64 random(3);
+  std::normal_distribution<double> noise(0, 0.03);
+  int rising = 0;
+  for (int run = 0; run < 50; ++run) {
+    Trend trend;
+    // A cache that takes two hours to fill, an hour and a half ago.
+    Feed(&trend, 4.5, [&](double hour) {
+      return 0.5 + 0.15 * std::min(2.0, std::max(0.0, hour - 1)) + noise(random);
+    });
+    rising += trend.rising() ? 1 : 0;
+  }
+  EXPECT_LE(rising, 2);
 }
 
 TEST(Trend, ARestartBeginsAnew) {

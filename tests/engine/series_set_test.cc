@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "core/labels.h"
 #include "tests/engine/text_decoder.h"
 #include "tests/engine/threads.h"
@@ -20,6 +21,7 @@ namespace {
 using testing::At;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr DurationUs kPane = 10 * kSecondUs;
 
@@ -262,6 +264,34 @@ TEST(SeriesSet, CountsNewKeysPastTheLimitAsOther) {
   EXPECT_THAT(both.changes, ElementsAre("cleared (other) 9 (20)"));
   EXPECT_THAT(engine.Step({{"(other)", 4}}).changes, IsEmpty());
   EXPECT_EQ(engine.set().size(), 3u);
+}
+
+// A label of which every value is new, for hours: what is seen at least once a second stays what it
+// was, to the byte, and all the rest is one (other).
+TEST(SeriesSet, ALabelThatExplodesTouchesNoBusySeries) {
+  Engine exploding({.series_max = 6}), calm({.series_max = 6});
+  std::vector<std::string> changes, undisturbed;
+  const auto take = [](const Outcome& outcome, std::vector<std::string>* to) {
+    for (const std::string& change : outcome.changes) {
+      if (change.find("busy") != std::string::npos) to->push_back(change);
+    }
+  };
+  std::size_t largest = 0;
+  for (int pane = 0; pane < 3 * 360; ++pane) {
+    const std::int64_t events = pane % 50 == 0 ? 12 : 9;  // 10 is its threshold
+    std::vector<Count> counts = {{"busy-1", events}, {"busy-2", 9}, {"busy-3", 9}};
+    take(calm.Step(counts), &undisturbed);
+    if (pane > 0) {
+      for (int i = 0; i < 20; ++i) {
+        counts.push_back({absl::StrCat(i % 2 == 0 ? "a" : "z", pane, "-", i), 1});
+      }
+    }
+    take(exploding.Step(counts), &changes);
+    largest = std::max(largest, exploding.set().size());
+  }
+  EXPECT_EQ(changes, undisturbed);
+  EXPECT_THAT(changes, Not(IsEmpty()));
+  EXPECT_EQ(largest, 7u) << "the limit and (other)";
 }
 
 TEST(SeriesSet, OtherStaysInItsScope) {
