@@ -27,8 +27,8 @@
 #include "ingest/clf_time.h"
 #include "ingest/decoder.h"
 #include "ingest/endpoint_template.h"
+#include "ingest/field_scanner.h"
 #include "ingest/mapped_constants.h"
-#include "ingest/quote_scan.h"
 #include "ingest/text_lines.h"
 
 namespace tocsin {
@@ -48,12 +48,15 @@ std::string_view OrNothing(std::string_view text) {
   return text == "-" ? std::string_view() : text;
 }
 
-bool IsMethod(std::string_view text) {
-  if (text.empty() || text.size() > kMethodBytesMax) return false;
-  for (const char c : text) {
-    if ((c < 'A' || c > 'Z') && c != '-' && c != '_') return false;
+// The length of the method that a blank follows, or 0: there is none.
+std::size_t MethodBytes(std::string_view request) {
+  if (request.starts_with("GET ")) return 3;  // as most do
+  for (std::size_t i = 0; i < request.size() && i <= kMethodBytesMax; ++i) {
+    const char c = request[i];
+    if (c == ' ') return i;
+    if ((c < 'A' || c > 'Z') && c != '-' && c != '_') return 0;
   }
-  return true;
+  return 0;
 }
 
 // The path of a request's target, which may be a whole URL (of a proxy). Empty: it names no path.
@@ -131,71 +134,88 @@ class ClfDecoder final : public Decoder {
   static constexpr std::size_t kOwnLabels = 3;  // vhost, bytes, referer
 
   ClfFault Read(std::string_view line);
+  // All up to the bracket behind the time.
+  ClfFault ReadHead(std::string_view line, FieldScanner* scan);
   void ReadClient(std::string_view text);
   void ReadRequest(std::string_view request);
-  // Status and bytes; `rest` is what follows them.
-  ClfFault ReadResponse(std::string_view text, std::string_view* rest);
+  ClfFault ReadResponse(FieldScanner* scan);
   void AddLabel(std::string_view name, std::string_view value);
   // Without the backslashes of the log; a view of `text` or of unescaped_.
-  std::string_view Unescaped(std::string_view text);
+  std::string_view Unescaped(std::string_view text) {
+    return has_escapes_ ? WithoutBackslashes(text) : text;
+  }
+  std::string_view WithoutBackslashes(std::string_view text);
 
   MappedConstants constants_;
   ClfTime time_;
   EndpointTemplate endpoint_;
-  QuoteScan quotes_;
-  Event event_;
+  Event event_;  // what a line sets, every line sets
   std::array<LabelView, limits::kLabelsMax> labels_;
   std::size_t label_count_ = 0;  // of the constants
   std::size_t labels_used_ = 0;
+  bool has_escapes_ = false;
   std::string unescaped_;
 };
 
 ClfFault ClfDecoder::Read(std::string_view line) {
-  quotes_.Read(line);
-  if (!quotes_.ascii() && !simdjson::validate_utf8(line.data(), line.size())) {
+  FieldScanner scan(line);
+  labels_used_ = label_count_;
+  if (const ClfFault fault = ReadHead(line, &scan); !fault.empty()) return fault;
+  std::string_view request;
+  if (!scan.Skip(" \"")) return "no request";
+  if (!scan.Quoted(&request)) return "the request has no end";
+  if (const ClfFault fault = ReadResponse(&scan); !fault.empty()) return fault;
+  std::string_view referer;
+  std::string_view agent;
+  const bool combined =
+      scan.Skip(" \"") && scan.Quoted(&referer) && scan.Skip(" \"") && scan.Quoted(&agent);
+  if (!scan.ascii() && !simdjson::validate_utf8(line.data(), line.size())) {
     return "not valid UTF-8";
   }
-  // A bracket may stand in an address or a user's name as well; the time's is before the request.
-  const std::string_view head = line.substr(0, quotes_.count() > 0 ? quotes_.at(0) : line.size());
-  std::size_t bracket = head.find(" [");
-  std::optional<TimeUs> time;
-  for (; bracket != head.npos; bracket = head.find(" [", bracket + 1)) {
-    const std::size_t begin = bracket + 2;
-    if (begin + ClfTime::kBytes >= head.size()) return "no time";
-    if (head[begin + ClfTime::kBytes] != ']') continue;
-    if (time = time_.Parse(head.substr(begin, ClfTime::kBytes)); time) break;
+  has_escapes_ = scan.escapes();
+  if (has_escapes_) {
+    unescaped_.clear();
+    unescaped_.reserve(line.size());  // views of it stay valid
   }
-  if (!time) return "no time";
-  if (quotes_.count() == 0) return "no request";
-  if (quotes_.count() == 1) return "the request has no end";
-  event_.time = *time;
-  event_.labels = {};
-  labels_used_ = label_count_;
-  unescaped_.clear();
-  if (quotes_.escapes()) unescaped_.reserve(line.size());  // views of it stay valid
-
-  ReadClient(line.substr(0, bracket));
-  ReadRequest(line.substr(quotes_.at(0) + 1, quotes_.at(1) - quotes_.at(0) - 1));
-  std::string_view rest;
-  if (const ClfFault fault = ReadResponse(line.substr(quotes_.at(1) + 1), &rest); !fault.empty()) {
-    return fault;
-  }
-  std::string_view agent;
-  if (quotes_.count() >= 6 && rest.starts_with('"')) {
-    const auto quoted = [&](std::size_t n) {
-      const std::size_t begin = quotes_.at(n) + 1;
-      return OrNothing(line.substr(begin, quotes_.at(n + 1) - begin));
-    };
-    AddLabel("referer", Unescaped(quoted(2)));
-    agent = Unescaped(quoted(4));
-    rest = line.substr(quotes_.at(5) + 1);
-  }
-  event_.Set(Field::kUserAgent, agent);
-  event_.duration = rest.size() < 5 ? -1 : FindSeconds(rest);
+  ReadRequest(request);
+  if (combined) AddLabel("referer", Unescaped(OrNothing(referer)));
+  event_.Set(Field::kUserAgent, combined ? Unescaped(OrNothing(agent)) : std::string_view());
+  const std::string_view rest = scan.rest();
+  event_.duration = rest.empty() ? -1 : FindSeconds(rest);
   event_.labels = {labels_.data(), labels_used_};
   constants_.Apply(&event_);
   event_.Normalize();
   return {};
+}
+
+ClfFault ClfDecoder::ReadHead(std::string_view line, FieldScanner* scan) {
+  constexpr std::size_t kTimeBytes = ClfTime::kBytes;
+  std::string_view client;
+  if (scan->Word(&client) && scan->Skip(" - - [")) {
+    // As nearly all lines begin.
+    if (scan->rest().size() <= kTimeBytes || scan->rest()[kTimeBytes] != ']') return "no time";
+    const std::optional<TimeUs> time = time_.Parse(scan->rest().substr(0, kTimeBytes));
+    if (!time) return "no time";
+    event_.time = *time;
+    event_.Set(Field::kClientIp, OrNothing(client));
+    event_.Set(Field::kUser, {});
+    scan->Advance(kTimeBytes + 1);
+    return {};
+  }
+  // A bracket may stand in an address or in a user's name as well.
+  for (std::size_t at = 0; (at = line.find(" [", at)) != line.npos; ++at) {
+    const std::string_view rest = line.substr(at + 2);
+    if (rest.size() <= kTimeBytes) break;
+    if (rest[kTimeBytes] != ']') continue;
+    const std::optional<TimeUs> time = time_.Parse(rest.substr(0, kTimeBytes));
+    if (!time) continue;
+    event_.time = *time;
+    ReadClient(line.substr(0, at));
+    scan->AdvanceOverAny(
+        static_cast<std::size_t>(rest.data() + kTimeBytes + 1 - scan->rest().data()));
+    return {};
+  }
+  return "no time";
 }
 
 void ClfDecoder::ReadClient(std::string_view text) {
@@ -221,44 +241,47 @@ void ClfDecoder::ReadClient(std::string_view text) {
 void ClfDecoder::ReadRequest(std::string_view request) {
   event_.Set(Field::kMethod, {});
   event_.Set(Field::kEndpoint, {});
-  const std::size_t space = request.find(' ');
-  if (space == request.npos || !IsMethod(request.substr(0, space))) return;
+  const std::size_t space = MethodBytes(request);
+  if (space == 0) return;
   std::string_view target = request.substr(space + 1);
   // The protocol is the last word; before HTTP/1.0 there was none.
-  if (const std::size_t last = target.rfind(' ');
-      last != target.npos && target.substr(last + 1).starts_with("HTTP/")) {
+  constexpr std::size_t kProtocolBytes = 9;  // " HTTP/1.1"
+  if (target.size() > kProtocolBytes &&
+      target.substr(target.size() - kProtocolBytes).starts_with(" HTTP/")) {
+    target.remove_suffix(kProtocolBytes);
+  } else if (const std::size_t last = target.rfind(' ');
+             last != target.npos && target.substr(last + 1).starts_with("HTTP/")) {
     target = target.substr(0, last);
   }
   event_.Set(Field::kMethod, request.substr(0, space));
   event_.Set(Field::kEndpoint, endpoint_.Apply(PathOf(Unescaped(target))));
 }
 
-ClfFault ClfDecoder::ReadResponse(std::string_view text, std::string_view* rest) {
-  if (!text.starts_with(' ')) return "no status";
-  std::size_t at = 1;
-  int status = 0;
-  if (text.substr(at, 1) == "-") {
-    ++at;
+ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
+  const std::string_view text = scan->rest();
+  const auto at = [&](std::size_t i) { return i < text.size() ? text[i] : '\0'; };
+  if (at(0) != ' ') return "no status";
+  std::size_t next = 4;
+  if (IsDigit(at(1)) && IsDigit(at(2)) && IsDigit(at(3))) {
+    event_.status = 100 * (text[1] - '0') + 10 * (text[2] - '0') + (text[3] - '0');
+  } else if (at(1) == '-') {
+    event_.status = 0;
+    next = 2;
   } else {
-    const std::size_t begin = at;
-    for (; at < text.size() && at < begin + 3 && IsDigit(text[at]); ++at) {
-      status = 10 * status + (text[at] - '0');
-    }
-    if (at < begin + 3) return "no status";
+    return "no status";
   }
-  event_.status = status;
-  if (at < text.size() && text[at] != ' ') return "status is not a number";
-  const std::size_t begin = ++at;
-  while (at < text.size() && IsDigit(text[at])) ++at;
-  if (at > begin) {
-    AddLabel("bytes", text.substr(begin, at - begin));
-  } else if (text.substr(std::min(begin, text.size()), 1) == "-") {
-    ++at;
+  if (next < text.size() && text[next] != ' ') return "status is not a number";
+  const std::size_t begin = ++next;
+  while (IsDigit(at(next))) ++next;
+  if (next > begin) {
+    AddLabel("bytes", text.substr(begin, next - begin));
+  } else if (at(next) == '-') {
+    ++next;
   } else {
     return "no size";
   }
-  if (at < text.size() && text[at] != ' ') return "size is not a number";
-  *rest = text.substr(std::min(at + 1, text.size()));
+  if (next < text.size() && text[next] != ' ') return "size is not a number";
+  scan->Advance(next);
   return {};
 }
 
@@ -267,8 +290,8 @@ void ClfDecoder::AddLabel(std::string_view name, std::string_view value) {
   labels_[labels_used_++] = {name, value};
 }
 
-std::string_view ClfDecoder::Unescaped(std::string_view text) {
-  if (!quotes_.escapes() || text.find('\\') == text.npos) return text;
+std::string_view ClfDecoder::WithoutBackslashes(std::string_view text) {
+  if (text.find('\\') == text.npos) return text;
   const std::size_t begin = unescaped_.size();
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\')) {
