@@ -45,7 +45,8 @@ class Decoder {
   virtual void Decode(std::string_view record, TimeUs record_time, EventSink* sink) = 0;
 };
 
-// nullptr when the format is unknown or the mapping is wrong; the errors say so.
+// nullptr when the format is unknown or the mapping is wrong; the errors say so. REQUIRES: a format
+// `auto` was resolved (ingest/detect_format.h).
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors);
 
 // How a file of this format falls into records: JSON is a sequence of values, text formats are
