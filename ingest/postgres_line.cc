@@ -60,14 +60,13 @@ void TakeBlanks(std::string_view* text) {
   text->remove_prefix(std::min(text->find_first_not_of(' '), text->size()));
 }
 
-// "<134>" of a syslog line, and "1 " of one by RFC 5424.
+// "<134>" of a syslog line.
 void TakePriority(std::string_view* text) {
   if (!text->starts_with('<')) return;
   std::size_t at = 1;
   while (at < text->size() && at < 4 && IsDigit((*text)[at])) ++at;
   if (at == 1 || at == text->size() || (*text)[at] != '>') return;
   text->remove_prefix(at + 1);
-  if (text->starts_with("1 ")) text->remove_prefix(2);
 }
 
 // "[19-3] " of a line that syslog cut or that goes on; 0 where there is none.
@@ -94,7 +93,7 @@ bool TakeSyslogTag(std::string_view* rest, PostgresLine* line) {
     const std::size_t end = std::min(rest->find(' '), rest->size());
     const std::string_view word = rest->substr(0, end);
     rest->remove_prefix(end);
-    if (word.ends_with(':')) {
+    if (word.ends_with(':') || word.ends_with(']')) {
       TakeBlanks(rest);
       return word.find("postgres") != word.npos;
     }

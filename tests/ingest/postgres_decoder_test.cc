@@ -77,11 +77,16 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        "2026-01-01T12:00:00.250Z log dependency=postgres level=notice message=no"},
       {"2026-01-01 12:00:00.5 LOG:  a: LOG:  b",
        "2026-01-01T12:00:00.500Z log dependency=postgres level=info message=a: LOG:  b"},
-      // Syslog by RFC 3339 and RFC 5424, and logplex.
+      // Syslog with RFC 3339 stamps, and logplex.
       {"2026-01-01T12:00:00.5+01:00 db-1 postgres[17]: [3-1] db=shop,user=ann LOG:  no",
        "2026-01-01T11:00:00.500Z log dependency=shop host=db-1 level=info message=no user=ann"},
       {"2026-01-01T12:00:00+00:00 app[postgres.17]: [GREEN] [3-1]  sql_error_code = 00000 LOG:  no",
        "2026-01-01T12:00:00Z log dependency=postgres level=info message=no"},
+      {"2026-01-01T12:00:00+00:00 d.1 app[postgres.17] [AQUA] [3-1]  sql_error_code = 00000 LOG:  "
+       "no",
+       "2026-01-01T12:00:00Z log dependency=postgres host=d.1 level=info message=no"},
+      {"<134>2026-01-01T12:00:00Z db-1 postgres: LOG:  no",
+       "2026-01-01T12:00:00Z log dependency=postgres host=db-1 level=info message=no"},
       // What goes on.
       {"\tFROM a", kSkippedRest},
       {"2026-01-01 12:00:00 UTC [17] DETAIL:  of it", kSkippedPart},
