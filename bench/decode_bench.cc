@@ -255,5 +255,32 @@ BENCHMARK(BM_BareMemchr);
 void BM_Clf(benchmark::State& state) { RunText(state, "clf", AccessLog()); }
 BENCHMARK(BM_Clf);
 
+// What a busy server writes with log_min_duration_statement: a statement a line.
+std::string PostgresLog(std::string_view before, std::string_view after) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    const std::string milliseconds = std::to_string(100 + i % 900);
+    log += "2026-05-17 10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) + "." +
+           milliseconds + std::string(before) + "duration: " + std::to_string(i % 40) + "." +
+           milliseconds + " ms  statement: SELECT o.id, o.total FROM orders o WHERE o.customer = " +
+           std::to_string(100'000 + i) + " ORDER BY o.created DESC LIMIT 20" + std::string(after) +
+           "\n";
+  }
+  return log;
+}
+
+void BM_PostgresPlain(benchmark::State& state) {
+  RunText(state, "postgres", PostgresLog(" UTC [4711] shop@orders LOG:  ", ""));
+}
+BENCHMARK(BM_PostgresPlain);
+
+void BM_PostgresCsv(benchmark::State& state) {
+  RunText(state, "postgres",
+          PostgresLog(" UTC,\"shop\",\"orders\",4711,\"192.0.2.7:54321\",6a0b.1267,3,\"SELECT\","
+                      "2026-05-17 10:00:00 UTC,3/4,0,LOG,00000,\"",
+                      "\",,,,,,,,,\"api\",\"client backend\",,0"));
+}
+BENCHMARK(BM_PostgresCsv);
+
 }  // namespace
 }  // namespace tocsin

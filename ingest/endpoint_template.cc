@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
 #ifdef __SSE2__
@@ -107,7 +106,7 @@ CharacterBits BitsOf(std::string_view path) {
   };
   if (path.size() < 16) {
     alignas(16) char bytes[16] = {};
-    std::memcpy(bytes, path.data(), path.size());
+    std::copy(path.begin(), path.end(), bytes);
     bits.Add(load(bytes), 0);
     return bits;
   }
@@ -162,10 +161,7 @@ std::string_view EndpointTemplate::ApplyShort(std::string_view path) {
 }
 #endif
 
-std::string_view EndpointTemplate::Apply(std::string_view path) {
-#ifdef __SSE2__
-  if (path.size() < 64) return ApplyShort(path);
-#endif
+std::string_view EndpointTemplate::ApplyAny(std::string_view path) {
   std::size_t copied = 0;  // the part of the path that is in the buffer already
   std::size_t begin = 0;   // of the segment at hand
   std::size_t at = 0;
