@@ -15,6 +15,7 @@
 #include "app/pipeline.h"
 #include "detectors/registry.h"
 #include "ingest/decoder.h"
+#include "ingest/detect_format.h"
 #include "replay/engine_setup.h"
 #include "replay/line_file.h"
 #include "sinks/sink.h"
@@ -103,7 +104,10 @@ class ProgressBar {
 void CheckKinds(const Config& config, ErrorList* errors) {
   NewDetectors(config, errors);
   NewSinks(config, errors);
-  for (const InputConfig& input : config.inputs) NewDecoder(input, errors);
+  for (const InputConfig& input : config.inputs) {
+    // What `auto` means is known once there is a file.
+    if (!input.file || input.format != kAutoFormat) NewDecoder(input, errors);
+  }
 }
 
 }  // namespace

@@ -35,6 +35,15 @@ struct ReplayCommand {
 };
 int ReplayRecorded(const ReplayCommand& command);
 
+struct DecodeCommand {
+  std::string format;  // empty: as configured, else auto
+  std::string config;  // empty: none
+  std::string file;    // or a directory, or "-"
+  bool explain = false;
+};
+// Canonical events on stdout; on stderr how many, and what was not used; with `explain` each.
+int DecodeFiles(const DecodeCommand& command);
+
 int Check(const std::vector<std::string>& configs);
 
 // Prints every error on stderr; nullopt then.

@@ -4,6 +4,7 @@
 
 #include "core/status_macros.h"
 #include "ingest/decoder.h"
+#include "ingest/detect_format.h"
 
 namespace tocsin {
 namespace {
@@ -33,10 +34,11 @@ absl::Status FileFollower::Start() {
 
 absl::Status FileFollower::Open(const FileInput& input) {
   auto file = std::make_unique<File>();
+  InputConfig config = *config_;
+  TOCSIN_RETURN_IF_ERROR(ResolveFormat(input.path, &config));
   file->follow = config_->file->follow && Grows(input.path);
   TOCSIN_ASSIGN_OR_RETURN(
-      file->stage1,
-      setup_->NewPartition(*config_, config_->name + '/' + input.name, dead_letters_));
+      file->stage1, setup_->NewPartition(config, config.name + '/' + input.name, dead_letters_));
   SourceCommit from;
   TOCSIN_ASSIGN_OR_RETURN(const std::optional<std::string> position,
                           journal_->ReadPosition(file->stage1->source()));
@@ -48,7 +50,7 @@ absl::Status FileFollower::Open(const FileInput& input) {
   }
   TOCSIN_ASSIGN_OR_RETURN(
       file->reader,
-      LineReader::Open(input.path, {.framing = FramingOf(config_->format),
+      LineReader::Open(input.path, {.framing = FramingOf(config.format),
                                     .start_offset = static_cast<std::uint64_t>(from.offset),
                                     .complete_at_end = !file->follow}));
   files_.push_back(std::move(file));

@@ -46,7 +46,18 @@ int main(int argc, char** argv) {
                    "files, directories, - for stdin, or kafka://HOST:PORT/TOPIC[?from=…&to=…]")
       ->required();
   replay_app->add_option("--stats", replay.stats, "write one JSON object of figures to this file");
-  replay_app->add_option("--format", replay.format, "format of the input (default: as configured)");
+  replay_app->add_option("--format", replay.format,
+                         "format of the input, or auto (default: as configured)");
+
+  tocsin::DecodeCommand decode;
+  CLI::App* decode_app = app.add_subcommand("decode", "print the events of a file as JSON lines");
+  decode_app->footer("Example: tocsin decode --format clf --explain access.log");
+  decode_app->add_option("--format", decode.format,
+                         "format of the file (default: as configured, else auto)");
+  decode_app->add_option("-c,--config", decode.config,
+                         "a YAML file whose input of this file says how to read it");
+  decode_app->add_flag("--explain", decode.explain, "say what was skipped, and why");
+  decode_app->add_option("FILE", decode.file, "a file, a directory, or - for stdin")->required();
 
   std::vector<std::string> configs;
   CLI::App* check_app = app.add_subcommand("check", "find every error of a configuration");
@@ -71,6 +82,7 @@ int main(int argc, char** argv) {
   }
   if (run_app->parsed()) return tocsin::Run(run);
   if (replay_app->parsed()) return tocsin::ReplayRecorded(replay);
+  if (decode_app->parsed()) return tocsin::DecodeFiles(decode);
   if (check_app->parsed()) return tocsin::Check(configs);
   return tocsin::RunDemo(demo);
 }

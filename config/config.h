@@ -56,6 +56,9 @@ struct InputConfig {
   std::string format = "json";
   DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
   std::vector<FieldMapping> map;
+  // Of time stamps in text that name no zone, and no year (syslog's); ingest/text_time.h.
+  std::optional<DurationUs> time_zone;  // offset from UTC
+  int year = 0;                         // 0: the record's
   Location at;
 };
 

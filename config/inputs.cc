@@ -107,6 +107,18 @@ DurationUs DefaultDelay(const std::string& format, DurationUs pane) {
   return CeilTo(delay, pane);
 }
 
+// "+05:30", "-03", "UTC".
+std::optional<DurationUs> ReadTimeZone(ConfigReader& input) {
+  const std::string zone = input.String("time_zone");
+  // Noon, from which any offset stays within the day after 1970 began.
+  const std::optional<TimeUs> noon =
+      ParseRfc3339("1970-01-02T12:00:00" + (zone == "UTC" ? "Z" : zone));
+  if (noon && !zone.empty()) return kDayUs + 12 * kHourUs - *noon;
+  input.Error("time_zone", absl::StrCat("time_zone is ", Quoted(zone),
+                                        ": expected an offset from UTC such as \"+05:30\""));
+  return std::nullopt;
+}
+
 InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors) {
   InputConfig input;
   input.at = node.at;
@@ -132,6 +144,8 @@ InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors
                 absl::StrCat("delay is ", FormatDuration(input.delay),
                              ": expected a multiple of the pane (", FormatDuration(pane), ")"));
   }
+  if (named.Has("time_zone")) input.time_zone = ReadTimeZone(named);
+  input.year = static_cast<int>(named.Int("year", input.year, 1970, 2199));
   if (const ConfigNode* map = named.Node("map")) input.map = ReadMap(*map, errors);
   named.Finish();
   return input;

@@ -31,6 +31,11 @@ class EventSink {
   // A line, array element, rest of an array, or whole record that is no event. `reason` is static
   // text.
   virtual void OnUndecodable(std::string_view bytes, std::string_view reason) = 0;
+  // A line that is sound and no event of its own, such as the rest of a statement. Static text, too.
+  virtual void OnSkipped(std::string_view bytes, std::string_view reason) {
+    (void)bytes;
+    (void)reason;
+  }
 };
 
 // So many bytes may be read behind a padded record; the first of them is 0.
@@ -48,7 +53,8 @@ class Decoder {
   }
 };
 
-// nullptr when the format is unknown or the mapping is wrong; the errors say so.
+// nullptr when the format is unknown or the mapping is wrong; the errors say so. REQUIRES: a format
+// `auto` was resolved (ingest/detect_format.h).
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors);
 
 // How a file of this format falls into records: JSON is a sequence of values, text formats are

@@ -22,9 +22,17 @@ class EndpointTemplate {
   // A series key cuts its values there as well.
   static constexpr std::size_t kBytesMax = limits::kSeriesLabelBytesMax;
 
-  std::string_view Apply(std::string_view path);
+  std::string_view Apply(std::string_view path) {
+#ifdef __SSE2__
+    if (path.size() < 64) return ApplyShort(path);
+#endif
+    return ApplyAny(path);
+  }
 
  private:
+  std::string_view ApplyAny(std::string_view path);
+  // The same, all characters at once, for a path of less than 64 bytes, as most are.
+  std::string_view ApplyShort(std::string_view path);
   void Append(std::string_view text);
 
   std::array<char, kBytesMax> buffer_;

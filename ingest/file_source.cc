@@ -46,7 +46,7 @@ class TextLineReader final : public LineReader {
     std::string_view text = buffer_.text().substr(0, size);
     if (buffer_.dropped() == 0 && text.ends_with('\r')) text.remove_suffix(1);
     line->oversized = buffer_.dropped() > 0 || text.size() > limits::kEventBytesMax;
-    line->text = text.substr(0, limits::kEventBytesMax);
+    line->text = text.substr(0, limits::kEventBytesMax + 1);
     line->offset = buffer_.offset();
     buffer_.Take(size_with_end);
     line->next_offset = buffer_.offset();

@@ -8,8 +8,9 @@
 // A JSON file is "a sequence of JSON values, however laid out": with Framing::kJsonValues each
 // top-level value is a record (json_framer.h says how). Offsets are bytes of the decompressed text,
 // so that a position can be committed and sought again. A record longer than limits::kEventBytesMax
-// is handed over cut, with `oversized` set, and the rest skipped. Bounded memory: one buffer of
-// twice that, and what the decompression takes (text_stream.h). Not thread-safe.
+// is handed over cut (a line one byte past that, so that a decoder sees it), with `oversized` set,
+// and the rest skipped. Bounded memory: one buffer of twice that, and what the decompression takes
+// (text_stream.h). Not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,7 @@
 #include "core/json_writer.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
+#include "ingest/detect_format.h"
 #include "ingest/file_source.h"
 #include "ingest/kafka_source.h"
 #include "ingest/kafka_uri.h"
@@ -271,31 +272,14 @@ void AddCounters(const SourceCounters& counters, ReplayStats* stats) {
   stats->undecodable += counters.undecodable;
 }
 
-// The configured input that describes a file or topic given on the command line.
-InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
-                     const std::string& format) {
-  const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
-  for (const InputConfig& input : config.inputs) {
-    if (input.file && input.file->path == argument) found = &input;
-    if (input.kafka &&
-        std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
-      found = &input;
-    }
-  }
-  InputConfig input;
-  if (found != nullptr) input = *found;
-  if (input.name.empty()) input.name = "replay";
-  if (!format.empty()) input.format = format;
-  return input;
-}
-
 absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
                        std::vector<std::unique_ptr<ReplaySource>>* sources) {
   for (const std::string& argument : options.inputs) {
     if (IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(argument));
-    const InputConfig input = InputFor(*options.config, argument, "", options.format);
     for (const FileInput& file : files) {
+      InputConfig input = InputFor(*options.config, argument, "", options.format);
+      TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));
       TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader,
                               LineReader::Open(file.path, {.framing = FramingOf(input.format)}));
       TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<SourcePartition> partition,
@@ -358,6 +342,23 @@ std::int64_t PeakRssBytes() {
 }
 
 }  // namespace
+
+InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
+                     const std::string& format) {
+  const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
+  for (const InputConfig& input : config.inputs) {
+    if (input.file && input.file->path == argument) found = &input;
+    if (input.kafka &&
+        std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
+      found = &input;
+    }
+  }
+  InputConfig input;
+  if (found != nullptr) input = *found;
+  if (input.name.empty()) input.name = "replay";
+  if (!format.empty()) input.format = format;
+  return input;
+}
 
 std::string ReplayStats::ToJson() const {
   JsonWriter json;

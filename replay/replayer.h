@@ -50,6 +50,11 @@ struct ReplayStats {
   std::string ToJson() const;
 };
 
+// The configured input that describes a file or topic given on the command line: the one of that
+// path or topic, else the first, else the default one. `format` overrides unless it is empty.
+InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
+                     const std::string& format);
+
 // InvalidArgument for a wrong input or configuration, Unavailable for what cannot be read or
 // written.
 absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options);

@@ -70,7 +70,7 @@ inputs:
     format: pino
     delay: 1m
     map: {time: ts, type: {value: request}, status: http.status, labels.team: team}
-  - {name: b, file: /var/log/b.json}
+  - {name: b, file: /var/log/b.json, time_zone: "-03:30", year: 2026}
   - {name: c, file: {path: "-", follow: false}, format: cloudwatch-logs}
 )");
   ASSERT_EQ(config.inputs.size(), 3u);
@@ -89,6 +89,10 @@ inputs:
   EXPECT_EQ(a.map[3].target, "labels.team");
   EXPECT_EQ(config.inputs[1].file->path, "/var/log/b.json");
   EXPECT_TRUE(config.inputs[1].file->follow);
+  EXPECT_EQ(config.inputs[1].time_zone, -210 * kMinuteUs);
+  EXPECT_EQ(config.inputs[1].year, 2026);
+  EXPECT_EQ(a.time_zone, std::nullopt);
+  EXPECT_EQ(a.year, 0);
   EXPECT_EQ(config.inputs[1].delay, 30 * kSecondUs);  // the default, a whole number of panes
   EXPECT_FALSE(config.inputs[2].file->follow);
   EXPECT_EQ(config.inputs[2].delay, 5 * kMinuteUs);
@@ -182,6 +186,10 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:36: delay is 15s: expected a multiple of the pane (10s)"},
       {"inputs: [{name: a, file: x, delay: 20m}]",
        "t.yaml:1:36: delay is 20m: expected at most 15m"},
+      {"inputs: [{name: a, file: x, time_zone: IST}]",
+       "t.yaml:1:40: time_zone is 'IST': expected an offset from UTC such as \"+05:30\""},
+      {"inputs: [{name: a, file: x, year: 26}]",
+       "t.yaml:1:35: year is 26: expected a whole number from 1970 to 2199"},
       {"inputs: [{name: a, file: x, fromat: json}]",
        "t.yaml:1:29: unknown key 'fromat' in input a: did you mean 'format'?"},
       {"inputs: [{name: a, file: x, map: {stauts: s}}]",

@@ -9,38 +9,10 @@
 #include <memory>
 #include <string_view>
 
-#include "core/limits.h"
-#include "ingest/decoder.h"
+#include "tests/fuzz/checking_sink.h"
 
 namespace tocsin {
 namespace {
-
-class CheckingSink final : public EventSink {
- public:
-  void OnEvent(const Event& event) override {
-    Check(event.time >= 0 && event.time <= kMaxTime && event.weight >= 1);
-    Check(event.labels.size() <= limits::kLabelsMax);
-    std::size_t sum = 0;
-    for (const std::string_view text : event.text) sum += Touch(text);
-    for (const auto& [name, value] : event.labels) sum += Touch(name) + Touch(value);
-    total_ = total_ + sum;
-  }
-  void OnUndecodable(std::string_view bytes, std::string_view reason) override {
-    Check(!reason.empty());
-    total_ = total_ + Touch(bytes);
-  }
-
- private:
-  static void Check(bool holds) {
-    if (!holds) std::abort();
-  }
-  static std::size_t Touch(std::string_view text) {
-    std::size_t sum = 0;
-    for (const char c : text) sum += static_cast<unsigned char>(c);
-    return sum;
-  }
-  volatile std::size_t total_ = 0;
-};
 
 std::unique_ptr<Decoder> NewMappedDecoder(bool mapped) {
   InputConfig input;

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace tocsin {
 namespace {
@@ -44,6 +46,24 @@ TEST(EndpointTemplate, NothingToReplaceIsNotCopied) {
   EndpointTemplate endpoint;
   const std::string path = "/api/v1/orders?page=2";
   EXPECT_EQ(endpoint.Apply(path).data(), path.data());
+}
+
+TEST(EndpointTemplate, ShortPathsAreReadAsLongOnesAre) {
+  // What a query that is cut makes long takes the other way through.
+  const std::string query = "?" + std::string(80, 'x');
+  constexpr std::string_view kCharacters = "//0019aafFgz-:?#\xC3";
+  std::uint32_t random = 1;
+  EndpointTemplate endpoint;
+  EndpointTemplate reference;
+  for (int i = 0; i < 200'000; ++i) {
+    const auto next = [&] { return (random = random * 1'664'525 + 1'013'904'223) >> 8; };
+    std::string path;
+    for (std::uint32_t size = next() % 70; path.size() < size;) {
+      const char c = kCharacters[next() % kCharacters.size()];
+      path.append(next() % 8 == 0 ? next() % 20 : 1, c);
+    }
+    ASSERT_EQ(endpoint.Apply(path), reference.Apply(path + query)) << path;
+  }
 }
 
 TEST(EndpointTemplate, CutsLongPathsBetweenCharacters) {

@@ -45,35 +45,38 @@ class RecordingSink final : public EventSink {
     undecodable.emplace_back(bytes);
     reasons.emplace_back(reason);
   }
+  void OnSkipped(std::string_view, std::string_view reason) override {
+    skipped.emplace_back(reason);
+  }
 
   std::vector<KeptEvent> events;
   std::vector<std::string> undecodable;
   std::vector<std::string> reasons;
+  std::vector<std::string> skipped;  // why
 };
 
-inline std::unique_ptr<Decoder> JsonDecoderFor(std::vector<FieldMapping> map = {}) {
-  InputConfig input;
-  input.map = std::move(map);
+inline std::unique_ptr<Decoder> DecoderFor(const InputConfig& input) {
   ErrorList errors;
   std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   for (const ConfigError& error : errors.Sorted()) ADD_FAILURE() << error.ToString();
   return decoder;
 }
 
-inline RecordingSink DecodeJson(std::string_view record, std::vector<FieldMapping> map = {},
-                                TimeUs record_time = 5 * kSecondUs) {
+inline RecordingSink DecodeRecord(const InputConfig& input, std::string_view record,
+                                  TimeUs record_time = kNoTime) {
   RecordingSink sink;
   // A copy of the exact size on the heap: a read beyond it is seen by AddressSanitizer.
   const std::vector<char> exact(record.begin(), record.end());
-  JsonDecoderFor(map)->Decode({exact.data(), exact.size()}, record_time, &sink);
+  DecoderFor(input)->Decode({exact.data(), exact.size()}, record_time, &sink);
   // In place it must come out the same, whatever stands behind the zero.
   std::string padded(record);
   padded += '\0';
   padded.append(kDecodePadding, '"');
   RecordingSink in_place;
-  JsonDecoderFor(map)->DecodePadded({padded.data(), record.size()}, record_time, &in_place);
+  DecoderFor(input)->DecodePadded({padded.data(), record.size()}, record_time, &in_place);
   EXPECT_EQ(in_place.undecodable, sink.undecodable);
   EXPECT_EQ(in_place.reasons, sink.reasons);
+  EXPECT_EQ(in_place.skipped, sink.skipped);
   EXPECT_EQ(in_place.events.size(), sink.events.size());
   for (std::size_t i = 0; i < std::min(in_place.events.size(), sink.events.size()); ++i) {
     EXPECT_EQ(in_place.events[i].event.time, sink.events[i].event.time);
@@ -81,6 +84,19 @@ inline RecordingSink DecodeJson(std::string_view record, std::vector<FieldMappin
     EXPECT_EQ(in_place.events[i].labels, sink.events[i].labels);
   }
   return sink;
+}
+
+inline std::unique_ptr<Decoder> JsonDecoderFor(std::vector<FieldMapping> map = {}) {
+  InputConfig input;
+  input.map = std::move(map);
+  return DecoderFor(input);
+}
+
+inline RecordingSink DecodeJson(std::string_view record, std::vector<FieldMapping> map = {},
+                                TimeUs record_time = 5 * kSecondUs) {
+  InputConfig input;
+  input.map = std::move(map);
+  return DecodeRecord(input, record, record_time);
 }
 
 }  // namespace tocsin

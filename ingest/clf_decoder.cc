@@ -1,0 +1,325 @@
+// Access logs of Apache and nginx: the common and the combined format, with a virtual host before
+// it or more fields behind it. One `request` a line.
+//
+//   203.0.113.7 - ann [17/May/2015:10:05:03 +0000] "GET /a/42?x=1 HTTP/1.1" 200 512 "ref" "agent"
+//
+// https://httpd.apache.org/docs/2.4/logs.html#common, https://nginx.org/en/docs/http/ngx_http_log_module.html
+//
+// A request that is none (a TLS handshake on a plain port, "-" where the client said nothing) is
+// still a request with its status; it has no method and no endpoint. Of what follows the agent, the
+// first number of seconds with three decimals is the duration, as nginx writes $request_time, also
+// as rt=0.123; everything else is ignored. The address is the peer's: what X-Forwarded-For says,
+// anybody can write.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <simdjson.h>
+
+#include "core/limits.h"
+#include "ingest/clf_time.h"
+#include "ingest/decoder.h"
+#include "ingest/endpoint_template.h"
+#include "ingest/field_scanner.h"
+#include "ingest/mapped_constants.h"
+#include "ingest/text_lines.h"
+
+namespace tocsin {
+namespace {
+
+using ClfFault = std::string_view;  // static text; empty: none
+
+// Longer ones are no methods; WebDAV's longest has 16 letters.
+constexpr std::size_t kMethodBytesMax = 20;
+// nginx logs $request_time in seconds with milliseconds; a number of more digits is none.
+constexpr std::size_t kSecondsBytesMax = 12;
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// "-" stands for nothing.
+std::string_view OrNothing(std::string_view text) {
+  return text == "-" ? std::string_view() : text;
+}
+
+// The length of the method that a blank follows, or 0: there is none.
+std::size_t MethodBytes(std::string_view request) {
+  if (request.starts_with("GET ")) return 3;  // as most do
+  for (std::size_t i = 0; i < request.size() && i <= kMethodBytesMax; ++i) {
+    const char c = request[i];
+    if (c == ' ') return i;
+    if ((c < 'A' || c > 'Z') && c != '-' && c != '_') return 0;
+  }
+  return 0;
+}
+
+// The path of a request's target, which may be a whole URL (of a proxy). Empty: it names no path.
+std::string_view PathOf(std::string_view target) {
+  if (target.starts_with('/')) return target;
+  if (target == "*") return target;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const std::size_t slash = target.find('/', scheme.size());
+    return slash == target.npos ? "/" : target.substr(slash);
+  }
+  return {};
+}
+
+// "1.234" in seconds as µs; −1: not of that form.
+DurationUs ParseSeconds(std::string_view text) {
+  if (const std::size_t equals = text.rfind('='); equals != text.npos) {
+    text.remove_prefix(equals + 1);
+  }
+  if (text.size() < 5 || text.size() > kSecondsBytesMax || text[text.size() - 4] != '.') return -1;
+  DurationUs milliseconds = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i == text.size() - 4) continue;
+    if (!IsDigit(text[i])) return -1;
+    milliseconds = 10 * milliseconds + (text[i] - '0');
+  }
+  return milliseconds * kMillisecondUs;
+}
+
+// The duration among the fields behind the ones that every line has.
+DurationUs FindSeconds(std::string_view fields) {
+  std::size_t at = 0;
+  while ((at = fields.find_first_not_of(" \"", at)) != fields.npos) {
+    const std::size_t end = std::min(fields.find_first_of(" \"", at), fields.size());
+    if (const DurationUs found = ParseSeconds(fields.substr(at, end - at)); found >= 0) {
+      return found;
+    }
+    at = end;
+  }
+  return -1;
+}
+
+int HexDigit(char c) {
+  if (IsDigit(c)) return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+class ClfDecoder final : public Decoder {
+ public:
+  ClfDecoder(const InputConfig& input, ErrorList* errors)
+      : constants_(input, errors), event_(constants_.base()) {
+    event_.type = EventType::kRequest;
+    const std::vector<LabelView>& labels = constants_.labels();
+    if (labels.size() > limits::kLabelsMax - kOwnLabels) {
+      errors->Add(input.at, "map: more labels than the 61 for which an access log leaves room");
+      return;
+    }
+    label_count_ = labels.size();
+    std::copy(labels.begin(), labels.end(), labels_.begin());
+  }
+
+  void Decode(std::string_view record, TimeUs, EventSink* sink) override {
+    ForEachLine(record, sink, [&](std::string_view line) {
+      const ClfFault fault = Read(line);
+      if (fault.empty()) {
+        sink->OnEvent(event_);
+      } else {
+        sink->OnUndecodable(line, fault);
+      }
+    });
+  }
+
+ private:
+  static constexpr std::size_t kOwnLabels = 3;  // vhost, bytes, referer
+
+  ClfFault Read(std::string_view line);
+  // All up to the bracket behind the time.
+  ClfFault ReadHead(std::string_view line, FieldScanner* scan);
+  void ReadClient(std::string_view text);
+  void ReadRequest(std::string_view request);
+  ClfFault ReadResponse(FieldScanner* scan);
+  void AddLabel(std::string_view name, std::string_view value);
+  // Without the backslashes of the log; a view of `text` or of unescaped_.
+  std::string_view Unescaped(std::string_view text) {
+    return has_escapes_ ? WithoutBackslashes(text) : text;
+  }
+  std::string_view WithoutBackslashes(std::string_view text);
+
+  MappedConstants constants_;
+  ClfTime time_;
+  EndpointTemplate endpoint_;
+  Event event_;  // what a line sets, every line sets
+  std::array<LabelView, limits::kLabelsMax> labels_;
+  std::size_t label_count_ = 0;  // of the constants
+  std::size_t labels_used_ = 0;
+  bool has_escapes_ = false;
+  std::string unescaped_;
+};
+
+ClfFault ClfDecoder::Read(std::string_view line) {
+  FieldScanner scan(line);
+  labels_used_ = label_count_;
+  if (const ClfFault fault = ReadHead(line, &scan); !fault.empty()) return fault;
+  std::string_view request;
+  if (!scan.Skip(" \"")) return "no request";
+  if (!scan.Quoted(&request)) return "the request has no end";
+  if (const ClfFault fault = ReadResponse(&scan); !fault.empty()) return fault;
+  std::string_view referer;
+  std::string_view agent;
+  const bool combined =
+      scan.Skip(" \"") && scan.Quoted(&referer) && scan.Skip(" \"") && scan.Quoted(&agent);
+  if (!scan.ascii() && !simdjson::validate_utf8(line.data(), line.size())) {
+    return "not valid UTF-8";
+  }
+  has_escapes_ = scan.escapes();
+  if (has_escapes_) {
+    unescaped_.clear();
+    unescaped_.reserve(line.size());  // views of it stay valid
+  }
+  ReadRequest(request);
+  if (combined) AddLabel("referer", Unescaped(OrNothing(referer)));
+  event_.Set(Field::kUserAgent, combined ? Unescaped(OrNothing(agent)) : std::string_view());
+  const std::string_view rest = scan.rest();
+  event_.duration = rest.empty() ? -1 : FindSeconds(rest);
+  event_.labels = {labels_.data(), labels_used_};
+  constants_.Apply(&event_);
+  event_.Normalize();
+  return {};
+}
+
+ClfFault ClfDecoder::ReadHead(std::string_view line, FieldScanner* scan) {
+  constexpr std::size_t kTimeBytes = ClfTime::kBytes;
+  std::string_view client;
+  if (scan->Word(&client) && scan->Skip(" - - [")) {
+    // As nearly all lines begin.
+    if (scan->rest().size() <= kTimeBytes || scan->rest()[kTimeBytes] != ']') return "no time";
+    const std::optional<TimeUs> time = time_.Parse(scan->rest().substr(0, kTimeBytes));
+    if (!time) return "no time";
+    event_.time = *time;
+    event_.Set(Field::kClientIp, OrNothing(client));
+    event_.Set(Field::kUser, {});
+    scan->Advance(kTimeBytes + 1);
+    return {};
+  }
+  // A bracket may stand in an address or in a user's name as well.
+  for (std::size_t at = 0; (at = line.find(" [", at)) != line.npos; ++at) {
+    const std::string_view rest = line.substr(at + 2);
+    if (rest.size() <= kTimeBytes) break;
+    if (rest[kTimeBytes] != ']') continue;
+    const std::optional<TimeUs> time = time_.Parse(rest.substr(0, kTimeBytes));
+    if (!time) continue;
+    event_.time = *time;
+    ReadClient(line.substr(0, at));
+    scan->AdvanceOverAny(
+        static_cast<std::size_t>(rest.data() + kTimeBytes + 1 - scan->rest().data()));
+    return {};
+  }
+  return "no time";
+}
+
+void ClfDecoder::ReadClient(std::string_view text) {
+  const auto take = [&text] {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view token = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return token;
+  };
+  std::string_view client = take();
+  const std::string_view identity = take();
+  // With a virtual host in front, the second field is the address and the third the identity, which
+  // hardly anybody has.
+  if (identity != "-" && text.starts_with("- ")) {
+    AddLabel("vhost", client);
+    client = identity;
+    take();
+  }
+  event_.Set(Field::kClientIp, OrNothing(client));
+  event_.Set(Field::kUser, OrNothing(text));
+}
+
+void ClfDecoder::ReadRequest(std::string_view request) {
+  event_.Set(Field::kMethod, {});
+  event_.Set(Field::kEndpoint, {});
+  const std::size_t space = MethodBytes(request);
+  if (space == 0) return;
+  std::string_view target = request.substr(space + 1);
+  // The protocol is the last word; before HTTP/1.0 there was none.
+  constexpr std::size_t kProtocolBytes = 9;  // " HTTP/1.1"
+  if (target.size() > kProtocolBytes &&
+      target.substr(target.size() - kProtocolBytes).starts_with(" HTTP/")) {
+    target.remove_suffix(kProtocolBytes);
+  } else if (const std::size_t last = target.rfind(' ');
+             last != target.npos && target.substr(last + 1).starts_with("HTTP/")) {
+    target = target.substr(0, last);
+  }
+  event_.Set(Field::kMethod, request.substr(0, space));
+  event_.Set(Field::kEndpoint, endpoint_.Apply(PathOf(Unescaped(target))));
+}
+
+ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
+  const std::string_view text = scan->rest();
+  const auto at = [&](std::size_t i) { return i < text.size() ? text[i] : '\0'; };
+  if (at(0) != ' ') return "no status";
+  std::size_t next = 4;
+  if (IsDigit(at(1)) && IsDigit(at(2)) && IsDigit(at(3))) {
+    event_.status = 100 * (text[1] - '0') + 10 * (text[2] - '0') + (text[3] - '0');
+  } else if (at(1) == '-') {
+    event_.status = 0;
+    next = 2;
+  } else {
+    return "no status";
+  }
+  if (next < text.size() && text[next] != ' ') return "status is not a number";
+  const std::size_t begin = ++next;
+  while (IsDigit(at(next))) ++next;
+  if (next > begin) {
+    AddLabel("bytes", text.substr(begin, next - begin));
+  } else if (at(next) == '-') {
+    ++next;
+  } else {
+    return "no size";
+  }
+  if (next < text.size() && text[next] != ' ') return "size is not a number";
+  scan->Advance(next);
+  return {};
+}
+
+void ClfDecoder::AddLabel(std::string_view name, std::string_view value) {
+  if (value.empty() || value.size() > limits::kLabelValueBytesMax) return;
+  labels_[labels_used_++] = {name, value};
+}
+
+std::string_view ClfDecoder::WithoutBackslashes(std::string_view text) {
+  if (text.find('\\') == text.npos) return text;
+  const std::size_t begin = unescaped_.size();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\')) {
+      ++i;
+    } else if (text[i] == '\\' && i + 3 < text.size() && text[i + 1] == 'x') {
+      const int high = HexDigit(text[i + 2]);
+      const int low = HexDigit(text[i + 3]);
+      const int byte = high < 0 || low < 0 ? -1 : 16 * high + low;
+      // Others stay as they stand: a control character or a piece of a letter helps nobody.
+      if (byte >= ' ' && byte < 0x7F) {
+        unescaped_ += static_cast<char>(byte);
+        i += 3;
+        continue;
+      }
+    }
+    unescaped_ += text[i];
+  }
+  return std::string_view(unescaped_).substr(begin);
+}
+
+}  // namespace
+
+std::unique_ptr<Decoder> NewClfDecoder(const InputConfig& input, ErrorList* errors) {
+  ErrorList own;
+  auto decoder = std::make_unique<ClfDecoder>(input, &own);
+  if (own.empty()) return decoder;
+  for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
+  return nullptr;
+}
+
+}  // namespace tocsin

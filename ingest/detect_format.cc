@@ -1,0 +1,80 @@
+#include "ingest/detect_format.h"
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "core/status_macros.h"
+#include "ingest/decoder.h"
+#include "ingest/file_source.h"
+
+namespace tocsin {
+namespace {
+
+constexpr int kLinesMax = 100;
+// Any time will do for stamps that leave their year to the record.
+constexpr TimeUs kSomeTime = 50 * 365 * kDayUs;
+
+class CountingSink final : public EventSink {
+ public:
+  void OnEvent(const Event&) override { ++events; }
+  void OnUndecodable(std::string_view, std::string_view) override { ++undecodable; }
+  int events = 0;
+  int undecodable = 0;
+};
+
+absl::StatusOr<std::vector<std::string>> FirstLines(const std::string& path) {
+  TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader, LineReader::Open(path));
+  std::vector<std::string> lines;
+  LineReader::Line line;
+  LineReader::Result result = LineReader::Result::kEnd;
+  for (int i = 0; i < kLinesMax; ++i) {
+    if (result = reader->Next(&line); result != LineReader::Result::kLine) break;
+    lines.emplace_back(line.text);
+  }
+  if (result == LineReader::Result::kError) return reader->status();
+  return lines;
+}
+
+bool Fits(const char* format, const std::vector<std::string>& lines) {
+  InputConfig input;
+  input.format = format;
+  input.time_zone = 0;
+  ErrorList errors;
+  const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
+  CountingSink sink;
+  for (const std::string& line : lines) decoder->Decode(line, kSomeTime, &sink);
+  return sink.events > sink.undecodable;
+}
+
+bool BeginsLikeJson(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    const std::size_t at = line.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+    if (at != line.npos) return line[at] == '{' || line[at] == '[';
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
+  if (input->format != kAutoFormat) return absl::OkStatus();
+  if (path == "-") {
+    return absl::InvalidArgumentError("stdin: format auto needs a file: name the format");
+  }
+  TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, FirstLines(path));
+  // PostgreSQL also writes JSON, so its own is asked first.
+  for (const char* format : {"postgres", "clf"}) {
+    if (!Fits(format, lines)) continue;
+    input->format = format;
+    return absl::OkStatus();
+  }
+  if (BeginsLikeJson(lines)) {
+    input->format = "json";
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      path + ": the first lines tell no format (json, clf or postgres): name it");
+}
+
+}  // namespace tocsin

@@ -1,0 +1,132 @@
+// Walks a line whose fields stand between blanks or in quotes, as those of access logs do.
+//
+//   FieldScanner scan(line);                  // 203.0.113.7 - - "a \"b\"" 200
+//   scan.Word(&address);                      // up to a blank, which is next
+//   if (scan.Skip(" - - \"") && scan.Quoted(&text)) …       // text: a \"b\", as it stands
+//   scan.rest();                              //  200
+//
+// Every call says whether what stood there was that; after a false the position means nothing.
+// Sixty-four bytes at a time, and nothing beyond the line is read. What was walked over is known to
+// be ASCII and free of backslashes, or not (`ascii`, `escapes`).
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace tocsin {
+
+class FieldScanner {
+ public:
+  explicit FieldScanner(std::string_view line)
+      : at_(line.data()), begin_(at_), end_(at_ + line.size()), block_(at_), block_end_(at_) {}
+
+  std::string_view rest() const { return {at_, static_cast<std::size_t>(end_ - at_)}; }
+  // REQUIRES, here and below: bytes <= rest().size(). These are known to be ASCII without a
+  // backslash …
+  void Advance(std::size_t bytes) { at_ += bytes; }
+  // … and these are not.
+  void AdvanceOverAny(std::size_t bytes) {
+    at_ += bytes;
+    ascii_ = false;
+  }
+  bool ascii() const { return ascii_; }
+  bool escapes() const { return escapes_; }
+
+  bool Skip(std::string_view literal) {
+    if (!rest().starts_with(literal)) return false;
+    at_ += literal.size();
+    return true;
+  }
+
+  bool Word(std::string_view* text) {
+    const char* const begin = at_;
+#ifdef __SSE2__
+    if (end_ - at_ >= 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
+      const unsigned found = Mask(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')), bytes));
+      at_ += found == 0 ? 16 : std::countr_zero(found);
+    }
+#endif
+    for (; at_ < end_ && *at_ != ' '; ++at_) ascii_ = ascii_ && static_cast<signed char>(*at_) >= 0;
+    *text = {begin, static_cast<std::size_t>(at_ - begin)};
+    return at_ < end_;
+  }
+
+  // From behind an opening quote to behind the closing one, which no backslash precedes.
+  bool Quoted(std::string_view* text) {
+    const char* const begin = at_;
+    for (;;) {
+      const char* const stop = NextSpecial(at_);
+      if (stop == nullptr) return false;
+      if (*stop == '"') {
+        *text = {begin, static_cast<std::size_t>(stop - begin)};
+        at_ = stop + 1;
+        return true;
+      }
+      const bool escape = *stop == '\\';
+      escapes_ = escapes_ || escape;
+      ascii_ = ascii_ && escape;
+      if (end_ - stop < 2) return false;
+      at_ = stop + (escape ? 2 : 1);
+    }
+  }
+
+ private:
+  // The first quote, backslash or byte from 128 on, at or behind `at`; nullptr: none.
+  const char* NextSpecial(const char* at) {
+#ifdef __SSE2__
+    if (end_ - begin_ >= kBlock) {
+      for (;;) {
+        if (at < block_end_) {
+          const std::uint64_t found = found_ >> (at - block_);
+          if (found != 0) return at + std::countr_zero(found);
+          at = block_end_;
+        }
+        if (at >= end_) return nullptr;
+        // What is nearer to the end is read from a block before it, whose first bytes do not count.
+        block_ = std::min(at, end_ - kBlock);
+        block_end_ = block_ + kBlock;
+        found_ = SpecialsOf(block_);
+      }
+    }
+#endif
+    for (; at < end_; ++at) {
+      if (*at == '"' || *at == '\\' || static_cast<signed char>(*at) < 0) return at;
+    }
+    return nullptr;
+  }
+#ifdef __SSE2__
+  static constexpr std::ptrdiff_t kBlock = 64;
+
+  // The upper bits: of a comparison's byte, or of one from 128 on.
+  static unsigned Mask(__m128i bytes) { return static_cast<unsigned>(_mm_movemask_epi8(bytes)); }
+  static std::uint64_t SpecialsOf(const char* block) {
+    const auto in16 = [block](int from) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + from));
+      const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+      const __m128i escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+      return std::uint64_t{Mask(_mm_or_si128(_mm_or_si128(quotes, escapes), bytes))};
+    };
+    return in16(0) | (in16(16) << 16) | (in16(32) << 32) | (in16(48) << 48);
+  }
+#endif
+
+  const char* at_;
+  const char* const begin_;
+  const char* const end_;
+  // What was found last, and where.
+  const char* block_;
+  const char* block_end_;
+  std::uint64_t found_ = 0;
+  bool ascii_ = true;
+  bool escapes_ = false;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,120 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "app/commands.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Output {
+  int code = 0;
+  std::string events;
+  std::string notes;
+};
+
+class DecodeCommandTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "decode_command/";
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_ + "logs");
+  }
+
+  std::string Write(const std::string& name, const std::string& content) {
+    std::FILE* const file = std::fopen((folder_ + name).c_str(), "wb");
+    std::fwrite(content.data(), 1, content.size(), file);
+    std::fclose(file);
+    return folder_ + name;
+  }
+
+  static Output Run(const DecodeCommand& command) {
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    Output output;
+    output.code = DecodeFiles(command);
+    output.events = testing::internal::GetCapturedStdout();
+    output.notes = testing::internal::GetCapturedStderr();
+    return output;
+  }
+
+  std::string folder_;
+};
+
+constexpr const char* kAccess =
+    "192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] \"GET /a/4 HTTP/1.1\" 503 7 \"-\" \"c\" 0.250\n";
+constexpr const char* kAccessEvent =
+    R"({"time":"2026-01-01T00:00:00Z","type":"request","env":"prod","endpoint":"/a/:id",)"
+    R"("method":"GET","client_ip":"192.0.2.7","user_agent":"c","status":503,"duration_ms":250,)"
+    R"("labels":{"bytes":"7"}})";
+
+TEST_F(DecodeCommandTest, EventsAndWhatWasNotUsed) {
+  const std::string path = Write("a.log", std::string(kAccess) + "x\x1B[2J\n" + kAccess);
+  const Output output = Run({.format = "clf", .config = "", .file = path});
+  EXPECT_EQ(output.code, kDone);
+  EXPECT_EQ(output.events, std::string(kAccessEvent) + "\n" + kAccessEvent + "\n");
+  EXPECT_EQ(output.notes, "2 events\n1 undecodable: no time\n");
+  const Output explained = Run({.format = "clf", .config = "", .file = path, .explain = true});
+  EXPECT_EQ(explained.events, output.events);
+  EXPECT_EQ(explained.notes, "record 2 undecodable: no time: \"x\\u001b[2J\"\n" + output.notes);
+}
+
+TEST_F(DecodeCommandTest, ItsOutputDecodesToItself) {
+  const std::string events =
+      std::string(kAccessEvent) + "\n" +
+      R"({"time":"2026-01-01T00:00:00.5Z","type":"metric","env":"e","name":"n","metric_type":"counter","value":1.5,"limit":2})"
+      "\n" +
+      R"({"time":"2026-01-01T00:00:00Z","type":"connection","env":"e","action":"open","weight":3})"
+      "\n" +
+      R"({"time":"2026-01-01T00:00:00Z","type":"alarm","env":"e","name":"n","state":"ok","cvss":9.8})"
+      "\n" +
+      R"({"time":"2026-01-01T00:00:00Z","env":"e","outcome":"failure","amount":12.25})"
+      "\n";
+  const Output once = Run({.format = "json", .config = "", .file = Write("a.json", events)});
+  EXPECT_EQ(once.notes, "5 events\n");
+  const Output twice = Run({.format = "json", .config = "", .file = Write("b.json", once.events)});
+  EXPECT_EQ(once.events, twice.events);
+  EXPECT_THAT(once.events,
+              AllOf(HasSubstr(kAccessEvent), HasSubstr("\"weight\":3"), HasSubstr("\"cvss\":9.8"),
+                    HasSubstr("\"amount\":12.25"), HasSubstr("\"metric_type\":\"counter\"")));
+}
+
+TEST_F(DecodeCommandTest, AFolderAsItsInputSays) {
+  Write("logs/a.log", kAccess);
+  Write("logs/b.log", "2026-01-01 05:30:00 IST [17] LOG:  a\n\tb\n");
+  const std::string config =
+      Write("c.yaml", "inputs:\n  - name: a\n    file: " + folder_ +
+                          "logs\n    format: auto\n    time_zone: \"+05:30\"\n"
+                          "    map: {service: {value: shop}}\n");
+  const Output output = Run({.format = "", .config = config, .file = folder_ + "logs"});
+  EXPECT_EQ(output.code, kDone);
+  EXPECT_THAT(output.events,
+              AllOf(HasSubstr("\"type\":\"request\",\"env\":\"prod\",\"service\":\"shop\""),
+                    HasSubstr("{\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"log\"")));
+  EXPECT_EQ(output.notes, "2 events\n1 skipped: the rest of a message\n");
+}
+
+TEST_F(DecodeCommandTest, Errors) {
+  EXPECT_EQ(Run({.format = "", .config = "", .file = folder_ + "nothing"}).code, kEnvironment);
+  const std::string path = Write("a.log", "nothing of the kind\n");
+  const Output unknown = Run({.format = "", .config = "", .file = path});
+  EXPECT_EQ(unknown.code, kFinding);
+  EXPECT_THAT(unknown.notes, HasSubstr("tell no format"));
+  const Output misspelt = Run({.format = "cfl", .config = "", .file = path});
+  EXPECT_EQ(misspelt.code, kFinding);
+  EXPECT_THAT(misspelt.notes, HasSubstr("did you mean \"clf\""));
+  const std::string config = Write("c.yaml", "inputs: [{name: a}]\n");
+  const Output invalid = Run({.format = "", .config = config, .file = path});
+  EXPECT_EQ(invalid.code, kFinding);
+  EXPECT_THAT(invalid.notes, AllOf(HasSubstr("neither kafka nor file"), Not(HasSubstr("events"))));
+}
+
+}  // namespace
+}  // namespace tocsin

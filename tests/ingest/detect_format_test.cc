@@ -1,0 +1,85 @@
+#include "ingest/detect_format.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+
+#include "core/string_hash.h"
+#include "tests/ingest/recording_sink.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Write(const std::string& content) {
+  const std::string path = testing::TempDir() + "detect_format";
+  std::FILE* const file = std::fopen(path.c_str(), "wb");
+  std::fwrite(content.data(), 1, content.size(), file);
+  std::fclose(file);
+  return path;
+}
+
+// The format, or the error.
+std::string Detect(const std::string& content) {
+  InputConfig input;
+  input.format = "auto";
+  const absl::Status status = ResolveFormat(Write(content), &input);
+  return status.ok() ? input.format : "error: " + std::string(FromAbsl(status.message()));
+}
+
+const std::string kClf = "192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n";
+const std::string kPlain = "2026-01-01 12:00:00 IST [17] LOG:  a\n";
+const std::string kSyslog = "Feb 10 23:15:39 db-1 postgres[17]: [3-1] LOG:  a\n";
+
+TEST(DetectFormat, FirstLines) {
+  EXPECT_EQ(Detect(kClf), "clf");
+  EXPECT_EQ(Detect("\n" + kClf + "noise\n" + kClf), "clf");
+  EXPECT_EQ(Detect(kPlain + "\tFROM a\n\tWHERE b\n"), "postgres");
+  EXPECT_EQ(Detect("Feb 10 23:15:39 db-1 systemd[1]: x\n" + kSyslog), "postgres");
+  EXPECT_EQ(
+      Detect(R"({"timestamp":"2026-01-01 12:00:00 UTC","error_severity":"LOG","message":"a"})"),
+      "postgres");
+  EXPECT_EQ(Detect(R"({"time":1,"type":"request"})"), "json");
+  EXPECT_EQ(Detect("\xEF\xBB\xBF \n[\n  {\n    \"time\": 1\n  }\n]\n"), "json");
+  // A broken file of a format is one of it; what is wrong is counted line by line.
+  EXPECT_EQ(Detect("{\"time\":"), "json");
+}
+
+TEST(DetectFormat, WhatCannotBeTold) {
+  EXPECT_THAT(Detect(""), HasSubstr("tell no format"));
+  EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("tell no format"));
+  EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("tell no format"));
+  InputConfig input;
+  input.format = "auto";
+  EXPECT_TRUE(absl::IsInvalidArgument(ResolveFormat("-", &input)));
+  EXPECT_FALSE(ResolveFormat("/nowhere", &input).ok());
+}
+
+TEST(DetectFormat, OnlyTheBeginningCounts) {
+  std::string content;
+  for (int i = 0; i < 100; ++i) content += kClf;
+  for (int i = 0; i < 1'000; ++i) content += kPlain;
+  EXPECT_EQ(Detect(content), "clf");
+}
+
+TEST(DetectFormat, ANamedFormatStays) {
+  InputConfig input;
+  input.format = "clf";
+  EXPECT_TRUE(ResolveFormat("/nowhere", &input).ok());
+  EXPECT_EQ(input.format, "clf");
+}
+
+TEST(DetectFormat, ATopicHasNoFirstLines) {
+  InputConfig input;
+  input.format = "auto";
+  input.kafka = KafkaInputConfig{};
+  ErrorList errors;
+  EXPECT_EQ(NewDecoder(input, &errors), nullptr);
+  EXPECT_THAT(errors.Sorted().at(0).message, HasSubstr("auto is for files"));
+}
+
+}  // namespace
+}  // namespace tocsin
