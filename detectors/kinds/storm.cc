@@ -39,7 +39,7 @@ namespace {
 
 enum MeasureIndex : std::size_t { kEvents, kAddresses, kAgents, kDistinct, kEndpoints };
 
-constexpr std::uint32_t kTopEndpoints = 16;
+constexpr std::uint32_t kTopEndpoints = 16, kEndpointsKept = 8;
 constexpr double kRatioDefault = 3;
 // Calm again: not more than a half above the usual.
 constexpr double kCalmRatio = 1.5;
@@ -246,7 +246,7 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   if (!pane.firing && !reading.suspicious) {
     endpoints_.Clear();
   } else if (present && detector_->endpoints) {
-    endpoints_.Merge(cells.Top(kEndpoints), SpaceSaving(kTopEndpoints));
+    endpoints_.Merge(cells.Top(kEndpoints), SpaceSaving(kEndpointsKept));
   }
   // Until it is warm a suspicion is one against a guess, which may simply not be usual here.
   const bool frozen = pane.firing || (reading.suspicious && baseline_.warm());
@@ -287,7 +287,7 @@ std::vector<Evidence> StormSeries::Explain() const {
       .Number("top", "share_of_addresses_never_seen", view.unseen)
       .Top("client_ip", view.addresses, 10)
       .Top("user_agent", view.agents, 5)
-      .Top("endpoint", endpoints_.Unpacked(SpaceSaving(kTopEndpoints)), 5);
+      .Top("endpoint", endpoints_.Unpacked(SpaceSaving(kEndpointsKept)), 5);
   return list.Json("panes", "events", ring_.TotalsJson()).Take();
 }
 
@@ -296,7 +296,7 @@ void StormSeries::Encode(ByteWriter* out) const {
   for (const Level& level : levels_) level.cusum.Encode(out);
   baseline_.Encode(out);
   sources_.Encode(out);
-  endpoints_.Encode(SpaceSaving(kTopEndpoints), out);
+  endpoints_.Encode(SpaceSaving(kEndpointsKept), out);
   out->Double(usual_);
   out->Bytes(label_);
   out->Varint(static_cast<std::uint64_t>(explained_));
