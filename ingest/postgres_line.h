@@ -12,8 +12,8 @@
 //
 // A message goes on in lines of its own: DETAIL, HINT, STATEMENT and the like, and the rest of a
 // text with line feeds. They are skipped, so that every line stands for itself and reading may
-// begin anywhere; the one thing remembered, that a CSV row goes on, only decides between skipping and
-// undecodable. Views live until the next call and as long as the text. Not thread-safe.
+// begin anywhere; the one thing remembered, that a CSV row goes on, only decides between skipping
+// and undecodable. Views live until the next call and as long as the text. Not thread-safe.
 #pragma once
 
 #include <cstdint>
