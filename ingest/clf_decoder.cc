@@ -3,7 +3,8 @@
 //
 //   203.0.113.7 - ann [17/May/2015:10:05:03 +0000] "GET /a/42?x=1 HTTP/1.1" 200 512 "ref" "agent"
 //
-// https://httpd.apache.org/docs/2.4/logs.html#common, https://nginx.org/en/docs/http/ngx_http_log_module.html
+// https://httpd.apache.org/docs/2.4/logs.html#common
+// https://nginx.org/en/docs/http/ngx_http_log_module.html
 //
 // A request that is none (a TLS handshake on a plain port, "-" where the client said nothing) is
 // still a request with its status; it has no method and no endpoint. Of what follows the agent, the

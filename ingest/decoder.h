@@ -31,7 +31,8 @@ class EventSink {
   // A line, array element, rest of an array, or whole record that is no event. `reason` is static
   // text.
   virtual void OnUndecodable(std::string_view bytes, std::string_view reason) = 0;
-  // A line that is sound and no event of its own, such as the rest of a statement. Static text, too.
+  // A line that is sound and no event of its own, such as the rest of a statement. `reason` as
+  // above.
   virtual void OnSkipped(std::string_view bytes, std::string_view reason) {
     (void)bytes;
     (void)reason;

@@ -11,9 +11,9 @@
 // named (user=, db=, app=, client=), or written user@database and address(port).
 //
 // A message goes on in lines of its own: DETAIL, HINT, STATEMENT and the like, and the rest of a
-// text with line feeds. They are skipped, so that every line stands for itself and reading may begin
-// anywhere; the one thing remembered, that a CSV row goes on, only decides between skipping and
-// undecodable. Views live until the next call and as long as the text. Not thread-safe.
+// text with line feeds. They are skipped, so that every line stands for itself and reading may
+// begin anywhere; the one thing remembered, that a CSV row goes on, only decides between skipping
+// and undecodable. Views live until the next call and as long as the text. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -63,8 +63,8 @@ class PostgresReader {
   simdjson::dom::parser parser_;
 };
 
-// What follows `key` up to a blank or a comma, in a prefix ("db=shop,app=psql ") or a message ("host=
-// 192.0.2.7 port=5432"). Nothing for [unknown] and [local].
+// What follows `key` up to a blank or a comma, in a prefix ("db=shop,app=psql ") or a message
+// ("host=192.0.2.7 port=5432"). Nothing for [unknown] and [local].
 std::string_view PostgresValue(std::string_view text, std::string_view key);
 
 }  // namespace tocsin

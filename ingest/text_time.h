@@ -6,11 +6,12 @@
 //   stamps.Take(&rest, record_time, &time);          // Result::kTaken, rest " [17] LOG:  ready"
 //
 // Understood are RFC 3339 and its like with a blank, a comma before the fraction, or a zone's name
-// behind it (PostgreSQL's %t and %m), syslog's "Feb 10 23:15:39", and an epoch of ten digits or more
-// with a fraction or without. Where a stamp names no zone, it is `time_zone`'s, else UTC; names that
-// several zones share (CST, IST) count as not known. Where it names no year, it is `year`, else the
-// one that puts it nearest to the record's own time. Nothing here looks at a clock, and nothing is
-// remembered, so that a line means the same wherever reading begins. Thread-compatible.
+// behind it (PostgreSQL's %t and %m), syslog's "Feb 10 23:15:39", and an epoch of ten digits or
+// more with a fraction or without. Where a stamp names no zone, it is `time_zone`'s, else UTC;
+// names that several zones share (CST, IST) count as not known. Where it names no year, it is
+// `year`, else the one that puts it nearest to the record's own time. Nothing here looks at a
+// clock, and nothing is remembered, so that a line means the same wherever reading begins.
+// Thread-compatible.
 #pragma once
 
 #include <cstdint>
