@@ -164,7 +164,7 @@ TEST_F(FileSourceTest, AnOversizedLineIsCutAndSkipped) {
     ASSERT_THAT(lines.texts, SizeIs(6));
     EXPECT_THAT(lines.oversized, ElementsAre(false, false, true, true, false, true));
     EXPECT_EQ(lines.texts[1].size(), limit);
-    for (const std::size_t i : {2, 3, 5}) EXPECT_EQ(lines.texts[i].size(), limit + 1);
+    for (const std::size_t i : {2u, 3u, 5u}) EXPECT_EQ(lines.texts[i].size(), limit + 1);
     EXPECT_EQ(lines.texts[4], "b");
     EXPECT_EQ(lines.offsets[4], 2 + limit + 2 + limit + 2 + 9 * limit + 1);
   }
