@@ -1,6 +1,7 @@
 #include "detectors/trend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -47,27 +48,26 @@ void Trend::Add(TimeUs pane_start, double level) {
 void Trend::Complete() {
   if (count_ > 0 && minimum_ < kRestartShare * minima_[count_ - 1]) {
     count_ = 0;
-    ++restarts_;
+    if (restarts_ < std::numeric_limits<std::int32_t>::max()) ++restarts_;
   }
   if (count_ == kSlots) {
     std::copy(minima_.begin() + 1, minima_.end(), minima_.begin());
     std::copy(numbers_.begin() + 1, numbers_.end(), numbers_.begin());
     --count_;
   }
-  minima_[count_] = minimum_;
+  minima_[count_] = static_cast<float>(minimum_);
   numbers_[count_++] = static_cast<std::int32_t>(current_);
   Judge();
 }
 
 void Trend::Judge() {
   line_ = Line();
-  level_ = count_ > 0 ? minima_[count_ - 1] : 0;
   // What has risen need not rise any more: the last hour must not rule the slope out.
   double high_now = std::numeric_limits<double>::infinity();
   for (const std::size_t slots : kLengths) {
     // A part of what there is says less than all of it, unless it is clearly shorter.
     if (slots < kSlots && count_ < slots + slots / 2) continue;
-    Line line = Fit(std::min(slots, count_));
+    Line line = Fit(std::min<std::size_t>(slots, count_));
     if (slots == kLengths.front()) high_now = line.high;
     line.rising = line.rising && line.low <= high_now;
     const bool surer = line.rising && (!line_.rising || line.low > line_.low);
@@ -78,14 +78,14 @@ void Trend::Judge() {
 Trend::Line Trend::Fit(std::size_t slots) const {
   Line line;
   if (slots < 3) return line;
-  const double* const minimum = &minima_[count_ - slots];
+  const float* const minimum = &minima_[count_ - slots];
   const std::int32_t* const number = &numbers_[count_ - slots];
   std::int64_t score = 0;
   std::vector<double> slopes;
   slopes.reserve(slots * (slots - 1) / 2);
   for (std::size_t i = 0; i < slots; ++i) {
     for (std::size_t j = i + 1; j < slots; ++j) {
-      const double gain = minimum[j] - minimum[i];
+      const double gain = double{minimum[j]} - double{minimum[i]};
       score += gain > 0 ? 1 : gain < 0 ? -1 : 0;
       slopes.push_back(gain / (number[j] - number[i]));
     }
@@ -110,12 +110,13 @@ Trend::Line Trend::Fit(std::size_t slots) const {
   if (!(variance > 0)) return line;
   const double deviation = SquareRoot(variance);
   line.rising = static_cast<double>(score) - 1 > kCertainZ * deviation && slope > 0;
-  line.slope = slope * kSlotsPerHour;
+  line.slope = static_cast<float>(slope * kSlotsPerHour);
   // Sen 1968: the slopes whose ranks are that far from the middle.
   const double middle = static_cast<double>(slopes.size()) / 2;
   const auto at_rank = [&](double rank) {
     const double last = static_cast<double>(slopes.size() - 1);
-    return slopes[static_cast<std::size_t>(std::clamp(rank, 0.0, last))] * kSlotsPerHour;
+    const double limit = slopes[static_cast<std::size_t>(std::clamp(rank, 0.0, last))];
+    return static_cast<float>(limit * kSlotsPerHour);
   };
   line.low = at_rank(middle - kBoundZ * deviation / 2);
   line.high = at_rank(middle + kBoundZ * deviation / 2);
@@ -124,7 +125,7 @@ Trend::Line Trend::Fit(std::size_t slots) const {
 
 std::optional<DurationUs> Trend::TimeLeft(TimeUs now) const {
   if (!line_.rising) return std::nullopt;
-  const double hours = std::min((1 - level_) / line_.slope, 365.0 * 24);
+  const double hours = std::min((1 - level()) / double{line_.slope}, 365.0 * 24);
   const TimeUs measured = (std::int64_t{numbers_[count_ - 1]} + 1) * kSlot;
   return std::max<DurationUs>(
       0, static_cast<DurationUs>(hours * static_cast<double>(kHourUs)) - (now - measured));
@@ -144,10 +145,12 @@ void Trend::Encode(ByteWriter* out) const {
 void Trend::Decode(ByteReader* in) {
   const std::size_t count = in->Count(9);
   if (count > kSlots) in->Fail();
-  count_ = in->ok() ? count : 0;
+  count_ = in->ok() ? static_cast<std::uint32_t>(count) : 0;
   for (std::size_t i = 0; i < count_; ++i) {
     const std::int64_t number = in->Signed();
-    minima_[i] = in->Double();
+    const double minimum = in->Double();
+    if (!(std::fabs(minimum) <= std::numeric_limits<float>::max())) in->Fail();
+    minima_[i] = in->ok() ? static_cast<float>(minimum) : 0;
     if (number < 0 || number > std::numeric_limits<std::int32_t>::max()) in->Fail();
     numbers_[i] = in->ok() ? static_cast<std::int32_t>(number) : 0;
     // Judge divides by the distance.
@@ -155,11 +158,13 @@ void Trend::Decode(ByteReader* in) {
   }
   current_ = in->Signed();
   minimum_ = in->Double();
-  restarts_ = in->Signed();
+  const std::int64_t restarts = in->Signed();
+  if (restarts < 0 || restarts > std::numeric_limits<std::int32_t>::max()) in->Fail();
   if (!in->ok()) {
     count_ = 0;
     return;
   }
+  restarts_ = static_cast<std::int32_t>(restarts);
   Judge();
 }
 

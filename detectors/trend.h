@@ -11,7 +11,7 @@
 // hidden by the calm before; the one that is surest of the fastest rise counts, unless the last hour
 // by itself rules so steep a slope out: what has filled up need not go on. A fall by more than
 // 30 % is a restart: what came before is forgotten, and counted. Needs 7 slots, so no trend is
-// younger than 35 min. 0.7 KiB; value type; not thread-safe.
+// younger than 35 min. 0.5 KiB; value type; not thread-safe.
 #pragma once
 
 #include <array>
@@ -35,7 +35,7 @@ class Trend {
   bool rising() const { return line_.rising; }
   std::size_t slots() const { return count_; }
   // Level of the newest complete slot, and what it gains an hour (the bounds: 90 %).
-  double level() const { return level_; }
+  double level() const { return count_ > 0 ? double{minima_[count_ - 1]} : 0; }
   double per_hour() const { return line_.slope; }
   double per_hour_low() const { return line_.low; }
   double per_hour_high() const { return line_.high; }
@@ -49,7 +49,7 @@ class Trend {
  private:
   struct Line {
     bool rising = false;
-    double slope = 0, low = 0, high = 0;  // per hour
+    float slope = 0, low = 0, high = 0;  // per hour
   };
   void Complete();
   void Judge();
@@ -57,16 +57,14 @@ class Trend {
   Line Fit(std::size_t slots) const;
 
   // The first count_, oldest first. Numbers are since the epoch, so that missing slots leave a gap;
-  // 32 bits of five minutes last 20,000 years.
-  std::array<double, kSlots> minima_{};
+  // 32 bits of five minutes last 20,000 years. Levels to a ten-millionth are finer than any gauge.
+  std::array<float, kSlots> minima_{};
   std::array<std::int32_t, kSlots> numbers_{};
-  std::size_t count_ = 0;
+  std::uint32_t count_ = 0;
+  std::int32_t restarts_ = 0;
   std::int64_t current_ = INT64_MIN;  // number of the slot being filled
   double minimum_ = 0;
-  std::int64_t restarts_ = 0;
-  // Of the complete slots; derived.
-  Line line_;
-  double level_ = 0;
+  Line line_;  // of the complete slots; derived
 };
 
 }  // namespace tocsin

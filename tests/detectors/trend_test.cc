@@ -1,6 +1,7 @@
 #include "detectors/trend.h"
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -22,7 +23,7 @@ TEST(Trend, FollowsALine) {
   Trend trend;
   Feed(&trend, 3, [](double hour) { return 0.5 + 0.1 * hour; });
   ASSERT_TRUE(trend.rising());
-  EXPECT_NEAR(trend.per_hour(), 0.1, 1e-9);
+  EXPECT_NEAR(trend.per_hour(), 0.1, 1e-7);
   EXPECT_LE(trend.per_hour_low(), trend.per_hour());
   EXPECT_GE(trend.per_hour_high(), trend.per_hour());
   // 0.8 is reached now, the rest takes two hours; the last minimum is up to five minutes old.
@@ -106,6 +107,23 @@ TEST(Trend, OutlivesARestartOfOurs) {
   ByteWriter again;
   copy.Encode(&again);
   EXPECT_EQ(again.view(), out.view());
+}
+
+TEST(Trend, RefusesLevelsThatNobodyEncoded) {
+  for (const double level : {0.5, 1e300, std::numeric_limits<double>::quiet_NaN()}) {
+    ByteWriter out;
+    out.Varint(1);
+    out.Signed(7);
+    out.Double(level);
+    out.Signed(8);
+    out.Double(0.5);
+    out.Signed(0);
+    Trend trend;
+    ByteReader in(out.view());
+    trend.Decode(&in);
+    EXPECT_EQ(in.ok(), level == 0.5);
+    EXPECT_EQ(trend.slots(), level == 0.5 ? 1u : 0u);
+  }
 }
 
 }  // namespace
