@@ -1,7 +1,7 @@
 // A decoder turns one record of some format into events.
 //
 //   auto decoder = NewDecoder(input_config, &errors);
-//   DecodeCounts counts = decoder->Decode(record, sink);
+//   decoder->Decode(record, record_time, &sink);
 //
 // One decoder a thread: it owns its buffers. Events are handed to the sink one by one and their
 // views live until that call returns. A record may hold several events; the good ones of a bad
