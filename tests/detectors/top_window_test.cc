@@ -38,6 +38,7 @@ TEST(TopWindow, ForgetsPartByPart) {
     }
     if (i == 12) {  // the first part has left
       EXPECT_THAT(window.Merged().Top(9), ElementsAre(Entry{"a", 10, 0}, Entry{"b", 5, 0}));
+      EXPECT_EQ(window.Merged().total(), 15);
     }
   }
   EXPECT_TRUE(window.Merged().empty());
