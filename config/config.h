@@ -122,6 +122,10 @@ struct DetectorAdvice {
   std::map<std::string, std::vector<std::string>> advice_if = {};
 };
 
+// The detector name of the self-alarm that a series limit was reached (engine/series_limit_alarm.h).
+// Every config has its advice; no stanza may take the name.
+inline constexpr char kSeriesLimitAlarm[] = "tocsin-series-limit";
+
 struct LimitsConfig {
   double false_pages_per_series_week = 0.001;
   std::int64_t series_expected = 1;  // the number of series in h: configured, not live

@@ -214,6 +214,12 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* severity = root.Node("severity")) {
     ReadSeverity(*severity, errors, &config.severity);
   }
+  config.advice[kSeriesLimitAlarm] = {
+      .advice = {"Find the label whose values never end (an id, a random host name, a path with "
+                 "numbers) among the `by` of the detectors named, and drop or map it",
+                 "If all these series are wanted, raise limits.series_max"},
+      .runbook = "",
+      .title = "tocsin"};
   if (const ConfigNode* detectors = root.Node("detectors")) {
     config.detectors = ReadDetectors(*detectors, errors, &config.advice);
   }

@@ -137,6 +137,10 @@ std::vector<DetectorConfig> ReadDetectors(const ConfigNode& list, ErrorList* err
   for (ConfigNode& node : NamedStanzas(list, "detector", errors)) {
     DetectorConfig detector;
     detector.name = node.Find("name")->scalar;
+    if (detector.name == kSeriesLimitAlarm) {
+      errors->Add(node.Find("name")->at, absl::StrCat("the detector name ", Quoted(detector.name),
+                                                      " is tocsin's own: expected another"));
+    }
     ConfigReader reader(node, absl::StrCat("detector ", detector.name), errors);
     detector.kind = reader.RequiredString("kind");
     (*advice)[detector.name] = {.advice = reader.Strings("advice"),

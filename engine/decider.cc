@@ -9,7 +9,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kSnapshotVersion = "decider-2";
+constexpr std::string_view kSnapshotVersion = "decider-3";
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
 
@@ -59,6 +59,7 @@ Decider::Decider(const Config* config, const Plan* plan,
       deploy_window_(config->correlate.deploy_window),
       executor_(std::move(executor)),
       assembler_(plan),
+      series_limit_(config),
       correlator_(*config) {
   for (std::size_t i = 0; i < detectors->size(); ++i) {
     const Detector* detector = (*detectors)[i].get();
@@ -117,6 +118,7 @@ bool Decider::Step(Decision* decision) {
     const TimeUs from = tick.tick - std::max(deploy_window_, kDeployWatch);
     return correlator_.Deploys(scope, from, tick.tick);
   };
+  SeriesLimitAlarm::Input limit{.tick = tick.tick, .partial = tick.partial, .over = {}};
   for (std::size_t i = 0; i < sets_.size(); ++i) {
     sets_[i].Step({.tick = tick.tick,
                    .partial = tick.partial,
@@ -124,7 +126,11 @@ bool Decider::Step(Decision* decision) {
                    .deploy_window = deploy_window_,
                    .deploys = deploys},
                   table_of(plan_->AggregationOf(i)), executor_, &changes, &impacts);
+    for (const std::string& scope : sets_[i].scopes_with_others()) {
+      limit.over.emplace(scope, sets_[i].detector().common().name);
+    }
   }
+  series_limit_.Step(limit, &changes);
   std::sort(changes.begin(), changes.end(), [](const TitledChange& a, const TitledChange& b) {
     return SignalBefore(a.change.signal, b.change.signal);
   });
@@ -198,6 +204,9 @@ std::string Decider::Encode() const {
   ByteWriter users;
   users_.Encode(&users);
   out.Bytes(users.view());
+  ByteWriter series_limit;
+  series_limit_.Encode(&series_limit);
+  out.Bytes(series_limit.view());
   out.Varint(seen_facts_.size());
   for (const auto& [id, tick] : seen_facts_) {
     out.Bytes(id);
@@ -243,7 +252,11 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   correlator_.Decode(&correlator);
   ByteReader users(in.Bytes());
   users_.Decode(&users);
-  if (!assembler.Done() || !correlator.Done() || !users.Done()) return damaged;
+  ByteReader series_limit(in.Bytes());
+  series_limit_.Decode(&series_limit);
+  if (!assembler.Done() || !correlator.Done() || !users.Done() || !series_limit.Done()) {
+    return damaged;
+  }
   for (std::size_t i = in.Count(2); i > 0 && in.ok(); --i) {
     std::string id(in.Bytes());
     seen_facts_[std::move(id)] = in.Signed();

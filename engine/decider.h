@@ -24,6 +24,7 @@
 #include "detectors/detector.h"
 #include "engine/executor.h"
 #include "engine/scope_users.h"
+#include "engine/series_limit_alarm.h"
 #include "engine/series_set.h"
 #include "engine/tick_assembler.h"
 #include "journal/journal.h"
@@ -83,6 +84,7 @@ class Decider {
   TickAssembler assembler_;
   std::vector<SeriesSet> sets_;            // one a detector
   std::vector<std::string> fingerprints_;  // of each detector's stanza and measures
+  SeriesLimitAlarm series_limit_;
   ScopeUserCounts users_;
   Correlator correlator_;
   std::map<std::string, TimeUs> seen_facts_;  // id → tick, for an hour

@@ -110,6 +110,7 @@ SeriesSet::Series* SeriesSet::Insert(std::string_view key, TimeUs tick) {
   series->key = std::string(key);
   series->scope = std::string(plan_->ScopeOf(key));
   series->service = ServiceOf(LabelsFromKey(aggregation_->by_names, key));
+  series->other = aggregation_->layout.IsOther(key);
   series->state = detector_->NewSeries();
   series->seen = tick;
   Series* raw = series.get();
@@ -186,6 +187,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
                      std::vector<TitledChange>* changes, std::vector<SignalImpact>* impacts) {
   for (const std::unique_ptr<Series>& series : series_) series->cell = CellView();
   overflow_.reset();
+  scopes_with_others_.clear();
   if (table != nullptr) TakeRows(*table, context.tick);
   PaneContext pane;
   pane.tick = context.tick;
@@ -215,6 +217,8 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
                                   [](const Deploy& deploy) { return !deploy.rollback; });
       first = false;
     }
+    // A scope has one series of this kind.
+    if (series->other && series->cell.present()) scopes_with_others_.push_back(series->scope);
     series->context = pane;
     series->context.recent_deploy = recent_deploy;
     series->context.deployed_at = releases.Newest(series->service);
@@ -238,7 +242,7 @@ void SeriesSet::AddImpact(const Series& series, SignalImpact* impact) const {
   impact->failed_transactions += cells.Count(impact_measure_ + 2);
   impact->failed_amount += cells.Sum(impact_measure_ + 3);
   impact->failed_users.Merge(cells.Distinct(impact_measure_ + 4));
-  impact->capped = impact->capped || aggregation_->layout.IsOther(series.key);
+  impact->capped = impact->capped || series.other;
 }
 
 Signal SeriesSet::NewSignal(const Series& series, TimeUs onset) const {

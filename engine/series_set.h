@@ -56,6 +56,8 @@ class SeriesSet {
   std::size_t size() const { return series_.size(); }
   std::int64_t evicted() const { return evicted_; }
   std::int64_t refused() const { return refused_; }
+  // Scopes in which something counted as (other) in the last step, sorted.
+  const std::vector<std::string>& scopes_with_others() const { return scopes_with_others_; }
   const Detector& detector() const { return *detector_; }
   // Firing signals, for a configuration that no longer has this detector.
   std::vector<Signal> Firing() const;
@@ -73,6 +75,7 @@ class SeriesSet {
     std::optional<Signal> signal;  // while firing
     SignalImpact since_onset;      // while a breach is pending
     TimeUs seen = kNoTime;         // last tick with events; kEvicted: to be removed
+    bool other = false;            // stands for those past a limit
 
     // Of the tick being decided.
     CellView cell;
@@ -104,6 +107,7 @@ class SeriesSet {
   absl::flat_hash_map<std::string_view, Series*, StringHash> index_;
   std::vector<std::unique_ptr<Series>> fresh_;  // of this tick, not yet merged into series_
   std::optional<PaneTable> overflow_;           // of this tick: rows that count as (other)
+  std::vector<std::string> scopes_with_others_;
   std::int64_t evicted_ = 0;
   std::int64_t refused_ = 0;
 };

@@ -169,6 +169,8 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:20: name is 'a b': expected at most 64 letters, digits, '-', '_' and '.'"},
       {"detectors:\n  - {name: a, kind: k}\n  - {name: a, kind: k}",
        "t.yaml:3:12: duplicate detector name 'a': the other is at line 2"},
+      {"detectors: [{name: tocsin-series-limit, kind: k}]",
+       "t.yaml:1:20: the detector name 'tocsin-series-limit' is tocsin's own: expected another"},
       {"detectors: [{name: a, disabled: true}]",
        "t.yaml:1:20: there is no detector 'a' to disable"},
       {"sinks: [{name: a, kind: k}, {name: a, kind: k}]",

@@ -1,0 +1,82 @@
+#include "engine/series_limit_alarm.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/json_writer.h"
+
+namespace tocsin {
+namespace {
+
+constexpr int kLevel = 3;
+constexpr DurationUs kClearAfter = 30 * kMinuteUs;
+
+}  // namespace
+
+Signal SeriesLimitAlarm::NewSignal(const std::string& scope,
+                                   const std::vector<std::string>& detectors, TimeUs tick) const {
+  Signal signal;
+  signal.id = SignalId(kSeriesLimitAlarm, scope, tick);
+  signal.detector = kSeriesLimitAlarm;
+  signal.kind = "self";
+  signal.scope = scope;
+  signal.series = LabelsFromKey(config_->ScopeNames(), scope);
+  signal.series.emplace_back("service", "tocsin");
+  signal.category = Category::kCapacity;
+  signal.level = kLevel;
+  signal.degraded_only = true;
+  signal.onset = tick;
+  signal.fired_at = tick;
+  signal.value = static_cast<double>(config_->limits.series_max);
+  signal.threshold = signal.value;
+  JsonWriter names;
+  names.BeginArray();
+  for (const std::string& detector : detectors) names.String(detector);
+  names.EndArray();
+  signal.evidence.push_back({.kind = "top", .name = "detector", .json = names.Take()});
+  return signal;
+}
+
+void SeriesLimitAlarm::Step(const Input& input, std::vector<TitledChange>* changes) {
+  std::map<std::string, std::vector<std::string>> over;
+  for (const auto& [scope, detector] : input.over) over[scope].push_back(detector);
+  for (const auto& [scope, detectors] : over) {
+    const auto [found, fired] = firing_.try_emplace(scope);
+    found->second.last_over = input.tick;
+    if (!fired) continue;
+    found->second.signal = NewSignal(scope, detectors, input.tick);
+    changes->push_back(
+        {.change = {SignalChangeKind::kFired, found->second.signal},
+         .title = absl::StrCat("past ", config_->limits.series_max, " series, new ones of ",
+                               absl::StrJoin(detectors, ", "), " count as (other)")});
+  }
+  for (auto firing = firing_.begin(); firing != firing_.end();) {
+    if (input.partial || firing->second.last_over + kClearAfter > input.tick) {
+      ++firing;
+      continue;
+    }
+    firing->second.signal.cleared_at = input.tick;
+    changes->push_back(
+        {.change = {SignalChangeKind::kCleared, firing->second.signal}, .title = ""});
+    firing = firing_.erase(firing);
+  }
+}
+
+void SeriesLimitAlarm::Encode(ByteWriter* out) const {
+  out->Varint(firing_.size());
+  for (const auto& [scope, firing] : firing_) {
+    firing.signal.Encode(out);
+    out->Signed(firing.last_over);
+  }
+}
+
+void SeriesLimitAlarm::Decode(ByteReader* in) {
+  for (std::size_t i = in->Count(2); i > 0 && in->ok(); --i) {
+    Firing firing;
+    firing.signal = Signal::Decode(in);
+    firing.last_over = in->Signed();
+    std::string scope = firing.signal.scope;
+    firing_[std::move(scope)] = std::move(firing);
+  }
+}
+
+}  // namespace tocsin

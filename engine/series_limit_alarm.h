@@ -1,0 +1,53 @@
+// The self-alarm that a scope has more series than its detectors keep apart.
+//
+//   SeriesLimitAlarm alarm(&config);
+//   alarm.Step({.tick = tick, .partial = false, .over = {{"prod", "api-errors"}}}, &changes);
+//
+// One signal a scope, whichever detectors and labels are concerned: it fires in the tick in which
+// something first counts as (other), lists the detectors, and clears once nothing has for half an
+// hour, so that a label that explodes now and then is one incident. Its level never pages by the
+// built-in schemes: what is watched is watched on, only new series are not told apart. Not
+// thread-safe.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/config.h"
+#include "core/signal.h"
+#include "core/wire.h"
+#include "correlate/correlator.h"
+
+namespace tocsin {
+
+class SeriesLimitAlarm {
+ public:
+  explicit SeriesLimitAlarm(const Config* config) : config_(config) {}  // outlives it
+
+  struct Input {
+    TimeUs tick = 0;
+    bool partial = false;                                // nothing clears on missing data
+    std::set<std::pair<std::string, std::string>> over;  // (scope, detector)
+  };
+  // Changes are appended, sorted by scope.
+  void Step(const Input& input, std::vector<TitledChange>* changes);
+
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  struct Firing {
+    Signal signal;
+    TimeUs last_over = kNoTime;
+  };
+  Signal NewSignal(const std::string& scope, const std::vector<std::string>& detectors,
+                   TimeUs tick) const;
+
+  const Config* config_;
+  std::map<std::string, Firing> firing_;  // by scope
+};
+
+}  // namespace tocsin
