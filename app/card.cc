@@ -6,15 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "core/labels.h"
+#include "app/incident_text.h"
 #include "core/string_hash.h"
-#include "detectors/stanza.h"
-#include "sinks/text.h"
 
 namespace tocsin {
 namespace {
@@ -23,10 +19,7 @@ namespace {
 constexpr std::size_t kSignalsMax = 4;
 constexpr std::size_t kSuspectsMax = 3;
 constexpr std::size_t kAdviceMax = 5;
-constexpr std::size_t kTextBytesMax = 400;
 constexpr std::size_t kLabelWidth = 11;
-
-std::string Safe(std::string_view text) { return OneLine(text, kTextBytesMax); }
 
 std::size_t CodePoints(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
@@ -43,66 +36,6 @@ std::size_t PrefixBytes(std::string_view text, std::size_t n) {
     ++at;
   }
   return at;
-}
-
-std::string Clock(TimeUs time) { return time == kNoTime ? "unknown" : FormatClock(time); }
-
-// "2026-03-10 21:04:30 UTC".
-std::string DateAndClock(TimeUs time) {
-  if (time == kNoTime) return "unknown";
-  return absl::StrCat(FormatTime(FloorTo(time, kDayUs)).substr(0, 10), " ", FormatClock(time),
-                      " UTC");
-}
-
-std::string ShareText(std::int64_t part, std::int64_t whole) {
-  return PercentText(static_cast<double>(part) / static_cast<double>(whole));
-}
-
-// The evidence of a kind; nullptr if there is none.
-const Evidence* Find(const Signal& signal, std::string_view kind, std::string_view name = "") {
-  for (const Evidence& evidence : signal.evidence) {
-    if (evidence.kind == kind && (name.empty() || evidence.name == name)) return &evidence;
-  }
-  return nullptr;
-}
-
-// The last panes of a plot, "[0.1,null,0.3]"; empty when it is no such list.
-std::vector<std::optional<double>> PlotOf(const Evidence& evidence) {
-  absl::string_view list = evidence.json;
-  std::vector<std::optional<double>> values;
-  if (!absl::ConsumePrefix(&list, "[") || !absl::ConsumeSuffix(&list, "]")) return values;
-  for (const absl::string_view item : absl::StrSplit(list, ',', absl::SkipEmpty())) {
-    double value = 0;
-    const bool number = absl::SimpleAtod(item, &value) && std::isfinite(value);
-    values.push_back(number ? std::optional(value) : std::nullopt);
-  }
-  return values;
-}
-
-double Largest(std::span<const std::optional<double>> values) {
-  double largest = 0;
-  for (const std::optional<double>& value : values) largest = std::max(largest, value.value_or(0));
-  return largest;
-}
-
-// A value in the unit that the detector plots: a rate in percent, a latency in ms, a level of what
-// has a limit in percent of it, anything else as a number.
-std::string ValueText(const Signal& signal, double value) {
-  const Evidence* plot = Find(signal, "panes");
-  const std::string_view unit = plot == nullptr ? "" : std::string_view(plot->name);
-  if (unit.ends_with("_ms")) return absl::StrCat(ShortNumber(value), " ms");
-  const bool of_limit = unit == "level" && Find(signal, "baseline", "limit") != nullptr;
-  if (unit == "rate" || unit.ends_with("share") || of_limit) return PercentText(value);
-  return ShortNumber(value);
-}
-
-std::string LabelsOf(const Incident& incident, const Signal& signal) {
-  Labels labels;
-  for (const auto& label : signal.series) {
-    const auto& scope = incident.scope_labels;
-    if (std::find(scope.begin(), scope.end(), label) == scope.end()) labels.push_back(label);
-  }
-  return Safe(LabelsText(labels));
 }
 
 // The lines of a card, each behind the bar of its severity.
@@ -159,47 +92,29 @@ class Card {
 };
 
 void AddTimes(const Incident& incident, Card* card) {
-  std::string since = DateAndClock(incident.onset);
+  std::string since = DateAndClockText(incident.onset);
   if (incident.detected_at != kNoTime && incident.onset != kNoTime) {
-    absl::StrAppend(&since, ", detected at ", Clock(incident.detected_at), " (",
+    absl::StrAppend(&since, ", detected at ", ClockText(incident.detected_at), " (",
                     RoughDuration(incident.detected_at - incident.onset), " later)");
   }
   card->Field("Since", since);
+  if (incident.acknowledged_at != kNoTime) {
+    card->Field("Taken", absl::StrCat("by ", Safe(incident.acknowledged_by), " at ",
+                                      ClockText(incident.acknowledged_at)));
+  }
+  if (!incident.muted_by.empty()) {
+    card->Field("Muted", absl::StrCat("by ", Safe(incident.muted_by), ": pages nobody"));
+  }
   if (incident.resolved_at != kNoTime) {
-    card->Field("Resolved", absl::StrCat(DateAndClock(incident.resolved_at), " (",
+    card->Field("Resolved", absl::StrCat(DateAndClockText(incident.resolved_at), " (",
                                          RoughDuration(incident.resolved_at - incident.onset),
                                          " after it began)"));
   }
 }
 
-std::string WhereText(const Incident& incident) {
-  std::vector<std::string> where;
-  for (const auto& [name, value] : incident.scope_labels) where.push_back(Safe(value));
-  if (!incident.component.empty()) where.push_back(Safe(incident.component));
-  return absl::StrJoin(where, ", ");
-}
-
 void AddImpact(const Impact& impact, Card* card) {
-  std::string users;
-  if (!impact.users_affected) {
-    users = "unknown";
-  } else {
-    users = GroupedNumber(*impact.users_affected);
-    if (impact.users_total && *impact.users_total > 0) {
-      absl::StrAppend(&users, " of ", GroupedNumber(*impact.users_total), " affected (",
-                      ShareText(*impact.users_affected, *impact.users_total), ")");
-    } else {
-      users += " affected";
-    }
-  }
-  card->Field("Users", users);
-  std::string failed =
-      absl::StrCat(GroupedNumber(impact.failed - impact.failed_transactions), " requests, ",
-                   GroupedNumber(impact.failed_transactions), " transactions");
-  if (impact.revenue) {
-    absl::StrAppend(&failed, " worth ", GroupedNumber(std::llround(*impact.revenue)));
-  }
-  card->Field("Failed", failed);
+  card->Field("Users", UsersText(impact));
+  card->Field("Failed", FailedText(impact));
 }
 
 void AddEvidence(const Incident& incident, const CardStyle& style, Card* card) {
@@ -213,12 +128,12 @@ void AddEvidence(const Incident& incident, const CardStyle& style, Card* card) {
   const std::size_t shown = std::min(signals.size(), kSignalsMax);
   for (std::size_t i = 0; i < shown; ++i) {
     const Signal& signal = *signals[i];
-    std::string text = absl::StrCat(Safe(signal.detector), " ", LabelsOf(incident, signal), ": ",
-                                    ValueText(signal, signal.value));
+    std::string text = absl::StrCat(Safe(signal.detector), " ", OwnLabelsText(incident, signal),
+                                    ": ", ValueText(signal, signal.value));
     absl::StrAppend(&text, signal.firing() ? " (above " : " now (was above ",
                     ValueText(signal, signal.threshold), ")");
     card->Field(i == 0 ? "Evidence" : "", text);
-    const Evidence* plot = Find(signal, "panes");
+    const Evidence* plot = FindEvidence(signal, "panes");
     if (plot == nullptr) continue;
     card->Plot(PlotOf(*plot), [&](std::span<const std::optional<double>> values) {
       return absl::StrCat("0 to ", ValueText(signal, Largest(values)), ", last ",
@@ -235,7 +150,7 @@ void AddSuspects(const Incident& incident, Card* card) {
   for (std::size_t i = 0; i < shown; ++i) {
     const Suspect& suspect = incident.suspects[i];
     std::string text = absl::StrCat(Safe(suspect.kind), " ", Safe(suspect.name));
-    if (suspect.at != kNoTime) absl::StrAppend(&text, " at ", Clock(suspect.at));
+    if (suspect.at != kNoTime) absl::StrAppend(&text, " at ", ClockText(suspect.at));
     if (!suspect.reason.empty()) absl::StrAppend(&text, ": ", Safe(suspect.reason));
     card->Field(i == 0 ? "Suspects" : "", text, i == 0 ? "1" : "");
   }
@@ -254,7 +169,7 @@ void AddNextSteps(const Incident& incident, Card* card) {
           ? absl::StrCat("within ", RoughDuration(*incident.respond_within_s * kSecondUs))
           : std::string("the next business day");
   if (incident.next_update_at != kNoTime) {
-    absl::StrAppend(&respond, "; next status update at ", Clock(incident.next_update_at));
+    absl::StrAppend(&respond, "; next status update at ", ClockText(incident.next_update_at));
   }
   card->Field("Respond", respond);
 }

@@ -9,6 +9,8 @@
 #include <memory>
 
 #include "absl/time/clock.h"
+#include "app/api.h"
+#include "app/api_client.h"
 #include "app/config_text.h"
 #include "app/http_server.h"
 #include "app/metrics.h"
@@ -56,8 +58,14 @@ int Explain(const absl::Status& status) {
   return ExitCodeOf(status);
 }
 
-HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline) {
+bool IsLoopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("localhost:") ||
+         address.starts_with("[::1]:");
+}
+
+HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline, const ApiContext& api) {
   const std::string path = request.target.substr(0, request.target.find('?'));
+  if (path.starts_with("/api/")) return AnswerApi(request, api);
   if (path == "/healthz") return {.body = "alive\n"};
   if (path == "/metrics") {
     return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -72,7 +80,7 @@ HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline) {
     }
     return {.body = "ready\n"};
   }
-  return {.status = 404, .body = "not found: /metrics, /healthz and /readyz are here\n"};
+  return {.status = 404, .body = "not found: /metrics, /healthz, /readyz and /api/v1 are here\n"};
 }
 
 // One line that is rewritten on a terminal, and nothing elsewhere.
@@ -144,8 +152,16 @@ int Run(const RunCommand& command) {
                      .signals_path = command.signals,
                      .on_decision = nullptr,
                      .threads = command.threads});
+  const absl::StatusOr<std::string> token = ReadToken(config->api_token_file);
+  if (!token.ok()) return Explain(token.status());
+  const ApiContext api = {.incidents = &pipeline.incidents(),
+                          .silences = [&pipeline] { return pipeline.silences(); },
+                          .submit = [&pipeline](const Act& act) { return pipeline.Submit(act); },
+                          .now = [] { return absl::ToUnixMicros(absl::Now()); },
+                          .token = *token,
+                          .loopback = IsLoopback(config->listen)};
   HttpServer http({.address = config->listen},
-                  [&](const HttpRequest& request) { return Answer(request, pipeline); });
+                  [&](const HttpRequest& request) { return Answer(request, pipeline, api); });
   const bool serves = config->listen != "off";
   // First, so that an address that is taken is found before anybody is paged.
   if (serves) {
@@ -154,7 +170,7 @@ int Run(const RunCommand& command) {
   }
   absl::Status status = pipeline.Start();
   if (status.ok()) {
-    if (serves) spdlog::info("running; metrics and health on port {}", http.port());
+    if (serves) spdlog::info("running; metrics, health and API on port {}", http.port());
     while (stop_requested == 0 && pipeline.status().ok() && !pipeline.Finished()) {
       absl::SleepFor(kWatchEvery);
     }

@@ -44,6 +44,44 @@ struct DecodeCommand {
 // Canonical events on stdout; on stderr how many, and what was not used; with `explain` each.
 int DecodeFiles(const DecodeCommand& command);
 
+// Where a running tocsin answers, and how to act there.
+struct ApiOptions {
+  std::string config;      // whose `listen` and `api_token_file` say it; or
+  std::string url;         // "http://127.0.0.1:9464"
+  std::string token_file;  // overrides the config's
+};
+
+struct IncidentsCommand {
+  ApiOptions api;
+  std::string file;      // incident lines instead of a running tocsin; empty: none
+  std::string verb;      // list, show, acknowledge, resolve, note, link
+  std::string incident;  // an id or a number
+  std::string text;      // of a note or link; with what to acknowledge or resolve
+  std::string author;    // empty: the user who runs this
+  std::string expires;   // of an acknowledgement: "2h"
+  std::string format;    // of list: text, json; of show: text, json, yaml
+  bool all = false;      // of list: resolved ones too
+};
+int Incidents(const IncidentsCommand& command);
+
+struct SilencesCommand {
+  ApiOptions api;
+  std::string verb;  // list, add, expire
+  std::string name;
+  std::vector<std::string> match;  // "service=api"
+  std::string length, starts, every, comment, author;
+  bool json = false;
+};
+int Silences(const SilencesCommand& command);
+
+struct PostmortemCommand {
+  ApiOptions api;
+  std::string file;
+  std::string incident;
+  std::string output;  // a directory for the draft and its plots; empty: the draft on stdout
+};
+int DraftPostmortemOf(const PostmortemCommand& command);
+
 int Check(const std::vector<std::string>& configs);
 
 // Prints every error on stderr; nullopt then.

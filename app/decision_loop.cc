@@ -33,7 +33,7 @@ absl::Status DecisionLoop::Recover() {
     TOCSIN_RETURN_IF_ERROR(options_.decider->Restore(snapshot->state));
     through_ = snapshot_through_ = snapshot->through;
     TOCSIN_RETURN_IF_ERROR(options_.journal->ReadLines([this](const OutputLine& line) {
-      (line.kind == LineKind::kSignal ? signals_ : incidents_).Write(line.text);
+      Write(line);
       return absl::OkStatus();
     }));
   }
@@ -47,6 +47,12 @@ absl::Status DecisionLoop::Recover() {
   incidents_.Flush();
   Publish();
   return absl::OkStatus();
+}
+
+void DecisionLoop::Write(const OutputLine& line) {
+  const bool signal = line.kind == LineKind::kSignal;
+  (signal ? signals_ : incidents_).Write(line.text);
+  if (!signal && options_.book != nullptr) options_.book->Put(line.text);
 }
 
 absl::Status DecisionLoop::Append(std::string_view record) {
@@ -64,7 +70,7 @@ absl::Status DecisionLoop::Append(std::string_view record) {
   Decision decision;
   while (options_.decider->Step(&decision)) {
     for (OutputLine& line : decision.lines) {
-      (line.kind == LineKind::kSignal ? signals_ : incidents_).Write(line.text);
+      Write(line);
       lines_.push_back(std::move(line));
     }
     if (!decision.notifications.empty()) {
@@ -116,6 +122,8 @@ void DecisionLoop::Publish() {
   view.open_incidents = options_.decider->correlator().Open().size();
   view.last_tick = options_.decider->last_tick();
   view.snapshots = snapshots_;
+  view.times = options_.decider->correlator().times();
+  view.silences = options_.decider->correlator().Silences();
   absl::MutexLock lock(&mutex_);
   view_ = view;
 }

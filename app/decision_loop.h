@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "app/deliverer.h"
+#include "app/incident_book.h"
 #include "app/reader.h"
 #include "engine/decider.h"
 #include "journal/journal.h"
@@ -35,6 +36,7 @@ class DecisionLoop {
     std::string signals_path;
     std::string incidents_path;
     std::function<void(const Decision&)> on_decision;
+    IncidentBook* book = nullptr;  // gets every incident line; may be null
   };
 
   explicit DecisionLoop(Options options) : options_(std::move(options)) {}
@@ -51,11 +53,14 @@ class DecisionLoop {
     std::size_t open_incidents = 0;
     TimeUs last_tick = kNoTime;
     std::int64_t snapshots = 0;
+    LifeTimes times;
+    std::vector<Silence> silences;
   };
   View Status() const;
 
  private:
   absl::Status Append(std::string_view record);
+  void Write(const OutputLine& line);
   absl::Status SaveSnapshot();
   void Publish();
 

@@ -40,7 +40,7 @@ struct Transfer {
 
 std::size_t OnBody(char* bytes, std::size_t, std::size_t size, void* opaque) {
   auto* transfer = static_cast<Transfer*>(opaque);
-  const std::size_t room = limits::kHttpReplyBytesMax - transfer->reply_body.size();
+  const std::size_t room = transfer->request.reply_bytes_max - transfer->reply_body.size();
   transfer->reply_body.append(bytes, std::min(room, size));
   // Fewer than `size` ends the transfer: nobody needs the rest, and it may never end.
   return std::min(room, size);
@@ -93,6 +93,9 @@ bool SetOptions(Transfer* transfer) {
   set(CURLOPT_POST, 1L);
   set(CURLOPT_POSTFIELDS, transfer->request.body.data());
   set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(transfer->request.body.size()));
+  if (transfer->request.method != "POST") {
+    set(CURLOPT_CUSTOMREQUEST, transfer->request.method.c_str());
+  }
   set(CURLOPT_HTTPHEADER, transfer->headers.get());
   set(CURLOPT_WRITEFUNCTION, &OnBody);
   set(CURLOPT_WRITEDATA, static_cast<void*>(transfer));

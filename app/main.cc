@@ -21,6 +21,89 @@ void AddOutputs(CLI::App* command, std::string* incidents, std::string* signals,
       ->check(CLI::Range(0, kThreadsMax));
 }
 
+void AddApi(CLI::App* command, tocsin::ApiOptions* api) {
+  command->add_option("-c,--config", api->config,
+                      "the configuration of the running tocsin, whose `listen` says where it is");
+  command->add_option("--url", api->url, "where it is (default: http://127.0.0.1:9464)");
+  command->add_option("--token-file", api->token_file, "a file whose first line is its API token");
+}
+
+void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
+  CLI::App* incidents = app->add_subcommand("incidents", "list incidents, and act on them");
+  incidents->require_subcommand(1);
+  incidents->footer("Example: tocsin incidents ack INC-2026-001 --text \"rolling back\"");
+  const auto add = [&](const char* name, const char* verb, const char* help) {
+    CLI::App* one = incidents->add_subcommand(name, help);
+    AddApi(one, &command->api);
+    one->callback([command, verb] { command->verb = verb; });
+    return one;
+  };
+  const auto with_incident = [&](CLI::App* one) {
+    one->add_option("INCIDENT", command->incident, "its number or id")->required();
+    return one;
+  };
+  const auto with_author = [&](CLI::App* one) {
+    one->add_option("--author", command->author, "who acts (default: $USER)");
+    return with_incident(one);
+  };
+  CLI::App* list = add("list", "list", "the open ones, the most severe first; * is muted");
+  list->add_flag("--all", command->all, "resolved ones too");
+  list->add_option("--format", command->format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
+  list->add_option("--incidents", command->file, "a file of incident lines to read instead");
+  CLI::App* show = with_incident(add("show", "show", "everything about one"));
+  show->add_option("--format", command->format, "text, json, or yaml: the incident record")
+      ->check(CLI::IsMember({"text", "json", "yaml"}));
+  show->add_option("--incidents", command->file, "a file of incident lines to read instead");
+  CLI::App* ack = with_author(add("ack", "acknowledge", "somebody is on it"));
+  ack->add_option("--text", command->text, "a note");
+  ack->add_option("--for", command->expires, "open again after so long, such as 2h");
+  with_author(add("resolve", "resolve", "it is over, whatever still fires"))
+      ->add_option("--text", command->text, "what was done");
+  with_author(add("note", "note", "add to its timeline"))
+      ->add_option("TEXT", command->text, "what to note")
+      ->required();
+  with_author(add("link", "link", "link a ticket or a document"))
+      ->add_option("URL", command->text, "where it is")
+      ->required();
+}
+
+void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
+  CLI::App* silences = app->add_subcommand("silences", "what pages nobody for a while");
+  silences->require_subcommand(1);
+  silences->footer(
+      "Example: tocsin silences add service=api env=prod --for 2h --comment \"moving the disk\"");
+  const auto add = [&](const char* name, const char* help) {
+    CLI::App* one = silences->add_subcommand(name, help);
+    AddApi(one, &command->api);
+    one->callback([command, name] { command->verb = name; });
+    return one;
+  };
+  add("list", "those that people asked for")->add_flag("--json", command->json, "as JSON");
+  CLI::App* one = add("add", "signals that match page nobody; incidents are tracked and say so");
+  one->add_option("MATCHER", command->match,
+                  "name=value, name!=value, name=~RE2 or name!~RE2 on a signal's labels, detector, "
+                  "kind, category or classification; a missing label is not equal")
+      ->required();
+  one->add_option("--for", command->length, "how long, such as 2h")->required();
+  one->add_option("--starts", command->starts, "when, in RFC 3339 (default: now)");
+  one->add_option("--every", command->every, "again after so long, such as 7d");
+  one->add_option("--comment", command->comment, "why");
+  one->add_option("--author", command->author, "who asks (default: $USER)");
+  one->add_option("--name", command->name, "its name (default: a random one)");
+  add("expire", "end one now")->add_option("NAME", command->name, "its name")->required();
+}
+
+void AddPostmortem(CLI::App* app, tocsin::PostmortemCommand* command) {
+  CLI::App* one = app->add_subcommand("postmortem", "the draft of a post-mortem, in Markdown");
+  one->footer("Example: tocsin postmortem INC-2026-001 --output postmortems/");
+  AddApi(one, &command->api);
+  one->add_option("--incidents", command->file, "a file of incident lines to read instead");
+  one->add_option("--output", command->output,
+                  "a directory for the draft, its plots (SVG) and the incident record (YAML)");
+  one->add_option("INCIDENT", command->incident, "its number or id")->required();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -64,6 +147,13 @@ int main(int argc, char** argv) {
   check_app->footer("Example: tocsin check tocsin.yaml");
   check_app->add_option("CONFIG", configs, "YAML files or @profiles")->required();
 
+  tocsin::IncidentsCommand incidents;
+  AddIncidents(&app, &incidents);
+  tocsin::SilencesCommand silences;
+  AddSilences(&app, &silences);
+  tocsin::PostmortemCommand postmortem;
+  AddPostmortem(&app, &postmortem);
+
   tocsin::DemoOptions demo;
   CLI::App* demo_app =
       app.add_subcommand("demo", "an incident from deploy to page, in half a minute");
@@ -83,6 +173,9 @@ int main(int argc, char** argv) {
   if (run_app->parsed()) return tocsin::Run(run);
   if (replay_app->parsed()) return tocsin::ReplayRecorded(replay);
   if (decode_app->parsed()) return tocsin::DecodeFiles(decode);
+  if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
+  if (app.got_subcommand("silences")) return tocsin::Silences(silences);
+  if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);
   if (check_app->parsed()) return tocsin::Check(configs);
   return tocsin::RunDemo(demo);
 }

@@ -148,6 +148,17 @@ void AddProcess(const PipelineStatus& status, Families* families) {
                     status.received);
   families->Gauge("tocsin_queue_batches", "Batches between reading and deciding.",
                   static_cast<double>(status.queued_batches));
+  const std::pair<const char*, const LifeTimes::Sum*> times[] = {
+      {"tocsin_time_to_detect_seconds", &status.times.detect},
+      {"tocsin_time_to_acknowledge_seconds", &status.times.acknowledge},
+      {"tocsin_time_to_resolve_seconds", &status.times.resolve}};
+  for (const auto& [name, sum] : times) {
+    ClientMetric summary;
+    summary.summary.sample_count = static_cast<std::uint64_t>(sum->count);
+    summary.summary.sample_sum = Seconds(sum->total);
+    families->Add(name, "How long incidents took, in event time.", MetricType::Summary,
+                  {std::move(summary)});
+  }
   families->Counter("tocsin_snapshots_total", "Snapshots taken.", status.snapshots);
   families->Counter("tocsin_kafka_errors_total", "Errors that the Kafka client reported.",
                     status.kafka_errors);

@@ -51,6 +51,12 @@ class Pipeline::Impl {
     return status_;
   }
   PipelineStatus Snapshot() const;
+  const IncidentBook& incidents() const { return book_; }
+  std::vector<Silence> silences() const {
+    return built_.load(std::memory_order_acquire) ? loop_->Status().silences
+                                                  : std::vector<Silence>();
+  }
+  absl::Status Submit(const Act& act);
 
  private:
   absl::Status Build();
@@ -66,6 +72,7 @@ class Pipeline::Impl {
   }
 
   Options options_;
+  IncidentBook book_;
   std::unique_ptr<EngineSetup> setup_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::unique_ptr<Journal> journal_;
@@ -76,7 +83,10 @@ class Pipeline::Impl {
   std::unique_ptr<Reader> reader_;
   BoundedQueue<DurableBatches> queue_;
   std::atomic<bool> stopping_{false};  // relaxed: only asks the reader to leave its loop
-  std::atomic<bool> decided_{false};   // release by the decider's end, acquire in Finished
+  // Release once what the HTTP thread reads is there, acquire where it does.
+  std::atomic<bool> built_{false};
+  std::atomic<bool> accepting_{false};  // acts; true only between built_ and the reader's end
+  std::atomic<bool> decided_{false};    // release by the decider's end, acquire in Finished
   std::thread reading_;
   std::thread deciding_;
   bool started_ = false;
@@ -135,7 +145,8 @@ absl::Status Pipeline::Impl::Build() {
                             .deliverer = deliverer_.get(),
                             .signals_path = options_.signals_path,
                             .incidents_path = options_.incidents_path,
-                            .on_decision = options_.on_decision});
+                            .on_decision = options_.on_decision,
+                            .book = &book_});
   return absl::OkStatus();
 }
 
@@ -153,6 +164,8 @@ absl::Status Pipeline::Impl::Start() {
                                                .out = &queue_,
                                                .known_sources = decider_->assembler().Sources()});
   TOCSIN_RETURN_IF_ERROR(reader_->Start());
+  built_.store(true, std::memory_order_release);
+  accepting_.store(true, std::memory_order_release);
   deciding_ = std::thread([this] { DecideLoop(); });
   reading_ = std::thread([this] { ReadLoop(); });
   return absl::OkStatus();
@@ -163,6 +176,7 @@ void Pipeline::Impl::ReadLoop() {
   while (turned.ok() && !stopping_.load(std::memory_order_relaxed) && !reader_->ended()) {
     turned = reader_->Turn();
   }
+  accepting_.store(false, std::memory_order_release);
   if (turned.ok()) turned = reader_->Finish();
   if (!turned.ok()) reader_->Abandon();
   Fail(turned);
@@ -182,6 +196,13 @@ void Pipeline::Impl::DecideLoop() {
   decided_.store(true, std::memory_order_release);
 }
 
+absl::Status Pipeline::Impl::Submit(const Act& act) {
+  if (!accepting_.load(std::memory_order_acquire)) {
+    return absl::UnavailableError("nothing is read, so nothing can be written: starting or ending");
+  }
+  return reader_->Submit(act);
+}
+
 bool Pipeline::Impl::Finished() const {
   return decided_.load(std::memory_order_acquire) && deliverer_->pending() == 0;
 }
@@ -198,7 +219,7 @@ absl::Status Pipeline::Impl::Stop() {
 
 PipelineStatus Pipeline::Impl::Snapshot() const {
   PipelineStatus out;
-  if (reader_ == nullptr) return out;
+  if (!built_.load(std::memory_order_acquire)) return out;
   const Reader::View read = reader_->Sources();
   const DecisionLoop::View decided = loop_->Status();
   out.sources = read.sources;
@@ -209,6 +230,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.open_incidents = decided.open_incidents;
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
+  out.times = decided.times;
   out.queued_batches = queue_.size();
   out.deliveries = deliverer_->counters();
   out.deliveries_pending = deliverer_->pending();
@@ -231,5 +253,8 @@ bool Pipeline::Finished() const { return impl_->Finished(); }
 absl::Status Pipeline::status() const { return impl_->status(); }
 PipelineStatus Pipeline::Snapshot() const { return impl_->Snapshot(); }
 absl::Status Pipeline::Stop() { return impl_->Stop(); }
+const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
+std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
+absl::Status Pipeline::Submit(const Act& act) { return impl_->Submit(act); }
 
 }  // namespace tocsin

@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "app/incident_book.h"
 #include "config/config.h"
+#include "core/act.h"
 #include "engine/decider.h"
 #include "engine/source_partition.h"
 #include "sinks/outbox.h"
@@ -52,6 +54,7 @@ struct PipelineStatus {
   std::int64_t snapshots = 0;
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
+  LifeTimes times;         // of incidents
   bool assigned = false;   // every input has its partitions
   bool caught_up = false;  // every source has reached the end of its input once, or lags little
   DurationUs lag = 0;      // of the slowest source behind the others or the end of its input
@@ -81,6 +84,11 @@ class Pipeline {
   // The first error that stopped a thread; OK while all is well.
   absl::Status status() const;
   PipelineStatus Snapshot() const;
+  const IncidentBook& incidents() const;
+  // Those that people asked for, as of the last decision.
+  std::vector<Silence> silences() const;
+  // What a person did, on its way into the batch log. Unavailable once nothing is read any more.
+  absl::Status Submit(const Act& act);
   // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight
   // time.
   absl::Status Stop();

@@ -91,6 +91,11 @@ absl::Status Reader::SendBatches() {
     }
   }
   Exclude(&records);
+  {
+    absl::MutexLock lock(&mutex_);
+    std::move(acts_.begin(), acts_.end(), std::back_inserter(records));
+    acts_.clear();
+  }
   if (records.empty()) return absl::OkStatus();
   TOCSIN_ASSIGN_OR_RETURN(const std::uint64_t sequence, journal_->AppendBatches(records));
   out_->Push({.sequence = sequence, .records = std::move(records)});
@@ -171,6 +176,15 @@ void Reader::Exclude(std::vector<std::string>* records) {
       }
     }
   }
+}
+
+absl::Status Reader::Submit(const Act& act) {
+  absl::MutexLock lock(&mutex_);
+  if (acts_.size() >= limits::kQueueElementsMax) {
+    return absl::ResourceExhaustedError("too many acts wait to be written");
+  }
+  acts_.push_back(EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act}));
+  return absl::OkStatus();
 }
 
 std::int64_t Reader::received() const {

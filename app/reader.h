@@ -5,7 +5,7 @@
 //   while (!stopping) TOCSIN_RETURN_IF_ERROR(reader.Turn());
 //   TOCSIN_RETURN_IF_ERROR(reader.Finish());
 //
-// Order per turn: poll → batches durable in the journal → queue → commit → idle closes → feed. An
+// Order per turn: poll → batches durable in the journal → queue → commit → idle closes → feed. What people did joins the batches. An
 // idle close that the log does not imply is committed before it is made. Partitions more than
 // limits::kTicksAheadMax ticks ahead of the slowest are paused. A partition whose tick has stood
 // still for 30 s while all others passed it is excluded by a control record, and rejoins when it
@@ -22,6 +22,7 @@
 #include "absl/synchronization/mutex.h"
 #include "app/input.h"
 #include "app/pipeline.h"
+#include "core/act.h"
 #include "core/bounded_queue.h"
 #include "journal/journal.h"
 #include "panes/plan.h"
@@ -64,6 +65,9 @@ class Reader {
     std::int64_t skipped = 0;
   };
   View Sources() const;
+  // Puts what a person did into the batch log with the next turn. Any thread. ResourceExhausted when
+  // limits::kQueueElementsMax wait.
+  absl::Status Submit(const Act& act);
   // Records taken from all inputs. Any thread, always the newest.
   std::int64_t received() const;
 
@@ -85,6 +89,7 @@ class Reader {
   TimeUs published_at_ = 0;
   mutable absl::Mutex mutex_;
   View view_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> acts_ ABSL_GUARDED_BY(mutex_);  // encoded, to be appended
 };
 
 }  // namespace tocsin

@@ -18,8 +18,10 @@
 #include <string>
 #include <vector>
 
+#include "config/matcher.h"
 #include "config/node.h"
 #include "config/predicate.h"
+#include "core/act.h"
 #include "core/event.h"
 #include "core/time.h"
 
@@ -98,13 +100,30 @@ struct SeverityScheme {
   // Sorted by share, largest first. Empty: only the detectors' levels count.
   std::vector<std::pair<double, int>> users_share;
   std::optional<std::int64_t> users_total;  // configured; else distinct users of the last 60 min
+  // Who else is called when a page was not acknowledged for so long; by level, in order of time.
+  struct EscalationStep {
+    DurationUs after = 0;
+    std::vector<std::string> to;
+  };
+  std::array<std::vector<EscalationStep>, 4> escalation;
+  // Environments in which no level pages.
+  std::vector<std::string> quiet_environments = {"dev", "development", "qa", "staging", "test"};
+  // An incident with a firing signal of this category has at least this level; 0: no such rule. By
+  // Category.
+  std::array<int, 5> category_level = {};
   // An incident that still fails this long after its suspected deploy was rolled back has level 1.
   std::optional<DurationUs> level_1_after_rollback;
 };
 
 struct CorrelateConfig {
-  DurationUs join_window = 5 * kMinuteUs;     // onset distance within which signals join
-  DurationUs watch = 3 * kMinuteUs;           // all clear for this long before it resolves
+  DurationUs join_window = 5 * kMinuteUs;  // onset distance within which signals join
+  DurationUs watch = 3 * kMinuteUs;        // all clear for this long before it resolves
+  // Sinks hear of the end only this long after it; until then what fires again is the same incident
+  // and no new page.
+  DurationUs reopen_within = 0;
+  // Each time but the first that an incident fires again while it is watched, it is watched twice as
+  // long (correlate/lifecycle.h).
+  bool flap_damping = true;
   DurationUs deploy_window = 30 * kMinuteUs;  // a deploy this recent is a suspect
   // service → what it needs. As a key "*" is every service, as a value every dependency
   // (correlate/topology.h).
@@ -126,6 +145,14 @@ struct DetectorAdvice {
 // Every config has its advice; no stanza may take the name.
 inline constexpr char kSeriesLimitAlarm[] = "tocsin-series-limit";
 
+// While a signal that matches `when` fires, one of its scope that matches `mute`, and has the same
+// values of the labels `equal`, pages nobody.
+struct InhibitRule {
+  std::string name;
+  std::vector<Matcher> when, mute;
+  std::vector<std::string> equal;
+};
+
 struct LimitsConfig {
   double false_pages_per_series_week = 0.001;
   std::int64_t series_expected = 1;  // the number of series in h: configured, not live
@@ -143,9 +170,12 @@ struct Config {
   std::vector<RouteConfig> routes;
   SeverityScheme severity;
   CorrelateConfig correlate;
+  std::vector<Silence> silences;  // planned ones: maintenance windows
+  std::vector<InhibitRule> inhibit;
   LimitsConfig limits;
   std::string state_dir = "./state";
-  std::string listen = "127.0.0.1:9464";      // metrics and health; "off" serves nothing
+  std::string listen = "127.0.0.1:9464";  // metrics, health and the API; "off" serves nothing
+  std::string api_token_file;             // whose first line acts by HTTP must show; empty: none
   DurationUs ready_lag_max = 60 * kSecondUs;  // /readyz fails beyond
 
   // Names of the scope fields, "env".

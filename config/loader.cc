@@ -164,6 +164,8 @@ void ReadCorrelate(ConfigReader* root, ErrorList* errors, CorrelateConfig* corre
   ConfigReader reader(*node, "correlate", errors);
   correlate->join_window = reader.Duration("join_window", correlate->join_window, 0, kDayUs);
   correlate->watch = reader.Duration("watch", correlate->watch, 0, kDayUs);
+  correlate->reopen_within = reader.Duration("reopen_within", correlate->reopen_within, 0, kDayUs);
+  correlate->flap_damping = reader.Bool("flap_damping", correlate->flap_damping);
   correlate->deploy_window = reader.Duration("deploy_window", correlate->deploy_window, 0, kDayUs);
   correlate->runbook = reader.String("runbook");
   reader.Finish();
@@ -228,10 +230,17 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
     config.routes = ReadRoutes(*routes, config.sinks, config.severity, errors);
   }
   ReadCorrelate(&root, errors, &config.correlate);
+  if (const ConfigNode* silences = root.Node("silences")) {
+    config.silences = ReadSilences(*silences, errors);
+  }
+  if (const ConfigNode* rules = root.Node("inhibit")) {
+    config.inhibit = ReadInhibitRules(*rules, errors);
+  }
   ReadLimits(&root, errors, &config.limits);
   config.state_dir = root.String("state_dir", config.state_dir);
   if (config.state_dir.empty()) root.Error("state_dir", "state_dir is empty: expected a directory");
   config.listen = ReadListen(&root, config.listen);
+  config.api_token_file = root.String("api_token_file");
   config.ready_lag_max = root.Duration("ready_lag_max", config.ready_lag_max, kSecondUs, kDayUs);
   root.Finish();
   return config;

@@ -32,6 +32,10 @@ std::vector<SinkConfig> ReadSinks(const ConfigNode& list, ErrorList* errors);
 std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const std::vector<SinkConfig>& sinks,
                                     const SeverityScheme& scheme, ErrorList* errors);
 
+// muting.cc
+std::vector<Silence> ReadSilences(const ConfigNode& list, ErrorList* errors);
+std::vector<InhibitRule> ReadInhibitRules(const ConfigNode& list, ErrorList* errors);
+
 // The elements of a list of named stanzas (`what` names one: "detector"), without those that say
 // `disabled: true` and without that key. Names must be there, be plain and differ.
 std::vector<ConfigNode> NamedStanzas(const ConfigNode& list, const std::string& what,

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "config/sections.h"
 #include "config/value.h"
+#include "core/signal.h"
 #include "core/string_hash.h"
 
 namespace tocsin {
@@ -65,6 +66,15 @@ void ReadPages(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) 
   }
 }
 
+// A map's key as a node, for what reads values.
+ConfigNode KeyNode(const std::string& key, const Location& at) {
+  ConfigNode node;
+  node.kind = ConfigNode::Kind::kScalar;
+  node.at = at;
+  node.scalar = key;
+  return node;
+}
+
 void ReadEscalation(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
   const ConfigNode* node = reader->Node("escalate_to");
   if (node == nullptr) return;
@@ -74,16 +84,61 @@ void ReadEscalation(ConfigReader* reader, ErrorList* errors, SeverityScheme* sch
     return;
   }
   for (std::size_t i = 0; i < node->map.size(); ++i) {
-    ConfigNode key;
-    key.kind = ConfigNode::Kind::kScalar;
-    key.at = node->key_locations[i];
-    key.scalar = node->map[i].key;
-    const int level = ReadLevel(key, "escalate_to", *scheme, errors);
+    const int level = ReadLevel(KeyNode(node->map[i].key, node->key_locations[i]), "escalate_to",
+                                *scheme, errors);
     const ConfigNode& people = node->map[i].value;
     if (level == 0 || people.kind == ConfigNode::Kind::kNull) continue;
     scheme->escalate_to[static_cast<std::size_t>(level - 1)] =
         TextValues(people, "escalate_to", errors);
   }
+}
+
+// `escalation: {SEV1: [{after: 10m, to: [cto]}]}`.
+void ReadEscalationSteps(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const ConfigNode* node = reader->Node("escalation");
+  if (node == nullptr) return;
+  if (node->kind != ConfigNode::Kind::kMap) {
+    reader->Error("escalation", absl::StrCat("escalation is ", Found(*node),
+                                             ": expected a map from level to a "
+                                             "list such as [{after: 10m, to: [cto]}]"));
+    return;
+  }
+  for (std::size_t i = 0; i < node->map.size(); ++i) {
+    const int level =
+        ReadLevel(KeyNode(node->map[i].key, node->key_locations[i]), "escalation", *scheme, errors);
+    const ConfigNode& list = node->map[i].value;
+    if (level == 0 || list.kind == ConfigNode::Kind::kNull) continue;
+    if (list.kind != ConfigNode::Kind::kList) {
+      errors->Add(list.at, absl::StrCat("the steps are ", Found(list),
+                                        ": expected a list such as [{after: 10m, to: [cto]}]"));
+      continue;
+    }
+    auto& steps = scheme->escalation[static_cast<std::size_t>(level - 1)];
+    for (const ConfigNode& element : list.list) {
+      ConfigReader step(element, "an escalation step", errors);
+      const DurationUs after = step.Duration("after", 0, kSecondUs, 52 * kWeekUs);
+      steps.push_back({.after = after, .to = step.Strings("to")});
+      step.Finish();
+      if (!step.Has("after") || !step.Has("to")) {
+        errors->Add(element.at, "an escalation step needs 'after' and 'to'");
+      }
+    }
+    std::stable_sort(steps.begin(), steps.end(),
+                     [](const auto& a, const auto& b) { return a.after < b.after; });
+  }
+}
+
+// `category_level: {data: 1}`.
+void ReadCategoryLevels(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const ConfigNode* node = reader->Node("category_level");
+  if (node == nullptr) return;
+  ConfigReader categories(*node, "category_level", errors);
+  for (std::size_t i = 0; i < scheme->category_level.size(); ++i) {
+    const std::string_view name = CategoryName(static_cast<Category>(i));
+    const ConfigNode* level = categories.Node(name);
+    if (level != nullptr) scheme->category_level[i] = ReadLevel(*level, name, *scheme, errors);
+  }
+  categories.Finish();
 }
 
 void ReadUsersShare(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
@@ -137,6 +192,11 @@ void ReadSeverity(const ConfigNode& node, ErrorList* errors, SeverityScheme* sch
   ReadPeriods(&reader, "update_every", errors, &scheme->update_every);
   ReadPages(&reader, errors, scheme);
   ReadEscalation(&reader, errors, scheme);
+  ReadEscalationSteps(&reader, errors, scheme);
+  ReadCategoryLevels(&reader, errors, scheme);
+  if (reader.Has("quiet_environments")) {
+    scheme->quiet_environments = reader.Strings("quiet_environments");
+  }
   ReadUsersShare(&reader, errors, scheme);
   if (reader.Node("users_total") != nullptr) {
     scheme->users_total = reader.Int("users_total", 1, 1, INT64_MAX);

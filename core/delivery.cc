@@ -10,6 +10,8 @@ std::string_view NotificationActionName(NotificationAction action) {
       return "acknowledge";
     case NotificationAction::kResolve:
       return "resolve";
+    case NotificationAction::kUpdate:
+      return "update";
   }
   return "";
 }
@@ -59,7 +61,7 @@ Delivery Delivery::Decode(ByteReader* in) {
   if (level < 1 || level > 4) in->Fail();
   delivery.level = static_cast<int>(level);
   const std::uint8_t action = in->Byte();
-  if (action > static_cast<std::uint8_t>(NotificationAction::kResolve)) in->Fail();
+  if (action > static_cast<std::uint8_t>(NotificationAction::kUpdate)) in->Fail();
   delivery.action = static_cast<NotificationAction>(action);
   const std::int64_t after = in->Signed();
   if (after < 0 || after > 4) in->Fail();
@@ -77,12 +79,13 @@ Delivery Delivery::Decode(ByteReader* in) {
 }
 
 Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level,
-                   NotificationAction action) {
+                   NotificationAction action, TimeUs update_tick) {
   ByteWriter key;
   key.Fixed64(incident.high);
   key.Fixed64(incident.low);
   key.Signed(level);
   key.Byte(static_cast<std::uint8_t>(action));
+  if (action == NotificationAction::kUpdate) key.Signed(update_tick);
   return HashParts({sink, key.view()});
 }
 

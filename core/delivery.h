@@ -13,7 +13,8 @@
 
 namespace tocsin {
 
-enum class NotificationAction : std::uint8_t { kTrigger, kAcknowledge, kResolve };
+// kUpdate reminds those who were told: an update of the status is due, or nobody has acknowledged.
+enum class NotificationAction : std::uint8_t { kTrigger, kAcknowledge, kResolve, kUpdate };
 std::string_view NotificationActionName(NotificationAction action);
 
 // Decided in stage 2, in tick order. `incident` is as of the tick.
@@ -39,7 +40,7 @@ enum class DeliveryState : std::uint8_t {
 std::string_view DeliveryStateName(DeliveryState state);
 
 struct Delivery {
-  Hash128 id;  // hash(sink, incident, level, action)
+  Hash128 id;  // hash(sink, incident, level, action; of an update its tick too)
   std::uint64_t sequence =
       0;  // order of intent; per incident and sink deliveries go out in this order
   std::string sink;
@@ -59,7 +60,8 @@ struct Delivery {
   static Delivery Decode(ByteReader* in);
 };
 
+// Of updates there are several, one a tick.
 Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level,
-                   NotificationAction action);
+                   NotificationAction action, TimeUs update_tick = kNoTime);
 
 }  // namespace tocsin

@@ -42,6 +42,20 @@ void WriteImpact(const Impact& impact, JsonWriter* json) {
   json->EndObject();
 }
 
+void WriteTimeline(const std::vector<TimelineEntry>& timeline, JsonWriter* json) {
+  json->BeginArray();
+  for (const TimelineEntry& entry : timeline) {
+    json->BeginObject();
+    WriteTime(entry.at, &json->Key("at"));
+    if (!entry.id.empty()) json->Key("act").String(entry.id);
+    json->Key("author").String(entry.author);
+    json->Key("what").String(entry.what);
+    if (!entry.text.empty()) json->Key("text").String(entry.text);
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
 // The scope for people: its values, "prod" or "prod/eu". A key keeps its missing values, so that
 // ("", "eu") and ("eu", "") stay apart.
 std::string ScopeText(const std::string& key) {
@@ -64,6 +78,29 @@ std::vector<std::string> DecodeStrings(ByteReader* in) {
   std::vector<std::string> values(in->Count());
   for (std::string& value : values) value = in->Bytes();
   return values;
+}
+
+void EncodeTimeline(const std::vector<TimelineEntry>& timeline, ByteWriter* out) {
+  out->Varint(timeline.size());
+  for (const TimelineEntry& entry : timeline) {
+    out->Signed(entry.at);
+    out->Bytes(entry.id);
+    out->Bytes(entry.author);
+    out->Bytes(entry.what);
+    out->Bytes(entry.text);
+  }
+}
+
+std::vector<TimelineEntry> DecodeTimeline(ByteReader* in) {
+  std::vector<TimelineEntry> timeline(in->Count(5));
+  for (TimelineEntry& entry : timeline) {
+    entry.at = in->Signed();
+    entry.id = in->Bytes();
+    entry.author = in->Bytes();
+    entry.what = in->Bytes();
+    entry.text = in->Bytes();
+  }
+  return timeline;
 }
 
 void EncodeOptional(const std::optional<std::int64_t>& value, ByteWriter* out) {
@@ -175,6 +212,8 @@ std::string Incident::ToJson() const {
   WriteTime(next_update_at, &json.Key("next_update_at"));
   json.Key("muted_by");
   muted_by.empty() ? json.Null() : json.String(muted_by);
+  if (!acknowledged_by.empty()) json.Key("acknowledged_by").String(acknowledged_by);
+  if (!timeline.empty()) WriteTimeline(timeline, &json.Key("timeline"));
   if (!merged_into.empty()) json.Key("merged_into").String(merged_into);
   json.Key("partial").Bool(partial);
   json.Key("pages").Int(pages);
@@ -217,6 +256,8 @@ void Incident::Encode(ByteWriter* out) const {
   EncodeOptional(respond_within_s, out);
   out->Signed(next_update_at);
   out->Bytes(muted_by);
+  out->Bytes(acknowledged_by);
+  EncodeTimeline(timeline, out);
   out->Bytes(merged_into);
   out->Bool(partial);
   out->Signed(pages);
@@ -264,6 +305,8 @@ Incident Incident::Decode(ByteReader* in) {
   incident.respond_within_s = DecodeOptional(in);
   incident.next_update_at = in->Signed();
   incident.muted_by = in->Bytes();
+  incident.acknowledged_by = in->Bytes();
+  incident.timeline = DecodeTimeline(in);
   incident.merged_into = in->Bytes();
   incident.partial = in->Bool();
   incident.pages = in->Signed();

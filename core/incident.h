@@ -35,6 +35,16 @@ struct Impact {
   bool operator==(const Impact&) const = default;
 };
 
+// What a person did about an incident, or what was done by itself (author "tocsin").
+struct TimelineEntry {
+  TimeUs at = kNoTime;  // tick
+  std::string id;       // of the act; empty when done by itself
+  std::string author;
+  std::string what;  // "acknowledged", "resolved", "noted", "linked", "escalated", "reopened" …
+  std::string text;
+  bool operator==(const TimelineEntry&) const = default;
+};
+
 struct Incident {
   Hash128 id;
   std::string number;  // "INC-2026-001"
@@ -61,7 +71,9 @@ struct Incident {
   std::vector<std::string> escalate_to;
   std::optional<std::int64_t> respond_within_s;  // absent: the next business day
   TimeUs next_update_at = kNoTime;
-  std::string muted_by;
+  std::string muted_by;         // silences and rules because of which nobody is paged; else empty
+  std::string acknowledged_by;  // a person
+  std::vector<TimelineEntry> timeline;  // at most limits::kIncidentTimelineMax
   std::string merged_into;
   bool partial = false;
   std::int64_t pages = 0;

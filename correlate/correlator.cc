@@ -9,6 +9,7 @@
 #include "correlate/describe.h"
 #include "correlate/grouping.h"
 #include "correlate/lifecycle.h"
+#include "correlate/muting.h"
 #include "correlate/record.h"
 #include "correlate/scope.h"
 #include "correlate/severity.h"
@@ -18,7 +19,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::uint64_t kEncodingVersion = 1;
+constexpr std::uint64_t kEncodingVersion = 2;
 
 // How much longer than the suspect window a deploy is remembered: a slow leak's onset lies that far
 // before the tick that reports it.
@@ -48,7 +49,8 @@ struct Correlator::State {
   explicit State(const Config& configuration)
       : config(configuration),
         scope_names(configuration.ScopeNames()),
-        topology(configuration.correlate.topology) {}
+        topology(configuration.correlate.topology),
+        muting(configuration) {}
 
   Scope& ScopeOf(const std::string& key);
   SuspectSearch Search(const Scope& scope) const {
@@ -71,12 +73,18 @@ struct Correlator::State {
   void UpdateSuspects(Scope* scope, IncidentRecord* record);
   void UpdateImpact(const Scope& scope, IncidentRecord* record);
   void Advance(const CorrelatorInput& input, Scope* scope, IncidentRecord* record);
-  Pages DecideRecord(const CorrelatorInput& input, Scope* scope, IncidentRecord* record);
+  Pages DecideRecord(const CorrelatorInput& input, const Inhibitors& inhibitors, Scope* scope,
+                     IncidentRecord* record);
+  // Fills in the notifications and hands them over, except the resolves, which wait.
+  static void Tell(Pages pages, const Incident& incident, std::vector<Notification>* notifications,
+                   std::vector<Notification>* resolves);
 
   const Config& config;
   const std::vector<std::string> scope_names;
   const Topology topology;
   std::map<std::string, Scope, std::less<>> scopes;
+  Muting muting;
+  LifeTimes times;
   // Every firing signal's incident; derived.
   std::map<Hash128, Owner> owners;
 };
@@ -141,6 +149,11 @@ IncidentRecord& Correlator::State::OpenIncident(const Signal& signal, TimeUs tic
   record.opened = true;
   record.opened_tick = tick;
   record.incident.id = IncidentId(signal.scope, signal.id);
+  if (signal.fired_at < tick) {
+    // It opened an incident before, which a person has resolved: this is another one, and a receipt
+    // for that one's page is none for this one's.
+    record.incident.id = HashParts({record.incident.id.Hex(), FormatTime(tick)});
+  }
   record.incident.scope = signal.scope;
   record.incident.scope_labels = scope->labels;
   record.incident.onset = signal.onset;
@@ -192,6 +205,7 @@ void Correlator::State::Join(Signal signal, const std::string& title, TimeUs tic
   record.quiet_since = kNoTime;
   record.incident.onset = std::min(record.incident.onset, signal.onset);
   RaiseForSignal(signal, &record.incident);
+  RaiseForCategory(config.severity, signal, &record.incident);
   if (record.Find(signal.id) != nullptr) {
     scope.index.Put(oldest, TokensOf(signal, Search(scope)));
   }
@@ -265,28 +279,44 @@ void Correlator::State::UpdateImpact(const Scope& scope, IncidentRecord* record)
 void Correlator::State::Advance(const CorrelatorInput& input, Scope* scope,
                                 IncidentRecord* record) {
   Incident& incident = record->incident;
+  const bool was_resolved = incident.state == IncidentState::kResolved;
+  if (was_resolved && record->firing.empty()) return;
   incident.partial = incident.partial || input.partial;
   UpdateImpact(*scope, record);
   UpdateSuspects(scope, record);
   const LifecycleTime time{.tick = input.tick,
                            .now = input.pane_end,
                            .partial = input.partial,
-                           .watch = config.correlate.watch};
+                           .watch = WatchOf(config.correlate, *record)};
   if (AdvanceState(time, record)) record->line_due = true;
+  if (incident.state == IncidentState::kResolved) {
+    times.resolve.Add(incident.resolved_at - incident.detected_at);
+  }
   if (RaiseAfterRollback(config.severity, input.pane_end, record)) record->line_due = true;
   if (record->opened) {
     const int year = UtcYear(incident.onset);
     incident.number = IncidentNumber(year, ++scope->numbers[year]);
+    times.detect.Add(incident.detected_at - incident.onset);
   }
   if (record->opened || record->members_changed) record->line_due = true;
 }
 
-Pages Correlator::State::DecideRecord(const CorrelatorInput& input, Scope* scope,
-                                      IncidentRecord* record) {
+Pages Correlator::State::DecideRecord(const CorrelatorInput& input, const Inhibitors& inhibitors,
+                                      Scope* scope, IncidentRecord* record) {
   const bool merged = !record->incident.merged_into.empty();
   if (!merged) Advance(input, scope, record);
-  Pages pages = DecidePages(config.severity, input.tick, record);
+  if (!merged && !(muting.idle() && record->incident.muted_by.empty())) {
+    std::string muted_by = muting.MutedBy(*record, inhibitors, input.tick);
+    if (muted_by != record->incident.muted_by) record->line_due = true;
+    record->incident.muted_by = std::move(muted_by);
+  }
+  Pages pages = DecidePages(config, input.tick, record);
   if (!pages.triggers.empty()) record->line_due = true;
+  if (!merged && !record->line_due) {
+    const LifecycleTime time{
+        .tick = input.tick, .now = input.pane_end, .partial = input.partial, .watch = 0};
+    if (Remind(config.severity, time, record, &pages)) record->line_due = true;
+  }
   if (!record->line_due) return pages;
   if (!merged) Describe(config, record);  // what was merged stays as people knew it
   record->incident.next_update_at = NextUpdate(config.severity, input.pane_end, record->incident);
@@ -294,24 +324,34 @@ Pages Correlator::State::DecideRecord(const CorrelatorInput& input, Scope* scope
   return pages;
 }
 
+void Correlator::State::Tell(Pages pages, const Incident& incident,
+                             std::vector<Notification>* notifications,
+                             std::vector<Notification>* resolves) {
+  const auto move_to = [&](std::vector<Notification>* from, std::vector<Notification>* to) {
+    for (Notification& notification : *from) {
+      notification.incident = incident;
+      to->push_back(std::move(notification));
+    }
+  };
+  move_to(&pages.triggers, notifications);
+  move_to(&pages.acknowledges, notifications);
+  move_to(&pages.updates, notifications);
+  move_to(&pages.resolves, resolves);
+}
+
 void Correlator::State::Decide(const CorrelatorInput& input, CorrelatorOutput* out) {
   std::vector<Notification> resolves;
+  muting.ForgetOver(input.tick);
   for (auto& [key, scope] : scopes) {
+    const Inhibitors inhibitors = muting.FindInhibitors(scope.incidents);
     for (auto record = scope.incidents.begin(); record != scope.incidents.end();) {
       IncidentRecord& current = record->second;
-      Pages pages = DecideRecord(input, &scope, &current);
-      for (Notification& trigger : pages.triggers) {
-        trigger.incident = current.incident;
-        out->notifications.push_back(std::move(trigger));
-      }
-      for (Notification& resolve : pages.resolves) {
-        resolve.incident = current.incident;
-        resolves.push_back(std::move(resolve));
-      }
+      Tell(DecideRecord(input, inhibitors, &scope, &current), current.incident, &out->notifications,
+           &resolves);
       if (current.line_due) out->lines.push_back(current.incident);
       current.opened = current.members_changed = false;
       current.impact_added = current.line_due = false;
-      if (current.incident.state == IncidentState::kResolved) {
+      if (IsOver(current)) {
         scope.index.Remove(record->first);
         record = scope.incidents.erase(record);
       } else {
@@ -339,13 +379,56 @@ void Correlator::Tick(const CorrelatorInput& input, CorrelatorOutput* out) {
   state_->Decide(input, out);
 }
 
+void Correlator::Apply(const Act& act, TimeUs tick, CorrelatorOutput* out) {
+  out->lines.clear();
+  out->notifications.clear();
+  if (act.kind == ActKind::kSilence) {
+    state_->muting.Add(act.silence);
+    return;
+  }
+  if (act.kind == ActKind::kExpire) {
+    state_->muting.Expire(act.text);
+    return;
+  }
+  for (auto& [key, scope] : state_->scopes) {
+    for (auto& [sequence, record] : scope.incidents) {
+      if (record.incident.id != act.incident) continue;
+      const bool unacknowledged = record.incident.acknowledged_at == kNoTime;
+      Pages pages;
+      if (!ApplyAct(state_->config.severity, act, tick, &record, &pages)) return;
+      if (unacknowledged && record.incident.acknowledged_at != kNoTime) {
+        state_->times.acknowledge.Add(record.incident.acknowledged_at -
+                                      record.incident.detected_at);
+      }
+      ++record.incident.revision;
+      out->lines.push_back(record.incident);
+      std::vector<Notification> resolves;
+      State::Tell(std::move(pages), record.incident, &out->notifications, &resolves);
+      std::move(resolves.begin(), resolves.end(), std::back_inserter(out->notifications));
+      if (!IsOver(record)) return;
+      state_->times.resolve.Add(record.incident.resolved_at - record.incident.detected_at);
+      for (const Hash128& signal : record.firing) state_->owners.erase(signal);
+      scope.index.Remove(sequence);
+      scope.incidents.erase(sequence);
+      return;
+    }
+  }
+}
+
 std::vector<const Incident*> Correlator::Open() const {
   std::vector<const Incident*> open;
   for (const auto& [key, scope] : state_->scopes) {
-    for (const auto& [sequence, record] : scope.incidents) open.push_back(&record.incident);
+    for (const auto& [sequence, record] : scope.incidents) {
+      // One that only waits whether it fires again is over for people.
+      if (record.incident.state != IncidentState::kResolved) open.push_back(&record.incident);
+    }
   }
   return open;
 }
+
+std::vector<Silence> Correlator::Silences() const { return state_->muting.silences(); }
+
+const LifeTimes& Correlator::times() const { return state_->times; }
 
 std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from, TimeUs to) const {
   const auto found = state_->scopes.find(scope);
@@ -355,6 +438,12 @@ std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from,
 
 void Correlator::Encode(ByteWriter* out) const {
   out->Varint(kEncodingVersion);
+  state_->muting.Encode(out);
+  for (const LifeTimes::Sum* sum :
+       {&state_->times.detect, &state_->times.acknowledge, &state_->times.resolve}) {
+    out->Signed(sum->count);
+    out->Signed(sum->total);
+  }
   out->Varint(state_->scopes.size());
   for (const auto& [key, scope] : state_->scopes) {
     out->Bytes(key);
@@ -365,6 +454,12 @@ void Correlator::Encode(ByteWriter* out) const {
 void Correlator::Decode(ByteReader* in) {
   auto fresh = std::make_unique<State>(state_->config);
   if (in->Varint() != kEncodingVersion) in->Fail();
+  fresh->muting.Decode(in);
+  for (LifeTimes::Sum* sum :
+       {&fresh->times.detect, &fresh->times.acknowledge, &fresh->times.resolve}) {
+    sum->count = in->Signed();
+    sum->total = in->Signed();
+  }
   const std::size_t size = in->Count(6);
   for (std::size_t i = 0; i < size && in->ok(); ++i) {
     Scope& scope = fresh->ScopeOf(std::string(in->Bytes()));

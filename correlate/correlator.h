@@ -16,7 +16,8 @@
 // cause upstream, except at level 1. A rise in severity triggers the higher key and resolves the
 // lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
 // `watch` → resolved (never in a partial tick), which resolves every triggered key. A signal that
-// fires while monitoring reopens it.
+// fires while monitoring reopens it. What is muted (correlate/muting.h) is decided on but triggers
+// nothing. What people do comes in by Apply, between ticks.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "core/act.h"
 #include "core/delivery.h"
 #include "core/fact.h"
 #include "core/hyperloglog.h"
@@ -62,6 +64,21 @@ struct CorrelatorOutput {
   std::vector<Notification> notifications;  // in the order in which people should hear
 };
 
+// How long incidents took, in event time, over all so far.
+struct LifeTimes {
+  struct Sum {
+    std::int64_t count = 0;
+    DurationUs total = 0;
+    void Add(DurationUs duration) {
+      ++count;
+      total += duration;
+    }
+  };
+  Sum detect;       // from onset to the opening
+  Sum acknowledge;  // from the opening to the first acknowledgement
+  Sum resolve;      // from the opening to the resolution
+};
+
 class Correlator {
  public:
   explicit Correlator(const Config& config);  // `config` outlives it
@@ -71,11 +88,19 @@ class Correlator {
   // Replaces what `out` held. Changes of one tick may come in any order.
   void Tick(const CorrelatorInput& input, CorrelatorOutput* out);
 
+  // What a person did, after `tick`, the last one decided. Replaces what `out` held; says nothing
+  // where there is no such open incident, and for repetitions.
+  void Apply(const Act& act, TimeUs tick, CorrelatorOutput* out);
+
   // Incidents that are not resolved, by scope and opening order.
   std::vector<const Incident*> Open() const;
   // The scope's releases and rollbacks with a time in [from, to], in order of time. Valid until the
   // next Tick.
   std::span<const Deploy> Deploys(std::string_view scope, TimeUs from, TimeUs to) const;
+
+  // Silences that people asked for and that are not over.
+  std::vector<Silence> Silences() const;
+  const LifeTimes& times() const;
 
   void Encode(ByteWriter* out) const;
   // Replaces the state; it is empty if `in` is malformed.

@@ -97,6 +97,7 @@ void Describe(const Config& config, IncidentRecord* record) {
   incident.runbook.clear();
   incident.escalate_to =
       config.severity.escalate_to[static_cast<std::size_t>(incident.severity_level - 1)];
+  for (const std::string& role : record->escalated) AddOnce(role, &incident.escalate_to);
   for (const DetectorAdvice* advice : AdviceOf(config, *record)) {
     AddAdvice(*advice, incident.classification, &incident.advice);
     for (const std::string& role : advice->escalate_to) AddOnce(role, &incident.escalate_to);

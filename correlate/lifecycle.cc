@@ -1,22 +1,62 @@
 #include "correlate/lifecycle.h"
 
+#include <algorithm>
+
 namespace tocsin {
 namespace {
 
+// Flap damping stops here: an hour of quiet is quiet.
+constexpr DurationUs kWatchMax = kHourUs;
+// Who did what was done by itself.
+constexpr char kSelf[] = "tocsin";
+
 std::size_t Index(int level) { return static_cast<std::size_t>(level - 1); }
+
+bool PagesPeople(const SeverityScheme& scheme, int level, const Incident& incident) {
+  const std::string_view environment = LabelValue(incident.scope_labels, "env");
+  const std::vector<std::string>& quiet = scheme.quiet_environments;
+  return scheme.pages[Index(level)] &&
+         std::find(quiet.begin(), quiet.end(), environment) == quiet.end();
+}
+
+IncidentState StateWhileFiring(const Incident& incident) {
+  return incident.acknowledged_at == kNoTime ? IncidentState::kOpen : IncidentState::kAcknowledged;
+}
+
+void FireAgain(TimeUs tick, IncidentRecord* record) {
+  Incident& incident = record->incident;
+  if (incident.state == IncidentState::kResolved) {
+    incident.resolved_at = kNoTime;
+    record->Note({.at = tick, .id = "", .author = kSelf, .what = "reopened", .text = ""});
+  }
+  ++record->refired;
+  incident.state = StateWhileFiring(incident);
+}
+
+void ExpireAcknowledgement(TimeUs tick, IncidentRecord* record) {
+  Incident& incident = record->incident;
+  if (record->acknowledged_until == kNoTime || tick < record->acknowledged_until) return;
+  record->acknowledged_until = kNoTime;
+  incident.acknowledged_at = kNoTime;
+  incident.acknowledged_by.clear();
+  if (incident.state == IncidentState::kAcknowledged) incident.state = IncidentState::kOpen;
+  record->Note(
+      {.at = tick, .id = "", .author = kSelf, .what = "acknowledgement expired", .text = ""});
+}
 
 }  // namespace
 
 bool AdvanceState(const LifecycleTime& time, IncidentRecord* record) {
   Incident& incident = record->incident;
   const IncidentState before = incident.state;
-  if (before == IncidentState::kResolved) return false;
+  if (before != IncidentState::kResolved) ExpireAcknowledgement(time.tick, record);
   if (!record->firing.empty()) {
     record->quiet_since = kNoTime;
-    if (before == IncidentState::kMonitoring) {
-      incident.state =
-          incident.acknowledged_at == kNoTime ? IncidentState::kOpen : IncidentState::kAcknowledged;
+    if (before == IncidentState::kMonitoring || before == IncidentState::kResolved) {
+      FireAgain(time.tick, record);
     }
+  } else if (before == IncidentState::kResolved) {
+    return false;
   } else if (before != IncidentState::kMonitoring || record->quiet_since == kNoTime) {
     // Also where something fired and cleared within this one tick: the watch starts anew.
     record->quiet_since = time.now;
@@ -28,8 +68,16 @@ bool AdvanceState(const LifecycleTime& time, IncidentRecord* record) {
   return incident.state != before;
 }
 
-Pages DecidePages(const SeverityScheme& scheme, TimeUs tick, IncidentRecord* record) {
+DurationUs WatchOf(const CorrelateConfig& config, const IncidentRecord& record) {
+  if (!config.flap_damping) return config.watch;
+  // Once may be the fault's own tail. 2^12 s is past the longest.
+  const int doublings = std::clamp(record.refired - 1, 0, 12);
+  return std::max(config.watch, std::min(config.watch << doublings, kWatchMax));
+}
+
+Pages DecidePages(const Config& config, TimeUs tick, IncidentRecord* record) {
   Incident& incident = record->incident;
+  const SeverityScheme& scheme = config.severity;
   const int level = incident.severity_level;
   const int told = record->triggered_level;
   const auto notification = [&](NotificationAction action, int of_level, int after) {
@@ -37,18 +85,20 @@ Pages DecidePages(const SeverityScheme& scheme, TimeUs tick, IncidentRecord* rec
                         .level = of_level,
                         .after_trigger_of_level = after,
                         .tick = tick,
-                        .pages = scheme.pages[Index(of_level)],
+                        .pages = PagesPeople(scheme, of_level, incident),
                         .incident = {}};
   };
 
   Pages pages;
   if (incident.state == IncidentState::kResolved) {
-    if (told != 0) {
-      pages.resolves.push_back(notification(NotificationAction::kResolve, told, 0));
-    }
+    const bool waits = !record->resolved_by_person && incident.merged_into.empty() &&
+                       tick - incident.resolved_at < config.correlate.reopen_within;
+    if (told == 0 || waits) return pages;
+    pages.resolves.push_back(notification(NotificationAction::kResolve, told, 0));
     record->triggered_level = 0;
     return pages;
   }
+  if (!incident.muted_by.empty()) return pages;
   const bool due = told == 0 ? level == 1 || tick > record->opened_tick : level < told;
   if (!due) return pages;
   pages.triggers.push_back(notification(NotificationAction::kTrigger, level, 0));
@@ -56,8 +106,90 @@ Pages DecidePages(const SeverityScheme& scheme, TimeUs tick, IncidentRecord* rec
     pages.resolves.push_back(notification(NotificationAction::kResolve, told, level));
   }
   record->triggered_level = level;
-  if (scheme.pages[Index(level)]) ++incident.pages;
+  record->triggered_at = tick;
+  record->escalation_step = 0;
+  if (PagesPeople(scheme, level, incident)) ++incident.pages;
   return pages;
+}
+
+bool IsOver(const IncidentRecord& record) {
+  return record.incident.state == IncidentState::kResolved && record.triggered_level == 0;
+}
+
+bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRecord* record,
+            Pages* pages) {
+  Incident& incident = record->incident;
+  const int told = record->triggered_level;
+  if (told == 0 || incident.state == IncidentState::kResolved || !incident.muted_by.empty()) {
+    return false;
+  }
+  const auto& steps = scheme.escalation[Index(told)];
+  bool escalated = false;
+  while (incident.state == IncidentState::kOpen && record->escalation_step < steps.size() &&
+         time.tick - record->triggered_at >= steps[record->escalation_step].after) {
+    const SeverityScheme::EscalationStep& step = steps[record->escalation_step++];
+    std::string text;
+    for (const std::string& role : step.to) {
+      if (!text.empty()) text += ", ";
+      text += role;
+      if (std::find(record->escalated.begin(), record->escalated.end(), role) ==
+          record->escalated.end()) {
+        record->escalated.push_back(role);
+      }
+    }
+    record->Note({.at = time.tick,
+                  .id = "",
+                  .author = kSelf,
+                  .what = "escalated",
+                  .text = "to " + text + ": not acknowledged for " + FormatDuration(step.after)});
+    escalated = true;
+  }
+  const bool due = incident.next_update_at != kNoTime && time.now >= incident.next_update_at;
+  if (!escalated && !due) return false;
+  incident.next_update_at = NextUpdate(scheme, time.now, incident);
+  pages->updates.push_back({.action = NotificationAction::kUpdate,
+                            .level = told,
+                            .after_trigger_of_level = 0,
+                            .tick = time.tick,
+                            .pages = false,
+                            .incident = {}});
+  return escalated;
+}
+
+bool ApplyAct(const SeverityScheme& scheme, const Act& act, TimeUs tick, IncidentRecord* record,
+              Pages* pages) {
+  Incident& incident = record->incident;
+  const bool known = std::any_of(incident.timeline.begin(), incident.timeline.end(),
+                                 [&](const TimelineEntry& entry) { return entry.id == act.id; });
+  if (known || incident.state == IncidentState::kResolved) return false;
+  const int told = record->triggered_level;
+  const auto notification = [&](NotificationAction action) {
+    return Notification{.action = action,
+                        .level = told,
+                        .after_trigger_of_level = 0,
+                        .tick = tick,
+                        .pages = PagesPeople(scheme, incident.severity_level, incident),
+                        .incident = {}};
+  };
+  record->Note({.at = tick,
+                .id = act.id,
+                .author = act.author,
+                .what = std::string(ActKindName(act.kind)),
+                .text = act.text});
+  if (act.kind == ActKind::kAcknowledge) {
+    record->acknowledged_until = act.until;
+    incident.acknowledged_by = act.author;
+    if (incident.acknowledged_at == kNoTime) incident.acknowledged_at = tick;
+    if (incident.state == IncidentState::kOpen) incident.state = IncidentState::kAcknowledged;
+    if (told != 0) pages->acknowledges.push_back(notification(NotificationAction::kAcknowledge));
+  } else if (act.kind == ActKind::kResolve) {
+    record->resolved_by_person = true;
+    incident.state = IncidentState::kResolved;
+    incident.resolved_at = tick;
+    if (told != 0) pages->resolves.push_back(notification(NotificationAction::kResolve));
+    record->triggered_level = 0;
+  }
+  return true;
 }
 
 std::string IncidentNumber(int year, std::int64_t count) {

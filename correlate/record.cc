@@ -47,6 +47,12 @@ void IncidentRecord::Put(const Signal& signal, const std::string& title) {
   signals.insert(place, signal);
 }
 
+void IncidentRecord::Note(TimelineEntry entry) {
+  std::vector<TimelineEntry>& timeline = incident.timeline;
+  if (timeline.size() >= limits::kIncidentTimelineMax) timeline.erase(timeline.begin() + 1);
+  timeline.push_back(std::move(entry));
+}
+
 void IncidentRecord::Absorb(const IncidentRecord& younger) {
   for (std::size_t i = 0; i < younger.incident.signals.size(); ++i) {
     Put(younger.incident.signals[i], younger.titles[i]);
@@ -85,6 +91,13 @@ void IncidentRecord::Encode(ByteWriter* out) const {
   out->Signed(opened_tick);
   out->Signed(quiet_since);
   out->Signed(triggered_level);
+  out->Signed(triggered_at);
+  out->Varint(escalation_step);
+  out->Varint(escalated.size());
+  for (const std::string& role : escalated) out->Bytes(role);
+  out->Signed(acknowledged_until);
+  out->Signed(refired);
+  out->Bool(resolved_by_person);
   out->Signed(rolled_back_at);
   out->Bytes(roll_back);
   tally.Encode(out);
@@ -110,6 +123,13 @@ IncidentRecord IncidentRecord::Decode(ByteReader* in) {
   const std::int64_t level = in->Signed();
   if (level < 0 || level > 4) in->Fail();
   record.triggered_level = static_cast<int>(level);
+  record.triggered_at = in->Signed();
+  record.escalation_step = in->Varint();
+  record.escalated.resize(in->Count());
+  for (std::string& role : record.escalated) role = in->Bytes();
+  record.acknowledged_until = in->Signed();
+  record.refired = static_cast<int>(in->Signed());
+  record.resolved_by_person = in->Bool();
   record.rolled_back_at = in->Signed();
   record.roll_back = in->Bytes();
   record.tally = ImpactTally::Decode(in);

@@ -22,8 +22,14 @@ struct IncidentRecord {
   std::vector<std::string> titles;  // parallel to incident.signals
   std::set<Hash128> firing;         // also those not listed
   TimeUs opened_tick = kNoTime;
-  TimeUs quiet_since = kNoTime;     // event time since which nothing fires; kNoTime while firing
-  int triggered_level = 0;          // whose key is open; 0: nobody was told yet
+  TimeUs quiet_since = kNoTime;        // event time since which nothing fires; kNoTime while firing
+  int triggered_level = 0;             // whose key is open; 0: nobody was told yet
+  TimeUs triggered_at = kNoTime;       // tick of that
+  std::size_t escalation_step = 0;     // the next one of that level
+  std::vector<std::string> escalated;  // people whom the steps taken have added
+  TimeUs acknowledged_until = kNoTime;  // kNoTime: for good
+  int refired = 0;                      // times it fired again while it was watched
+  bool resolved_by_person = false;
   TimeUs rolled_back_at = kNoTime;  // first rollback of a suspected deploy
   std::string roll_back;            // the advice that a suspected deploy gives; else empty
   ImpactTally tally;
@@ -38,6 +44,8 @@ struct IncidentRecord {
   const Signal* Find(const Hash128& signal) const;
   // Lists the signal, or replaces the one of its id, and keeps `firing` in step.
   void Put(const Signal& signal, const std::string& title);
+  // Adds to the timeline; past its limit the oldest entry but the first goes.
+  void Note(TimelineEntry entry);
   // Moves the members, impact and severity of a younger incident here.
   void Absorb(const IncidentRecord& younger);
 

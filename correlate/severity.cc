@@ -29,6 +29,15 @@ bool RaiseForSignal(const Signal& signal, Incident* incident) {
   return Raise(level, signal.detector + " gives level " + std::to_string(level), incident);
 }
 
+bool RaiseForCategory(const SeverityScheme& scheme, const Signal& signal, Incident* incident) {
+  const int level = scheme.category_level[static_cast<std::size_t>(signal.category)];
+  if (level == 0) return false;
+  return Raise(level,
+               "category " + std::string(CategoryName(signal.category)) + " is at least level " +
+                   std::to_string(level),
+               incident);
+}
+
 bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_down, Incident* incident) {
   const Impact& impact = incident->impact;
   if (users_down <= 0 || !impact.users_affected || impact.users_total.value_or(0) <= 0) {

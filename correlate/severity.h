@@ -19,6 +19,9 @@ namespace tocsin {
 // Each returns whether it raised the level.
 bool RaiseForSignal(const Signal& signal, Incident* incident);
 
+// By the category of a firing signal (data loss, a breach).
+bool RaiseForCategory(const SeverityScheme& scheme, const Signal& signal, Incident* incident);
+
 // By the share of all users with a failed event (`users_down`, from series that can mean *down*) in
 // impact.users_total. Not where that is unknown or a cap was hit, and not for a pure surge, whose
 // level its detector has capped.

@@ -90,7 +90,24 @@ std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact>
   return scoped;
 }
 
+bool Decider::StepActs(Decision* decision) {
+  const std::vector<Act> acts = assembler_.TakeActs();
+  if (acts.empty()) return false;
+  *decision = Decision();
+  decision->tick = last_tick_ == kNoTime ? 0 : last_tick_;
+  for (const Act& act : acts) {
+    CorrelatorOutput output;
+    correlator_.Apply(act, decision->tick, &output);
+    std::move(output.lines.begin(), output.lines.end(), std::back_inserter(decision->incidents));
+    std::move(output.notifications.begin(), output.notifications.end(),
+              std::back_inserter(decision->notifications));
+  }
+  WriteLines(decision);
+  return true;
+}
+
 bool Decider::Step(Decision* decision) {
+  if (StepActs(decision)) return true;
   AssembledTick tick;
   if (!assembler_.Next(&tick)) return false;
   *decision = Decision();

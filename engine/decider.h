@@ -3,7 +3,7 @@
 //   Decider decider(&config, &plan, &detectors, SequentialExecutor());
 //   TOCSIN_RETURN_IF_ERROR(decider.Append(record));
 //   Decision decision;
-//   while (decider.Step(&decision)) …        // one tick each
+//   while (decider.Step(&decision)) …        // one tick each, or what people did between two
 //
 // A thread-free object driven by the order of the batches alone: no clock, no I/O. In each tick it
 // updates and evaluates all series (in parallel through the executor), sorts the changes, and
@@ -59,6 +59,7 @@ class Decider {
           const std::vector<std::unique_ptr<Detector>>* detectors, Executor executor);
 
   absl::Status Append(std::string_view record);
+  // One tick, or what people did since the last one; false when nothing is left to decide.
   bool Step(Decision* decision);
 
   const TickAssembler& assembler() const { return assembler_; }
@@ -75,6 +76,7 @@ class Decider {
   absl::Status Restore(std::string_view snapshot);
 
  private:
+  bool StepActs(Decision* decision);
   std::vector<std::pair<std::string, Fact>> ScopedFacts(std::vector<Fact> facts, TimeUs tick);
   void WriteLines(Decision* decision);
 

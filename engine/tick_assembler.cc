@@ -84,6 +84,7 @@ void TickAssembler::AppendBatch(PaneBatch batch) {
 }
 
 void TickAssembler::Apply(const ControlRecord& record) {
+  if (record.act) acts_.push_back(*record.act);
   for (const std::string& name : record.sources) {
     const bool known = sources_.contains(name);
     Source& source = sources_[name];
@@ -102,6 +103,8 @@ void TickAssembler::Apply(const ControlRecord& record) {
       case ControlRecord::Kind::kRetire:
         source.ended = true;
         break;
+      case ControlRecord::Kind::kAct:
+        break;  // of no source
     }
   }
 }

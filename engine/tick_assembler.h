@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,6 +45,9 @@ class TickAssembler {
 
   absl::Status Append(std::string_view record);
   bool Next(AssembledTick* out);
+  // What people did since the last call, in order of the log. Take them before Next, which goes on
+  // with what stood behind them.
+  std::vector<Act> TakeActs() { return std::exchange(acts_, {}); }
 
   // The tick that Next would give when complete; kNoTime before the start.
   TimeUs next_tick() const { return next_tick_; }
@@ -92,6 +96,7 @@ class TickAssembler {
   std::map<TimeUs, std::map<std::string, PaneBatch>> pending_;
   std::map<ContentId, Partial> incomplete_;
   std::vector<Fact> late_facts_;  // for the next tick
+  std::vector<Act> acts_;
   TimeUs next_tick_ = kNoTime;
   std::int64_t duplicates_ = 0;
   std::int64_t gaps_ = 0;

@@ -79,6 +79,7 @@ std::string EncodeControl(const ControlRecord& record) {
   content.Byte(static_cast<std::uint8_t>(record.kind));
   content.Varint(record.sources.size());
   for (const std::string& source : record.sources) content.Bytes(source);
+  if (record.act) record.act->Encode(&content);
   Header header;
   header.type = kTypeControl;
   header.tick = record.tick;
@@ -161,8 +162,8 @@ absl::StatusOr<ControlRecord> DecodeControl(const Chunk& chunk) {
   for (std::size_t i = in.Count(); i > 0 && in.ok(); --i) {
     record.sources.emplace_back(in.Bytes());
   }
-  if (!chunk.control || !in.Done() ||
-      kind > static_cast<std::uint8_t>(ControlRecord::Kind::kRetire)) {
+  if (kind == static_cast<std::uint8_t>(ControlRecord::Kind::kAct)) record.act = Act::Decode(&in);
+  if (!chunk.control || !in.Done() || kind > static_cast<std::uint8_t>(ControlRecord::Kind::kAct)) {
     return absl::DataLossError("control record is malformed");
   }
   record.kind = static_cast<ControlRecord::Kind>(kind);

@@ -19,12 +19,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/act.h"
 #include "core/fact.h"
 #include "core/hash.h"
 #include "core/time.h"
@@ -43,17 +45,19 @@ struct PaneBatch {
   std::vector<Fact> facts;                                  // sorted by FactBefore
 };
 
-// A decision about the sources themselves, effective from a tick.
+// A decision about the sources themselves, effective from a tick; or an act of a person.
 struct ControlRecord {
   enum class Kind : std::uint8_t {
     kExpect,   // `sources` are expected from `tick` on (kNoTime: from the start)
     kExclude,  // `sources` are left out from `tick` on: their ticks are partial
     kRejoin,   // and are back from `tick` on
     kRetire,   // are no longer configured: nothing more comes from them
+    kAct,      // `act`, done by a person: effective where it stands in the log
   };
   Kind kind = Kind::kExpect;
   TimeUs tick = kNoTime;
-  std::vector<std::string> sources;
+  std::vector<std::string> sources = {};
+  std::optional<Act> act = std::nullopt;
 };
 
 struct Chunk {

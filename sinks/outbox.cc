@@ -73,7 +73,7 @@ bool Overtaken(const Lane& lane, const Entry& entry) {
   if (entry.delivery.action == NotificationAction::kTrigger) {
     return resolved && (lane.sink->pages() || entry.failures > 0);
   }
-  if (entry.delivery.action != NotificationAction::kAcknowledge) return false;
+  if (entry.delivery.action == NotificationAction::kResolve) return false;
   const Entry* trigger = Find(lane, level, NotificationAction::kTrigger);
   return resolved || trigger == nullptr ||
          (!Intended(*trigger) && trigger->delivery.state != DeliveryState::kDelivered);
@@ -169,7 +169,8 @@ void Outbox::State::Write(Entry* entry, Effects* effects) {
 Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effects) {
   if (!sink.Wants(delivery.action)) return nullptr;
   delivery.sink = sink.name();
-  delivery.id = DeliveryId(sink.name(), delivery.incident, delivery.level, delivery.action);
+  delivery.id =
+      DeliveryId(sink.name(), delivery.incident, delivery.level, delivery.action, delivery.tick);
   if (lane_of.contains(delivery.id)) return nullptr;
   delivery.sequence = next_sequence++;
   Lane* lane = LaneFor(delivery.incident, sink);

@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "config/node.h"
 #include "core/delivery.h"
+#include "core/limits.h"
 
 namespace tocsin {
 
@@ -29,10 +30,13 @@ struct SinkRequest {
     kNone,    // nothing to send: counts as delivered
   };
   Kind kind = Kind::kHttp;
+  std::string method = "POST";
   std::string url;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   DurationUs timeout = 10 * kSecondUs;  // of the whole exchange
+  // What is kept of the reply's body.
+  std::size_t reply_bytes_max = limits::kHttpReplyBytesMax;
 };
 
 struct SinkReply {

@@ -67,7 +67,10 @@ class PagerDutySink final : public Sink {
   }
 
   bool pages() const override { return true; }
-  bool Wants(NotificationAction) const override { return true; }
+  // It reminds and escalates by itself.
+  bool Wants(NotificationAction action) const override {
+    return action != NotificationAction::kUpdate;
+  }
   bool has_idempotency_key() const override { return true; }
 
   SinkRequest Render(const Delivery& delivery) const override {

@@ -36,6 +36,7 @@ std::string TextLine(const Delivery& delivery) {
   const IncidentText incident = ReadIncidentLine(delivery.payload).value_or(IncidentText());
   const char* verb = delivery.action == NotificationAction::kTrigger       ? "TRIGGER"
                      : delivery.action == NotificationAction::kAcknowledge ? "ACKNOWLEDGE"
+                     : delivery.action == NotificationAction::kUpdate      ? "UPDATE"
                                                                            : "RESOLVE";
   std::string line = absl::StrCat(verb, " level ", delivery.level);
   if (!incident.severity.empty()) absl::StrAppend(&line, " (", incident.severity, ")");

@@ -40,6 +40,9 @@ PipelineStatus Filled() {
       .ticks = 8, .partial_ticks = 9, .signals_fired = 10, .incidents_opened = 11, .pages = 12};
   status.series = 13;
   status.series_over_limit = 14;
+  status.times = {.detect = {.count = 28, .total = 29'500'000},
+                  .acknowledge = {.count = 30, .total = 31 * kSecondUs},
+                  .resolve = {.count = 32, .total = 33 * kSecondUs}};
   status.open_incidents = 15;
   status.last_tick = 1'772'399'080 * kSecondUs;
   status.received = 27;
@@ -97,6 +100,12 @@ TEST(Metrics, EveryNumberHasItsName) {
       {"tocsin_kafka_errors_total", "24"},
       {"tocsin_skipped_records_total", "25"},
       {"tocsin_lag_seconds", "26.5"},
+      {"tocsin_time_to_detect_seconds_count", "28"},
+      {"tocsin_time_to_detect_seconds_sum", "29.5"},
+      {"tocsin_time_to_acknowledge_seconds_count", "30"},
+      {"tocsin_time_to_acknowledge_seconds_sum", "31"},
+      {"tocsin_time_to_resolve_seconds_count", "32"},
+      {"tocsin_time_to_resolve_seconds_sum", "33"},
       {"tocsin_build_info{version=\"" TOCSIN_VERSION "\"}", "1"},
   };
   int value = 0;
@@ -115,7 +124,11 @@ TEST(Metrics, EveryFamilyIsExplainedOnceAndCountersAreNamedSo) {
   for (const std::string& line : Lines(MetricsText(Filled()))) {
     const std::vector<std::string> words = absl::StrSplit(line, absl::MaxSplits(' ', 3));
     if (words[0] != "#") {
-      const std::string name = line.substr(0, line.find_first_of("{ "));
+      std::string name = line.substr(0, line.find_first_of("{ "));
+      // A summary's two samples bear the name of their family and what they are.
+      for (const std::string_view suffix : {"_sum", "_count"}) {
+        if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+      }
       EXPECT_TRUE(types.contains(name)) << line;
       continue;
     }

@@ -173,6 +173,23 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:20: the detector name 'tocsin-series-limit' is tocsin's own: expected another"},
       {"detectors: [{name: a, disabled: true}]",
        "t.yaml:1:20: there is no detector 'a' to disable"},
+      {"silences: [{name: s, match: [service], starts: 2026-03-01T02:00:00Z, for: 2h}]",
+       "t.yaml:1:29: 'service' is no matcher: expected name=value, name!=value, name=~expression "
+       "or "
+       "name!~expression"},
+      {"silences: [{name: s, match: a=b, starts: now, for: 2h}]",
+       "t.yaml:1:42: starts is now: expected a time such as 2026-03-01T02:00:00Z"},
+      {"silences: [{name: s, match: a=b, starts: 2026-03-01T02:00:00Z, for: 2h, every: 1h}]",
+       "t.yaml:1:80: 'every' is shorter than 'for': the silence would never end"},
+      {"silences: [{name: s, match: a=b, starts: 2026-03-01T02:00:00Z}]",
+       "t.yaml:1:12: 'for' is missing: how long it lasts, such as 2h"},
+      {"inhibit: [{name: r, when: a=b, mute: 'c=~('}]",
+       "t.yaml:1:38: 'c=~(': the expression is wrong: missing ): ("},
+      {"severity: {escalation: {SEV1: [{after: 5m}]}}",
+       "t.yaml:1:32: an escalation step needs 'after' and 'to'"},
+      {"severity: {category_level: {data: 5}}",
+       "t.yaml:1:35: data is '5': expected a severity level: 1 (highest) to 4, or one of SEV1, SEV2, "
+       "SEV3, SEV4"},
       {"sinks: [{name: a, kind: k}, {name: a, kind: k}]",
        "t.yaml:1:36: duplicate sink name 'a': the other is at line 1"},
       {"inputs: [{name: a, file: x}, {name: a, file: y}]",
@@ -260,7 +277,7 @@ pane: 0s
       ElementsAre("t.yaml:2:22: series_max is many: expected a whole number from 1 to 200000",
                   "t.yaml:4:31: delay is 10 without a unit: write 10s, 5m, …",
                   "t.yaml:7:12: duplicate detector name 'd': the other is at line 6",
-                  StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are correlate, "),
+                  StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are api_token_file, correlate, "),
                   "t.yaml:9:7: pane is 0s: expected at least 1s"));
 }
 

@@ -58,6 +58,12 @@ Incident MakeIncident() {
   incident.onset = kAt;
   incident.detected_at = kAt + kMinuteUs;
   incident.acknowledged_at = kAt + 2 * kMinuteUs;
+  incident.acknowledged_by = "ana";
+  incident.timeline = {{.at = kAt + 2 * kMinuteUs,
+                        .id = "a1",
+                        .author = "ana",
+                        .what = "acknowledged",
+                        .text = "looking"}};
   incident.resolved_at = kAt + 3 * kMinuteUs;
   incident.signals = {MakeSignal()};
   incident.suspects = {{.kind = "deploy", .name = "api v2", .at = kAt, .reason = "deployed"},
@@ -146,6 +152,8 @@ TEST(Incident, JsonOfAFullLine) {
             R"("failed_transactions":5,"revenue":99.5},"advice":["Roll back"],)"
             R"("runbook":"https://run","escalate_to":["sre","dba"],"respond_within_s":900,)"
             R"("next_update_at":"2026-03-01T21:20:00Z","muted_by":"silence-1",)"
+            R"("acknowledged_by":"ana","timeline":[{"at":"2026-03-01T21:07:00Z",)"
+            R"("act":"a1","author":"ana","what":"acknowledged","text":"looking"}],)"
             R"("merged_into":"abc","partial":true,"pages":2,)"
             R"("dedup_key":"00000000000000030000000000000004:2"})");
 }

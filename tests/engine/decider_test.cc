@@ -209,7 +209,24 @@ TEST(Decider, DoesNotDependOnThreadsOrPartitionsOrTheirInterleaving) {
 TEST(Decider, GoesOnFromASnapshotTakenAnywhere) {
   const std::unique_ptr<EngineSetup> setup = EngineSetup::From(kYaml);
   ASSERT_NE(setup, nullptr);
-  const std::vector<std::string> journal = Journal(*setup, Traffic(2), 3, 2);
+  std::vector<std::string> journal = Journal(*setup, Traffic(2), 3, 2);
+  // Amid the outage somebody silences it, and ends that.
+  Act act;
+  act.kind = ActKind::kSilence;
+  act.silence = {.name = "s",
+                 .matchers = {"env=prod"},
+                 .starts = At(0),
+                 .ends = At(10'000),
+                 .every = 0,
+                 .author = "ana",
+                 .comment = ""};
+  const auto silence = EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act});
+  act.kind = ActKind::kExpire;
+  act.text = "s";
+  const auto expire = EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act});
+  const auto size = static_cast<std::ptrdiff_t>(journal.size());
+  journal.insert(journal.begin() + size * 3 / 4, expire);
+  journal.insert(journal.begin() + size / 4, silence);
   Decider undisturbed(&setup->config, &setup->plan, &setup->detectors, SequentialExecutor());
   Output expected, output;
   auto decider = std::make_unique<Decider>(&setup->config, &setup->plan, &setup->detectors,
@@ -230,6 +247,7 @@ TEST(Decider, GoesOnFromASnapshotTakenAnywhere) {
   }
   EXPECT_EQ(output, expected);
   EXPECT_THAT(output.lines, SizeIs(::testing::Gt(10)));
+  EXPECT_THAT(output.lines, Contains(HasSubstr(R"("muted_by":"s")")));
 }
 
 TEST(Decider, RefusesADamagedSnapshot) {

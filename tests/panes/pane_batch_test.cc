@@ -278,6 +278,33 @@ TEST(ControlRecord, ReadsBackWhatItWrote) {
   }
 }
 
+TEST(ControlRecord, CarriesWhatAPersonDid) {
+  Act act{.kind = ActKind::kAcknowledge,
+          .id = "a1",
+          .incident = {.high = 1, .low = 2},
+          .author = "ana",
+          .text = "looking",
+          .until = kTick,
+          .silence = {}};
+  const auto read_back = [](const Act& written) {
+    const std::string bytes =
+        EncodeControl({.kind = ControlRecord::Kind::kAct, .tick = kNoTime, .act = written});
+    const absl::StatusOr<ControlRecord> decoded = DecodeControl(*DecodeChunk(bytes));
+    EXPECT_TRUE(decoded.ok()) << decoded.status();
+    return decoded.ok() ? decoded->act : std::nullopt;
+  };
+  EXPECT_EQ(read_back(act), act);
+  act.kind = ActKind::kSilence;
+  act.silence = {.name = "s",
+                 .matchers = {"a=b", "c!=d"},
+                 .starts = 1,
+                 .ends = 5,
+                 .every = kDayUs,
+                 .author = "ana",
+                 .comment = "known"};
+  EXPECT_EQ(read_back(act), act);
+}
+
 TEST(ControlRecord, RefusesOtherBytes) {
   struct Case {
     std::string name;

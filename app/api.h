@@ -1,0 +1,41 @@
+// The HTTP API: incidents and silences, to be read and acted upon.
+//
+//   GET    /api/v1/incidents[?state=all&limit=100]      summaries, the most severe first
+//   GET    /api/v1/incidents/ID                         the whole incident line
+//   POST   /api/v1/incidents/ID/acknowledge|resolve|note|link     {"author": …, "text": …}
+//   GET    /api/v1/silences
+//   POST   /api/v1/silences                             {"match": ["service=api"], "for": "2h", …}
+//   DELETE /api/v1/silences/NAME
+//
+// ID is an incident's id or number. An act is answered with 202 and its id as soon as it is on its
+// way into the batch log; it takes effect, in the next moment, where it stands there. A client that
+// is not sure sends it again with the same "id". Who acts must show the configured token or, where
+// there is none, be on this machine; and must say Content-Type: application/json, which a foreign
+// web page cannot. Thread-safe: holds nothing but what it was given.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "app/http_server.h"
+#include "app/incident_book.h"
+#include "core/act.h"
+
+namespace tocsin {
+
+struct ApiContext {
+  const IncidentBook* incidents = nullptr;
+  std::function<std::vector<Silence>()> silences;
+  // ResourceExhausted when too many wait; Unavailable when nothing is read any more.
+  std::function<absl::Status(const Act&)> submit;
+  std::function<TimeUs()> now;  // wall clock
+  std::string token;            // empty: none is asked for
+  bool loopback = true;         // only this machine can reach us
+};
+
+// REQUIRES: the target begins with /api/.
+HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context);
+
+}  // namespace tocsin

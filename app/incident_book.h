@@ -1,0 +1,64 @@
+// The newest line of every incident that is open, and of those resolved lately; for the API.
+//
+//   IncidentBook book;
+//   book.Put(incident.ToJson());                  // each line as it is decided
+//   std::string json = book.ListJson({.resolved = false, .limit = 100});
+//   std::vector<IncidentBook::Entry> found = book.Find("INC-2026-001");
+//
+// Bounded: as many open ones as the correlator keeps, and `resolved_kept` resolved
+// ones. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace tocsin {
+
+class IncidentBook {
+ public:
+  struct Entry {
+    std::string id, number, scope, state;
+    std::string line;
+  };
+  struct ListOptions {
+    bool resolved = false;  // those resolved lately too
+    std::size_t limit = 100;
+  };
+
+  // `resolved_kept`: enough to look an incident of this week up; older ones are in the incidents file.
+  explicit IncidentBook(std::size_t resolved_kept = 1'000) : resolved_kept_(resolved_kept) {}
+
+  // A line that is no incident is left out.
+  void Put(const std::string& line);
+  // {"total": 2, "incidents": [summary, …]}: the most severe first, of these the newest.
+  std::string ListJson(const ListOptions& options) const;
+  // By id or by number; several where scopes number alike.
+  std::vector<Entry> Find(std::string_view name) const;
+
+ private:
+  struct Kept {
+    Entry entry;
+    std::string summary;
+    // Resolved ones last, then by level, then the newest first (the time, negated digit by digit).
+    std::tuple<bool, std::int64_t, std::string> order;
+  };
+  using Order = std::pair<std::tuple<bool, std::int64_t, std::string>, std::string>;
+
+  const std::size_t resolved_kept_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Kept, std::less<>> by_id_ ABSL_GUARDED_BY(mutex_);
+  std::set<Order> order_ ABSL_GUARDED_BY(mutex_);             // and id
+  std::deque<std::string> resolved_ ABSL_GUARDED_BY(mutex_);  // oldest first
+  std::size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,298 @@
+// `tocsin incidents`, `tocsin silences` and `tocsin postmortem`: what people do about incidents
+// from a terminal.
+
+#include <simdjson.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "app/api_client.h"
+#include "app/card.h"
+#include "app/commands.h"
+#include "app/incident_book.h"
+#include "app/incident_line.h"
+#include "app/incident_text.h"
+#include "app/postmortem.h"
+#include "core/json_writer.h"
+#include "core/status_macros.h"
+
+namespace tocsin {
+namespace {
+
+// How long an act is waited for: it is written with the next turn of the reader, and decided after.
+constexpr int kEffectTries = 50;
+constexpr absl::Duration kEffectEvery = absl::Milliseconds(100);
+
+int Explain(const absl::Status& status) {
+  if (status.ok()) return kDone;
+  std::fprintf(stderr, "tocsin: %s\n", std::string(status.message()).c_str());
+  if (absl::IsNotFound(status)) return kFinding;
+  return absl::IsInvalidArgument(status) ? kUsage : kEnvironment;
+}
+
+std::string Author(const std::string& given) {
+  if (!given.empty()) return given;
+  const char* user = std::getenv("USER");
+  return user == nullptr || *user == '\0' ? "unknown" : user;
+}
+
+// Ids, numbers and names of silences: what may stand in a path as it is.
+absl::Status CheckName(const std::string& name) {
+  const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  });
+  if (plain) return absl::OkStatus();
+  return absl::InvalidArgumentError("'" + name + "' is no id: expected one such as INC-2026-001");
+}
+
+// Incidents of a running tocsin, or of a file of incident lines.
+class IncidentSource {
+ public:
+  static absl::StatusOr<IncidentSource> Open(const ApiOptions& api, const std::string& file) {
+    IncidentSource source;
+    if (file.empty()) {
+      TOCSIN_ASSIGN_OR_RETURN(ApiClient client, ApiClient::Open(api));
+      source.client_ = std::make_unique<ApiClient>(std::move(client));
+      return source;
+    }
+    std::ifstream lines(file);
+    if (!lines) return absl::UnavailableError("cannot read " + file);
+    source.book_ = std::make_unique<IncidentBook>(SIZE_MAX);
+    for (std::string line; std::getline(lines, line);) source.book_->Put(line);
+    return source;
+  }
+
+  absl::StatusOr<std::string> List(bool all) const {
+    if (book_ != nullptr) return book_->ListJson({.resolved = all, .limit = SIZE_MAX});
+    return client_->Get(all ? "/api/v1/incidents?state=all&limit=100000"
+                            : "/api/v1/incidents?limit=100000");
+  }
+
+  absl::StatusOr<std::string> Line(const std::string& name) const {
+    TOCSIN_RETURN_IF_ERROR(CheckName(name));
+    if (client_ != nullptr) return client_->Get("/api/v1/incidents/" + name);
+    const std::vector<IncidentBook::Entry> found = book_->Find(name);
+    if (found.size() == 1) return found[0].line;
+    if (found.empty()) return absl::NotFoundError("there is no incident " + name);
+    return absl::InvalidArgumentError(name + " is in several scopes: say which by its id");
+  }
+
+ private:
+  std::unique_ptr<ApiClient> client_;  // one of the two
+  std::unique_ptr<IncidentBook> book_;
+};
+
+std::string Text(const simdjson::dom::element& object, const char* key) {
+  std::string_view text;
+  return object[key].get(text) == simdjson::SUCCESS ? Safe(text) : "";
+}
+
+std::string Padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.resize(width, ' ');
+  return text;
+}
+
+absl::Status PrintList(const std::string& json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array incidents;
+  if (parser.parse(json)["incidents"].get(incidents) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the reply is no list of incidents");
+  }
+  if (incidents.size() == 0) {
+    std::puts("No open incidents.");
+    return absl::OkStatus();
+  }
+  std::printf("%-14s %-12s %-13s %-20s %s\n", "NUMBER", "SEVERITY", "STATE", "SINCE", "TITLE");
+  for (const simdjson::dom::element incident : incidents) {
+    std::string state = Text(incident, "state");
+    if (!Text(incident, "muted_by").empty()) state += "*";
+    std::printf("%s %s %s %s %s\n", Padded(Text(incident, "number"), 14).c_str(),
+                Padded(Text(incident, "severity"), 12).c_str(), Padded(state, 13).c_str(),
+                Padded(Text(incident, "onset"), 20).c_str(), Text(incident, "title").c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Show(const std::string& line, const std::string& format) {
+  if (format == "json") {
+    std::fputs((std::string(absl::StripAsciiWhitespace(line)) + "\n").c_str(), stdout);
+    return absl::OkStatus();
+  }
+  TOCSIN_ASSIGN_OR_RETURN(const Incident incident, ReadIncident(line));
+  if (format == "yaml") {
+    std::fputs(RecordYaml(incident).c_str(), stdout);
+    return absl::OkStatus();
+  }
+  std::fputs(RenderCard(incident, {.colour = WantsColour(STDOUT_FILENO)}).c_str(), stdout);
+  for (const TimelineEntry& entry : incident.timeline) {
+    std::printf("%s %s %s%s%s\n", ClockText(entry.at).c_str(), Safe(entry.author).c_str(),
+                Safe(entry.what).c_str(), entry.text.empty() ? "" : ": ", Safe(entry.text).c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ActOf(const std::string& reply) {
+  simdjson::dom::parser parser;
+  std::string_view act;
+  if (parser.parse(reply)["act"].get(act) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the reply names no act: is another program on that port?");
+  }
+  return std::string(act);
+}
+
+absl::Status ActOn(const IncidentsCommand& command) {
+  TOCSIN_RETURN_IF_ERROR(CheckName(command.incident));
+  TOCSIN_ASSIGN_OR_RETURN(const ApiClient client, ApiClient::Open(command.api));
+  JsonWriter json;
+  json.BeginObject();
+  json.Key("author").String(Author(command.author));
+  json.Key("text").String(command.text);
+  if (!command.expires.empty()) json.Key("for").String(command.expires);
+  json.EndObject();
+  const std::string path = "/api/v1/incidents/" + command.incident;
+  TOCSIN_ASSIGN_OR_RETURN(const std::string reply,
+                          client.Post(path + "/" + command.verb, json.Take()));
+  TOCSIN_ASSIGN_OR_RETURN(const std::string act, ActOf(reply));
+  // Seen in the incident, it is in the log for good.
+  for (int i = 0; i < kEffectTries; ++i) {
+    TOCSIN_ASSIGN_OR_RETURN(const std::string line, client.Get(path));
+    TOCSIN_ASSIGN_OR_RETURN(const Incident incident, ReadIncident(line));
+    const auto done = std::find_if(incident.timeline.begin(), incident.timeline.end(),
+                                   [&](const TimelineEntry& entry) { return entry.id == act; });
+    if (done != incident.timeline.end()) {
+      std::printf("%s is %s; %s by %s\n", incident.number.c_str(),
+                  std::string(IncidentStateName(incident.state)).c_str(), Safe(done->what).c_str(),
+                  Safe(done->author).c_str());
+      return absl::OkStatus();
+    }
+    absl::SleepFor(kEffectEvery);
+  }
+  return absl::UnavailableError(
+      "sent, but not decided yet: look again with `tocsin incidents show " + command.incident +
+      "`");
+}
+
+absl::Status RunIncidents(const IncidentsCommand& command) {
+  if (command.verb != "list" && command.verb != "show") return ActOn(command);
+  TOCSIN_ASSIGN_OR_RETURN(const IncidentSource source,
+                          IncidentSource::Open(command.api, command.file));
+  if (command.verb == "show") {
+    TOCSIN_ASSIGN_OR_RETURN(const std::string line, source.Line(command.incident));
+    return Show(line, command.format);
+  }
+  TOCSIN_ASSIGN_OR_RETURN(const std::string list, source.List(command.all));
+  if (command.format != "json") return PrintList(list);
+  std::fputs((std::string(absl::StripAsciiWhitespace(list)) + "\n").c_str(), stdout);
+  return absl::OkStatus();
+}
+
+absl::Status PrintSilences(const std::string& json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array silences;
+  if (parser.parse(json)["silences"].get(silences) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the reply is no list of silences");
+  }
+  if (silences.size() == 0) std::puts("No silences. Those of the configuration are not listed.");
+  for (const simdjson::dom::element silence : silences) {
+    std::string match;
+    simdjson::dom::array matchers;
+    if (silence["match"].get(matchers) == simdjson::SUCCESS) {
+      for (const simdjson::dom::element matcher : matchers) {
+        std::string_view text;
+        if (matcher.get(text) == simdjson::SUCCESS) match += " " + Safe(text);
+      }
+    }
+    std::printf("%s: %s to %s by %s,%s  %s\n", Text(silence, "name").c_str(),
+                Text(silence, "starts").c_str(), Text(silence, "ends").c_str(),
+                Text(silence, "author").c_str(), match.c_str(), Text(silence, "comment").c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunSilences(const SilencesCommand& command) {
+  TOCSIN_ASSIGN_OR_RETURN(const ApiClient client, ApiClient::Open(command.api));
+  const std::string path = "/api/v1/silences";
+  if (command.verb == "list") {
+    TOCSIN_ASSIGN_OR_RETURN(const std::string json, client.Get(path));
+    if (!command.json) return PrintSilences(json);
+    std::fputs(json.c_str(), stdout);
+    return absl::OkStatus();
+  }
+  if (command.verb == "expire") {
+    TOCSIN_RETURN_IF_ERROR(CheckName(command.name));
+    TOCSIN_RETURN_IF_ERROR(client.Delete(path + "/" + command.name).status());
+    std::printf("%s ends now\n", command.name.c_str());
+    return absl::OkStatus();
+  }
+  if (!command.name.empty()) TOCSIN_RETURN_IF_ERROR(CheckName(command.name));
+  JsonWriter json;
+  json.BeginObject();
+  json.Key("match").BeginArray();
+  for (const std::string& matcher : command.match) json.String(matcher);
+  json.EndArray();
+  const std::pair<const char*, std::string> texts[] = {
+      {"name", command.name},   {"for", command.length},      {"starts", command.starts},
+      {"every", command.every}, {"comment", command.comment}, {"author", Author(command.author)}};
+  for (const auto& [key, text] : texts) {
+    if (!text.empty()) json.Key(key).String(text);
+  }
+  json.EndObject();
+  TOCSIN_ASSIGN_OR_RETURN(const std::string reply, client.Post(path, json.Take()));
+  simdjson::dom::parser parser;
+  std::string_view name;
+  if (parser.parse(reply)["silence"].get(name) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the reply names no silence");
+  }
+  std::printf("%s\n", std::string(name).c_str());
+  return absl::OkStatus();
+}
+
+absl::Status WriteFile(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  return file ? absl::OkStatus() : absl::UnavailableError("cannot write " + path.string());
+}
+
+absl::Status Draft(const PostmortemCommand& command) {
+  TOCSIN_ASSIGN_OR_RETURN(const IncidentSource source,
+                          IncidentSource::Open(command.api, command.file));
+  TOCSIN_ASSIGN_OR_RETURN(const std::string line, source.Line(command.incident));
+  TOCSIN_ASSIGN_OR_RETURN(const Incident incident, ReadIncident(line));
+  const Postmortem draft = DraftPostmortem(incident);
+  if (command.output.empty()) {
+    std::fputs(draft.markdown.c_str(), stdout);
+    return absl::OkStatus();
+  }
+  // The number names files, and may come from a file of lines that somebody sent.
+  TOCSIN_RETURN_IF_ERROR(CheckName(incident.number));
+  const std::filesystem::path directory(command.output);
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return absl::UnavailableError("cannot create " + command.output);
+  TOCSIN_RETURN_IF_ERROR(WriteFile(directory / (incident.number + ".md"), draft.markdown));
+  TOCSIN_RETURN_IF_ERROR(WriteFile(directory / (incident.number + ".yaml"), RecordYaml(incident)));
+  for (const auto& [name, svg] : draft.plots) {
+    TOCSIN_RETURN_IF_ERROR(WriteFile(directory / name, svg));
+  }
+  std::printf("%s\n", (directory / (incident.number + ".md")).string().c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int Incidents(const IncidentsCommand& command) { return Explain(RunIncidents(command)); }
+
+int Silences(const SilencesCommand& command) { return Explain(RunSilences(command)); }
+
+int DraftPostmortemOf(const PostmortemCommand& command) { return Explain(Draft(command)); }
+
+}  // namespace tocsin

@@ -1,0 +1,44 @@
+// The words that the card and the post-mortem share: an incident's parts as short texts.
+//
+//   UsersText(incident.impact)          // "2,104 of 15,012 affected (14 %)"
+//   ValueText(signal, signal.value)     // "71.3 %", "97 %", "812 ms"
+//
+// All of it is on one line without control characters. Thread-safe: pure functions.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/incident.h"
+
+namespace tocsin {
+
+// Text that may come from an event, fit to be shown.
+std::string Safe(std::string_view text);
+// "21:04:30"; "unknown" for kNoTime.
+std::string ClockText(TimeUs time);
+// "2026-03-10 21:04:30 UTC".
+std::string DateAndClockText(TimeUs time);
+
+// The evidence of a kind and, unless that is empty, a name; nullptr if there is none.
+const Evidence* FindEvidence(const Signal& signal, std::string_view kind,
+                             std::string_view name = "");
+// The last panes of a plot, "[0.1,null,0.3]"; empty when it is no such list.
+std::vector<std::optional<double>> PlotOf(const Evidence& evidence);
+double Largest(std::span<const std::optional<double>> values);
+// A value in the unit that the detector plots: a rate in percent, a latency in ms, a level of what
+// has a limit in percent of it, anything else as a number.
+std::string ValueText(const Signal& signal, double value);
+// The series' labels beyond the scope's.
+std::string OwnLabelsText(const Incident& incident, const Signal& signal);
+// "prod, rupaya-db": scope and component.
+std::string WhereText(const Incident& incident);
+// "2,104 of 15,012 affected (14 %)", "unknown".
+std::string UsersText(const Impact& impact);
+// "2,301 requests, 9 transactions worth 1,200".
+std::string FailedText(const Impact& impact);
+
+}  // namespace tocsin
