@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "absl/base/attributes.h"
+#include "core/short_text.h"
 #include "core/time.h"
 #include "ingest/json_scanner.h"
 
@@ -500,7 +501,7 @@ JsonFault JsonEventReader::StoreWord(JsonTarget target, std::string_view text) {
   const auto find = [&](auto* field, int count, auto name_of) {
     for (int i = 0; i < count; ++i) {
       const auto candidate = static_cast<std::remove_pointer_t<decltype(field)>>(i);
-      if (name_of(candidate) != text) continue;
+      if (!EqualTexts(name_of(candidate), text)) continue;
       *field = candidate;
       return true;
     }
