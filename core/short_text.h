@@ -13,41 +13,60 @@
 
 namespace tocsin {
 
+namespace short_text_internal {
+
+template <typename Word>
+Word WordAt(const char* text) {
+  Word word;
+  std::memcpy(&word, text, sizeof word);
+  return word;
+}
+
+}  // namespace short_text_internal
+
+// Below a word's length there is no loop: where it ends could not be foreseen, as lengths differ
+// from text to text. The pieces that are looked at instead overlap.
 inline bool EqualTexts(std::string_view a, std::string_view b) {
   const std::size_t size = a.size();
   if (size != b.size()) return false;
-  const char* p = a.data();
-  const char* q = b.data();
-  const auto same_words = [&](std::size_t at) {
-    std::uint64_t x, y;
-    std::memcpy(&x, p + at, sizeof x);
-    std::memcpy(&y, q + at, sizeof y);
-    return x == y;
+  const char* const p = a.data();
+  const char* const q = b.data();
+  const auto same = [&](auto word, std::size_t at) {
+    using short_text_internal::WordAt;
+    return WordAt<decltype(word)>(p + at) == WordAt<decltype(word)>(q + at);
   };
-  if (size < sizeof(std::uint64_t)) {
-    for (std::size_t i = 0; i < size; ++i) {
-      if (p[i] != q[i]) return false;
-    }
-    return true;
+  constexpr std::uint64_t kLong = 0;
+  constexpr std::uint32_t kHalf = 0;
+  if (size < sizeof kHalf) {
+    return size == 0 || (p[0] == q[0] && p[size / 2] == q[size / 2] && p[size - 1] == q[size - 1]);
   }
-  for (std::size_t at = 0; at + sizeof(std::uint64_t) < size; at += sizeof(std::uint64_t)) {
-    if (!same_words(at)) return false;
+  if (size < sizeof kLong) return same(kHalf, 0) && same(kHalf, size - sizeof kHalf);
+  for (std::size_t at = 0; at + sizeof kLong < size; at += sizeof kLong) {
+    if (!same(kLong, at)) return false;
   }
-  // The last word, which may overlap the one before.
-  return same_words(size - sizeof(std::uint64_t));
+  return same(kLong, size - sizeof kLong);
 }
 
 inline char* CopyText(std::string_view text, char* out) {
   const std::size_t size = text.size();
-  if (size < sizeof(std::uint64_t)) {
-    for (std::size_t i = 0; i < size; ++i) out[i] = text[i];
-    return out + size;
+  const char* const from = text.data();
+  const auto copy = [&](auto word, std::size_t at) {
+    word = short_text_internal::WordAt<decltype(word)>(from + at);
+    std::memcpy(out + at, &word, sizeof word);
+  };
+  constexpr std::uint64_t kLong = 0;
+  constexpr std::uint32_t kHalf = 0;
+  if (size >= sizeof kLong) {
+    for (std::size_t at = 0; at + sizeof kLong < size; at += sizeof kLong) copy(kLong, at);
+    copy(kLong, size - sizeof kLong);
+  } else if (size >= sizeof kHalf) {
+    copy(kHalf, 0);
+    copy(kHalf, size - sizeof kHalf);
+  } else if (size > 0) {
+    out[0] = from[0];
+    out[size / 2] = from[size / 2];
+    out[size - 1] = from[size - 1];
   }
-  for (std::size_t at = 0; at + sizeof(std::uint64_t) < size; at += sizeof(std::uint64_t)) {
-    std::memcpy(out + at, text.data() + at, sizeof(std::uint64_t));
-  }
-  const std::size_t last = size - sizeof(std::uint64_t);
-  std::memcpy(out + last, text.data() + last, sizeof(std::uint64_t));
   return out + size;
 }
 

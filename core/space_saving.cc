@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "core/hash.h"
 #include "core/limits.h"
 #include "core/math.h"
@@ -23,6 +24,18 @@ bool Before(const SpaceSaving::Entry& a, const SpaceSaving::Entry& b) {
 }
 
 }  // namespace
+
+// Most of Add for most keys.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline std::uint32_t SpaceSaving::Find(std::string_view key,
+                                                                    std::uint64_t hash) const {
+  if (slots_.empty()) return kNone;
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
+    const Slot slot = slots_[at];
+    if (slot.entry == kNone) return kNone;
+    if (slot.tag == TagOf(hash) && EqualTexts(entries_[slot.entry].key, key)) return slot.entry;
+  }
+}
 
 void SpaceSaving::Add(std::string_view key, std::uint64_t hash, std::int64_t weight) {
   assert(k_ >= 1 && k_ <= kMaxK);
@@ -106,16 +119,6 @@ void SpaceSaving::SiftDown(std::size_t at) {
     at = child;
   }
   heap_[at] = node;
-}
-
-std::uint32_t SpaceSaving::Find(std::string_view key, std::uint64_t hash) const {
-  if (slots_.empty()) return kNone;
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
-    const Slot slot = slots_[at];
-    if (slot.entry == kNone) return kNone;
-    if (slot.tag == TagOf(hash) && EqualTexts(entries_[slot.entry].key, key)) return slot.entry;
-  }
 }
 
 void SpaceSaving::Index(std::uint32_t entry) {

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "absl/base/attributes.h"
+#include "core/short_text.h"
 #include "core/time.h"
 #include "ingest/json_scanner.h"
 
@@ -170,29 +171,28 @@ std::size_t JsonEventReader::ReadPlain(std::string_view text, TimeUs record_time
 }
 
 const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& node, int depth) {
-  if (depth > limits::kJsonDepthMax || !json.Skip('{')) return nullptr;
-  if (json.Skip('}')) return json.position();
+  if (depth > limits::kJsonDepthMax) return nullptr;
   // In a register: for all the compiler knows, storing a field might change a member.
-  std::size_t number = field_number_;
-  do {
-    json.SkipSpace();
+  const ForeseenField* foreseen = &foreseen_[field_number_];
+  const auto number = [&] { return static_cast<std::size_t>(foreseen - foreseen_.data()); };
+  PlainJson::Stretch ForeseenField::*before = &ForeseenField::first;
+  for (;; before = &ForeseenField::next) {
     const JsonEntry* entry = nullptr;
-    if (number < kFieldsForeseen && foreseen_[number].node == &node &&
-        json.Skip(foreseen_[number].plain_key)) {
-      entry = foreseen_[number++].entry;
+    if (foreseen->node == &node && json.Skip(foreseen->*before)) {
+      entry = (foreseen++)->entry;
     } else {
-      std::string_view key;
-      if (!json.String(&key)) return nullptr;
-      field_number_ = number;
-      entry = Find(node, key);
-      number = field_number_;
-      if (!json.Skip(':')) return nullptr;
+      const bool first = before == &ForeseenField::first;
+      field_number_ = number();
+      if (PlainJson end = json; (!first || end.Skip('{')) && end.Skip('}')) return end.position();
+      const PlainKey key = ReadPlainKey(json, node, first);
+      if (key.end == nullptr) return nullptr;
+      json = PlainJson(key.end);
+      entry = key.entry;
+      foreseen = &foreseen_[field_number_];
     }
-    json.SkipSpace();
-    const char* const begin = json.position();
     std::string_view text;
-    if (*begin == '"') {
-      if (!json.String(&text)) return nullptr;
+    if (json.position()[-1] == '"' || json.Skip('"')) {
+      if (!json.StringRest(&text)) return nullptr;
       if (entry == nullptr) continue;
       if (entry->only == JsonEntry::Only::kText) {
         StorePlainText(*entry, text);
@@ -202,16 +202,17 @@ const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& nod
         if (!StorePlainWord(*entry, text)) return nullptr;
         continue;
       }
-      text = {begin, text.size() + 2};
-    } else if (*begin == '{') {
+      text = {text.data() - 1, text.size() + 2};
+    } else if (json.SkipSpace(); *json.position() == '{') {
       if (entry == nullptr || entry->node < 0 || entry->action >= 0) return nullptr;
-      field_number_ = number;
+      field_number_ = number();
       const char* end = ReadPlainFields(json, fields_.node(entry->node), depth + 1);
       if (end == nullptr) return nullptr;
-      number = field_number_;
+      foreseen = &foreseen_[field_number_];
       json = PlainJson(end);
       continue;
-    } else if (entry != nullptr && entry->only == JsonEntry::Only::kNumber && IsDigit(*begin)) {
+    } else if (entry != nullptr && entry->only == JsonEntry::Only::kNumber &&
+               IsDigit(*json.position())) {
       PlainJson::Decimal decimal;
       if (!json.Number(&decimal) || !StorePlainNumber(*entry, decimal)) return nullptr;
       continue;
@@ -219,9 +220,24 @@ const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& nod
       return nullptr;
     }
     if (entry != nullptr && !StoreAll(*entry, /*value=*/nullptr, text).empty()) return nullptr;
-  } while (json.Skip(','));
-  field_number_ = number;
-  return json.Skip('}') ? json.position() : nullptr;
+  }
+}
+
+ABSL_ATTRIBUTE_NOINLINE JsonEventReader::PlainKey JsonEventReader::ReadPlainKey(
+    PlainJson json, const JsonNode& node, bool first) {
+  const char* const begin = json.position();
+  std::string_view key;
+  if (!json.Skip(first ? '{' : ',') || !json.String(&key)) return {};
+  const std::size_t number = field_number_;
+  const JsonEntry* const entry = Find(node, key);
+  if (!json.Skip(':')) return {};
+  // A text's quote belongs to it: where one stood, one will stand again.
+  if (!json.Skip('"')) json.SkipSpace();
+  if (number < kFieldsForeseen && foreseen_[number].node == &node &&
+      foreseen_[number].key == JsonKeyWords::Of(key.data(), key.size())) {
+    (first ? foreseen_[number].first : foreseen_[number].next) = {begin, json.position()};
+  }
+  return {.end = json.position(), .entry = entry};
 }
 
 bool JsonEventReader::StorePlainWord(const JsonEntry& entry, std::string_view text) {
@@ -286,7 +302,7 @@ ABSL_ATTRIBUTE_NOINLINE const JsonEntry* JsonEventReader::FindAnew(const JsonNod
   const JsonEntry* entry = node.Find(key.data(), words);
   if (words.IsWholeKey() && field_number_ > 0 && !has_escapes_) {
     foreseen_[field_number_ - 1] = {
-        .node = &node, .key = words, .plain_key = PlainJson::Key(key), .entry = entry};
+        .node = &node, .key = words, .entry = entry, .first = {}, .next = {}};
   }
   return entry;
 }
@@ -485,7 +501,7 @@ JsonFault JsonEventReader::StoreWord(JsonTarget target, std::string_view text) {
   const auto find = [&](auto* field, int count, auto name_of) {
     for (int i = 0; i < count; ++i) {
       const auto candidate = static_cast<std::remove_pointer_t<decltype(field)>>(i);
-      if (name_of(candidate) != text) continue;
+      if (!EqualTexts(name_of(candidate), text)) continue;
       *field = candidate;
       return true;
     }

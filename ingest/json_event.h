@@ -68,6 +68,12 @@ class JsonEventReader {
   const JsonEntry* FindAnew(const JsonNode& node, std::string_view key);
   // Gives the end, or nullptr.
   const char* ReadPlainFields(PlainJson json, const JsonNode& node, int depth);
+  // Reads what stands before a field's value, which is then foreseen.
+  struct PlainKey {
+    const char* end = nullptr;  // where the value begins; nullptr: not plain
+    const JsonEntry* entry = nullptr;
+  };
+  PlainKey ReadPlainKey(PlainJson json, const JsonNode& node, bool first);
   void StorePlainText(const JsonEntry& entry, std::string_view text);
   bool StorePlainWord(const JsonEntry& entry, std::string_view text);
   bool StorePlainNumber(const JsonEntry& entry, const PlainJson::Decimal& number);
@@ -99,10 +105,12 @@ class JsonEventReader {
   struct ForeseenField {
     const JsonNode* node = nullptr;
     JsonKeyWords key;
-    PlainJson::Key plain_key;
     const JsonEntry* entry = nullptr;
+    // All that stood before its value where the event was plain, from the brace or comma to the
+    // quote of a text: where it was its object's first field, and where not.
+    PlainJson::Stretch first, next;
   };
-  std::array<ForeseenField, kFieldsForeseen> foreseen_;
+  std::array<ForeseenField, kFieldsForeseen + 1> foreseen_;  // behind the last: one of no node
   std::size_t field_number_ = 0;
   // A stream whose events are not plain is tried less and less often.
   static constexpr int kNotPlainPauseMax = 63;

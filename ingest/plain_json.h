@@ -7,7 +7,7 @@
 //
 // Plain are ASCII strings without escapes or control characters, numbers, true, false and null,
 // with at most one space between tokens. Every call says whether what stood there was that; after a
-// false the position means nothing. All that is accepted is valid JSON. REQUIRES: 16 readable bytes
+// false the position means nothing. All that is accepted is valid JSON. REQUIRES: 32 readable bytes
 // behind the text, of which the first that is not part of more text is a control character; whether
 // the text was left is for the caller to see at its end (`position`).
 #pragma once
@@ -31,37 +31,45 @@ class PlainJson {
 
   const char* position() const { return at_; }
 
-  // A key as it stands in the text, quotes and colon included, to be found again with one
-  // comparison. Keys that are too long for that are never found.
-  class Key {
+  // Some bytes of a text, to be found again with one or two comparisons. Longer ones are never
+  // found.
+  class Stretch {
    public:
-    Key() = default;
-    explicit Key(std::string_view name) {
-      if (name.size() + 3 > sizeof bytes_) return;
-      bytes_[0] = '"';
-      std::copy(name.begin(), name.end(), bytes_ + 1);
-      bytes_[name.size() + 1] = '"';
-      bytes_[name.size() + 2] = ':';
-      length_ = static_cast<unsigned>(name.size()) + 3;
-      mask_ = (1u << length_) - 1;
+    Stretch() = default;
+    Stretch(const char* begin, const char* end) {
+      const auto length = static_cast<std::size_t>(end - begin);
+      if (length > sizeof bytes_) return;
+      std::copy(begin, end, bytes_);
+      length_ = static_cast<unsigned>(length);
+      const auto mask = static_cast<std::uint32_t>((std::uint64_t{1} << length) - 1);
+      first_mask_ = mask & 0xFFFF;
+      second_mask_ = mask >> 16;
     }
 
    private:
     friend class PlainJson;
-    alignas(16) char bytes_[16] = {};
-    unsigned mask_ = ~0u;  // a bit for every byte that counts; as it is here, some never match
+    alignas(16) char bytes_[32] = {};
+    // A bit for every byte that counts, of each half; as it is here, some never match.
+    unsigned first_mask_ = ~0u;
+    unsigned second_mask_ = 0;
     unsigned length_ = 0;
   };
-  bool Skip(const Key& key) {
+  bool Skip(const Stretch& stretch) {
 #ifdef __SSE2__
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
-    const __m128i wanted = _mm_load_si128(reinterpret_cast<const __m128i*>(key.bytes_));
-    const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted)));
-    if ((same & key.mask_) != key.mask_) return false;
+    const auto has = [&](unsigned mask, std::size_t from) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_ + from));
+      const __m128i wanted =
+          _mm_load_si128(reinterpret_cast<const __m128i*>(stretch.bytes_ + from));
+      const auto same = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted)));
+      return (same & mask) == mask;
+    };
+    if (!has(stretch.first_mask_, 0)) return false;
+    if (stretch.length_ > 16 && !has(stretch.second_mask_, 16)) return false;
 #else
-    if (key.length_ == 0 || std::memcmp(at_, key.bytes_, key.length_) != 0) return false;
+    if (stretch.length_ == 0) return false;
+    if (std::memcmp(at_, stretch.bytes_, stretch.length_) != 0) return false;
 #endif
-    at_ += key.length_;
+    at_ += stretch.length_;
     return true;
   }
 
@@ -80,9 +88,10 @@ class PlainJson {
   }
 
   // A string, whose quotes are not in `text`.
-  bool String(std::string_view* text) {
-    if (*at_ != '"') return false;
-    const char* const begin = ++at_;
+  bool String(std::string_view* text) { return Skip('"') && StringRest(text); }
+  // The same behind its first quote.
+  bool StringRest(std::string_view* text) {
+    const char* const begin = at_;
     at_ = StringEnd(begin);
     *text = {begin, static_cast<std::size_t>(at_ - begin)};
     return *at_++ == '"';
