@@ -16,6 +16,7 @@ namespace tocsin {
 
 using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
 // One .cc each; a header for one function would say nothing more.
+DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewPostgresDecoder;
 
@@ -24,12 +25,14 @@ namespace {
 struct Format {
   std::string_view name;
   DecoderFactory* create;
+  Framing framing = Framing::kLines;
 };
 
 constexpr std::array kFormats = {
     // sorted by name
+    Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
-    Format{"json", NewJsonDecoder},
+    Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
 };
 
@@ -51,7 +54,10 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 }
 
 Framing FramingOf(const std::string& format) {
-  return format == "json" ? Framing::kJsonValues : Framing::kLines;
+  for (const Format& known : kFormats) {
+    if (known.name == format) return known.framing;
+  }
+  return Framing::kLines;
 }
 
 std::vector<std::string> DecoderNames() {
