@@ -26,7 +26,7 @@ void DeliverAlert(const PayloadObject& alert, std::string_view group_status,
   std::string_view name = labels.Text<"alertname">();
   if (name == "DatasourceNoData" || name == "DatasourceError") {
     name = FirstOf(labels.Text<"rulename">(), name);
-    if (event.state == AlarmState::kAlarm) event.state = AlarmState::kUnknown;
+    event.state = AlarmState::kUnknown;
   }
   reader->Set(Field::kName, name);
   const std::string_view summary = annotations.Text<"summary">();

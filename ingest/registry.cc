@@ -18,6 +18,7 @@ using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorL
 // One .cc each; a header for one function would say nothing more.
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
+DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewPostgresDecoder;
 
 namespace {
@@ -32,6 +33,7 @@ constexpr std::array kFormats = {
     // sorted by name
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
+    Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
 };

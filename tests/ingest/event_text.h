@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/strings/str_cat.h"
+#include "core/json_writer.h"
 #include "tests/ingest/recording_sink.h"
 
 namespace tocsin {
@@ -24,7 +24,7 @@ inline std::string EventText(const KeptEvent& kept) {
   word(OutcomeName(event.outcome));
   if (event.status != 0) word(std::to_string(event.status));
   const auto number = [&](const char* name, const std::optional<double>& value) {
-    if (value) absl::StrAppend(&text, " ", name, "=", *value);
+    if (value) text.append(1, ' ').append(name) += '=' + JsonWriter().Number(*value).Take();
   };
   number("value", event.value);
   number("limit", event.limit);
