@@ -49,8 +49,7 @@ void GrafanaDecoder::DeliverRule(const PayloadObject& rule) {
   } else {
     return reader_.Refuse("neither alerts nor a state that a rule can have");
   }
-  const std::string_view name = rule.Text<"ruleName">();
-  reader_.Set(Field::kName, name.empty() ? rule.Text<"title">() : name);
+  reader_.Set(Field::kName, FirstOf(rule.Text<"ruleName">(), rule.Text<"title">()));
   reader_.Set(Field::kMessage, rule.Text<"message">());
   bool first = true;
   rule.ForEach<"evalMatches">([&](const PayloadObject& match) {

@@ -89,6 +89,21 @@ class PayloadObject {
       visit(AsObject(element, Fault<kKey, " has an element that is not an object">()));
     }
   }
+  // Calls visit(text) for each element of an array of texts.
+  template <PayloadKey kKey, typename Visit>
+  void ForEachTextIn(Visit visit) const {
+    const std::optional<simdjson::dom::array> array =
+        ArrayOf(kKey.view(), Fault<kKey, " is not an array">());
+    if (!array) return;
+    for (const simdjson::dom::element element : *array) {
+      std::string_view text;
+      if (element.get(text)) {
+        Refuse(Fault<kKey, " has an element that is not a text">());
+      } else {
+        visit(text);
+      }
+    }
+  }
   // Calls visit(name, text) for each member that is a text; others but null are faults.
   template <typename Visit>
   void ForEachText(Visit visit) const {
@@ -125,5 +140,10 @@ class PayloadObject {
   std::optional<simdjson::dom::object> object_;
   JsonFault* fault_ = nullptr;
 };
+
+// The first that says something.
+inline std::string_view FirstOf(std::string_view text, std::string_view other) {
+  return text.empty() ? other : text;
+}
 
 }  // namespace tocsin

@@ -5,8 +5,6 @@
 namespace tocsin {
 namespace {
 
-std::string_view FirstOf(std::string_view a, std::string_view b) { return a.empty() ? b : a; }
-
 void DeliverAlert(const PayloadObject& alert, std::string_view group_status,
                   PayloadReader* reader) {
   Event& event = reader->BeginEvent(EventType::kAlarm);

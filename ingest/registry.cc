@@ -18,6 +18,7 @@ using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorL
 // One .cc each; a header for one function would say nothing more.
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
+DecoderFactory NewCloudWatchAlarmDecoder;
 DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewPostgresDecoder;
 
@@ -33,6 +34,7 @@ constexpr std::array kFormats = {
     // sorted by name
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
+    Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
