@@ -21,6 +21,7 @@ DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
 DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewSnsDecoder;
 
 namespace {
 
@@ -28,6 +29,7 @@ struct Format {
   std::string_view name;
   DecoderFactory* create;
   Framing framing = Framing::kLines;
+  bool carries_messages = false;  // of a format that `message_format` names
 };
 
 constexpr std::array kFormats = {
@@ -38,13 +40,20 @@ constexpr std::array kFormats = {
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"sns", NewSnsDecoder, Framing::kJsonValues, /*carries_messages=*/true},
 };
 
 }  // namespace
 
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors) {
   for (const Format& format : kFormats) {
-    if (format.name == input.format) return format.create(input, errors);
+    if (format.name != input.format) continue;
+    if (!input.message_format.empty() && !format.carries_messages) {
+      errors->Add(input.at, "input " + input.name + ": message_format is for formats that carry " +
+                                "messages of another: " + input.format + " does not");
+      return nullptr;
+    }
+    return format.create(input, errors);
   }
   if (input.format == kAutoFormat) {
     errors->Add(input.at, "input " + input.name + ": format auto is for files, whose first lines " +

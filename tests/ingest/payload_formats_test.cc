@@ -118,6 +118,8 @@ TEST(PayloadFormats, ADocumentSaysSomethingOrWhyNot) {
 
 TEST(PayloadFormats, OnlyConstantsCanBeMapped) {
   for (const std::string& format : PayloadFormats()) {
+    if (format == "cloudwatch-logs" || format == "sns") continue;  // Their messages may be mapped.
+    SCOPED_TRACE(format);
     InputConfig input = InputOf(format);
     input.map = {{"service", "labels.job", "", {}}};
     ErrorList errors;
