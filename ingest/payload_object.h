@@ -104,6 +104,24 @@ class PayloadObject {
       }
     }
   }
+  // Calls visit(name, value) for each element of an array of pairs of texts; of a pair with null or
+  // with less than a name and a value nothing becomes.
+  template <PayloadKey kKey, typename Visit>
+  void ForEachPair(Visit visit) const {
+    const std::optional<simdjson::dom::array> array =
+        ArrayOf(kKey.view(), Fault<kKey, " is not an array">());
+    if (!array) return;
+    for (const simdjson::dom::element element : *array) {
+      simdjson::dom::array pair;
+      if (element.get(pair)) {
+        Refuse(Fault<kKey, " has an element that is not a pair of texts">());
+        continue;
+      }
+      std::string_view name;
+      std::string_view value;
+      if (!pair.at(0).get(name) && !pair.at(1).get(value)) visit(name, value);
+    }
+  }
   // Calls visit(name, text) for each member that is a text; others but null are faults.
   template <typename Visit>
   void ForEachText(Visit visit) const {

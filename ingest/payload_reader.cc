@@ -125,13 +125,16 @@ void PayloadReader::AddLabel(std::string_view name, std::string_view text) {
   }
 }
 
-void PayloadReader::TakeLabels(const PayloadObject& labels) {
+void PayloadReader::TakeLabel(std::string_view name, std::string_view text) {
+  AddLabel(name, text);
   const EventType type = event_.type;
-  labels.ForEachText([this](std::string_view name, std::string_view text) {
-    AddLabel(name, text);
-    SetField(name, text, &event_);
-  });
+  SetField(name, text, &event_);
   event_.type = type;
+}
+
+void PayloadReader::TakeLabels(const PayloadObject& labels) {
+  labels.ForEachText(
+      [this](std::string_view name, std::string_view text) { TakeLabel(name, text); });
 }
 
 void PayloadReader::SetStateId(std::string_view source) {

@@ -71,7 +71,9 @@ class PayloadReader {
     if (!text.empty()) event_.Set(field, text);
   }
   void AddLabel(std::string_view name, std::string_view text);
-  // All members of `labels`. One that is named like a field fills that as well, where it can.
+  // A label that, where it is named like a field and can, fills that as well.
+  void TakeLabel(std::string_view name, std::string_view text);
+  // All members of `labels`.
   void TakeLabels(const PayloadObject& labels);
 
   // An alarm's id: "<source>:<state>:<time>", so that what is told again is one fact with the first,

@@ -21,6 +21,7 @@ DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
 DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewSentryDecoder;
 DecoderFactory NewSnsDecoder;
 
 namespace {
@@ -40,6 +41,7 @@ constexpr std::array kFormats = {
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, /*carries_messages=*/true},
 };
 
