@@ -20,6 +20,7 @@ DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
 DecoderFactory NewGrafanaDecoder;
+DecoderFactory NewPagerDutyWebhookDecoder;
 DecoderFactory NewPostgresDecoder;
 DecoderFactory NewSentryDecoder;
 DecoderFactory NewSnsDecoder;
@@ -40,6 +41,7 @@ constexpr std::array kFormats = {
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
+    Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
     Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, /*carries_messages=*/true},
