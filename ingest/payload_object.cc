@@ -1,12 +1,22 @@
 #include "ingest/payload_object.h"
 
+#include "config/config.h"
 #include "core/limits.h"
+#include "ingest/text_time.h"
 
 namespace tocsin {
 namespace {
 
 // What Go writes for a time that is none.
 constexpr std::string_view kGoZeroTime = "0001-01-01T00:00:00Z";
+
+// "2026-03-01 21:50:00 +0200", "… UTC", as Ruby writes them.
+std::optional<TimeUs> WithBlankBeforeZone(std::string_view text) {
+  TimeUs time = kNoTime;
+  const bool taken =
+      TextTime(InputConfig()).Take(&text, kNoTime, &time) == TextTime::Result::kTaken;
+  return taken && text.empty() ? std::optional(time) : std::nullopt;
+}
 
 }  // namespace
 
@@ -63,6 +73,7 @@ TimeUs PayloadObject::TimeOf(std::string_view key, JsonFault fault) const {
   if (!element->get(text)) {
     if (text.empty() || text == kGoZeroTime) return kNoTime;
     time = ParseTime(text);
+    if (!time) time = WithBlankBeforeZone(text);
   } else if (!element->get(integer)) {
     time = TimeFromEpoch(integer);
   } else if (!element->get(number)) {

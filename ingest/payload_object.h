@@ -69,7 +69,7 @@ class PayloadObject {
   std::optional<double> Number() const {
     return NumberOf(kKey.view(), Fault<kKey, " is not a number in range">());
   }
-  // RFC 3339 or an epoch. Go's zero time is none.
+  // RFC 3339, perhaps with a blank before the zone, or an epoch. Go's zero time is none.
   template <PayloadKey kKey>
   TimeUs Time() const {
     return TimeOf(kKey.view(), Fault<kKey, " is neither an RFC 3339 time nor an epoch number">());

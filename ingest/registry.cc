@@ -19,6 +19,8 @@ using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorL
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
+DecoderFactory NewGitHubDeployDecoder;
+DecoderFactory NewGitLabDeployDecoder;
 DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewPagerDutyWebhookDecoder;
 DecoderFactory NewPostgresDecoder;
@@ -39,6 +41,8 @@ constexpr std::array kFormats = {
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
+    Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
+    Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
