@@ -1,7 +1,5 @@
 #include "ingest/aws_dimensions.h"
 
-#include "ingest/json_fields.h"
-
 namespace tocsin {
 namespace {
 
@@ -37,8 +35,7 @@ std::string_view NameOf(std::string_view value) {
 }  // namespace
 
 void TakeDimension(std::string_view name, std::string_view value, PayloadReader* reader) {
-  reader->AddLabel(name, value);
-  if (SetField(name, value, &reader->event())) return;
+  reader->TakeLabel(name, value);
   for (const Dimension& known : kDimensions) {
     if (known.name != name || !reader->event().Get(known.field).empty()) continue;
     reader->Set(known.field, NameOf(value));

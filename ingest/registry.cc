@@ -19,6 +19,7 @@ using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorL
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
+DecoderFactory NewCloudWatchMetricStreamDecoder;
 DecoderFactory NewGitHubDeployDecoder;
 DecoderFactory NewGitLabDeployDecoder;
 DecoderFactory NewGrafanaDecoder;
@@ -41,6 +42,7 @@ constexpr std::array kFormats = {
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
+    Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonValues},
     Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
     Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
