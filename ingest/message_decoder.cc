@@ -18,13 +18,20 @@ class LabellingSink final : public EventSink {
       : message_(message), own_(labels), sink_(sink) {}
 
   void OnEvent(const Event& event) override {
-    if (event.labels.size() + own_.size() > labels_.size()) {
-      return sink_->OnUndecodable(message_, json_fault::kLabelCount);
+    std::size_t count = event.labels.size();
+    std::copy(event.labels.begin(), event.labels.end(), labels_.begin());
+    for (const LabelView& label : own_) {
+      if (label.second.empty()) continue;
+      if (label.second.size() > limits::kLabelValueBytesMax) {
+        return sink_->OnUndecodable(message_, json_fault::kLabelSize);
+      }
+      if (count == labels_.size()) {
+        return sink_->OnUndecodable(message_, json_fault::kLabelCount);
+      }
+      labels_[count++] = label;
     }
-    const auto end = std::copy(event.labels.begin(), event.labels.end(), labels_.begin());
-    std::copy(own_.begin(), own_.end(), end);
     Event labelled = event;
-    labelled.labels = {labels_.data(), event.labels.size() + own_.size()};
+    labelled.labels = {labels_.data(), count};
     if (labelled.type == EventType::kUnknown) labelled.type = EventType::kLog;
     sink_->OnEvent(labelled);
   }

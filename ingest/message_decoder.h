@@ -5,7 +5,7 @@
 //
 // Without `message_format` a message that begins with a brace is read as json, any other is a log
 // line. What does not say its type is a log, what has no time takes the message's, and all events
-// get the labels. `map:` is that of the inner format. Not thread-safe.
+// get the labels that are not empty. `map:` is that of the inner format. Not thread-safe.
 #pragma once
 
 #include <initializer_list>

@@ -62,10 +62,16 @@ JsonFault PayloadParser::Parse(std::string_view text, JsonFault* fault, PayloadO
 PayloadReader::PayloadReader(const InputConfig& input, ErrorList* errors)
     : constants_(input, errors) {}
 
-void PayloadReader::ForEach(std::string_view record, TimeUs record_time, EventSink* sink,
-                            Visit visit) {
+void PayloadReader::Begin(std::string_view record, TimeUs record_time, EventSink* sink) {
+  bytes_ = record;
   record_time_ = record_time;
   sink_ = sink;
+  fault_ = {};
+}
+
+void PayloadReader::ForEach(std::string_view record, TimeUs record_time, EventSink* sink,
+                            Visit visit) {
+  Begin(record, record_time, sink);
   std::string_view text = record;
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   text = TrimLeft(text);
@@ -76,7 +82,7 @@ void PayloadReader::ForEach(std::string_view record, TimeUs record_time, EventSi
     bytes_ = text.substr(0, size);
     fault_ = cut_short ? json_fault::kCutShort : JsonFault();
     if (!cut_short) VisitValue(bytes_, visit);
-    if (!fault_.empty()) sink->OnUndecodable(bytes_, fault_);
+    End();
     text = TrimLeft(text.substr(size));
   }
 }
@@ -101,7 +107,7 @@ void PayloadReader::VisitValue(std::string_view text, Visit visit) {
       } else {
         visit({object, &fault_});
       }
-      if (!fault_.empty()) Refuse({});
+      End();
     }
   }
 }

@@ -61,6 +61,11 @@ class PayloadReader {
   PayloadReader(const InputConfig& input, ErrorList* errors);
 
   void ForEach(std::string_view record, TimeUs record_time, EventSink* sink, Visit visit);
+  // Around what a decoder reads of a record by other means, such as its decompressed text.
+  void Begin(std::string_view record, TimeUs record_time, EventSink* sink);
+  void End() {
+    if (!fault_.empty()) Refuse({});
+  }
 
   // An event that says nothing yet but its type and the constants' labels. Without a time of its
   // own it takes the record's.

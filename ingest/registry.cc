@@ -19,6 +19,7 @@ using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorL
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
+DecoderFactory NewCloudWatchLogsDecoder;
 DecoderFactory NewCloudWatchMetricStreamDecoder;
 DecoderFactory NewGitHubDeployDecoder;
 DecoderFactory NewGitLabDeployDecoder;
@@ -42,6 +43,8 @@ constexpr std::array kFormats = {
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
+    Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues,
+           /*carries_messages=*/true},
     Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonValues},
     Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
     Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},

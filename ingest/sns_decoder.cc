@@ -46,11 +46,7 @@ class SnsDecoder final : public Decoder {
     const TimeUs time = message.time == kNoTime ? reader_.record_time() : message.time;
     const bool is_alarm = alarms_ != nullptr && LooksLikeAnAlarm(message.text);
     MessageDecoder& decoder = is_alarm ? *alarms_ : messages_;
-    if (arn.empty()) {
-      decoder.Decode(message.text, time, {}, &reader_);
-    } else {
-      decoder.Decode(message.text, time, {topic}, &reader_);
-    }
+    decoder.Decode(message.text, time, {topic}, &reader_);
   }
 
   PayloadReader reader_;
