@@ -24,6 +24,7 @@ DecoderFactory NewCloudWatchMetricStreamDecoder;
 DecoderFactory NewGitHubDeployDecoder;
 DecoderFactory NewGitLabDeployDecoder;
 DecoderFactory NewGrafanaDecoder;
+DecoderFactory NewKubernetesEventsDecoder;
 DecoderFactory NewPagerDutyWebhookDecoder;
 DecoderFactory NewPostgresDecoder;
 DecoderFactory NewSentryDecoder;
@@ -43,17 +44,17 @@ constexpr std::array kFormats = {
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
-    Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues,
-           /*carries_messages=*/true},
+    Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues, true},
     Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonValues},
     Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
     Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
+    Format{"kubernetes-events", NewKubernetesEventsDecoder, Framing::kJsonValues},
     Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
     Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
-    Format{"sns", NewSnsDecoder, Framing::kJsonValues, /*carries_messages=*/true},
+    Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
 };
 
 }  // namespace
