@@ -8,6 +8,7 @@
 
 #include "core/limits.h"
 #include "ingest/json_event.h"
+#include "ingest/json_fault.h"
 #include "ingest/json_fields.h"
 #include "ingest/json_scanner.h"
 
@@ -153,7 +154,7 @@ void JsonDecoder::DecodeValue(std::string_view text) {
 
 void JsonDecoder::DecodeObject(std::string_view text) {
   if (text.size() > limits::kEventBytesMax) {
-    sink_->OnUndecodable(text, "larger than 1 MiB");
+    sink_->OnUndecodable(text, json_fault::kTooLarge);
     return;
   }
   const std::string_view padded = is_padded_ ? text : Padded(text);

@@ -12,6 +12,7 @@
 #include "absl/base/attributes.h"
 #include "core/short_text.h"
 #include "core/time.h"
+#include "ingest/json_fault.h"
 #include "ingest/json_scanner.h"
 
 namespace tocsin {
@@ -20,37 +21,13 @@ namespace {
 namespace od = simdjson::ondemand;
 
 constexpr JsonFault kNotPlain = "to be read in full";
-constexpr JsonFault kBroken = "not valid JSON";
-constexpr JsonFault kNoTimeFault = "no time";
-constexpr JsonFault kTooDeep = "deeper than 32 levels";
-constexpr JsonFault kBadEscape = "a string with a bad escape";
 constexpr JsonFault kTrailing = "bytes after the event";
-constexpr JsonFault kLabelCount = "more than 64 labels";
-constexpr JsonFault kLabelSize = "a label of more than 1 KiB";
-constexpr JsonFault kLabelType = "a label that is not a text";
-static_assert(limits::kJsonDepthMax == 32 && limits::kLabelsMax == 64 &&
-              limits::kLabelValueBytesMax == 1024);
 
 // Sampling weights; more would overflow 64-bit counts after a few million events.
 constexpr std::int64_t kWeightMax = std::int64_t{1} << 32;
 constexpr std::int64_t kStatusMax = 99'999;
 // simdjson's buffers start at this, so that most decoders never grow them.
 constexpr std::size_t kParserBytesMin = 64 << 10;
-
-JsonFault FaultOf(simdjson::error_code error) {
-  switch (error) {
-    case simdjson::UTF8_ERROR:
-      return "not valid UTF-8";
-    case simdjson::UNCLOSED_STRING:
-      return "cut short inside a string";
-    case simdjson::UNESCAPED_CHARS:
-      return "a control character inside a string";
-    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-      return "cut short";
-    default:
-      return kBroken;
-  }
-}
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -144,9 +121,9 @@ bool JsonEventReader::Iterate(std::string_view text, od::document* document,
 JsonFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
   od::document document;
   simdjson::error_code error;
-  if (!Iterate(text, &document, &error)) return FaultOf(error);
+  if (!Iterate(text, &document, &error)) return json_fault::Of(error);
   od::object object;
-  if (error = document.get_object().get(object); error) return FaultOf(error);
+  if (error = document.get_object().get(object); error) return json_fault::Of(error);
   if (const JsonFault fault = ReadEvent(object, record_time); !fault.empty()) return fault;
   return AtEnd(document) ? JsonFault() : kTrailing;
 }
@@ -318,7 +295,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const J
 
 JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, int depth) {
   for (auto result : object) {
-    if (result.error()) return FaultOf(result.error());
+    if (result.error()) return json_fault::Of(result.error());
     // By reference: copying what was just written in parts stalls on store forwarding.
     od::field&& field = std::move(result).value_unsafe();
     od::value& value = field.value();
@@ -327,7 +304,7 @@ JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, 
     const JsonEntry* entry = Find(node, key);
     if (entry == nullptr && has_escapes_ && key.find('\\') != key.npos) {
       std::string_view unescaped;
-      if (field.unescaped_key().get(unescaped)) return kBadEscape;
+      if (field.unescaped_key().get(unescaped)) return json_fault::kBadEscape;
       entry = Find(node, unescaped);
     }
     if (entry == nullptr) {
@@ -349,8 +326,8 @@ JsonFault JsonEventReader::SkipField(std::string_view token, int depth) const {
   if (token[0] != '{' && token[0] != '[') return {};
   JsonScanner scanner(JsonScanner::Layout::kAny);
   scanner.Feed({token.data(), static_cast<std::size_t>(end_ - token.data())});
-  if (scanner.state() != JsonScanner::State::kComplete) return kBroken;
-  return depth + scanner.depth_max() > limits::kJsonDepthMax ? kTooDeep : JsonFault();
+  if (scanner.state() != JsonScanner::State::kComplete) return json_fault::kBroken;
+  return depth + scanner.depth_max() > limits::kJsonDepthMax ? json_fault::kTooDeep : JsonFault();
 }
 
 JsonFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::string_view token,
@@ -360,12 +337,12 @@ JsonFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::
   if (token[0] == '{' && (entry.node >= 0 || labels)) {
     od::object object;
     if (const simdjson::error_code error = value.get_object().get(object); error) {
-      return FaultOf(error);
+      return json_fault::Of(error);
     }
     if (entry.node >= 0) {
       const JsonFault fault = ReadFields(object, fields_.node(entry.node), depth + 1);
       if (!fault.empty() || !labels) return fault;
-      if (object.reset().error()) return kBroken;
+      if (object.reset().error()) return json_fault::kBroken;
     }
     return ReadLabels(object);
   }
@@ -385,14 +362,14 @@ JsonFault JsonEventReader::StoreAll(const JsonEntry& entry, Value* value, std::s
 
 JsonFault JsonEventReader::ReadLabels(od::object& object) {
   for (auto result : object) {
-    if (result.error()) return FaultOf(result.error());
+    if (result.error()) return json_fault::Of(result.error());
     // By reference: copying what was just written in parts stalls on store forwarding.
     od::field&& field = std::move(result).value_unsafe();
     od::value& value = field.value();
     const std::string_view token = value.raw_json_token();
     std::string_view name = KeyBytes(field.key(), token);
     if (has_escapes_ && name.find('\\') != name.npos && field.unescaped_key().get(name)) {
-      return kBadEscape;
+      return json_fault::kBadEscape;
     }
     if (const JsonFault fault = AddLabel(name, &value, token); !fault.empty()) return fault;
   }
@@ -406,12 +383,12 @@ JsonFault JsonEventReader::AddLabel(std::string_view name, Value* value, std::st
   } else if (text == "null") {
     return {};
   } else if (text != "true" && text != "false" && !IsNumber(text)) {
-    return kLabelType;
+    return json_fault::kLabelType;
   }
   if (name.size() > limits::kLabelValueBytesMax || text.size() > limits::kLabelValueBytesMax) {
-    return kLabelSize;
+    return json_fault::kLabelSize;
   }
-  if (label_count_ == labels_.size()) return kLabelCount;
+  if (label_count_ == labels_.size()) return json_fault::kLabelCount;
   labels_[label_count_++] = {name, text};
   return {};
 }
@@ -452,10 +429,10 @@ JsonFault JsonEventReader::Store(const JsonAction& action, Value* value, std::st
 JsonFault JsonEventReader::ReadString(Value* value, std::string_view token,
                                       std::string_view* text) const {
   const std::string_view quoted = TrimRight(token);
-  if (quoted.size() < 2 || quoted.back() != '"') return kBroken;
+  if (quoted.size() < 2 || quoted.back() != '"') return json_fault::kBroken;
   *text = quoted.substr(1, quoted.size() - 2);
   if (has_escapes_ && text->find('\\') != text->npos) {
-    if (value->get_string().get(*text)) return kBadEscape;
+    if (value->get_string().get(*text)) return json_fault::kBadEscape;
   }
   return {};
 }
@@ -600,7 +577,7 @@ JsonFault JsonEventReader::SetNumber(JsonTarget target, double number) {
 
 JsonFault JsonEventReader::Complete(TimeUs record_time) {
   if (event_.time == kNoTime) {
-    if (record_time == kNoTime) return kNoTimeFault;
+    if (record_time == kNoTime) return json_fault::kNoTime;
     event_.time = record_time;
   }
   if (has_unknown_words_) {

@@ -21,12 +21,11 @@
 #include "core/event.h"
 #include "core/limits.h"
 #include "ingest/endpoint_template.h"
+#include "ingest/json_fault.h"
 #include "ingest/json_fields.h"
 #include "ingest/plain_json.h"
 
 namespace tocsin {
-
-using JsonFault = std::string_view;  // empty: none
 
 class JsonEventReader {
  public:

@@ -182,13 +182,14 @@ std::optional<Enum> EnumFromName(std::string_view name, int count, NameOf name_o
   return std::nullopt;
 }
 
-template <typename Enum>
-bool Assign(std::optional<Enum> parsed, Enum* field) {
+template <typename Value, typename Slot>
+bool Assign(std::optional<Value> parsed, Slot* field) {
   if (parsed) *field = *parsed;
   return parsed.has_value();
 }
 
-// Stores a constant; false if the text is none that the target can hold.
+// Stores a text as what the target is; false, and nothing is stored, if it is none that the target
+// can hold.
 bool StoreConstant(JsonTarget target, std::string_view text, Event* event) {
   if (IsText(target)) {
     event->Set(static_cast<Field>(target), text);
@@ -215,14 +216,13 @@ bool StoreConstant(JsonTarget target, std::string_view text, Event* event) {
       event->weight = static_cast<std::int64_t>(*number);
       return true;
     case JsonTarget::kValue:
-      event->value = number;
-      return number.has_value();
+      return Assign(number, &event->value);
     case JsonTarget::kLimit:
-      event->limit = number;
-      return number.has_value();
+      return Assign(number, &event->limit);
+    case JsonTarget::kCvss:
+      return Assign(number, &event->cvss);
     case JsonTarget::kAmount:
-      event->amount = number;
-      return number.has_value();
+      return Assign(number, &event->amount);
     default:
       return false;  // A time, a duration or a histogram's part is never the same for all events.
   }
@@ -241,6 +241,11 @@ std::string_view WrongType(JsonTarget target) {
 
 std::string_view OutOfRange(JsonTarget target) {
   return Texts(true)[static_cast<std::size_t>(target)];
+}
+
+bool SetField(std::string_view name, std::string_view text, Event* event) {
+  const std::optional<JsonTarget> target = TargetFromName(name);
+  return target && StoreConstant(*target, text, event);
 }
 
 std::uint32_t JsonNode::HashOf(const JsonKeyWords& words) {

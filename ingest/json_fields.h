@@ -67,6 +67,10 @@ std::string_view JsonTargetName(JsonTarget target);
 std::string_view WrongType(JsonTarget target);
 std::string_view OutOfRange(JsonTarget target);
 
+// Fills the field of that name (also `resource`, `cvss`, …) with a text, as a constant of `map:`
+// does. False, and nothing happens, where no field has the name or it cannot hold the text.
+bool SetField(std::string_view name, std::string_view text, Event* event);
+
 struct JsonAction {
   JsonTarget target = JsonTarget::kTime;
   // Where several paths of one record feed a target, the highest rank wins, in whatever order they

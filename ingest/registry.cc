@@ -16,28 +16,58 @@ namespace tocsin {
 
 using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
 // One .cc each; a header for one function would say nothing more.
+DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
+DecoderFactory NewCloudWatchAlarmDecoder;
+DecoderFactory NewCloudWatchLogsDecoder;
+DecoderFactory NewCloudWatchMetricStreamDecoder;
+DecoderFactory NewGitHubDeployDecoder;
+DecoderFactory NewGitLabDeployDecoder;
+DecoderFactory NewGrafanaDecoder;
+DecoderFactory NewKubernetesEventsDecoder;
+DecoderFactory NewPagerDutyWebhookDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewSentryDecoder;
+DecoderFactory NewSnsDecoder;
 
 namespace {
 
 struct Format {
   std::string_view name;
   DecoderFactory* create;
+  Framing framing = Framing::kLines;
+  bool carries_messages = false;  // of a format that `message_format` names
 };
 
 constexpr std::array kFormats = {
     // sorted by name
+    Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
-    Format{"json", NewJsonDecoder},
+    Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
+    Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues, true},
+    Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonValues},
+    Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
+    Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
+    Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
+    Format{"json", NewJsonDecoder, Framing::kJsonValues},
+    Format{"kubernetes-events", NewKubernetesEventsDecoder, Framing::kJsonValues},
+    Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
+    Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
 };
 
 }  // namespace
 
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors) {
   for (const Format& format : kFormats) {
-    if (format.name == input.format) return format.create(input, errors);
+    if (format.name != input.format) continue;
+    if (!input.message_format.empty() && !format.carries_messages) {
+      errors->Add(input.at, "input " + input.name + ": message_format is for formats that carry " +
+                                "messages of another: " + input.format + " does not");
+      return nullptr;
+    }
+    return format.create(input, errors);
   }
   if (input.format == kAutoFormat) {
     errors->Add(input.at, "input " + input.name + ": format auto is for files, whose first lines " +
@@ -51,7 +81,10 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 }
 
 Framing FramingOf(const std::string& format) {
-  return format == "json" ? Framing::kJsonValues : Framing::kLines;
+  for (const Format& known : kFormats) {
+    if (known.name == format) return known.framing;
+  }
+  return Framing::kLines;
 }
 
 std::vector<std::string> DecoderNames() {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "tests/ingest/event_text.h"
 #include "tests/ingest/recording_sink.h"
 
 namespace tocsin {
@@ -20,26 +21,11 @@ InputConfig Postgres() {
   return input;
 }
 
-// What a case expects of an event; its fields as one text, absent ones left out.
-std::string Text(const KeptEvent& kept) {
-  const Event& event = kept.event;
-  std::string text = FormatTime(event.time) + ' ' + std::string(EventTypeName(event.type));
-  if (event.duration >= 0) text += ' ' + FormatDuration(event.duration);
-  if (event.action != ConnectionAction::kUnknown) {
-    text += ' ' + std::string(ConnectionActionName(event.action));
-  }
-  if (event.outcome != Outcome::kUnknown) text += ' ' + std::string(OutcomeName(event.outcome));
-  for (const auto& [name, value] : kept.text) {
-    if (name != "env") text += ' ' + name + '=' + value;
-  }
-  return text;
-}
-
 // `expected` is an event's text, "skipped: why", or "undecodable: why".
 std::string Decoded(const InputConfig& input, std::string_view line, TimeUs record_time = kNoTime) {
   const RecordingSink sink = DecodeRecord(input, line, record_time);
   EXPECT_EQ(sink.events.size() + sink.skipped.size() + sink.undecodable.size(), 1U);
-  if (!sink.events.empty()) return Text(sink.events[0]);
+  if (!sink.events.empty()) return EventText(sink.events[0]);
   return sink.skipped.empty() ? "undecodable: " + sink.reasons.at(0)
                               : "skipped: " + sink.skipped[0];
 }
@@ -187,7 +173,7 @@ TEST(PostgresDecoder, Csv) {
       begin + "\"duration: 1.2 ms  statement: SELECT a\nFROM b\n\nWHERE c\",,,,,,,,,\"psql\"\n" +
           begin + "\"next\",,,,,,,,,\"\"\nnothing");
   ASSERT_THAT(sink.events, SizeIs(2));
-  EXPECT_EQ(Text(sink.events[0]), event);
+  EXPECT_EQ(EventText(sink.events[0]), event);
   EXPECT_EQ(sink.events[1].Get(Field::kMessage), "next");
   EXPECT_THAT(sink.skipped, ElementsAre("the rest of a message", "the rest of a message"));
   EXPECT_THAT(sink.undecodable, ElementsAre("nothing"));
