@@ -24,6 +24,7 @@
 
 #include <simdjson.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "ingest/clf_time.h"
 #include "ingest/decoder.h"
@@ -41,8 +42,6 @@ using ClfFault = std::string_view;  // static text; empty: none
 constexpr std::size_t kMethodBytesMax = 20;
 // nginx logs $request_time in seconds with milliseconds; a number of more digits is none.
 constexpr std::size_t kSecondsBytesMax = 12;
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // "-" stands for nothing.
 std::string_view OrNothing(std::string_view text) {

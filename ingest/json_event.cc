@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "absl/base/attributes.h"
+#include "core/ascii.h"
 #include "core/time.h"
 #include "ingest/json_scanner.h"
 
@@ -52,7 +53,6 @@ JsonFault FaultOf(simdjson::error_code error) {
 }
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Targets that fill the same field share a rank.
 JsonTarget SlotOf(JsonTarget target) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 
 namespace tocsin {
@@ -33,9 +34,6 @@ constexpr std::string_view kParts[] = {"DETAIL", "HINT",     "STATEMENT", "CONTE
 
 constexpr Result kContinuation = {Kind::kSkipped, "the rest of a message"};
 constexpr Result kOtherProgram = {Kind::kSkipped, "a line of another program"};
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 
 template <std::size_t kCount>
 bool Contains(const std::string_view (&words)[kCount], std::string_view word) {

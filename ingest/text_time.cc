@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 
+#include "core/ascii.h"
+
 namespace tocsin {
 namespace {
 
@@ -30,9 +32,6 @@ constexpr NamedZone kZones[] = {
 };
 // Behind a stamp without a zone PostgreSQL's severity may follow, which looks like one.
 constexpr std::string_view kNoZones[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 
 std::size_t DigitsAt(std::string_view text, std::size_t at) {
   std::size_t end = at;
