@@ -72,7 +72,7 @@ class JsonDecoder final : public Decoder {
   void DecodeValue(std::string_view text);
   void DecodeObject(std::string_view text);
   void DecodeInFull(std::string_view padded);
-  void Deliver(std::string_view text, JsonFault fault);
+  void Deliver(std::string_view text, EventFault fault);
   void DecodeArray(std::string_view text);
   void DecodeElements(std::string_view text, std::size_t at, bool skip_first);
   // Copies to the padded buffer; the copy lives until the next one.
@@ -114,7 +114,7 @@ void JsonDecoder::DecodeRecord(std::string_view record, bool padded, TimeUs reco
 }
 
 bool JsonDecoder::DecodePlain(std::string_view text) {
-  JsonFault fault;
+  EventFault fault;
   const std::size_t length = reader_.ReadPlain(text, record_time_, &fault);
   if (length == 0 || (length < text.size() && text[length] != '\n')) return false;
   Deliver(text.substr(0, length), fault);
@@ -157,7 +157,7 @@ void JsonDecoder::DecodeObject(std::string_view text) {
     return;
   }
   const std::string_view padded = is_padded_ ? text : Padded(text);
-  JsonFault fault;
+  EventFault fault;
   if (reader_.ReadPlain(padded, record_time_, &fault) == padded.size()) {
     Deliver(text, fault);
   } else {
@@ -169,7 +169,7 @@ void JsonDecoder::DecodeInFull(std::string_view padded) {
   Deliver(padded, reader_.Read(padded, record_time_));
 }
 
-void JsonDecoder::Deliver(std::string_view text, JsonFault fault) {
+void JsonDecoder::Deliver(std::string_view text, EventFault fault) {
   if (fault.empty()) {
     sink_->OnEvent(reader_.event());
   } else {
