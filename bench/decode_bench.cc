@@ -255,6 +255,29 @@ BENCHMARK(BM_BareMemchr);
 void BM_Clf(benchmark::State& state) { RunText(state, "clf", AccessLog()); }
 BENCHMARK(BM_Clf);
 
+// What a service writes about its requests.
+std::string LogfmtLog() {
+  constexpr std::string_view kPaths[] = {"/api/v1/orders", "/api/v1/orders/4711/items", "/health",
+                                         "/api/v1/customers/0b7c1e52f3a94d68/addresses"};
+  constexpr std::string_view kAgents[] = {"Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Firefox/127.0",
+                                          "MobileApp/3.2.1 (Android 14)", "curl/8.5.0"};
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "ts=2026-05-17T10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) + "." +
+           std::to_string(100 + i % 900) +
+           "Z level=info msg=\"request completed\" service=checkout " +
+           "method=GET path=" + std::string(kPaths[i % std::size(kPaths)]) +
+           " status=200 duration=" + std::to_string(i % 40) + "." + std::to_string(100 + i % 900) +
+           "ms remote_addr=203.0.113." + std::to_string(i % 250) + " user=u-" +
+           std::to_string(100'000 + i) + " user_agent=\"" +
+           std::string(kAgents[i % std::size(kAgents)]) + "\" caller=http/server.go:214\n";
+  }
+  return log;
+}
+
+void BM_Logfmt(benchmark::State& state) { RunText(state, "logfmt", LogfmtLog()); }
+BENCHMARK(BM_Logfmt);
+
 // What a busy server writes with log_min_duration_statement: a statement a line.
 std::string PostgresLog(std::string_view before, std::string_view after) {
   std::string log;

@@ -31,6 +31,7 @@
 #include "ingest/endpoint_template.h"
 #include "ingest/field_scanner.h"
 #include "ingest/mapped_constants.h"
+#include "ingest/request_line.h"
 #include "ingest/text_lines.h"
 
 namespace tocsin {
@@ -38,37 +39,12 @@ namespace {
 
 using ClfFault = std::string_view;  // static text; empty: none
 
-// Longer ones are no methods; WebDAV's longest has 16 letters.
-constexpr std::size_t kMethodBytesMax = 20;
 // nginx logs $request_time in seconds with milliseconds; a number of more digits is none.
 constexpr std::size_t kSecondsBytesMax = 12;
 
 // "-" stands for nothing.
 std::string_view OrNothing(std::string_view text) {
   return text == "-" ? std::string_view() : text;
-}
-
-// The length of the method that a blank follows, or 0: there is none.
-std::size_t MethodBytes(std::string_view request) {
-  if (request.starts_with("GET ")) return 3;  // as most do
-  for (std::size_t i = 0; i < request.size() && i <= kMethodBytesMax; ++i) {
-    const char c = request[i];
-    if (c == ' ') return i;
-    if ((c < 'A' || c > 'Z') && c != '-' && c != '_') return 0;
-  }
-  return 0;
-}
-
-// The path of a request's target, which may be a whole URL (of a proxy). Empty: it names no path.
-std::string_view PathOf(std::string_view target) {
-  if (target.starts_with('/')) return target;
-  if (target == "*") return target;
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!target.starts_with(scheme)) continue;
-    const std::size_t slash = target.find('/', scheme.size());
-    return slash == target.npos ? "/" : target.substr(slash);
-  }
-  return {};
 }
 
 // "1.234" in seconds as µs; −1: not of that form.
@@ -239,22 +215,10 @@ void ClfDecoder::ReadClient(std::string_view text) {
 }
 
 void ClfDecoder::ReadRequest(std::string_view request) {
-  event_.Set(Field::kMethod, {});
-  event_.Set(Field::kEndpoint, {});
-  const std::size_t space = MethodBytes(request);
-  if (space == 0) return;
-  std::string_view target = request.substr(space + 1);
-  // The protocol is the last word; before HTTP/1.0 there was none.
-  constexpr std::size_t kProtocolBytes = 9;  // " HTTP/1.1"
-  if (target.size() > kProtocolBytes &&
-      target.substr(target.size() - kProtocolBytes).starts_with(" HTTP/")) {
-    target.remove_suffix(kProtocolBytes);
-  } else if (const std::size_t last = target.rfind(' ');
-             last != target.npos && target.substr(last + 1).starts_with("HTTP/")) {
-    target = target.substr(0, last);
-  }
-  event_.Set(Field::kMethod, request.substr(0, space));
-  event_.Set(Field::kEndpoint, endpoint_.Apply(PathOf(Unescaped(target))));
+  const auto [method, target] = ParseRequestLine(request);
+  event_.Set(Field::kMethod, method);
+  event_.Set(Field::kEndpoint,
+             method.empty() ? std::string_view() : endpoint_.Apply(PathOf(Unescaped(target))));
 }
 
 ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "core/status_macros.h"
 #include "ingest/decoder.h"
 #include "ingest/file_source.h"
@@ -36,14 +37,26 @@ absl::StatusOr<std::vector<std::string>> FirstLines(const std::string& path) {
   return lines;
 }
 
-bool Fits(const char* format, const std::vector<std::string>& lines) {
+// In the order in which they are asked: PostgreSQL also writes JSON, so its own comes first.
+struct Candidate {
+  const char* format;
+  bool needs_time;  // of its own: without one, any text would do
+};
+constexpr Candidate kCandidates[] = {
+    {"postgres", false},
+    {"clf", true},
+    {"logfmt", true},
+};
+
+bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
   InputConfig input;
-  input.format = format;
+  input.format = candidate.format;
   input.time_zone = 0;
   ErrorList errors;
   const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   CountingSink sink;
-  for (const std::string& line : lines) decoder->Decode(line, kSomeTime, &sink);
+  const TimeUs record_time = candidate.needs_time ? kNoTime : kSomeTime;
+  for (const std::string& line : lines) decoder->Decode(line, record_time, &sink);
   return sink.events > sink.undecodable;
 }
 
@@ -63,10 +76,9 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::InvalidArgumentError("stdin: format auto needs a file: name the format");
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, FirstLines(path));
-  // PostgreSQL also writes JSON, so its own is asked first.
-  for (const char* format : {"postgres", "clf"}) {
-    if (!Fits(format, lines)) continue;
-    input->format = format;
+  for (const Candidate& candidate : kCandidates) {
+    if (!Fits(candidate, lines)) continue;
+    input->format = candidate.format;
     return absl::OkStatus();
   }
   if (BeginsLikeJson(lines)) {
@@ -74,7 +86,10 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      path + ": the first lines tell no format (json, clf or postgres): name it");
+      path + ": the first lines tell no format (json, " +
+      absl::StrJoin(kCandidates, ", ",
+                    [](std::string* out, const Candidate& c) { out->append(c.format); }) +
+      "): name it");
 }
 
 }  // namespace tocsin

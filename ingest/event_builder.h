@@ -1,16 +1,14 @@
 // Fills an event with values that have names, as those of JSON have: which one counts where several
 // feed the same field, what a value may be, and what the whole lacks.
 //
-//   EventBuilder builder(&fields);
+//   EventBuilder builder(&fields, input);
 //   builder.Begin(record_time);                       // the mapping's constants
-//   const JsonAction& action = …;                     // what `fields` says about a name
-//   if (builder.Counts(action.target, action.rank)) {
-//     EventFault fault = builder.SetNumber(action.target, 503);
-//     if (fault.empty()) builder.Keep(action.target, action.rank);
-//   }
-//   EventFault fault = builder.Complete();            // empty: builder.event() is an event
+//   const JsonEntry* entry = …;                       // what `fields` says about a name
+//   EventFault fault = builder.Store(*entry, "503");
+//   fault = builder.Complete();                       // empty: builder.event() is an event
 //
-// Allocates nothing. The views of the event are the callers'; they live as long as those, and until
+// JSON, whose values have types, goes step by step: Counts, SetNumber and the like, Keep. Allocates
+// nothing. The views of the event are the callers'; they live as long as those, and until
 // Begin. Faults are static texts. Not thread-safe.
 #pragma once
 
@@ -19,10 +17,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "config/config.h"
 #include "core/event.h"
 #include "core/limits.h"
 #include "ingest/endpoint_template.h"
+#include "ingest/iso_time.h"
 #include "ingest/json_fields.h"
+#include "ingest/text_time.h"
 
 namespace tocsin {
 
@@ -32,8 +33,11 @@ class EventBuilder {
  public:
   // A larger status is out of range.
   static constexpr std::int64_t kStatusMax = 99'999;
+  static constexpr EventFault kLabelCount = "more than 64 labels";
+  static constexpr EventFault kLabelSize = "a label of more than 1 KiB";
 
-  explicit EventBuilder(const JsonFields* fields) : fields_(*fields) {}
+  EventBuilder(const JsonFields* fields, const InputConfig& input)
+      : fields_(*fields), stamps_(input) {}
 
   void Begin(TimeUs record_time);
   Event& event() { return event_; }
@@ -47,6 +51,10 @@ class EventBuilder {
     ranks_[static_cast<std::size_t>(SlotOf(target))] = rank;
   }
 
+  // A value that is a text, in all that it feeds. Nothing is stored of an empty one.
+  EventFault Store(const JsonEntry& entry, std::string_view text);
+  // `stored`: whether there was a value.
+  EventFault SetText(JsonTarget target, std::string_view text, bool* stored);
   EventFault SetNumber(JsonTarget target, double number);
   EventFault SetWord(JsonTarget target, std::string_view text);
   EventFault SetTime(std::string_view text);
@@ -55,12 +63,16 @@ class EventBuilder {
   EventFault Complete();
 
  private:
-  // Targets that fill the same field share a rank.
-  static JsonTarget SlotOf(JsonTarget target) {
-    return target == JsonTarget::kDurationNs ? JsonTarget::kDurationMs : target;
-  }
+  EventFault StoreOne(const JsonAction& action, std::string_view text);
+  EventFault SetNumberText(JsonTarget target, std::string_view text);
+  EventFault SetDuration(JsonTarget target, std::string_view text);
+  void SetLevel(JsonTarget target, std::string_view text);
+  // What a preset's event is, and its texts as events have them.
+  void CompletePreset();
 
   const JsonFields& fields_;
+  const TextTime stamps_;
+  IsoTime time_;
   EndpointTemplate endpoint_;
   Event event_;
   TimeUs record_time_ = kNoTime;
@@ -70,6 +82,8 @@ class EventBuilder {
   bool has_unknown_words_ = false;
   std::array<LabelView, limits::kLabelsMax> labels_;
   std::size_t label_count_ = 0;
+  std::array<char, 16> level_;
+  std::string_view request_line_;
 };
 
 }  // namespace tocsin

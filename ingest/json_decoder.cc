@@ -54,8 +54,8 @@ std::size_t ScalarEnd(std::string_view text, std::size_t at) {
 
 class JsonDecoder final : public Decoder {
  public:
-  JsonDecoder(const std::vector<FieldMapping>& map, ErrorList* errors)
-      : fields_(map, errors), reader_(&fields_) {}
+  JsonDecoder(const InputConfig& input, ErrorList* errors)
+      : fields_(input.map, errors), reader_(&fields_, input) {}
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     DecodeRecord(record, /*padded=*/false, record_time, sink);
@@ -233,7 +233,7 @@ void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool ski
 
 std::unique_ptr<Decoder> NewJsonDecoder(const InputConfig& input, ErrorList* errors) {
   ErrorList own;
-  auto decoder = std::make_unique<JsonDecoder>(input.map, &own);
+  auto decoder = std::make_unique<JsonDecoder>(input, &own);
   if (own.empty()) return decoder;
   for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
   return nullptr;

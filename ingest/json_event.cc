@@ -77,6 +77,18 @@ bool IsNumber(std::string_view text) {
   return at == text.size();
 }
 
+// Whether a string may stand for it.
+bool MayBeText(JsonTarget target) {
+  return IsWord(target) || IsDerivedText(target) || target == JsonTarget::kStatus ||
+         target == JsonTarget::kDuration || target == JsonTarget::kDurationS;
+}
+
+// Of a label that is left out where a log may have others than ours.
+bool IsLabelFault(EventFault fault) {
+  return fault == kLabelType || fault == EventBuilder::kLabelSize ||
+         fault == EventBuilder::kLabelCount;
+}
+
 bool StartsNumber(std::string_view token) { return token[0] == '-' || IsDigit(token[0]); }
 
 // The key's bytes between its quotes. The value's token gives the end without a search: between the
@@ -308,9 +320,11 @@ EventFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std:
       if (!fault.empty() || !labels) return fault;
       if (object.reset().error()) return kBroken;
     }
-    return ReadLabels(object);
+    return ReadLabels(object, fields_.action(entry.action).lenient);
   }
-  if (entry.action < 0) return SkipField(token, depth);
+  const bool is_unread = entry.action < 0 || (fields_.action(entry.action).lenient &&
+                                              (token[0] == '{' || token[0] == '['));
+  if (is_unread) return SkipField(token, depth);
   return StoreAll(entry, &value, token);
 }
 
@@ -324,7 +338,7 @@ EventFault JsonEventReader::StoreAll(const JsonEntry& entry, Value* value, std::
   return {};
 }
 
-EventFault JsonEventReader::ReadLabels(od::object& object) {
+EventFault JsonEventReader::ReadLabels(od::object& object, bool lenient) {
   for (auto result : object) {
     if (result.error()) return FaultOf(result.error());
     // By reference: copying what was just written in parts stalls on store forwarding.
@@ -335,7 +349,8 @@ EventFault JsonEventReader::ReadLabels(od::object& object) {
     if (has_escapes_ && name.find('\\') != name.npos && field.unescaped_key().get(name)) {
       return kBadEscape;
     }
-    if (const EventFault fault = AddLabel(name, &value, token); !fault.empty()) return fault;
+    const EventFault fault = AddLabel(name, &value, token);
+    if (!fault.empty() && !(lenient && IsLabelFault(fault))) return fault;
   }
   return {};
 }
@@ -354,34 +369,37 @@ EventFault JsonEventReader::AddLabel(std::string_view name, Value* value, std::s
 
 EventFault JsonEventReader::Store(const JsonAction& action, Value* value, std::string_view token) {
   const JsonTarget target = action.target;
-  if (target == JsonTarget::kLabel) return AddLabel(fields_.label_name(action.label), value, token);
+  if (target == JsonTarget::kLabel) {
+    const EventFault fault = AddLabel(fields_.label_name(action.label), value, token);
+    return action.lenient && IsLabelFault(fault) ? EventFault() : fault;
+  }
   if (!builder_.Counts(target, action.rank)) return {};
   bool stored = true;
-  EventFault fault;
-  switch (target) {
-    case JsonTarget::kTime:
-      fault = StoreTime(value, token, &stored);
-      break;
-    case JsonTarget::kType:
-    case JsonTarget::kOutcome:
-    case JsonTarget::kAction:
-    case JsonTarget::kState:
-    case JsonTarget::kMetricType: {
-      std::string_view text;
-      if (token[0] != '"') return WrongType(target);
-      fault = ReadString(value, token, &text);
-      stored = !text.empty();
-      if (fault.empty() && stored) fault = builder_.SetWord(target, text);
-      break;
-    }
-    case JsonTarget::kLabels:
-      return WrongType(target);
-    default:
-      fault = IsText(target) ? StoreText(target, value, token, &stored)
-                             : StoreNumber(target, value, token, &stored);
+  const EventFault fault = StoreValue(target, value, token, &stored);
+  if (!fault.empty()) {
+    const bool misfit = fault == WrongType(target) || fault == OutOfRange(target);
+    return action.lenient && misfit ? EventFault() : fault;
   }
   if (stored) builder_.Keep(target, action.rank);
-  return fault;
+  return {};
+}
+
+EventFault JsonEventReader::StoreValue(JsonTarget target, Value* value, std::string_view token,
+                                       bool* stored) {
+  if (target == JsonTarget::kTime) return StoreTime(value, token, stored);
+  if (target == JsonTarget::kLabels) return WrongType(target);
+  if (IsText(target)) return StoreText(target, value, token, stored);
+  std::string_view text;
+  if (token[0] == '"' && MayBeText(target)) {
+    if (const EventFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
+    return builder_.SetText(target, text, stored);
+  }
+  if (IsWord(target)) return WrongType(target);
+  if (IsDerivedText(target)) {
+    text = TrimRight(token);
+    return IsNumber(text) ? builder_.SetText(target, text, stored) : WrongType(target);
+  }
+  return StoreNumber(target, value, token);
 }
 
 EventFault JsonEventReader::ReadString(Value* value, std::string_view token,
@@ -430,22 +448,10 @@ EventFault JsonEventReader::StoreTime(Value* value, std::string_view token, bool
   return {};
 }
 
-EventFault JsonEventReader::StoreNumber(JsonTarget target, Value* value, std::string_view token,
-                                        bool* stored) {
+EventFault JsonEventReader::StoreNumber(JsonTarget target, Value* value, std::string_view token) {
   double number = 0;
-  if (target == JsonTarget::kStatus && token[0] == '"') {
-    std::string_view text;
-    if (const EventFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
-    if (*stored = !text.empty(); !*stored) return {};
-    int status = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), status);
-    if (error != std::errc() || end != text.data() + text.size()) return WrongType(target);
-    number = status;
-  } else if (value == nullptr) {
-    return kNotPlain;
-  } else if (!StartsNumber(token) || value->get_double().get(number)) {
-    return WrongType(target);
-  }
+  if (value == nullptr) return kNotPlain;
+  if (!StartsNumber(token) || value->get_double().get(number)) return WrongType(target);
   return builder_.SetNumber(target, number);
 }
 

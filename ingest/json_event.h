@@ -1,6 +1,6 @@
 // Reads one JSON object into an Event, or says why it is none.
 //
-//   JsonEventReader reader(&fields);
+//   JsonEventReader reader(&fields, input);
 //   std::string_view fault = reader.Read(text, record_time);
 //   if (fault.empty()) sink->OnEvent(reader.event());
 //
@@ -28,7 +28,8 @@ namespace tocsin {
 
 class JsonEventReader {
  public:
-  explicit JsonEventReader(const JsonFields* fields) : fields_(*fields), builder_(fields) {}
+  JsonEventReader(const JsonFields* fields, const InputConfig& input)
+      : fields_(*fields), builder_(fields, input) {}
 
   // All of `text` must be one object. REQUIRES here and below: simdjson::SIMDJSON_PADDING readable
   // bytes after the text. The event's views live until the next call, and as long as `text`.
@@ -77,12 +78,13 @@ class JsonEventReader {
   EventFault StoreAll(const JsonEntry& entry, Value* value, std::string_view token);
   EventFault ReadField(const JsonEntry& entry, Value& value, std::string_view token, int depth);
   EventFault SkipField(std::string_view token, int depth) const;
-  EventFault ReadLabels(simdjson::ondemand::object& object);
+  EventFault ReadLabels(simdjson::ondemand::object& object, bool lenient);
   EventFault AddLabel(std::string_view name, Value* value, std::string_view token);
   EventFault Store(const JsonAction& action, Value* value, std::string_view token);
+  EventFault StoreValue(JsonTarget target, Value* value, std::string_view token, bool* stored);
   EventFault StoreText(JsonTarget target, Value* value, std::string_view token, bool* stored);
   EventFault StoreTime(Value* value, std::string_view token, bool* stored);
-  EventFault StoreNumber(JsonTarget target, Value* value, std::string_view token, bool* stored);
+  EventFault StoreNumber(JsonTarget target, Value* value, std::string_view token);
   EventFault ReadString(Value* value, std::string_view token, std::string_view* text) const;
 
   const JsonFields& fields_;

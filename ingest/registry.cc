@@ -17,6 +17,7 @@ namespace tocsin {
 using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
 // One .cc each; a header for one function would say nothing more.
 DecoderFactory NewClfDecoder;
+DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPostgresDecoder;
 
 namespace {
@@ -30,6 +31,7 @@ constexpr std::array kFormats = {
     // sorted by name
     Format{"clf", NewClfDecoder},
     Format{"json", NewJsonDecoder},
+    Format{"logfmt", NewLogfmtDecoder},
     Format{"postgres", NewPostgresDecoder},
 };
 

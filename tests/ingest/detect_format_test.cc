@@ -44,6 +44,7 @@ TEST(DetectFormat, FirstLines) {
       "postgres");
   EXPECT_EQ(Detect(R"({"time":1,"type":"request"})"), "json");
   EXPECT_EQ(Detect("\xEF\xBB\xBF \n[\n  {\n    \"time\": 1\n  }\n]\n"), "json");
+  EXPECT_EQ(Detect("goroutine 1:\nts=2026-01-01T12:00:00Z level=info msg=a\n"), "logfmt");
   // A broken file of a format is one of it; what is wrong is counted line by line.
   EXPECT_EQ(Detect("{\"time\":"), "json");
 }
@@ -52,6 +53,7 @@ TEST(DetectFormat, WhatCannotBeTold) {
   EXPECT_THAT(Detect(""), HasSubstr("tell no format"));
   EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("tell no format"));
   EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("tell no format"));
+  EXPECT_THAT(Detect("a=1 b=2\n"), HasSubstr("tell no format"));
   InputConfig input;
   input.format = "auto";
   EXPECT_TRUE(absl::IsInvalidArgument(ResolveFormat("-", &input)));

@@ -1,0 +1,17 @@
+// What the logs of well-known libraries and programs call the fields of an event.
+//
+//   const FieldPreset* preset = FindPreset("pino");      // nullptr: there is none of that name
+//   JsonFields fields(input.map, &errors, preset);
+//
+// Immutable and static, hence shareable.
+#pragma once
+
+#include <string_view>
+
+#include "ingest/json_fields.h"
+
+namespace tocsin {
+
+const FieldPreset* FindPreset(std::string_view name);
+
+}  // namespace tocsin
