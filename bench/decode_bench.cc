@@ -113,10 +113,13 @@ double BareSecondsPerEvent() {
   return best;
 }
 
-void Run(benchmark::State& state, const std::vector<std::string>& records) {
+void Run(benchmark::State& state, const std::vector<std::string>& records,
+         const char* format = "json") {
   const double bare = BareSecondsPerEvent();
+  InputConfig input;
+  input.format = format;
   ErrorList errors;
-  const std::unique_ptr<Decoder> decoder = NewDecoder(InputConfig{}, &errors);
+  const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   CountingSink sink;
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) {
@@ -152,6 +155,19 @@ void BM_EcsNested(benchmark::State& state) {
   Run(state, records);
 }
 BENCHMARK(BM_EcsNested);
+
+void BM_PinoHttp(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) {
+    records.push_back(
+        R"({"level":30,"time":)" + std::to_string(1767225600123 + i) +
+        R"(,"pid":17,"hostname":"ip-10-0-3-17","req":{"id":7,"method":"GET","url":"/api/v1/orders",)"
+        R"("remoteAddress":"203.0.113.7","remotePort":51234},"res":{"statusCode":200},"responseTime":)" +
+        std::to_string(i % 40) + R"(,"msg":"request completed"})");
+  }
+  Run(state, records, "pino");
+}
+BENCHMARK(BM_PinoHttp);
 
 // `range(0)` events a record, joined by `separator`.
 std::vector<std::string> Joined(benchmark::State& state, std::string_view open,

@@ -1,7 +1,11 @@
 #include "ingest/detect_format.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <iterator>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_join.h"
@@ -60,6 +64,30 @@ bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
   return sink.events > sink.undecodable;
 }
 
+// JSON that only one program writes, by keys that stand together in every line of it.
+struct Signature {
+  const char* format;
+  std::array<std::string_view, 4> keys;
+};
+constexpr Signature kSignatures[] = {
+    {"bunyan", {"\"pid\":", "\"hostname\":", "\"level\":", "\"v\":0"}},
+    {"pino", {"\"pid\":", "\"hostname\":", "\"level\":", "\"time\":"}},
+    {"docker", {"{\"log\":", "\"stream\":\"std", "\"time\":", ""}},
+    {"ecs", {"\"ecs.version\":", "\"@timestamp\":", "", ""}},
+};
+
+bool Carries(const Signature& signature, const std::vector<std::string>& lines) {
+  std::size_t found = 0;
+  std::size_t all = 0;
+  for (const std::string& line : lines) {
+    if (line.empty()) continue;
+    ++all;
+    found += std::all_of(signature.keys.begin(), signature.keys.end(),
+                         [&](std::string_view key) { return line.find(key) != line.npos; });
+  }
+  return 2 * found > all;
+}
+
 bool BeginsLikeJson(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     const std::size_t at = line.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
@@ -82,7 +110,11 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::OkStatus();
   }
   if (BeginsLikeJson(lines)) {
-    input->format = "json";
+    const auto* const signature =
+        std::find_if(std::begin(kSignatures), std::end(kSignatures),
+                     [&](const Signature& candidate) { return Carries(candidate, lines); });
+    const bool is_known = signature != std::end(kSignatures) && input->preset.empty();
+    input->format = is_known ? signature->format : "json";
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(

@@ -51,8 +51,10 @@ struct Spelling {
   std::string_view short_form;
   std::string_view level;
 };
-// log15's.
-constexpr Spelling kLevels[] = {{"eror", "error"}, {"dbug", "debug"}};
+// syslog's and log15's.
+constexpr Spelling kLevels[] = {{"err", "error"},       {"crit", "critical"},
+                                {"emerg", "emergency"}, {"informational", "info"},
+                                {"eror", "error"},      {"dbug", "debug"}};
 
 // pino's and bunyan's numbers; levels of one's own lie between them.
 // https://github.com/pinojs/pino/blob/main/docs/api.md#level-string
@@ -335,6 +337,14 @@ EventFault EventBuilder::SetTime(std::string_view text) {
 }
 
 EventFault EventBuilder::AddLabel(std::string_view name, std::string_view text) {
+  if (fields_.preset() != nullptr) {
+    // The first of a name counts, where several of a log's names mean the same.
+    const bool is_nothing = text.empty() || (fields_.preset()->dash_is_nothing && text == "-");
+    const auto known = labels_.begin() + static_cast<std::ptrdiff_t>(label_count_);
+    const bool is_known = std::any_of(labels_.begin(), known,
+                                      [&](const LabelView& label) { return label.first == name; });
+    if (is_nothing || is_known) return {};
+  }
   static_assert(limits::kLabelsMax == 64 && limits::kLabelValueBytesMax == 1024);
   if (name.size() > limits::kLabelValueBytesMax || text.size() > limits::kLabelValueBytesMax) {
     return kLabelSize;

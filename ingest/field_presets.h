@@ -6,12 +6,16 @@
 // Immutable and static, hence shareable.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "ingest/json_fields.h"
 
 namespace tocsin {
 
 const FieldPreset* FindPreset(std::string_view name);
+// Names of those of JSON logs, sorted; each is a format as well.
+std::vector<std::string> JsonPresetNames();
 
 }  // namespace tocsin

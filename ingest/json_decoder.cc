@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "core/limits.h"
+#include "ingest/field_presets.h"
 #include "ingest/json_event.h"
 #include "ingest/json_fields.h"
 #include "ingest/json_scanner.h"
@@ -54,8 +56,8 @@ std::size_t ScalarEnd(std::string_view text, std::size_t at) {
 
 class JsonDecoder final : public Decoder {
  public:
-  JsonDecoder(const InputConfig& input, ErrorList* errors)
-      : fields_(input.map, errors), reader_(&fields_, input) {}
+  JsonDecoder(const InputConfig& input, const FieldPreset* preset, ErrorList* errors)
+      : fields_(input.map, errors, preset), reader_(&fields_, input) {}
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     DecodeRecord(record, /*padded=*/false, record_time, sink);
@@ -233,7 +235,16 @@ void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool ski
 
 std::unique_ptr<Decoder> NewJsonDecoder(const InputConfig& input, ErrorList* errors) {
   ErrorList own;
-  auto decoder = std::make_unique<JsonDecoder>(input, &own);
+  const FieldPreset* const preset = FindPreset(input.preset.empty() ? input.format : input.preset);
+  if (!input.preset.empty() && (preset == nullptr || !preset->is_json)) {
+    const std::vector<std::string> names = JsonPresetNames();
+    const std::string nearest = Nearest(input.preset, names);
+    own.Add(input.preset_at,
+            "input " + input.name + ": there is no preset \"" + input.preset + "\"" +
+                (nearest.empty() ? ": expected one of " + absl::StrJoin(names, ", ")
+                                 : "; did you mean \"" + nearest + "\"?"));
+  }
+  auto decoder = std::make_unique<JsonDecoder>(input, preset, &own);
   if (own.empty()) return decoder;
   for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
   return nullptr;

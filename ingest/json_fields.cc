@@ -329,6 +329,7 @@ void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
     for (const FieldPath& path : preset_->paths) {
       JsonAction action{.target = path.target, .rank = static_cast<std::uint8_t>(rank--)};
       if (path.target == JsonTarget::kLabel) {
+        action.lenient = true;
         action.label = static_cast<int>(label_names_.size());
         label_names_.push_back(path.label);
       }

@@ -194,6 +194,7 @@ struct FieldPreset {
   std::span<const std::string_view> prefixes = {};
   // Of every event; kUnknown: of each by what it holds.
   EventType type = EventType::kUnknown;
+  bool is_json = true;
   bool dash_is_nothing = false;  // "-" stands for a text that is absent
 };
 

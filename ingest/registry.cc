@@ -25,19 +25,35 @@ namespace {
 struct Format {
   std::string_view name;
   DecoderFactory* create;
+  Framing framing = Framing::kLines;
 };
 
 constexpr std::array kFormats = {
     // sorted by name
+    Format{"bunyan", NewJsonDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
-    Format{"json", NewJsonDecoder},
+    Format{"docker", NewJsonDecoder, Framing::kJsonValues},
+    Format{"ecs", NewJsonDecoder, Framing::kJsonValues},
+    Format{"fluent-bit", NewJsonDecoder, Framing::kJsonValues},
+    Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"logfmt", NewLogfmtDecoder},
+    Format{"otel", NewJsonDecoder, Framing::kJsonValues},
+    Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"vector", NewJsonDecoder, Framing::kJsonValues},
+    Format{"winston", NewJsonDecoder, Framing::kJsonValues},
+    Format{"zap", NewJsonDecoder, Framing::kJsonValues},
 };
 
 }  // namespace
 
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors) {
+  if (!input.preset.empty() && input.format != "json" && input.format != kAutoFormat) {
+    errors->Add(
+        input.preset_at,
+        "input " + input.name + ": preset is for format json, and the format is " + input.format);
+    return nullptr;
+  }
   for (const Format& format : kFormats) {
     if (format.name == input.format) return format.create(input, errors);
   }
@@ -53,7 +69,10 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 }
 
 Framing FramingOf(const std::string& format) {
-  return format == "json" ? Framing::kJsonValues : Framing::kLines;
+  for (const Format& known : kFormats) {
+    if (known.name == format) return known.framing;
+  }
+  return Framing::kLines;
 }
 
 std::vector<std::string> DecoderNames() {

@@ -45,6 +45,11 @@ TEST(DetectFormat, FirstLines) {
   EXPECT_EQ(Detect(R"({"time":1,"type":"request"})"), "json");
   EXPECT_EQ(Detect("\xEF\xBB\xBF \n[\n  {\n    \"time\": 1\n  }\n]\n"), "json");
   EXPECT_EQ(Detect("goroutine 1:\nts=2026-01-01T12:00:00Z level=info msg=a\n"), "logfmt");
+  EXPECT_EQ(Detect(R"({"level":30,"time":1,"pid":1,"hostname":"h","msg":"a"})"), "pino");
+  EXPECT_EQ(Detect(R"({"name":"a","hostname":"h","pid":1,"level":30,"msg":"a","time":"","v":0})"),
+            "bunyan");
+  EXPECT_EQ(Detect(R"({"log":"a\n","stream":"stdout","time":"2026-01-01T12:00:00Z"})"), "docker");
+  EXPECT_EQ(Detect(R"({"@timestamp":"2026-01-01T12:00:00Z","ecs.version":"1.2.0"})"), "ecs");
   // A broken file of a format is one of it; what is wrong is counted line by line.
   EXPECT_EQ(Detect("{\"time\":"), "json");
 }
