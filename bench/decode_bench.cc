@@ -169,6 +169,19 @@ void BM_PinoHttp(benchmark::State& state) {
 }
 BENCHMARK(BM_PinoHttp);
 
+void BM_NginxJson(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) {
+    records.push_back(
+        R"({"time_iso8601":"2026-05-17T10:05:03+00:00","remote_addr":"203.0.113.7","remote_user":"",)"
+        R"("request":"GET /api/v1/orders HTTP/1.1","status":"200","body_bytes_sent":")" +
+        std::to_string(200 + i) + R"(","request_time":"0.0)" + std::to_string(10 + i % 90) +
+        R"(","http_referer":"","http_user_agent":"MobileApp/3.2.1","host":"shop.example"})");
+  }
+  Run(state, records, "nginx-json");
+}
+BENCHMARK(BM_NginxJson);
+
 // `range(0)` events a record, joined by `separator`.
 std::vector<std::string> Joined(benchmark::State& state, std::string_view open,
                                 std::string_view separator, std::string_view close) {

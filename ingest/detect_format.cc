@@ -73,6 +73,7 @@ constexpr Signature kSignatures[] = {
     {"bunyan", {"\"pid\":", "\"hostname\":", "\"level\":", "\"v\":0"}},
     {"pino", {"\"pid\":", "\"hostname\":", "\"level\":", "\"time\":"}},
     {"docker", {"{\"log\":", "\"stream\":\"std", "\"time\":", ""}},
+    {"nginx-json", {"\"request_time\":", "\"status\":", "\"remote_addr\":", ""}},
     {"ecs", {"\"ecs.version\":", "\"@timestamp\":", "", ""}},
 };
 

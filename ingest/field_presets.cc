@@ -221,6 +221,45 @@ constexpr FieldPath kFluentBit[] = {
     {"path", Text(Field::kEndpoint)},
 };
 
+// nginx's access log as JSON (`log_format … escape=json`): people name the keys after the variables.
+// https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
+constexpr FieldPath kNginxJson[] = {
+    {"time_iso8601", JsonTarget::kTime},
+    {"msec", JsonTarget::kTime},
+    {"time_local", JsonTarget::kTime},
+    {"@timestamp", JsonTarget::kTime},
+    {"timestamp", JsonTarget::kTime},
+    {"time", JsonTarget::kTime},
+    {"request_method", Text(Field::kMethod)},
+    {"method", Text(Field::kMethod)},
+    {"request", JsonTarget::kRequestLine},
+    {"request_uri", Text(Field::kEndpoint)},
+    {"uri", Text(Field::kEndpoint)},
+    {"url", Text(Field::kEndpoint)},
+    {"path", Text(Field::kEndpoint)},
+    {"status", JsonTarget::kStatus},
+    {"response", JsonTarget::kStatus},
+    {"request_time", JsonTarget::kDurationS},
+    {"remote_addr", Text(Field::kClientIp)},
+    {"remote_ip", Text(Field::kClientIp)},
+    {"client", Text(Field::kClientIp)},
+    {"remote_user", Text(Field::kUser)},
+    {"http_user_agent", Text(Field::kUserAgent)},
+    {"agent", Text(Field::kUserAgent)},
+    {"request_id", Text(Field::kTraceId)},
+    {"hostname", Text(Field::kHost)},
+    {"host", JsonTarget::kLabel, "vhost"},
+    {"http_host", JsonTarget::kLabel, "vhost"},
+    {"vhost", JsonTarget::kLabel, "vhost"},
+    {"server_name", JsonTarget::kLabel, "vhost"},
+    {"body_bytes_sent", JsonTarget::kLabel, "bytes"},
+    {"bytes_sent", JsonTarget::kLabel, "bytes"},
+    {"bytes", JsonTarget::kLabel, "bytes"},
+    {"http_referer", JsonTarget::kLabel, "referer"},
+    {"http_referrer", JsonTarget::kLabel, "referer"},
+    {"referrer", JsonTarget::kLabel, "referer"},
+};
+
 // https://docs.docker.com/engine/logging/drivers/json-file: a line of a container's output each.
 constexpr FieldPath kDocker[] = {
     {"time", JsonTarget::kTime},
@@ -239,6 +278,10 @@ constexpr FieldPreset kPresets[] = {
     {.name = "ecs", .paths = kEcs},
     {.name = "fluent-bit", .paths = kFluentBit},
     {.name = "logfmt", .paths = kLogfmt, .is_json = false},
+    {.name = "nginx-json",
+     .paths = kNginxJson,
+     .type = EventType::kRequest,
+     .dash_is_nothing = true},
     {.name = "otel", .paths = kOtel, .prefixes = kOtelObjects},
     {.name = "pino", .paths = kPino},
     {.name = "vector", .paths = kVector},

@@ -37,6 +37,7 @@ constexpr std::array kFormats = {
     Format{"fluent-bit", NewJsonDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"logfmt", NewLogfmtDecoder},
+    Format{"nginx-json", NewJsonDecoder, Framing::kJsonValues},
     Format{"otel", NewJsonDecoder, Framing::kJsonValues},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},

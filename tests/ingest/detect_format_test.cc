@@ -48,6 +48,8 @@ TEST(DetectFormat, FirstLines) {
   EXPECT_EQ(Detect(R"({"level":30,"time":1,"pid":1,"hostname":"h","msg":"a"})"), "pino");
   EXPECT_EQ(Detect(R"({"name":"a","hostname":"h","pid":1,"level":30,"msg":"a","time":"","v":0})"),
             "bunyan");
+  EXPECT_EQ(Detect(R"({"msec":"1.5","remote_addr":"::1","status":"200","request_time":"0.1"})"),
+            "nginx-json");
   EXPECT_EQ(Detect(R"({"log":"a\n","stream":"stdout","time":"2026-01-01T12:00:00Z"})"), "docker");
   EXPECT_EQ(Detect(R"({"@timestamp":"2026-01-01T12:00:00Z","ecs.version":"1.2.0"})"), "ecs");
   // A broken file of a format is one of it; what is wrong is counted line by line.

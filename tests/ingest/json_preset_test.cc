@@ -144,6 +144,29 @@ TEST(JsonPreset, Lines) {
        R"({"log":"a\n","stream":"stdout","attrs":{"service":"shop","tag":"t"},)"
        R"("time":"2026-01-01T12:00:00Z"})",
        "2026-01-01T12:00:00Z log app=t message=a service=shop stream:stdout"},
+      {"nginx-json",
+       R"({"time_iso8601":"2026-01-01T13:00:00+01:00","remote_addr":"192.0.2.7","remote_user":"-",)"
+       R"("request":"GET /orders/42?x=1 HTTP/1.1","uri":"/index.php","status":"503","request_time":)"
+       R"("0.012","body_bytes_sent":"17","http_referer":"-","http_user_agent":"c \"d\"","host":"a",)"
+       R"("server_name":"b","upstream_response_time":"0.001, 0.002"})",
+       "2026-01-01T12:00:00Z request 503 12ms client_ip=192.0.2.7 endpoint=/orders/:id method=GET "
+       "user_agent=c \"d\" bytes:17 vhost:a"},
+      {"nginx-json",
+       R"({"msec":"1767268800.123","request_method":"POST","request_uri":"/a","status":200,)"
+       R"("request_time":1.5,"remote_addr":"::1","request_id":"4b","remote_user":"ann"})",
+       "2026-01-01T12:00:00.123Z request 200 1500ms client_ip=::1 endpoint=/a method=POST "
+       "trace_id=4b user=ann"},
+      {"nginx-json",
+       R"({"time":"17/May/2015:08:05:32 +0000","remote_ip":"93.180.71.3","remote_user":"-","request":)"
+       R"("GET /downloads/product_1 HTTP/1.1","response":304,"bytes":0,"referrer":"-","agent":"apt"})",
+       "2015-05-17T08:05:32Z request 304 client_ip=93.180.71.3 endpoint=/downloads/product_1 "
+       "method=GET user_agent=apt bytes:0"},
+      {"nginx-json",
+       R"({"time_local":"17/May/2015:08:05:32 +0000","request":"\\x16\\x03","status":400,)"
+       R"("request_time":"-"})",
+       "2015-05-17T08:05:32Z request 400"},
+      {"nginx-json", R"({"time_iso8601":"2026-01-01T12:00:00Z","status":"ok"})",
+       "undecodable: status is not a number"},
       // What the line says in full.
       {"pino", R"({"time":1767268800123,"level":"info","msg":"m","type":"metric","value":2})",
        "2026-01-01T12:00:00.123Z metric value=2.000000 level=info message=m"},
@@ -194,8 +217,8 @@ TEST(JsonPreset, ManyInARecord) {
 }
 
 TEST(JsonPreset, Names) {
-  EXPECT_THAT(JsonPresetNames(), ElementsAre("bunyan", "docker", "ecs", "fluent-bit", "otel",
-                                             "pino", "vector", "winston", "zap"));
+  EXPECT_THAT(JsonPresetNames(), ElementsAre("bunyan", "docker", "ecs", "fluent-bit", "nginx-json",
+                                             "otel", "pino", "vector", "winston", "zap"));
   for (const std::string& name : JsonPresetNames()) {
     EXPECT_EQ(FramingOf(name), Framing::kJsonValues) << name;
     EXPECT_NE(DecoderFor(Preset(name)), nullptr);
