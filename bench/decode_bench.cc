@@ -307,6 +307,23 @@ std::string LogfmtLog() {
 void BM_Logfmt(benchmark::State& state) { RunText(state, "logfmt", LogfmtLog()); }
 BENCHMARK(BM_Logfmt);
 
+void BM_Alb(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log +=
+        "https 2026-05-17T10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) +
+        ".186641Z app/shop/50dc6c495c0c9188 203.0.113." + std::to_string(i % 250) +
+        ":2817 10.0.0.1:80 0.001 0.0" + std::to_string(10 + i % 90) + " 0.000 200 200 34 " +
+        std::to_string(200 + 37 * i) + " \"GET https://shop.example:443/api/v1/orders HTTP/1.1\" " +
+        "\"MobileApp/3.2.1\" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:" +
+        "us-east-2:123456789012:targetgroup/shop/73e2d6bc24d8a067 " +
+        "\"Root=1-58337364-23a8c76965a2ef7629b185e3\" \"shop.example\" \"-\" 0 " +
+        "2026-05-17T10:05:00.364000Z \"forward\" \"-\" \"-\" \"10.0.0.1:80\" \"200\" \"-\" \"-\"\n";
+  }
+  RunText(state, "alb", log);
+}
+BENCHMARK(BM_Alb);
+
 // What a busy server writes with log_min_duration_statement: a statement a line.
 std::string PostgresLog(std::string_view before, std::string_view after) {
   std::string log;

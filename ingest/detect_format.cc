@@ -49,6 +49,7 @@ struct Candidate {
 constexpr Candidate kCandidates[] = {
     {"postgres", false},
     {"clf", true},
+    {"alb", true},
     {"logfmt", true},
 };
 

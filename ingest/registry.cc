@@ -16,6 +16,7 @@ namespace tocsin {
 
 using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
 // One .cc each; a header for one function would say nothing more.
+DecoderFactory NewAlbDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPostgresDecoder;
@@ -30,6 +31,7 @@ struct Format {
 
 constexpr std::array kFormats = {
     // sorted by name
+    Format{"alb", NewAlbDecoder},
     Format{"bunyan", NewJsonDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
     Format{"docker", NewJsonDecoder, Framing::kJsonValues},

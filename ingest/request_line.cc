@@ -23,7 +23,7 @@ std::size_t MethodBytes(std::string_view line) {
 
 RequestLine ParseRequestLine(std::string_view line) {
   const std::size_t space = MethodBytes(line);
-  if (space == 0) return {};
+  if (space == 0 || line[0] == '-') return {};
   std::string_view target = line.substr(space + 1);
   // The protocol is the last word; before HTTP/1.0 there was none.
   constexpr std::size_t kProtocolBytes = 9;  // " HTTP/1.1"

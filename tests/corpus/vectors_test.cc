@@ -69,7 +69,7 @@ TEST_F(Vectors, LogfmtRecords) {
     dom::object vector;
     ASSERT_EQ(parser.parse(line).get(vector), simdjson::SUCCESS);
     InputConfig input = Input("logfmt");
-    // Records without a value are none, and the last of equal keys counts.
+    // Records without a value are none, and of labels of one name the first counts.
     std::vector<std::map<std::string, std::string>> expected;
     for (const dom::element record : Elements(vector["records"])) {
       std::map<std::string, std::string> values;
@@ -81,7 +81,7 @@ TEST_F(Vectors, LogfmtRecords) {
         input.map.push_back({"labels." + std::string(key), std::string(key), "", {}});
         if (pair.at_pointer("/1").get(value)) continue;
         has_value = true;
-        values[std::string(key)] = std::string(value);
+        values.emplace(key, value);
       }
       if (has_value) expected.push_back(values);
     }
@@ -110,6 +110,76 @@ TEST_F(Vectors, LogfmtErrors) {
     }
     EXPECT_THAT(DecodeRecord(Input("logfmt"), text, kSecondUs).undecodable, SizeIs(1));
   }
+}
+
+// The quoted text of an example's source, which is a call such as parse_x!("…").
+std::string QuotedText(const std::string& source) {
+  const std::size_t begin = source.find_first_of("\"'");
+  const char quote = source[begin];
+  const bool raw = begin > 0 && source[begin - 1] == 's';
+  std::string text;
+  for (std::size_t i = begin + 1; i < source.size() && source[i] != quote; ++i) {
+    if (source[i] == '\\' && !raw) ++i;
+    text += source[i];
+  }
+  return text;
+}
+
+struct Example {
+  std::string text;
+  dom::object fields;
+};
+
+// Calls `check` with every example of vrl_MPL-2.0/NAME.json whose result is an object.
+template <typename Check>
+void ForEachExample(const std::string& path, Check check) {
+  dom::parser parser;
+  dom::element root;
+  ASSERT_EQ(parser.load(path).get(root), simdjson::SUCCESS) << path;
+  int count = 0;
+  for (const dom::element example : Elements(root["examples"])) {
+    dom::object object;
+    dom::object fields;
+    ASSERT_EQ(example.get(object), simdjson::SUCCESS);
+    if (object["return"].get(fields)) continue;
+    const std::string text = QuotedText(Text(object, "source"));
+    SCOPED_TRACE(text);
+    ++count;
+    check(Example{text, fields});
+  }
+  EXPECT_GT(count, 0);
+}
+
+TEST_F(Vectors, Alb) {
+  ForEachExample(folder_ + "vrl_MPL-2.0/parse_aws_alb_log.json", [](const Example& example) {
+    const RecordingSink sink = DecodeRecord(Input("alb"), example.text);
+    ASSERT_THAT(sink.events, SizeIs(1));
+    const KeptEvent& event = sink.events[0];
+    EXPECT_EQ(event.event.time, ParseTime(Text(example.fields, "timestamp")));
+    EXPECT_EQ(std::to_string(event.event.status), Text(example.fields, "elb_status_code"));
+    EXPECT_EQ(event.event.duration, kMillisecondUs);
+    EXPECT_EQ(event.Get(Field::kMethod), Text(example.fields, "request_method"));
+    EXPECT_EQ(event.Get(Field::kEndpoint), "/");
+    EXPECT_EQ(event.Get(Field::kUserAgent), Text(example.fields, "user_agent"));
+    EXPECT_EQ(event.Get(Field::kClientIp) + ":2817", Text(example.fields, "client_host"));
+    EXPECT_EQ("Root=" + event.Get(Field::kTraceId), Text(example.fields, "trace_id"));
+    EXPECT_EQ(event.labels.at("elb"), Text(example.fields, "elb"));
+  });
+}
+
+TEST_F(Vectors, LogfmtExamples) {
+  ForEachExample(folder_ + "vrl_MPL-2.0/parse_logfmt.json", [](const Example& example) {
+    InputConfig input = Input("logfmt");
+    std::map<std::string, std::string> expected;
+    for (const auto [key, value] : example.fields) {
+      std::string_view text;
+      input.map.push_back({"labels." + std::string(key), std::string(key), "", {}});
+      if (value.get(text) == simdjson::SUCCESS) expected[std::string(key)] = std::string(text);
+    }
+    const RecordingSink sink = DecodeRecord(input, example.text, kSecondUs);
+    ASSERT_THAT(sink.events, SizeIs(1));
+    EXPECT_EQ(sink.events[0].labels, expected);
+  });
 }
 
 }  // namespace
