@@ -324,6 +324,18 @@ void BM_Alb(benchmark::State& state) {
 }
 BENCHMARK(BM_Alb);
 
+void BM_Syslog(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "<13>1 2026-05-17T10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) +
+           ".123Z web-1 shop " + std::to_string(1'000 + i) +
+           " ID9 [req@32473 tier=\"gold\" zone=\"a\"] order " + std::to_string(100'000 + i) +
+           " was accepted and handed to the warehouse\n";
+  }
+  RunText(state, "syslog", log);
+}
+BENCHMARK(BM_Syslog);
+
 // What a busy server writes with log_min_duration_statement: a statement a line.
 std::string PostgresLog(std::string_view before, std::string_view after) {
   std::string log;

@@ -12,6 +12,7 @@
 #include "core/status_macros.h"
 #include "ingest/decoder.h"
 #include "ingest/file_source.h"
+#include "ingest/postgres_line.h"
 
 namespace tocsin {
 namespace {
@@ -24,7 +25,11 @@ class CountingSink final : public EventSink {
  public:
   void OnEvent(const Event&) override { ++events; }
   void OnUndecodable(std::string_view, std::string_view) override { ++undecodable; }
+  void OnSkipped(std::string_view, std::string_view reason) override {
+    others += reason == PostgresReader::kOtherProgram ? 1 : 0;
+  }
   int events = 0;
+  int others = 0;
   int undecodable = 0;
 };
 
@@ -47,10 +52,7 @@ struct Candidate {
   bool needs_time;  // of its own: without one, any text would do
 };
 constexpr Candidate kCandidates[] = {
-    {"postgres", false},
-    {"clf", true},
-    {"alb", true},
-    {"logfmt", true},
+    {"postgres", false}, {"clf", true}, {"alb", true}, {"syslog", false}, {"logfmt", true},
 };
 
 bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
@@ -62,7 +64,8 @@ bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
   CountingSink sink;
   const TimeUs record_time = candidate.needs_time ? kNoTime : kSomeTime;
   for (const std::string& line : lines) decoder->Decode(line, record_time, &sink);
-  return sink.events > sink.undecodable;
+  // A syslog in which others write more than PostgreSQL does is read for all of them.
+  return sink.events > sink.undecodable && sink.events >= sink.others;
 }
 
 // JSON that only one program writes, by keys that stand together in every line of it.

@@ -20,6 +20,7 @@ DecoderFactory NewAlbDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewSyslogDecoder;
 
 namespace {
 
@@ -43,6 +44,7 @@ constexpr std::array kFormats = {
     Format{"otel", NewJsonDecoder, Framing::kJsonValues},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"syslog", NewSyslogDecoder},
     Format{"vector", NewJsonDecoder, Framing::kJsonValues},
     Format{"winston", NewJsonDecoder, Framing::kJsonValues},
     Format{"zap", NewJsonDecoder, Framing::kJsonValues},

@@ -167,6 +167,22 @@ TEST_F(Vectors, Alb) {
   });
 }
 
+TEST_F(Vectors, Syslog) {
+  ForEachExample(folder_ + "vrl_MPL-2.0/parse_syslog.json", [](const Example& example) {
+    const RecordingSink sink = DecodeRecord(Input("syslog"), example.text);
+    ASSERT_THAT(sink.events, SizeIs(1));
+    const KeptEvent& event = sink.events[0];
+    EXPECT_EQ(event.event.time, ParseTime(Text(example.fields, "timestamp")));
+    EXPECT_EQ(event.Get(Field::kApp), Text(example.fields, "appname"));
+    EXPECT_EQ(event.Get(Field::kHost), Text(example.fields, "hostname"));
+    EXPECT_EQ(event.Get(Field::kMessage), Text(example.fields, "message"));
+    EXPECT_EQ(event.Get(Field::kLevel), Text(example.fields, "severity"));
+    EXPECT_EQ(event.labels.at("facility"), Text(example.fields, "facility"));
+    EXPECT_EQ(event.labels.at("msgid"), Text(example.fields, "msgid"));
+    EXPECT_EQ(event.labels.at("eventSource"), "Application");
+  });
+}
+
 TEST_F(Vectors, LogfmtExamples) {
   ForEachExample(folder_ + "vrl_MPL-2.0/parse_logfmt.json", [](const Example& example) {
     InputConfig input = Input("logfmt");

@@ -40,6 +40,11 @@ TEST(DetectFormat, FirstLines) {
   EXPECT_EQ(Detect(kPlain + "\tFROM a\n\tWHERE b\n"), "postgres");
   EXPECT_EQ(Detect("Feb 10 23:15:39 db-1 systemd[1]: x\n" + kSyslog), "postgres");
   EXPECT_EQ(
+      Detect("Feb 10 23:15:39 db-1 systemd[1]: x\nFeb 10 23:15:39 db-1 cron[1]: x\n" + kSyslog),
+      "syslog");
+  EXPECT_EQ(Detect("<13>1 2026-01-01T12:00:00Z a b c d - level=info time=2026-01-01T12:00:00Z\n"),
+            "syslog");
+  EXPECT_EQ(
       Detect(R"({"timestamp":"2026-01-01 12:00:00 UTC","error_severity":"LOG","message":"a"})"),
       "postgres");
   EXPECT_EQ(Detect(R"({"time":1,"type":"request"})"), "json");
