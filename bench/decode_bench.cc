@@ -336,6 +336,19 @@ void BM_Syslog(benchmark::State& state) {
 }
 BENCHMARK(BM_Syslog);
 
+void BM_Pgbouncer(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "2026-05-17 10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) + "." +
+           std::to_string(100 + i % 900) + " UTC [17] LOG C-0x55d5c5a7c3b0: shop/api@203.0.113." +
+           std::to_string(i % 250) + ":54321 " +
+           (i % 2 == 0 ? "login attempt: db=shop user=api tls=no\n"
+                       : "closing because: client close request (age=12s)\n");
+  }
+  RunText(state, "pgbouncer", log);
+}
+BENCHMARK(BM_Pgbouncer);
+
 // What a busy server writes with log_min_duration_statement: a statement a line.
 std::string PostgresLog(std::string_view before, std::string_view after) {
   std::string log;

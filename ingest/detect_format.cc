@@ -52,7 +52,8 @@ struct Candidate {
   bool needs_time;  // of its own: without one, any text would do
 };
 constexpr Candidate kCandidates[] = {
-    {"postgres", false}, {"clf", true}, {"alb", true}, {"syslog", false}, {"logfmt", true},
+    {"postgres", false}, {"clf", true},     {"alb", true},
+    {"pgbouncer", true}, {"syslog", false}, {"logfmt", true},
 };
 
 bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {

@@ -19,6 +19,7 @@ using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorL
 DecoderFactory NewAlbDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewLogfmtDecoder;
+DecoderFactory NewPgbouncerDecoder;
 DecoderFactory NewPostgresDecoder;
 DecoderFactory NewSyslogDecoder;
 
@@ -42,6 +43,7 @@ constexpr std::array kFormats = {
     Format{"logfmt", NewLogfmtDecoder},
     Format{"nginx-json", NewJsonDecoder, Framing::kJsonValues},
     Format{"otel", NewJsonDecoder, Framing::kJsonValues},
+    Format{"pgbouncer", NewPgbouncerDecoder},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
     Format{"syslog", NewSyslogDecoder},

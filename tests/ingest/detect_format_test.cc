@@ -57,6 +57,8 @@ TEST(DetectFormat, FirstLines) {
             "nginx-json");
   EXPECT_EQ(Detect("h2 2026-01-01T12:00:00Z e 192.0.2.7:1 - 0 0 0 200 200 1 2 \"GET / X\" \"-\"\n"),
             "alb");
+  EXPECT_EQ(Detect("2026-01-01 12:00:00 UTC [17] LOG stats: 12 xacts/s, 15 queries/s\n"),
+            "pgbouncer");
   EXPECT_EQ(Detect(R"({"log":"a\n","stream":"stdout","time":"2026-01-01T12:00:00Z"})"), "docker");
   EXPECT_EQ(Detect(R"({"@timestamp":"2026-01-01T12:00:00Z","ecs.version":"1.2.0"})"), "ecs");
   // A broken file of a format is one of it; what is wrong is counted line by line.
