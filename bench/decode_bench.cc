@@ -113,10 +113,13 @@ double BareSecondsPerEvent() {
   return best;
 }
 
-void Run(benchmark::State& state, const std::vector<std::string>& records) {
+void Run(benchmark::State& state, const std::vector<std::string>& records,
+         const char* format = "json") {
   const double bare = BareSecondsPerEvent();
+  InputConfig input;
+  input.format = format;
   ErrorList errors;
-  const std::unique_ptr<Decoder> decoder = NewDecoder(InputConfig{}, &errors);
+  const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   CountingSink sink;
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) {
@@ -152,6 +155,32 @@ void BM_EcsNested(benchmark::State& state) {
   Run(state, records);
 }
 BENCHMARK(BM_EcsNested);
+
+void BM_PinoHttp(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) {
+    records.push_back(
+        R"({"level":30,"time":)" + std::to_string(1767225600123 + i) +
+        R"(,"pid":17,"hostname":"ip-10-0-3-17","req":{"id":7,"method":"GET","url":"/api/v1/orders",)"
+        R"("remoteAddress":"203.0.113.7","remotePort":51234},"res":{"statusCode":200},"responseTime":)" +
+        std::to_string(i % 40) + R"(,"msg":"request completed"})");
+  }
+  Run(state, records, "pino");
+}
+BENCHMARK(BM_PinoHttp);
+
+void BM_NginxJson(benchmark::State& state) {
+  std::vector<std::string> records;
+  for (int i = 0; i < kRecords; ++i) {
+    records.push_back(
+        R"({"time_iso8601":"2026-05-17T10:05:03+00:00","remote_addr":"203.0.113.7","remote_user":"",)"
+        R"("request":"GET /api/v1/orders HTTP/1.1","status":"200","body_bytes_sent":")" +
+        std::to_string(200 + i) + R"(","request_time":"0.0)" + std::to_string(10 + i % 90) +
+        R"(","http_referer":"","http_user_agent":"MobileApp/3.2.1","host":"shop.example"})");
+  }
+  Run(state, records, "nginx-json");
+}
+BENCHMARK(BM_NginxJson);
 
 // `range(0)` events a record, joined by `separator`.
 std::vector<std::string> Joined(benchmark::State& state, std::string_view open,
@@ -254,6 +283,71 @@ BENCHMARK(BM_BareMemchr);
 
 void BM_Clf(benchmark::State& state) { RunText(state, "clf", AccessLog()); }
 BENCHMARK(BM_Clf);
+
+// What a service writes about its requests.
+std::string LogfmtLog() {
+  constexpr std::string_view kPaths[] = {"/api/v1/orders", "/api/v1/orders/4711/items", "/health",
+                                         "/api/v1/customers/0b7c1e52f3a94d68/addresses"};
+  constexpr std::string_view kAgents[] = {"Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Firefox/127.0",
+                                          "MobileApp/3.2.1 (Android 14)", "curl/8.5.0"};
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "ts=2026-05-17T10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) + "." +
+           std::to_string(100 + i % 900) +
+           "Z level=info msg=\"request completed\" service=checkout " +
+           "method=GET path=" + std::string(kPaths[i % std::size(kPaths)]) +
+           " status=200 duration=" + std::to_string(i % 40) + "." + std::to_string(100 + i % 900) +
+           "ms remote_addr=203.0.113." + std::to_string(i % 250) + " user=u-" +
+           std::to_string(100'000 + i) + " user_agent=\"" +
+           std::string(kAgents[i % std::size(kAgents)]) + "\" caller=http/server.go:214\n";
+  }
+  return log;
+}
+
+void BM_Logfmt(benchmark::State& state) { RunText(state, "logfmt", LogfmtLog()); }
+BENCHMARK(BM_Logfmt);
+
+void BM_Alb(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log +=
+        "https 2026-05-17T10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) +
+        ".186641Z app/shop/50dc6c495c0c9188 203.0.113." + std::to_string(i % 250) +
+        ":2817 10.0.0.1:80 0.001 0.0" + std::to_string(10 + i % 90) + " 0.000 200 200 34 " +
+        std::to_string(200 + 37 * i) + " \"GET https://shop.example:443/api/v1/orders HTTP/1.1\" " +
+        "\"MobileApp/3.2.1\" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:" +
+        "us-east-2:123456789012:targetgroup/shop/73e2d6bc24d8a067 " +
+        "\"Root=1-58337364-23a8c76965a2ef7629b185e3\" \"shop.example\" \"-\" 0 " +
+        "2026-05-17T10:05:00.364000Z \"forward\" \"-\" \"-\" \"10.0.0.1:80\" \"200\" \"-\" \"-\"\n";
+  }
+  RunText(state, "alb", log);
+}
+BENCHMARK(BM_Alb);
+
+void BM_Syslog(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "<13>1 2026-05-17T10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) +
+           ".123Z web-1 shop " + std::to_string(1'000 + i) +
+           " ID9 [req@32473 tier=\"gold\" zone=\"a\"] order " + std::to_string(100'000 + i) +
+           " was accepted and handed to the warehouse\n";
+  }
+  RunText(state, "syslog", log);
+}
+BENCHMARK(BM_Syslog);
+
+void BM_Pgbouncer(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "2026-05-17 10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) + "." +
+           std::to_string(100 + i % 900) + " UTC [17] LOG C-0x55d5c5a7c3b0: shop/api@203.0.113." +
+           std::to_string(i % 250) + ":54321 " +
+           (i % 2 == 0 ? "login attempt: db=shop user=api tls=no\n"
+                       : "closing because: client close request (age=12s)\n");
+  }
+  RunText(state, "pgbouncer", log);
+}
+BENCHMARK(BM_Pgbouncer);
 
 // What a busy server writes with log_min_duration_statement: a statement a line.
 std::string PostgresLog(std::string_view before, std::string_view after) {

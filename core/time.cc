@@ -3,6 +3,8 @@
 #include <charconv>
 #include <system_error>
 
+#include "core/ascii.h"
+
 namespace tocsin {
 namespace {
 
@@ -48,8 +50,6 @@ int DaysInMonth(std::int64_t year, int month) {
   if (month == 2) return (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) ? 29 : 28;
   return (month == 4 || month == 6 || month == 9 || month == 11) ? 30 : 31;
 }
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The number that `count` digits at `at` spell, -1 if one of them is no digit.
 // REQUIRES: at + count ≤ text.size().

@@ -13,23 +13,23 @@
 // anybody can write.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <simdjson.h>
 
-#include "core/limits.h"
+#include "core/ascii.h"
 #include "ingest/clf_time.h"
 #include "ingest/decoder.h"
 #include "ingest/endpoint_template.h"
 #include "ingest/field_scanner.h"
+#include "ingest/line_labels.h"
 #include "ingest/mapped_constants.h"
+#include "ingest/request_line.h"
 #include "ingest/text_lines.h"
 
 namespace tocsin {
@@ -37,39 +37,12 @@ namespace {
 
 using ClfFault = std::string_view;  // static text; empty: none
 
-// Longer ones are no methods; WebDAV's longest has 16 letters.
-constexpr std::size_t kMethodBytesMax = 20;
 // nginx logs $request_time in seconds with milliseconds; a number of more digits is none.
 constexpr std::size_t kSecondsBytesMax = 12;
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // "-" stands for nothing.
 std::string_view OrNothing(std::string_view text) {
   return text == "-" ? std::string_view() : text;
-}
-
-// The length of the method that a blank follows, or 0: there is none.
-std::size_t MethodBytes(std::string_view request) {
-  if (request.starts_with("GET ")) return 3;  // as most do
-  for (std::size_t i = 0; i < request.size() && i <= kMethodBytesMax; ++i) {
-    const char c = request[i];
-    if (c == ' ') return i;
-    if ((c < 'A' || c > 'Z') && c != '-' && c != '_') return 0;
-  }
-  return 0;
-}
-
-// The path of a request's target, which may be a whole URL (of a proxy). Empty: it names no path.
-std::string_view PathOf(std::string_view target) {
-  if (target.starts_with('/')) return target;
-  if (target == "*") return target;
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!target.starts_with(scheme)) continue;
-    const std::size_t slash = target.find('/', scheme.size());
-    return slash == target.npos ? "/" : target.substr(slash);
-  }
-  return {};
 }
 
 // "1.234" in seconds as µs; −1: not of that form.
@@ -109,15 +82,11 @@ int HexDigit(char c) {
 class ClfDecoder final : public Decoder {
  public:
   ClfDecoder(const InputConfig& input, ErrorList* errors)
-      : constants_(input, errors), event_(constants_.base()) {
+      : constants_(input, errors),
+        // vhost, bytes, referer
+        labels_(constants_, {.of_a_line = 3, .format = "an access log"}, input, errors),
+        event_(constants_.base()) {
     event_.type = EventType::kRequest;
-    const std::vector<LabelView>& labels = constants_.labels();
-    if (labels.size() > limits::kLabelsMax - kOwnLabels) {
-      errors->Add(input.at, "map: more labels than the 61 for which an access log leaves room");
-      return;
-    }
-    label_count_ = labels.size();
-    std::copy(labels.begin(), labels.end(), labels_.begin());
   }
 
   void Decode(std::string_view record, TimeUs, EventSink* sink) override {
@@ -132,15 +101,12 @@ class ClfDecoder final : public Decoder {
   }
 
  private:
-  static constexpr std::size_t kOwnLabels = 3;  // vhost, bytes, referer
-
   ClfFault Read(std::string_view line);
   // All up to the bracket behind the time.
   ClfFault ReadHead(std::string_view line, FieldScanner* scan);
   void ReadClient(std::string_view text);
   void ReadRequest(std::string_view request);
   ClfFault ReadResponse(FieldScanner* scan);
-  void AddLabel(std::string_view name, std::string_view value);
   // Without the backslashes of the log; a view of `text` or of unescaped_.
   std::string_view Unescaped(std::string_view text) {
     return has_escapes_ ? WithoutBackslashes(text) : text;
@@ -148,19 +114,17 @@ class ClfDecoder final : public Decoder {
   std::string_view WithoutBackslashes(std::string_view text);
 
   MappedConstants constants_;
+  LineLabels labels_;
   ClfTime time_;
   EndpointTemplate endpoint_;
   Event event_;  // what a line sets, every line sets
-  std::array<LabelView, limits::kLabelsMax> labels_;
-  std::size_t label_count_ = 0;  // of the constants
-  std::size_t labels_used_ = 0;
   bool has_escapes_ = false;
   std::string unescaped_;
 };
 
 ClfFault ClfDecoder::Read(std::string_view line) {
   FieldScanner scan(line);
-  labels_used_ = label_count_;
+  labels_.Begin();
   if (const ClfFault fault = ReadHead(line, &scan); !fault.empty()) return fault;
   std::string_view request;
   if (!scan.Skip(" \"")) return "no request";
@@ -179,11 +143,11 @@ ClfFault ClfDecoder::Read(std::string_view line) {
     unescaped_.reserve(line.size());  // views of it stay valid
   }
   ReadRequest(request);
-  if (combined) AddLabel("referer", Unescaped(OrNothing(referer)));
+  if (combined) labels_.Add("referer", Unescaped(OrNothing(referer)));
   event_.Set(Field::kUserAgent, combined ? Unescaped(OrNothing(agent)) : std::string_view());
   const std::string_view rest = scan.rest();
   event_.duration = rest.empty() ? -1 : FindSeconds(rest);
-  event_.labels = {labels_.data(), labels_used_};
+  event_.labels = labels_.view();
   constants_.Apply(&event_);
   event_.Normalize();
   return {};
@@ -231,7 +195,7 @@ void ClfDecoder::ReadClient(std::string_view text) {
   // With a virtual host in front, the second field is the address and the third the identity, which
   // hardly anybody has.
   if (identity != "-" && text.starts_with("- ")) {
-    AddLabel("vhost", client);
+    labels_.Add("vhost", client);
     client = identity;
     take();
   }
@@ -240,22 +204,10 @@ void ClfDecoder::ReadClient(std::string_view text) {
 }
 
 void ClfDecoder::ReadRequest(std::string_view request) {
-  event_.Set(Field::kMethod, {});
-  event_.Set(Field::kEndpoint, {});
-  const std::size_t space = MethodBytes(request);
-  if (space == 0) return;
-  std::string_view target = request.substr(space + 1);
-  // The protocol is the last word; before HTTP/1.0 there was none.
-  constexpr std::size_t kProtocolBytes = 9;  // " HTTP/1.1"
-  if (target.size() > kProtocolBytes &&
-      target.substr(target.size() - kProtocolBytes).starts_with(" HTTP/")) {
-    target.remove_suffix(kProtocolBytes);
-  } else if (const std::size_t last = target.rfind(' ');
-             last != target.npos && target.substr(last + 1).starts_with("HTTP/")) {
-    target = target.substr(0, last);
-  }
-  event_.Set(Field::kMethod, request.substr(0, space));
-  event_.Set(Field::kEndpoint, endpoint_.Apply(PathOf(Unescaped(target))));
+  const auto [method, target] = ParseRequestLine(request);
+  event_.Set(Field::kMethod, method);
+  event_.Set(Field::kEndpoint,
+             method.empty() ? std::string_view() : endpoint_.Apply(PathOf(Unescaped(target))));
 }
 
 ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
@@ -275,7 +227,7 @@ ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
   const std::size_t begin = ++next;
   while (IsDigit(at(next))) ++next;
   if (next > begin) {
-    AddLabel("bytes", text.substr(begin, next - begin));
+    labels_.Add("bytes", text.substr(begin, next - begin));
   } else if (at(next) == '-') {
     ++next;
   } else {
@@ -284,11 +236,6 @@ ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
   if (next < text.size() && text[next] != ' ') return "size is not a number";
   scan->Advance(next);
   return {};
-}
-
-void ClfDecoder::AddLabel(std::string_view name, std::string_view value) {
-  if (value.empty() || value.size() > limits::kLabelValueBytesMax) return;
-  labels_[labels_used_++] = {name, value};
 }
 
 std::string_view ClfDecoder::WithoutBackslashes(std::string_view text) {

@@ -1,12 +1,18 @@
 #include "ingest/detect_format.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <iterator>
 #include <memory>
+#include <string_view>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "core/status_macros.h"
 #include "ingest/decoder.h"
 #include "ingest/file_source.h"
+#include "ingest/postgres_line.h"
 
 namespace tocsin {
 namespace {
@@ -19,7 +25,11 @@ class CountingSink final : public EventSink {
  public:
   void OnEvent(const Event&) override { ++events; }
   void OnUndecodable(std::string_view, std::string_view) override { ++undecodable; }
+  void OnSkipped(std::string_view, std::string_view reason) override {
+    others += reason == PostgresReader::kOtherProgram ? 1 : 0;
+  }
   int events = 0;
+  int others = 0;
   int undecodable = 0;
 };
 
@@ -36,15 +46,52 @@ absl::StatusOr<std::vector<std::string>> FirstLines(const std::string& path) {
   return lines;
 }
 
-bool Fits(const char* format, const std::vector<std::string>& lines) {
+// In the order in which they are asked: PostgreSQL also writes JSON, so its own comes first.
+struct Candidate {
+  const char* format;
+  bool needs_time;  // of its own: without one, any text would do
+};
+constexpr Candidate kCandidates[] = {
+    {"postgres", false}, {"clf", true},     {"alb", true},
+    {"pgbouncer", true}, {"syslog", false}, {"logfmt", true},
+};
+
+bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
   InputConfig input;
-  input.format = format;
+  input.format = candidate.format;
   input.time_zone = 0;
   ErrorList errors;
   const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   CountingSink sink;
-  for (const std::string& line : lines) decoder->Decode(line, kSomeTime, &sink);
-  return sink.events > sink.undecodable;
+  const TimeUs record_time = candidate.needs_time ? kNoTime : kSomeTime;
+  for (const std::string& line : lines) decoder->Decode(line, record_time, &sink);
+  // A syslog in which others write more than PostgreSQL does is read for all of them.
+  return sink.events > sink.undecodable && sink.events >= sink.others;
+}
+
+// JSON that only one program writes, by keys that stand together in every line of it.
+struct Signature {
+  const char* format;
+  std::array<std::string_view, 4> keys;
+};
+constexpr Signature kSignatures[] = {
+    {"bunyan", {"\"pid\":", "\"hostname\":", "\"level\":", "\"v\":0"}},
+    {"pino", {"\"pid\":", "\"hostname\":", "\"level\":", "\"time\":"}},
+    {"docker", {"{\"log\":", "\"stream\":\"std", "\"time\":", ""}},
+    {"nginx-json", {"\"request_time\":", "\"status\":", "\"remote_addr\":", ""}},
+    {"ecs", {"\"ecs.version\":", "\"@timestamp\":", "", ""}},
+};
+
+bool Carries(const Signature& signature, const std::vector<std::string>& lines) {
+  std::size_t found = 0;
+  std::size_t all = 0;
+  for (const std::string& line : lines) {
+    if (line.empty()) continue;
+    ++all;
+    found += std::all_of(signature.keys.begin(), signature.keys.end(),
+                         [&](std::string_view key) { return line.find(key) != line.npos; });
+  }
+  return 2 * found > all;
 }
 
 bool BeginsLikeJson(const std::vector<std::string>& lines) {
@@ -63,18 +110,24 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::InvalidArgumentError("stdin: format auto needs a file: name the format");
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, FirstLines(path));
-  // PostgreSQL also writes JSON, so its own is asked first.
-  for (const char* format : {"postgres", "clf"}) {
-    if (!Fits(format, lines)) continue;
-    input->format = format;
+  for (const Candidate& candidate : kCandidates) {
+    if (!Fits(candidate, lines)) continue;
+    input->format = candidate.format;
     return absl::OkStatus();
   }
   if (BeginsLikeJson(lines)) {
-    input->format = "json";
+    const auto* const signature =
+        std::find_if(std::begin(kSignatures), std::end(kSignatures),
+                     [&](const Signature& candidate) { return Carries(candidate, lines); });
+    const bool is_known = signature != std::end(kSignatures) && input->preset.empty();
+    input->format = is_known ? signature->format : "json";
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      path + ": the first lines tell no format (json, clf or postgres): name it");
+      path + ": the first lines tell no format (json, " +
+      absl::StrJoin(kCandidates, ", ",
+                    [](std::string* out, const Candidate& c) { out->append(c.format); }) +
+      "): name it");
 }
 
 }  // namespace tocsin

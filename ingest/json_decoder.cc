@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "core/limits.h"
+#include "ingest/field_presets.h"
 #include "ingest/json_event.h"
 #include "ingest/json_fault.h"
 #include "ingest/json_fields.h"
@@ -55,8 +57,8 @@ std::size_t ScalarEnd(std::string_view text, std::size_t at) {
 
 class JsonDecoder final : public Decoder {
  public:
-  JsonDecoder(const std::vector<FieldMapping>& map, ErrorList* errors)
-      : fields_(map, errors), reader_(&fields_) {}
+  JsonDecoder(const InputConfig& input, const FieldPreset* preset, ErrorList* errors)
+      : fields_(input.map, errors, preset), reader_(&fields_, input) {}
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     DecodeRecord(record, /*padded=*/false, record_time, sink);
@@ -73,7 +75,7 @@ class JsonDecoder final : public Decoder {
   void DecodeValue(std::string_view text);
   void DecodeObject(std::string_view text);
   void DecodeInFull(std::string_view padded);
-  void Deliver(std::string_view text, JsonFault fault);
+  void Deliver(std::string_view text, EventFault fault);
   void DecodeArray(std::string_view text);
   void DecodeElements(std::string_view text, std::size_t at, bool skip_first);
   // Copies to the padded buffer; the copy lives until the next one.
@@ -115,7 +117,7 @@ void JsonDecoder::DecodeRecord(std::string_view record, bool padded, TimeUs reco
 }
 
 bool JsonDecoder::DecodePlain(std::string_view text) {
-  JsonFault fault;
+  EventFault fault;
   const std::size_t length = reader_.ReadPlain(text, record_time_, &fault);
   if (length == 0 || (length < text.size() && text[length] != '\n')) return false;
   Deliver(text.substr(0, length), fault);
@@ -158,7 +160,7 @@ void JsonDecoder::DecodeObject(std::string_view text) {
     return;
   }
   const std::string_view padded = is_padded_ ? text : Padded(text);
-  JsonFault fault;
+  EventFault fault;
   if (reader_.ReadPlain(padded, record_time_, &fault) == padded.size()) {
     Deliver(text, fault);
   } else {
@@ -170,7 +172,7 @@ void JsonDecoder::DecodeInFull(std::string_view padded) {
   Deliver(padded, reader_.Read(padded, record_time_));
 }
 
-void JsonDecoder::Deliver(std::string_view text, JsonFault fault) {
+void JsonDecoder::Deliver(std::string_view text, EventFault fault) {
   if (fault.empty()) {
     sink_->OnEvent(reader_.event());
   } else {
@@ -234,7 +236,16 @@ void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool ski
 
 std::unique_ptr<Decoder> NewJsonDecoder(const InputConfig& input, ErrorList* errors) {
   ErrorList own;
-  auto decoder = std::make_unique<JsonDecoder>(input.map, &own);
+  const FieldPreset* const preset = FindPreset(input.preset.empty() ? input.format : input.preset);
+  if (!input.preset.empty() && (preset == nullptr || !preset->is_json)) {
+    const std::vector<std::string> names = JsonPresetNames();
+    const std::string nearest = Nearest(input.preset, names);
+    own.Add(input.preset_at,
+            "input " + input.name + ": there is no preset \"" + input.preset + "\"" +
+                (nearest.empty() ? ": expected one of " + absl::StrJoin(names, ", ")
+                                 : "; did you mean \"" + nearest + "\"?"));
+  }
+  auto decoder = std::make_unique<JsonDecoder>(input, preset, &own);
   if (own.empty()) return decoder;
   for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
   return nullptr;

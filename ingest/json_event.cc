@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "absl/base/attributes.h"
-#include "core/short_text.h"
+#include "core/ascii.h"
 #include "core/time.h"
 #include "ingest/json_fault.h"
 #include "ingest/json_scanner.h"
@@ -20,22 +20,13 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
-constexpr JsonFault kNotPlain = "to be read in full";
-constexpr JsonFault kTrailing = "bytes after the event";
+constexpr EventFault kNotPlain = "to be read in full";
+constexpr EventFault kTrailing = "bytes after the event";
 
-// Sampling weights; more would overflow 64-bit counts after a few million events.
-constexpr std::int64_t kWeightMax = std::int64_t{1} << 32;
-constexpr std::int64_t kStatusMax = 99'999;
 // simdjson's buffers start at this, so that most decoders never grow them.
 constexpr std::size_t kParserBytesMin = 64 << 10;
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Targets that fill the same field share a rank.
-JsonTarget SlotOf(JsonTarget target) {
-  return target == JsonTarget::kDurationNs ? JsonTarget::kDurationMs : target;
-}
 
 // A token reaches to the next one, white space included.
 std::string_view TrimRight(std::string_view token) {
@@ -67,6 +58,18 @@ bool IsNumber(std::string_view text) {
   return at == text.size();
 }
 
+// Whether a string may stand for it.
+bool MayBeText(JsonTarget target) {
+  return IsWord(target) || IsDerivedText(target) || target == JsonTarget::kStatus ||
+         target == JsonTarget::kDuration || target == JsonTarget::kDurationS;
+}
+
+// Of a label that is left out where a log may have others than ours.
+bool IsLabelFault(EventFault fault) {
+  return fault == json_fault::kLabelType || fault == EventBuilder::kLabelSize ||
+         fault == EventBuilder::kLabelCount;
+}
+
 bool StartsNumber(std::string_view token) { return token[0] == '-' || IsDigit(token[0]); }
 
 // The key's bytes between its quotes. The value's token gives the end without a search: between the
@@ -84,25 +87,6 @@ bool IsPlainString(std::string_view token) {
   return token.size() >= 2 && token[0] == '"' && token.back() == '"';
 }
 
-// Truncation to an integer, without the call that std::trunc may be. REQUIRES: a number within
-// limits::kNumberMagnitudeMax.
-double Truncated(double number) { return static_cast<double>(static_cast<std::int64_t>(number)); }
-
-// REQUIRES: not negative.
-DurationUs ToMicroseconds(double duration) { return static_cast<DurationUs>(duration + 0.5); }
-
-// *to = from, in pieces that compilers copy with moves: for the whole of it they take `rep movs`,
-// which needs longer to start than this does.
-void CopyEvent(const Event& from, Event* to) {
-  static_assert(std::is_trivially_copyable_v<Event>);
-  constexpr std::size_t kPiece = 64;
-  const char* in = reinterpret_cast<const char*>(&from);
-  char* out = reinterpret_cast<char*>(to);
-  std::size_t left = sizeof(Event);
-  for (; left >= kPiece; left -= kPiece, in += kPiece, out += kPiece) std::memcpy(out, in, kPiece);
-  std::memcpy(out, in, sizeof(Event) % kPiece);
-}
-
 }  // namespace
 
 bool JsonEventReader::Iterate(std::string_view text, od::document* document,
@@ -118,28 +102,28 @@ bool JsonEventReader::Iterate(std::string_view text, od::document* document,
   return *error == simdjson::SUCCESS;
 }
 
-JsonFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
+EventFault JsonEventReader::Read(std::string_view text, TimeUs record_time) {
   od::document document;
   simdjson::error_code error;
   if (!Iterate(text, &document, &error)) return json_fault::Of(error);
   od::object object;
   if (error = document.get_object().get(object); error) return json_fault::Of(error);
-  if (const JsonFault fault = ReadEvent(object, record_time); !fault.empty()) return fault;
-  return AtEnd(document) ? JsonFault() : kTrailing;
+  if (const EventFault fault = ReadEvent(object, record_time); !fault.empty()) return fault;
+  return AtEnd(document) ? EventFault() : kTrailing;
 }
 
 std::size_t JsonEventReader::ReadPlain(std::string_view text, TimeUs record_time,
-                                       JsonFault* fault) {
+                                       EventFault* fault) {
   if (not_plain_pause_ > 0) {
     --not_plain_pause_;
     return 0;
   }
-  Begin();
+  Begin(record_time);
   has_escapes_ = false;
   const char* const end = ReadPlainFields(PlainJson(text.data()), fields_.root(), 1);
   if (end != nullptr && end <= text.data() + text.size()) {
     not_plain_run_ = 0;
-    *fault = Complete(record_time);
+    *fault = builder_.Complete();
     return static_cast<std::size_t>(end - text.data());
   }
   not_plain_run_ = std::min(2 * not_plain_run_ + 1, kNotPlainPauseMax);
@@ -218,45 +202,34 @@ ABSL_ATTRIBUTE_NOINLINE JsonEventReader::PlainKey JsonEventReader::ReadPlainKey(
 }
 
 bool JsonEventReader::StorePlainWord(const JsonEntry& entry, std::string_view text) {
-  std::uint8_t& rank = ranks_[static_cast<std::size_t>(entry.target)];
-  if (text.empty() || entry.rank < rank) return true;
-  rank = entry.rank;
-  return StoreWord(entry.target, text).empty();
+  if (text.empty() || !builder_.Counts(entry.target, entry.rank)) return true;
+  builder_.Keep(entry.target, entry.rank);
+  return builder_.SetWord(entry.target, text).empty();
 }
 
 bool JsonEventReader::StorePlainNumber(const JsonEntry& entry, const PlainJson::Decimal& number) {
-  std::uint8_t& rank = ranks_[static_cast<std::size_t>(SlotOf(entry.target))];
-  if (entry.rank < rank) return true;
-  rank = entry.rank;
+  if (!builder_.Counts(entry.target, entry.rank)) return true;
+  builder_.Keep(entry.target, entry.rank);
+  Event& event = builder_.event();
   const auto integer = static_cast<std::int64_t>(number.digits);
-  if (entry.target == JsonTarget::kStatus && number.decimals == 0 && integer <= kStatusMax) {
-    event_.status = static_cast<std::int32_t>(integer);
+  if (entry.target == JsonTarget::kStatus && number.decimals == 0 &&
+      integer <= EventBuilder::kStatusMax) {
+    event.status = static_cast<std::int32_t>(integer);
     return true;
   }
   if (entry.target != JsonTarget::kTime) {
-    return SetNumber(entry.target, number.ToDouble()).empty();
+    return builder_.SetNumber(entry.target, number.ToDouble()).empty();
   }
   const std::optional<TimeUs> time =
       number.decimals == 0 ? TimeFromEpoch(integer) : TimeFromEpoch(number.ToDouble());
-  if (time) event_.time = *time;
+  if (time) event.time = *time;
   return time.has_value();
 }
 
-void JsonEventReader::Begin() {
-  CopyEvent(fields_.base(), &event_);
-  ranks_.fill(0);
-  field_number_ = 0;
-  if (has_unknown_words_) unknown_words_.fill(false);
-  has_unknown_words_ = false;
-  const std::vector<LabelView>& constants = fields_.constant_labels();
-  std::copy(constants.begin(), constants.end(), labels_.begin());
-  label_count_ = constants.size();
-}
-
-JsonFault JsonEventReader::ReadEvent(od::object& object, TimeUs record_time) {
-  Begin();
-  if (const JsonFault fault = ReadFields(object, fields_.root(), 1); !fault.empty()) return fault;
-  return Complete(record_time);
+EventFault JsonEventReader::ReadEvent(od::object& object, TimeUs record_time) {
+  Begin(record_time);
+  if (const EventFault fault = ReadFields(object, fields_.root(), 1); !fault.empty()) return fault;
+  return builder_.Complete();
 }
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline const JsonEntry* JsonEventReader::Find(const JsonNode& node,
@@ -287,13 +260,12 @@ ABSL_ATTRIBUTE_NOINLINE const JsonEntry* JsonEventReader::FindAnew(const JsonNod
 // What most fields are, and nothing that could go wrong.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const JsonEntry& entry,
                                                                          std::string_view text) {
-  const auto field = static_cast<std::size_t>(entry.target);
-  if (text.empty() || entry.rank < ranks_[field]) return;
-  event_.text[field] = text;
-  ranks_[field] = entry.rank;
+  if (text.empty() || !builder_.Counts(entry.target, entry.rank)) return;
+  builder_.event().Set(static_cast<Field>(entry.target), text);
+  builder_.Keep(entry.target, entry.rank);
 }
 
-JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, int depth) {
+EventFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, int depth) {
   for (auto result : object) {
     if (result.error()) return json_fault::Of(result.error());
     // By reference: copying what was just written in parts stalls on store forwarding.
@@ -308,30 +280,30 @@ JsonFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, 
       entry = Find(node, unescaped);
     }
     if (entry == nullptr) {
-      if (const JsonFault fault = SkipField(token, depth); !fault.empty()) return fault;
+      if (const EventFault fault = SkipField(token, depth); !fault.empty()) return fault;
       continue;
     }
     if (entry->only == JsonEntry::Only::kText && !has_escapes_ && IsPlainString(token)) {
       StorePlainText(*entry, token.substr(1, token.size() - 2));
       continue;
     }
-    if (const JsonFault fault = ReadField(*entry, value, token, depth); !fault.empty()) {
+    if (const EventFault fault = ReadField(*entry, value, token, depth); !fault.empty()) {
       return fault;
     }
   }
   return {};
 }
 
-JsonFault JsonEventReader::SkipField(std::string_view token, int depth) const {
+EventFault JsonEventReader::SkipField(std::string_view token, int depth) const {
   if (token[0] != '{' && token[0] != '[') return {};
   JsonScanner scanner(JsonScanner::Layout::kAny);
   scanner.Feed({token.data(), static_cast<std::size_t>(end_ - token.data())});
   if (scanner.state() != JsonScanner::State::kComplete) return json_fault::kBroken;
-  return depth + scanner.depth_max() > limits::kJsonDepthMax ? json_fault::kTooDeep : JsonFault();
+  return depth + scanner.depth_max() > limits::kJsonDepthMax ? json_fault::kTooDeep : EventFault();
 }
 
-JsonFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::string_view token,
-                                     int depth) {
+EventFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::string_view token,
+                                      int depth) {
   const bool labels =
       entry.action >= 0 && fields_.action(entry.action).target == JsonTarget::kLabels;
   if (token[0] == '{' && (entry.node >= 0 || labels)) {
@@ -340,27 +312,29 @@ JsonFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::
       return json_fault::Of(error);
     }
     if (entry.node >= 0) {
-      const JsonFault fault = ReadFields(object, fields_.node(entry.node), depth + 1);
+      const EventFault fault = ReadFields(object, fields_.node(entry.node), depth + 1);
       if (!fault.empty() || !labels) return fault;
       if (object.reset().error()) return json_fault::kBroken;
     }
-    return ReadLabels(object);
+    return ReadLabels(object, fields_.action(entry.action).lenient);
   }
-  if (entry.action < 0) return SkipField(token, depth);
+  const bool is_unread = entry.action < 0 || (fields_.action(entry.action).lenient &&
+                                              (token[0] == '{' || token[0] == '['));
+  if (is_unread) return SkipField(token, depth);
   return StoreAll(entry, &value, token);
 }
 
-JsonFault JsonEventReader::StoreAll(const JsonEntry& entry, Value* value, std::string_view token) {
+EventFault JsonEventReader::StoreAll(const JsonEntry& entry, Value* value, std::string_view token) {
   if (TrimRight(token) == "null") return {};
   for (int index = entry.action; index >= 0;) {
     const JsonAction& action = fields_.action(index);
-    if (const JsonFault fault = Store(action, value, token); !fault.empty()) return fault;
+    if (const EventFault fault = Store(action, value, token); !fault.empty()) return fault;
     index = action.next;
   }
   return {};
 }
 
-JsonFault JsonEventReader::ReadLabels(od::object& object) {
+EventFault JsonEventReader::ReadLabels(od::object& object, bool lenient) {
   for (auto result : object) {
     if (result.error()) return json_fault::Of(result.error());
     // By reference: copying what was just written in parts stalls on store forwarding.
@@ -371,63 +345,61 @@ JsonFault JsonEventReader::ReadLabels(od::object& object) {
     if (has_escapes_ && name.find('\\') != name.npos && field.unescaped_key().get(name)) {
       return json_fault::kBadEscape;
     }
-    if (const JsonFault fault = AddLabel(name, &value, token); !fault.empty()) return fault;
+    const EventFault fault = AddLabel(name, &value, token);
+    if (!fault.empty() && !(lenient && IsLabelFault(fault))) return fault;
   }
   return {};
 }
 
-JsonFault JsonEventReader::AddLabel(std::string_view name, Value* value, std::string_view token) {
+EventFault JsonEventReader::AddLabel(std::string_view name, Value* value, std::string_view token) {
   std::string_view text = TrimRight(token);
   if (token[0] == '"') {
-    if (const JsonFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
+    if (const EventFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
   } else if (text == "null") {
     return {};
   } else if (text != "true" && text != "false" && !IsNumber(text)) {
     return json_fault::kLabelType;
   }
-  if (name.size() > limits::kLabelValueBytesMax || text.size() > limits::kLabelValueBytesMax) {
-    return json_fault::kLabelSize;
+  return builder_.AddLabel(name, text);
+}
+
+EventFault JsonEventReader::Store(const JsonAction& action, Value* value, std::string_view token) {
+  const JsonTarget target = action.target;
+  if (target == JsonTarget::kLabel) {
+    const EventFault fault = AddLabel(fields_.label_name(action.label), value, token);
+    return action.lenient && IsLabelFault(fault) ? EventFault() : fault;
   }
-  if (label_count_ == labels_.size()) return json_fault::kLabelCount;
-  labels_[label_count_++] = {name, text};
+  if (!builder_.Counts(target, action.rank)) return {};
+  bool stored = true;
+  const EventFault fault = StoreValue(target, value, token, &stored);
+  if (!fault.empty()) {
+    const bool misfit = fault == WrongType(target) || fault == OutOfRange(target);
+    return action.lenient && misfit ? EventFault() : fault;
+  }
+  if (stored) builder_.Keep(target, action.rank);
   return {};
 }
 
-JsonFault JsonEventReader::Store(const JsonAction& action, Value* value, std::string_view token) {
-  const JsonTarget target = action.target;
-  if (target == JsonTarget::kLabel) return AddLabel(fields_.label_name(action.label), value, token);
-  std::uint8_t& rank = ranks_[static_cast<std::size_t>(SlotOf(target))];
-  if (action.rank < rank) return {};
-  bool stored = true;
-  JsonFault fault;
-  switch (target) {
-    case JsonTarget::kTime:
-      fault = StoreTime(value, token, &stored);
-      break;
-    case JsonTarget::kType:
-    case JsonTarget::kOutcome:
-    case JsonTarget::kAction:
-    case JsonTarget::kState:
-    case JsonTarget::kMetricType: {
-      std::string_view text;
-      if (token[0] != '"') return WrongType(target);
-      fault = ReadString(value, token, &text);
-      stored = !text.empty();
-      if (fault.empty() && stored) fault = StoreWord(target, text);
-      break;
-    }
-    case JsonTarget::kLabels:
-      return WrongType(target);
-    default:
-      fault = IsText(target) ? StoreText(target, value, token, &stored)
-                             : StoreNumber(target, value, token, &stored);
+EventFault JsonEventReader::StoreValue(JsonTarget target, Value* value, std::string_view token,
+                                       bool* stored) {
+  if (target == JsonTarget::kTime) return StoreTime(value, token, stored);
+  if (target == JsonTarget::kLabels) return WrongType(target);
+  if (IsText(target)) return StoreText(target, value, token, stored);
+  std::string_view text;
+  if (token[0] == '"' && MayBeText(target)) {
+    if (const EventFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
+    return builder_.SetText(target, text, stored);
   }
-  if (stored) rank = action.rank;
-  return fault;
+  if (IsWord(target)) return WrongType(target);
+  if (IsDerivedText(target)) {
+    text = TrimRight(token);
+    return IsNumber(text) ? builder_.SetText(target, text, stored) : WrongType(target);
+  }
+  return StoreNumber(target, value, token);
 }
 
-JsonFault JsonEventReader::ReadString(Value* value, std::string_view token,
-                                      std::string_view* text) const {
+EventFault JsonEventReader::ReadString(Value* value, std::string_view token,
+                                       std::string_view* text) const {
   const std::string_view quoted = TrimRight(token);
   if (quoted.size() < 2 || quoted.back() != '"') return json_fault::kBroken;
   *text = quoted.substr(1, quoted.size() - 2);
@@ -437,172 +409,46 @@ JsonFault JsonEventReader::ReadString(Value* value, std::string_view token,
   return {};
 }
 
-JsonFault JsonEventReader::StoreText(JsonTarget target, Value* value, std::string_view token,
-                                     bool* stored) {
+EventFault JsonEventReader::StoreText(JsonTarget target, Value* value, std::string_view token,
+                                      bool* stored) {
   std::string_view text;
   if (token[0] == '"') {
-    if (const JsonFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
+    if (const EventFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
   } else if (text = TrimRight(token); !IsNumber(text)) {
     return WrongType(target);
   }
   *stored = !text.empty();
-  if (*stored) event_.Set(static_cast<Field>(target), text);
+  if (*stored) builder_.event().Set(static_cast<Field>(target), text);
   return {};
 }
 
-JsonFault JsonEventReader::StoreTime(Value* value, std::string_view token, bool* stored) {
+EventFault JsonEventReader::StoreTime(Value* value, std::string_view token, bool* stored) {
   std::optional<TimeUs> time;
   std::int64_t integer;
   double number;
   if (token[0] == '"') {
     std::string_view text;
-    if (const JsonFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
-    if (*stored = !text.empty(); !*stored) return {};
-    time = ParseTime(text);
-  } else if (!StartsNumber(token)) {
-    return WrongType(JsonTarget::kTime);
-  } else if (value == nullptr) {
-    return kNotPlain;
-  } else if (value->get_int64().get(integer) == simdjson::SUCCESS) {
+    if (const EventFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
+    *stored = !text.empty();
+    return *stored ? builder_.SetTime(text) : EventFault();
+  }
+  if (!StartsNumber(token)) return WrongType(JsonTarget::kTime);
+  if (value == nullptr) return kNotPlain;
+  if (value->get_int64().get(integer) == simdjson::SUCCESS) {
     time = TimeFromEpoch(integer);
   } else if (value->get_double().get(number) == simdjson::SUCCESS) {
     time = TimeFromEpoch(number);
   }
   if (!time) return WrongType(JsonTarget::kTime);
-  event_.time = *time;
+  builder_.event().time = *time;
   return {};
 }
 
-// The first words of each list are the commonest.
-JsonFault JsonEventReader::StoreWord(JsonTarget target, std::string_view text) {
-  const auto find = [&](auto* field, int count, auto name_of) {
-    for (int i = 0; i < count; ++i) {
-      const auto candidate = static_cast<std::remove_pointer_t<decltype(field)>>(i);
-      if (!EqualTexts(name_of(candidate), text)) continue;
-      *field = candidate;
-      return true;
-    }
-    return false;
-  };
-  bool known = false;
-  switch (target) {
-    case JsonTarget::kType:
-      return find(&event_.type, kEventTypes, EventTypeName) ? JsonFault() : WrongType(target);
-    case JsonTarget::kOutcome:
-      // ECS knows "unknown" as well, which is what a missing outcome is.
-      if (text == "unknown") return {};
-      return find(&event_.outcome, 3, OutcomeName) ? JsonFault() : WrongType(target);
-    case JsonTarget::kAction:
-      known = find(&event_.action, 4, ConnectionActionName);
-      break;
-    case JsonTarget::kState:
-      known = find(&event_.state, 4, AlarmStateName);
-      break;
-    default:
-      known = find(&event_.metric_type, 5, MetricTypeName);
-      break;
-  }
-  unknown_words_[static_cast<std::size_t>(target)] = !known;
-  has_unknown_words_ |= !known;
-  return {};
-}
-
-JsonFault JsonEventReader::StoreNumber(JsonTarget target, Value* value, std::string_view token,
-                                       bool* stored) {
+EventFault JsonEventReader::StoreNumber(JsonTarget target, Value* value, std::string_view token) {
   double number = 0;
-  if (target == JsonTarget::kStatus && token[0] == '"') {
-    std::string_view text;
-    if (const JsonFault fault = ReadString(value, token, &text); !fault.empty()) return fault;
-    if (*stored = !text.empty(); !*stored) return {};
-    int status = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), status);
-    if (error != std::errc() || end != text.data() + text.size()) return WrongType(target);
-    number = status;
-  } else if (value == nullptr) {
-    return kNotPlain;
-  } else if (!StartsNumber(token) || value->get_double().get(number)) {
-    return WrongType(target);
-  }
-  return SetNumber(target, number);
-}
-
-JsonFault JsonEventReader::SetNumber(JsonTarget target, double number) {
-  if (!(std::fabs(number) <= limits::kNumberMagnitudeMax)) return OutOfRange(target);
-  switch (target) {
-    case JsonTarget::kStatus:
-      if (number != Truncated(number)) return WrongType(target);
-      if (number < 0 || number > static_cast<double>(kStatusMax)) return OutOfRange(target);
-      event_.status = static_cast<std::int32_t>(number);
-      break;
-    case JsonTarget::kWeight:
-      if (number != Truncated(number)) return WrongType(target);
-      if (number < 1 || number > static_cast<double>(kWeightMax)) return OutOfRange(target);
-      event_.weight = static_cast<std::int64_t>(number);
-      break;
-    case JsonTarget::kDurationMs:
-      if (number < 0 || number * 1e3 > limits::kNumberMagnitudeMax) return OutOfRange(target);
-      event_.duration = ToMicroseconds(number * 1e3);
-      break;
-    case JsonTarget::kDurationNs:
-      if (number < 0) return OutOfRange(target);
-      event_.duration = ToMicroseconds(number / 1e3);
-      break;
-    case JsonTarget::kValue:
-      event_.value = number;
-      break;
-    case JsonTarget::kLimit:
-      event_.limit = number;
-      break;
-    case JsonTarget::kCvss:
-      event_.cvss = number;
-      break;
-    case JsonTarget::kAmount:
-      event_.amount = number;
-      break;
-    case JsonTarget::kCount:
-      event_.count = number;
-      break;
-    case JsonTarget::kSum:
-      event_.sum = number;
-      break;
-    case JsonTarget::kMin:
-      event_.min = number;
-      break;
-    default:
-      event_.max = number;
-      break;
-  }
-  return {};
-}
-
-JsonFault JsonEventReader::Complete(TimeUs record_time) {
-  if (event_.time == kNoTime) {
-    if (record_time == kNoTime) return json_fault::kNoTime;
-    event_.time = record_time;
-  }
-  if (has_unknown_words_) {
-    // Logs and requests have a `state` or an `action` of their own, which is none of ours.
-    const auto refuses = [&](EventType type, JsonTarget target) {
-      return event_.type == type && unknown_words_[static_cast<std::size_t>(target)];
-    };
-    if (refuses(EventType::kConnection, JsonTarget::kAction)) return WrongType(JsonTarget::kAction);
-    if (refuses(EventType::kAlarm, JsonTarget::kState)) return WrongType(JsonTarget::kState);
-    if (refuses(EventType::kMetric, JsonTarget::kMetricType)) {
-      return WrongType(JsonTarget::kMetricType);
-    }
-  }
-  if (event_.max && event_.metric_type == MetricType::kGauge) {
-    if (!event_.limit) event_.limit = event_.max;
-    event_.max.reset();
-  }
-  // A query's endpoint is the name of a statement.
-  if (const std::string_view endpoint = event_.Get(Field::kEndpoint);
-      !endpoint.empty() && event_.type != EventType::kQuery) {
-    event_.Set(Field::kEndpoint, endpoint_.Apply(endpoint));
-  }
-  event_.labels = {labels_.data(), label_count_};
-  event_.Normalize();
-  return {};
+  if (value == nullptr) return kNotPlain;
+  if (!StartsNumber(token) || value->get_double().get(number)) return WrongType(target);
+  return builder_.SetNumber(target, number);
 }
 
 }  // namespace tocsin

@@ -1,6 +1,6 @@
 // Reads one JSON object into an Event, or says why it is none.
 //
-//   JsonEventReader reader(&fields);
+//   JsonEventReader reader(&fields, input);
 //   std::string_view fault = reader.Read(text, record_time);
 //   if (fault.empty()) sink->OnEvent(reader.event());
 //
@@ -20,7 +20,7 @@
 
 #include "core/event.h"
 #include "core/limits.h"
-#include "ingest/endpoint_template.h"
+#include "ingest/event_builder.h"
 #include "ingest/json_fault.h"
 #include "ingest/json_fields.h"
 #include "ingest/plain_json.h"
@@ -29,16 +29,17 @@ namespace tocsin {
 
 class JsonEventReader {
  public:
-  explicit JsonEventReader(const JsonFields* fields) : fields_(*fields) {}
+  JsonEventReader(const JsonFields* fields, const InputConfig& input)
+      : fields_(*fields), builder_(fields, input) {}
 
   // All of `text` must be one object. REQUIRES here and below: simdjson::SIMDJSON_PADDING readable
   // bytes after the text. The event's views live until the next call, and as long as `text`.
-  JsonFault Read(std::string_view text, TimeUs record_time);
-  const Event& event() const { return event_; }
+  EventFault Read(std::string_view text, TimeUs record_time);
+  const Event& event() const { return builder_.event(); }
 
   // The same, several times as fast, for an object that is plain (ingest/plain_json.h) and stands
   // at the beginning of the text. Gives its length, or 0: not plain, read it in full.
-  std::size_t ReadPlain(std::string_view text, TimeUs record_time, JsonFault* fault);
+  std::size_t ReadPlain(std::string_view text, TimeUs record_time, EventFault* fault);
 
   // Reads the elements of the array that is all of `text` (padded, too) and calls `on_event` for
   // each, up to the first thing that is wrong. Where it stopped:
@@ -60,8 +61,8 @@ class JsonEventReader {
   static bool AtEnd(simdjson::ondemand::document& document) {
     return document.current_location().error() == simdjson::OUT_OF_BOUNDS;
   }
-  JsonFault ReadEvent(simdjson::ondemand::object& object, TimeUs record_time);
-  JsonFault ReadFields(simdjson::ondemand::object& object, const JsonNode& node, int depth);
+  EventFault ReadEvent(simdjson::ondemand::object& object, TimeUs record_time);
+  EventFault ReadFields(simdjson::ondemand::object& object, const JsonNode& node, int depth);
   // What to do with the next key; nullptr: nothing.
   const JsonEntry* Find(const JsonNode& node, std::string_view key);
   const JsonEntry* FindAnew(const JsonNode& node, std::string_view key);
@@ -76,28 +77,28 @@ class JsonEventReader {
   void StorePlainText(const JsonEntry& entry, std::string_view text);
   bool StorePlainWord(const JsonEntry& entry, std::string_view text);
   bool StorePlainNumber(const JsonEntry& entry, const PlainJson::Decimal& number);
-  void Begin();
+  void Begin(TimeUs record_time) {
+    builder_.Begin(record_time);
+    field_number_ = 0;
+  }
   // `value`: nullptr where the text is plain.
-  JsonFault StoreAll(const JsonEntry& entry, Value* value, std::string_view token);
-  JsonFault ReadField(const JsonEntry& entry, Value& value, std::string_view token, int depth);
-  JsonFault SkipField(std::string_view token, int depth) const;
-  JsonFault ReadLabels(simdjson::ondemand::object& object);
-  JsonFault AddLabel(std::string_view name, Value* value, std::string_view token);
-  JsonFault Store(const JsonAction& action, Value* value, std::string_view token);
-  JsonFault StoreText(JsonTarget target, Value* value, std::string_view token, bool* stored);
-  JsonFault StoreTime(Value* value, std::string_view token, bool* stored);
-  JsonFault StoreWord(JsonTarget target, std::string_view text);
-  JsonFault StoreNumber(JsonTarget target, Value* value, std::string_view token, bool* stored);
-  JsonFault SetNumber(JsonTarget target, double number);
-  JsonFault ReadString(Value* value, std::string_view token, std::string_view* text) const;
-  JsonFault Complete(TimeUs record_time);
+  EventFault StoreAll(const JsonEntry& entry, Value* value, std::string_view token);
+  EventFault ReadField(const JsonEntry& entry, Value& value, std::string_view token, int depth);
+  EventFault SkipField(std::string_view token, int depth) const;
+  EventFault ReadLabels(simdjson::ondemand::object& object, bool lenient);
+  EventFault AddLabel(std::string_view name, Value* value, std::string_view token);
+  EventFault Store(const JsonAction& action, Value* value, std::string_view token);
+  EventFault StoreValue(JsonTarget target, Value* value, std::string_view token, bool* stored);
+  EventFault StoreText(JsonTarget target, Value* value, std::string_view token, bool* stored);
+  EventFault StoreTime(Value* value, std::string_view token, bool* stored);
+  EventFault StoreNumber(JsonTarget target, Value* value, std::string_view token);
+  EventFault ReadString(Value* value, std::string_view token, std::string_view* text) const;
 
   const JsonFields& fields_;
   simdjson::ondemand::parser parser_;
-  EndpointTemplate endpoint_;
   const char* end_ = nullptr;  // of the text at hand
   bool has_escapes_ = false;   // a backslash stands somewhere in it
-  Event event_;
+  EventBuilder builder_;
   // The events of a stream mostly have the same keys in the same order: what was found for the n-th
   // key of the last one.
   static constexpr std::size_t kFieldsForeseen = 64;
@@ -115,13 +116,6 @@ class JsonEventReader {
   static constexpr int kNotPlainPauseMax = 63;
   int not_plain_run_ = 0;
   int not_plain_pause_ = 0;
-  // Rank of what each target holds already; see JsonAction.
-  std::array<std::uint8_t, kJsonTargets> ranks_{};
-  // Words that only some types of events understand: an alarm's `state`, a connection's `action`.
-  std::array<bool, kJsonTargets> unknown_words_{};
-  bool has_unknown_words_ = false;
-  std::array<LabelView, limits::kLabelsMax> labels_;
-  std::size_t label_count_ = 0;
 };
 
 template <typename OnEvent>
@@ -139,7 +133,7 @@ JsonEventReader::ArrayEnd JsonEventReader::ReadArray(std::string_view text, Time
     end = {.element = static_cast<std::size_t>(token.data() - text.data())};
     simdjson::ondemand::object object;
     if (value.get_object().get(object) || !ReadEvent(object, record_time).empty()) return end;
-    on_event(event_);
+    on_event(event());
     end.delivered = true;
   }
   end.complete = AtEnd(document);

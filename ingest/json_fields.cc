@@ -8,6 +8,7 @@
 #include <optional>
 #include <system_error>
 
+#include "core/check.h"
 #include "core/limits.h"
 
 namespace tocsin {
@@ -15,13 +16,8 @@ namespace {
 
 constexpr JsonTarget Text(Field field) { return static_cast<JsonTarget>(field); }
 
-struct Alias {
-  std::string_view path;
-  JsonTarget target;
-};
-
 // Canonical names first, then OpenTelemetry and ECS; an earlier line outranks a later one.
-constexpr Alias kAliases[] = {
+constexpr FieldPath kAliases[] = {
     {"time", JsonTarget::kTime},
     {"id", Text(Field::kId)},
     {"type", JsonTarget::kType},
@@ -100,18 +96,20 @@ constexpr Alias kAliases[] = {
     {"resource.host.name", Text(Field::kHost)},
 };
 
-// Ranks are the distance to the end of the table plus one and must fit a byte.
-static_assert(std::size(kAliases) < 254);
+// Ranks are the distance to the end of the table plus one and must fit a byte, with a preset's on
+// top of them.
+constexpr std::size_t kPresetPathsMax = 150;
+static_assert(std::size(kAliases) + kPresetPathsMax < JsonAction::kMappedRank);
 
 constexpr std::string_view kOtherNames[] = {
-    "time",        "type",   "outcome",     "action",         "state",
-    "metric_type", "status", "duration_ms", "event.duration", "weight",
-    "value",       "limit",  "cvss",        "amount",         "count",
-    "sum",         "min",    "max",         "labels",         "label"};
+    "time",        "type",           "outcome",   "action",   "state",  "metric_type", "status",
+    "duration_ms", "event.duration", "duration",  "duration", "weight", "value",       "limit",
+    "cvss",        "amount",         "count",     "sum",      "min",    "max",         "level",
+    "level",       "message",        "exception", "request",  "labels", "label"};
 static_assert(std::size(kOtherNames) == kJsonTargets - kFields);
 
 std::string_view ExpectedOf(JsonTarget target) {
-  if (IsText(target)) return " is not a text";
+  if (IsText(target) || IsDerivedText(target)) return " is not a text";
   switch (target) {
     case JsonTarget::kTime:
       return " is neither an RFC 3339 time nor an epoch number";
@@ -125,6 +123,9 @@ std::string_view ExpectedOf(JsonTarget target) {
       return " is not an object of texts";
     case JsonTarget::kLabel:
       return " is not a text";
+    case JsonTarget::kDuration:
+    case JsonTarget::kDurationS:
+      return " is neither a number nor a time with its unit";
     default:
       return " is not a number";
   }
@@ -159,7 +160,7 @@ std::optional<JsonTarget> TargetFromName(std::string_view name) {
   if (const std::optional<Field> field = FieldFromName(name)) return Text(*field);
   for (int i = kFields; i < kJsonTargets; ++i) {
     const auto target = static_cast<JsonTarget>(i);
-    if (target == JsonTarget::kDurationNs || target == JsonTarget::kLabel) continue;
+    if (SlotOf(target) != target || IsDerivedText(target) || target == JsonTarget::kLabel) continue;
     if (JsonTargetName(target) == name) return target;
   }
   return std::nullopt;
@@ -167,7 +168,7 @@ std::optional<JsonTarget> TargetFromName(std::string_view name) {
 
 std::vector<std::string> TargetNames() {
   std::vector<std::string> names = {"labels.NAME"};
-  for (const Alias& alias : kAliases) {
+  for (const FieldPath& alias : kAliases) {
     if (TargetFromName(alias.path)) names.emplace_back(alias.path);
   }
   return names;
@@ -287,7 +288,9 @@ void JsonNode::BuildTable() {
   }
 }
 
-JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors) {
+JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors,
+                       const FieldPreset* preset)
+    : preset_(preset) {
   NodeFor("");
   std::array<bool, kJsonTargets> mapped{};
   for (const FieldMapping& mapping : mappings) {
@@ -296,14 +299,8 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
     }
     AddMapping(mapping, errors);
   }
-  // Both are the duration: whoever maps it means neither of our names.
-  mapped[static_cast<std::size_t>(JsonTarget::kDurationNs)] |=
-      mapped[static_cast<std::size_t>(JsonTarget::kDurationMs)];
-  for (std::size_t i = 0; i < std::size(kAliases); ++i) {
-    if (mapped[static_cast<std::size_t>(kAliases[i].target)]) continue;
-    AddPath(kAliases[i].path, {.target = kAliases[i].target,
-                               .rank = static_cast<std::uint8_t>(std::size(kAliases) - i)});
-  }
+  AddNames(mapped);
+  if (preset != nullptr && base_.type == EventType::kUnknown) base_.type = preset->type;
   for (JsonNode& node : nodes_) {
     for (JsonEntry& entry : node.entries_) {
       if (entry.action < 0) continue;
@@ -318,6 +315,50 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
     }
     node.BuildTable();
   }
+}
+
+// The paths of the preset, then the names that are always understood.
+void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
+  const auto is_mapped = [&](JsonTarget target) {
+    return mapped[static_cast<std::size_t>(SlotOf(target))];
+  };
+  const auto is_of_preset = [&](std::string_view path) {
+    return preset_ != nullptr &&
+           std::any_of(preset_->paths.begin(), preset_->paths.end(),
+                       [&](const FieldPath& known) { return known.path == path; });
+  };
+  std::size_t rank = std::size(kAliases);
+  if (preset_ != nullptr) {
+    TOCSIN_CHECK(preset_->paths.size() <= kPresetPathsMax);
+    rank += preset_->paths.size();
+    for (const FieldPath& path : preset_->paths) {
+      JsonAction action{.target = path.target, .rank = static_cast<std::uint8_t>(rank--)};
+      if (path.target == JsonTarget::kLabel) {
+        action.lenient = true;
+        action.label = static_cast<int>(label_names_.size());
+        label_names_.push_back(path.label);
+      }
+      if (!is_mapped(path.target)) AddPath(path.path, action);
+    }
+  }
+  for (const FieldPath& alias : kAliases) {
+    const JsonAction action{.target = InPreset(alias.target),
+                            .rank = static_cast<std::uint8_t>(rank--),
+                            .lenient = preset_ != nullptr};
+    // What the preset reads as something else is not this as well.
+    if (is_mapped(alias.target) || is_of_preset(alias.path)) continue;
+    AddPath(alias.path, action);
+    if (preset_ == nullptr || alias.path.find('.') == alias.path.npos) continue;
+    for (const std::string_view prefix : preset_->prefixes) {
+      AddPath(std::string(prefix) + '.' + std::string(alias.path), action);
+    }
+  }
+}
+
+JsonTarget JsonFields::InPreset(JsonTarget target) const {
+  if (preset_ == nullptr) return target;
+  if (target == Text(Field::kLevel)) return JsonTarget::kLevelWord;
+  return target == JsonTarget::kDurationMs ? JsonTarget::kDuration : target;
 }
 
 void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
@@ -348,7 +389,8 @@ void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
                                 std::to_string(limits::kJsonDepthMax) + " levels");
     return;
   }
-  AddPath(mapping.path, {.target = *target, .rank = 255, .label = label});
+  AddPath(mapping.path,
+          {.target = InPreset(*target), .rank = JsonAction::kMappedRank, .label = label});
 }
 
 void JsonFields::AddConstant(const FieldMapping& mapping, JsonTarget target, ErrorList* errors) {

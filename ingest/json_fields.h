@@ -1,19 +1,26 @@
-// Which JSON path feeds which field of an event: compiled once, looked up once per key.
+// Which JSON path feeds which field of an event: compiled once, looked up once per key. The names of
+// other formats' values (logfmt's keys) are paths of one part.
 //
-//   JsonFields fields(input.map, &errors);
+//   JsonFields fields(input.map, &errors, FindPreset("pino"));   // or none: canonical events
 //   const JsonEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
 //                                                                // nullptr: nobody reads this key
 //   for (int a = entry->action; a >= 0; a = fields.action(a).next) …
 //
 // A path is understood nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed; an object
-// is entered only where some path goes on inside it. Immutable after construction, hence shareable.
+// is entered only where some path goes on inside it.
+//
+// With a preset (ingest/field_presets.h) its paths outrank the canonical names and their aliases,
+// which then count where they fit and are ignored where they do not: a log's own `status` may be a
+// text. Immutable after construction, hence shareable.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +42,8 @@ enum class JsonTarget : std::uint8_t {
   kStatus,
   kDurationMs,
   kDurationNs,  // `event.duration` of ECS
+  kDuration,    // a number of ms, or a text with units: "1.5s"
+  kDurationS,   // a number of seconds, or such a text
   kWeight,
   kValue,
   kLimit,
@@ -44,8 +53,13 @@ enum class JsonTarget : std::uint8_t {
   kSum,
   kMin,
   kMax,
-  kLabels,  // an object of them
-  kLabel,   // one, named by the mapping
+  kLevelWord,       // a level in any case, or a number as pino and bunyan have them
+  kSeverityNumber,  // a level as OpenTelemetry numbers them
+  kLine,            // a message with its line feed
+  kStack,           // an exception with its stack trace, of which the first line is kept
+  kRequestLine,     // "GET /orders HTTP/1.1"
+  kLabels,          // an object of them
+  kLabel,           // one, named by the mapping
 };
 inline constexpr int kJsonTargets = static_cast<int>(JsonTarget::kLabel) + 1;
 
@@ -54,6 +68,30 @@ constexpr bool IsText(JsonTarget target) { return static_cast<int>(target) < kFi
 constexpr bool IsNumber(JsonTarget target) {
   return target == JsonTarget::kTime ||
          (target >= JsonTarget::kStatus && target <= JsonTarget::kMax);
+}
+
+// A text of another form than the field that it fills.
+constexpr bool IsDerivedText(JsonTarget target) {
+  return target >= JsonTarget::kLevelWord && target <= JsonTarget::kRequestLine;
+}
+
+// Targets that fill the same field share a slot, which is one of them.
+constexpr JsonTarget SlotOf(JsonTarget target) {
+  switch (target) {
+    case JsonTarget::kDurationNs:
+    case JsonTarget::kDuration:
+    case JsonTarget::kDurationS:
+      return JsonTarget::kDurationMs;
+    case JsonTarget::kLevelWord:
+    case JsonTarget::kSeverityNumber:
+      return static_cast<JsonTarget>(Field::kLevel);
+    case JsonTarget::kLine:
+      return static_cast<JsonTarget>(Field::kMessage);
+    case JsonTarget::kStack:
+      return static_cast<JsonTarget>(Field::kException);
+    default:
+      return target;
+  }
 }
 
 // One of a few known words.
@@ -72,10 +110,14 @@ std::string_view OutOfRange(JsonTarget target);
 bool SetField(std::string_view name, std::string_view text, Event* event);
 
 struct JsonAction {
+  static constexpr std::uint8_t kMappedRank = 255;  // of a path that the input maps
+
   JsonTarget target = JsonTarget::kTime;
   // Where several paths of one record feed a target, the highest rank wins, in whatever order they
   // stand: the canonical name over its aliases.
   std::uint8_t rank = 0;
+  // A value that the target cannot hold is ignored, and no fault of the record.
+  bool lenient = false;
   int label = -1;  // index into label_names, for kLabel
   int next = -1;   // another target of the same path
 };
@@ -141,11 +183,31 @@ class JsonNode {
   std::uint32_t mask_ = 0;
 };
 
+// What feeds a target: a path of a preset, or a name that is always understood.
+struct FieldPath {
+  std::string_view path;
+  JsonTarget target;
+  std::string_view label = {};  // for kLabel
+};
+
+// What the logs of one library or program call things. Of static lifetime.
+struct FieldPreset {
+  std::string_view name;
+  std::span<const FieldPath> paths;  // an earlier one outranks a later one
+  // OpenTelemetry's and ECS's names are also understood inside these objects.
+  std::span<const std::string_view> prefixes = {};
+  // Of every event; kUnknown: of each by what it holds.
+  EventType type = EventType::kUnknown;
+  bool is_json = true;
+  bool dash_is_nothing = false;  // "-" stands for a text that is absent
+};
+
 class JsonFields {
  public:
   // Canonical names and aliases; a mapped target is read from its mapping only. Errors go to
   // `errors`.
-  JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors);
+  JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors,
+             const FieldPreset* preset = nullptr);
   JsonFields(const JsonFields&) = delete;
   JsonFields& operator=(const JsonFields&) = delete;
 
@@ -156,16 +218,22 @@ class JsonFields {
     return label_names_[static_cast<std::size_t>(index)];
   }
 
+  const FieldPreset* preset() const { return preset_; }
+
   // What every event starts as: the mappings' constants.
   const Event& base() const { return base_; }
   const std::vector<LabelView>& constant_labels() const { return constant_labels_; }
 
  private:
+  // A preset's log has levels and durations in other forms than a canonical event.
+  JsonTarget InPreset(JsonTarget target) const;
   void AddMapping(const FieldMapping& mapping, ErrorList* errors);
   void AddConstant(const FieldMapping& mapping, JsonTarget target, ErrorList* errors);
+  void AddNames(const std::array<bool, kJsonTargets>& mapped);
   void AddPath(std::string_view path, JsonAction action);
   int NodeFor(std::string_view prefix);
 
+  const FieldPreset* preset_;
   std::vector<JsonNode> nodes_;
   std::vector<std::string> node_prefixes_;  // parallel to nodes_
   std::vector<JsonAction> actions_;

@@ -23,6 +23,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "core/ascii.h"
+
 namespace tocsin {
 
 class PlainJson {
@@ -135,7 +137,6 @@ class PlainJson {
   static constexpr unsigned kDigitsMax = 18;  // fewer than would overflow
   static constexpr std::uint64_t kExactMax = std::uint64_t{1} << 53;
 
-  static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
   // Appends the digits that stand here to a number. Gives how many.
   unsigned Digits(std::uint64_t* number) {
     static constexpr std::uint64_t kPowersOfTen[] = {

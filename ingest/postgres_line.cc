@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 
 namespace tocsin {
@@ -32,10 +33,7 @@ constexpr std::string_view kParts[] = {"DETAIL", "HINT",     "STATEMENT", "CONTE
                                        "QUERY",  "LOCATION", "BACKTRACE"};
 
 constexpr Result kContinuation = {Kind::kSkipped, "the rest of a message"};
-constexpr Result kOtherProgram = {Kind::kSkipped, "a line of another program"};
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
+constexpr Result kNotOurs = {Kind::kSkipped, PostgresReader::kOtherProgram};
 
 template <std::size_t kCount>
 bool Contains(const std::string_view (&words)[kCount], std::string_view word) {
@@ -216,7 +214,7 @@ Result PostgresReader::ReadText(std::string_view text, TimeUs record_time, Postg
   }
   const bool has_time = stamp == TextTime::Result::kTaken;
   if (has_time && rest.starts_with(',')) return ReadCsv(rest.substr(1), line);
-  if (has_time && (is_syslog_time || has_t) && !TakeSyslogTag(&rest, line)) return kOtherProgram;
+  if (has_time && (is_syslog_time || has_t) && !TakeSyslogTag(&rest, line)) return kNotOurs;
   TakeBlanks(&rest);
   if (PartNumber(rest) > 1 || rest.starts_with("#011")) return kContinuation;
   const std::string_view head = rest.substr(0, kPrefixBytesMax);
@@ -313,7 +311,7 @@ Result PostgresReader::ReadJson(std::string_view text, TimeUs record_time, Postg
 Result PostgresReader::ReadRecord(const simdjson::dom::object& record, TimeUs record_time,
                                   PostgresLine* line) {
   line->severity = Text(record, "error_severity");
-  if (line->severity.empty()) return kOtherProgram;
+  if (line->severity.empty()) return kNotOurs;
   if (!Contains(kSeverities, line->severity)) {
     return {Kind::kUndecodable, "error_severity is none of the known words"};
   }

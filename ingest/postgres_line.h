@@ -44,6 +44,9 @@ class PostgresReader {
     std::string_view reason;  // static text, where it is no line
   };
 
+  // Of a syslog that several programs write.
+  static constexpr std::string_view kOtherProgram = "a line of another program";
+
   explicit PostgresReader(const InputConfig& input) : stamps_(input) {}
 
   // REQUIRES: text is not empty and at most limits::kEventBytesMax long.

@@ -16,6 +16,7 @@ namespace tocsin {
 
 using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
 // One .cc each; a header for one function would say nothing more.
+DecoderFactory NewAlbDecoder;
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
 DecoderFactory NewCloudWatchAlarmDecoder;
@@ -25,10 +26,13 @@ DecoderFactory NewGitHubDeployDecoder;
 DecoderFactory NewGitLabDeployDecoder;
 DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewKubernetesEventsDecoder;
+DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPagerDutyWebhookDecoder;
+DecoderFactory NewPgbouncerDecoder;
 DecoderFactory NewPostgresDecoder;
 DecoderFactory NewSentryDecoder;
 DecoderFactory NewSnsDecoder;
+DecoderFactory NewSyslogDecoder;
 
 namespace {
 
@@ -41,25 +45,45 @@ struct Format {
 
 constexpr std::array kFormats = {
     // sorted by name
+    Format{"alb", NewAlbDecoder},
     Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
+    Format{"bunyan", NewJsonDecoder, Framing::kJsonValues},
     Format{"clf", NewClfDecoder},
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
     Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues, true},
     Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonValues},
+    Format{"docker", NewJsonDecoder, Framing::kJsonValues},
+    Format{"ecs", NewJsonDecoder, Framing::kJsonValues},
+    Format{"fluent-bit", NewJsonDecoder, Framing::kJsonValues},
     Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
     Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"kubernetes-events", NewKubernetesEventsDecoder, Framing::kJsonValues},
+    Format{"logfmt", NewLogfmtDecoder},
+    Format{"nginx-json", NewJsonDecoder, Framing::kJsonValues},
+    Format{"otel", NewJsonDecoder, Framing::kJsonValues},
     Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
+    Format{"pgbouncer", NewPgbouncerDecoder},
+    Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
     Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
+    Format{"syslog", NewSyslogDecoder},
+    Format{"vector", NewJsonDecoder, Framing::kJsonValues},
+    Format{"winston", NewJsonDecoder, Framing::kJsonValues},
+    Format{"zap", NewJsonDecoder, Framing::kJsonValues},
 };
 
 }  // namespace
 
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors) {
+  if (!input.preset.empty() && input.format != "json" && input.format != kAutoFormat) {
+    errors->Add(
+        input.preset_at,
+        "input " + input.name + ": preset is for format json, and the format is " + input.format);
+    return nullptr;
+  }
   for (const Format& format : kFormats) {
     if (format.name != input.format) continue;
     if (!input.message_format.empty() && !format.carries_messages) {

@@ -4,6 +4,9 @@
 #include <array>
 #include <cstddef>
 
+#include "core/ascii.h"
+#include "ingest/clf_time.h"
+
 namespace tocsin {
 namespace {
 
@@ -12,6 +15,10 @@ constexpr std::size_t kSyslogBytes = 15;  // "Feb 10 23:15:39"
 constexpr std::size_t kEpochDigitsMin = 10;
 constexpr std::size_t kEpochBytesMax = 24;
 constexpr std::size_t kZoneNameMax = 5;
+
+constexpr std::size_t kDateBytesMin = 24;   // "Sun Jan 10 16:47:39 2021"
+constexpr std::size_t kStampBytesMax = 48;  // with nanoseconds and a zone
+constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 struct NamedZone {
   std::string_view name;
@@ -30,9 +37,6 @@ constexpr NamedZone kZones[] = {
 };
 // Behind a stamp without a zone PostgreSQL's severity may follow, which looks like one.
 constexpr std::string_view kNoZones[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 
 std::size_t DigitsAt(std::string_view text, std::size_t at) {
   std::size_t end = at;
@@ -85,6 +89,46 @@ TextTime::Result TextTime::Take(std::string_view* text, TimeUs record_time, Time
   *time = *parsed;
   text->remove_prefix(size);
   return Result::kTaken;
+}
+
+std::optional<TimeUs> TextTime::ParseAll(std::string_view text, TimeUs record_time) const {
+  if (text.size() == ClfTime::kBytes && text[2] == '/') return ClfTime().Parse(text);
+  TimeUs time = kNoTime;
+  if (text.size() >= kDateBytesMin && text[3] == ' ' && IsUpper(text[4])) {
+    return ReadDate(text, &time) ? std::optional(time) : std::nullopt;
+  }
+  std::array<char, kStampBytesMax> dashed;
+  if (text.size() >= kToSeconds && text.size() <= dashed.size() && text[4] == '/' &&
+      text[7] == '/') {
+    std::copy(text.begin(), text.end(), dashed.begin());
+    dashed[4] = dashed[7] = '-';
+    text = {dashed.data(), text.size()};
+  }
+  const bool taken = Take(&text, record_time, &time) == Result::kTaken && text.empty();
+  return taken ? std::optional(time) : std::nullopt;
+}
+
+// As RFC 3339 with a zone's name behind it, which is known how to read.
+bool TextTime::ReadDate(std::string_view text, TimeUs* time) const {
+  const std::string_view day = text.substr(4, kSyslogBytes);
+  const std::string_view year = text.substr(text.size() - 4);
+  const std::size_t month = kMonths.find(day.substr(0, 3));
+  if (text.size() > kStampBytesMax || month == kMonths.npos || month % 3 != 0) return false;
+  std::array<char, 2 * kStampBytesMax> iso;
+  char* end = iso.data();
+  const auto put = [&end](std::string_view part) {
+    end = std::copy(part.begin(), part.end(), end);
+  };
+  put(year);
+  put({"-01-02-03-04-05-06-07-08-09-10-11-12" + month, 3});
+  put("-");
+  *end++ = day[4] == ' ' ? '0' : day[4];
+  put(day.substr(5, 1));
+  put("T");
+  put(day.substr(7));
+  put(text.substr(4 + kSyslogBytes, text.size() - 8 - kSyslogBytes));  // " EST "
+  std::string_view rest(iso.data(), static_cast<std::size_t>(end - iso.data()));
+  return TakeIso(&rest, time) == Result::kTaken && (rest.empty() || rest == " ");
 }
 
 TextTime::Result TextTime::TakeIso(std::string_view* text, TimeUs* time) const {
@@ -145,7 +189,6 @@ TextTime::Result TextTime::TakeZone(std::string_view* text, DurationUs* offset) 
 
 TextTime::Result TextTime::TakeSyslog(std::string_view* text, TimeUs record_time,
                                       TimeUs* time) const {
-  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
   const std::string_view all = *text;
   if (all.size() < kSyslogBytes || all[3] != ' ' || all[6] != ' ' || all[9] != ':') {
     return Result::kNone;

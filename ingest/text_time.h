@@ -37,11 +37,16 @@ class TextTime {
 
   Result Take(std::string_view* text, TimeUs record_time, TimeUs* time) const;
 
+  // A text that is a stamp and nothing else, also as access logs ("17/May/2015:10:05:03 +0000") and
+  // date(1) ("Sun Jan 10 16:47:39 EST 2021") write it. nullopt: none, or no instant.
+  std::optional<TimeUs> ParseAll(std::string_view text, TimeUs record_time) const;
+
   // Why a stamp is no instant; static text.
   static std::string_view Fault(Result result);
 
  private:
   Result TakeIso(std::string_view* text, TimeUs* time) const;
+  bool ReadDate(std::string_view text, TimeUs* time) const;
   Result TakeSyslog(std::string_view* text, TimeUs record_time, TimeUs* time) const;
   // The offset that stands here and the blank before it; zone_ or UTC where none does.
   Result TakeZone(std::string_view* text, DurationUs* offset) const;

@@ -356,7 +356,10 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   InputConfig input;
   if (found != nullptr) input = *found;
   if (input.name.empty()) input.name = "replay";
-  if (!format.empty()) input.format = format;
+  if (!format.empty()) {
+    input.format = format;
+    if (format != "json") input.preset.clear();
+  }
   return input;
 }
 

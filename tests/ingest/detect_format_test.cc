@@ -40,10 +40,27 @@ TEST(DetectFormat, FirstLines) {
   EXPECT_EQ(Detect(kPlain + "\tFROM a\n\tWHERE b\n"), "postgres");
   EXPECT_EQ(Detect("Feb 10 23:15:39 db-1 systemd[1]: x\n" + kSyslog), "postgres");
   EXPECT_EQ(
+      Detect("Feb 10 23:15:39 db-1 systemd[1]: x\nFeb 10 23:15:39 db-1 cron[1]: x\n" + kSyslog),
+      "syslog");
+  EXPECT_EQ(Detect("<13>1 2026-01-01T12:00:00Z a b c d - level=info time=2026-01-01T12:00:00Z\n"),
+            "syslog");
+  EXPECT_EQ(
       Detect(R"({"timestamp":"2026-01-01 12:00:00 UTC","error_severity":"LOG","message":"a"})"),
       "postgres");
   EXPECT_EQ(Detect(R"({"time":1,"type":"request"})"), "json");
   EXPECT_EQ(Detect("\xEF\xBB\xBF \n[\n  {\n    \"time\": 1\n  }\n]\n"), "json");
+  EXPECT_EQ(Detect("goroutine 1:\nts=2026-01-01T12:00:00Z level=info msg=a\n"), "logfmt");
+  EXPECT_EQ(Detect(R"({"level":30,"time":1,"pid":1,"hostname":"h","msg":"a"})"), "pino");
+  EXPECT_EQ(Detect(R"({"name":"a","hostname":"h","pid":1,"level":30,"msg":"a","time":"","v":0})"),
+            "bunyan");
+  EXPECT_EQ(Detect(R"({"msec":"1.5","remote_addr":"::1","status":"200","request_time":"0.1"})"),
+            "nginx-json");
+  EXPECT_EQ(Detect("h2 2026-01-01T12:00:00Z e 192.0.2.7:1 - 0 0 0 200 200 1 2 \"GET / X\" \"-\"\n"),
+            "alb");
+  EXPECT_EQ(Detect("2026-01-01 12:00:00 UTC [17] LOG stats: 12 xacts/s, 15 queries/s\n"),
+            "pgbouncer");
+  EXPECT_EQ(Detect(R"({"log":"a\n","stream":"stdout","time":"2026-01-01T12:00:00Z"})"), "docker");
+  EXPECT_EQ(Detect(R"({"@timestamp":"2026-01-01T12:00:00Z","ecs.version":"1.2.0"})"), "ecs");
   // A broken file of a format is one of it; what is wrong is counted line by line.
   EXPECT_EQ(Detect("{\"time\":"), "json");
 }
@@ -52,6 +69,7 @@ TEST(DetectFormat, WhatCannotBeTold) {
   EXPECT_THAT(Detect(""), HasSubstr("tell no format"));
   EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("tell no format"));
   EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("tell no format"));
+  EXPECT_THAT(Detect("a=1 b=2\n"), HasSubstr("tell no format"));
   InputConfig input;
   input.format = "auto";
   EXPECT_TRUE(absl::IsInvalidArgument(ResolveFormat("-", &input)));

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/limits.h"
-#include "tests/ingest/event_text.h"
+#include "tests/ingest/line_text.h"
 #include "tests/ingest/recording_sink.h"
 
 namespace tocsin {

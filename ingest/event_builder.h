@@ -1,0 +1,89 @@
+// Fills an event with values that have names, as those of JSON have: which one counts where several
+// feed the same field, what a value may be, and what the whole lacks.
+//
+//   EventBuilder builder(&fields, input);
+//   builder.Begin(record_time);                       // the mapping's constants
+//   const JsonEntry* entry = …;                       // what `fields` says about a name
+//   EventFault fault = builder.Store(*entry, "503");
+//   fault = builder.Complete();                       // empty: builder.event() is an event
+//
+// JSON, whose values have types, goes step by step: Counts, SetNumber and the like, Keep. Allocates
+// nothing. The views of the event are the callers'; they live as long as those, and until
+// Begin. Faults are static texts. Not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "config/config.h"
+#include "core/event.h"
+#include "core/limits.h"
+#include "ingest/endpoint_template.h"
+#include "ingest/iso_time.h"
+#include "ingest/json_fields.h"
+#include "ingest/text_time.h"
+
+namespace tocsin {
+
+using EventFault = std::string_view;  // empty: none
+
+class EventBuilder {
+ public:
+  // A larger status is out of range.
+  static constexpr std::int64_t kStatusMax = 99'999;
+  static constexpr EventFault kLabelCount = "more than 64 labels";
+  static constexpr EventFault kLabelSize = "a label of more than 1 KiB";
+
+  EventBuilder(const JsonFields* fields, const InputConfig& input)
+      : fields_(*fields), stamps_(input) {}
+
+  void Begin(TimeUs record_time);
+  Event& event() { return event_; }
+  const Event& event() const { return event_; }
+
+  // Whether a value of this rank may fill the target, and that it now does; see JsonAction.
+  bool Counts(JsonTarget target, std::uint8_t rank) const {
+    return rank >= ranks_[static_cast<std::size_t>(SlotOf(target))];
+  }
+  void Keep(JsonTarget target, std::uint8_t rank) {
+    ranks_[static_cast<std::size_t>(SlotOf(target))] = rank;
+  }
+
+  // A value that is a text, in all that it feeds. Nothing is stored of an empty one.
+  EventFault Store(const JsonEntry& entry, std::string_view text);
+  // `stored`: whether there was a value.
+  EventFault SetText(JsonTarget target, std::string_view text, bool* stored);
+  EventFault SetNumber(JsonTarget target, double number);
+  EventFault SetWord(JsonTarget target, std::string_view text);
+  EventFault SetTime(std::string_view text);
+  EventFault AddLabel(std::string_view name, std::string_view text);
+
+  EventFault Complete();
+
+ private:
+  EventFault StoreOne(const JsonAction& action, std::string_view text);
+  EventFault SetNumberText(JsonTarget target, std::string_view text);
+  EventFault SetDuration(JsonTarget target, std::string_view text);
+  void SetLevel(JsonTarget target, std::string_view text);
+  // What a preset's event is, and its texts as events have them.
+  void CompletePreset();
+
+  const JsonFields& fields_;
+  const TextTime stamps_;
+  IsoTime time_;
+  EndpointTemplate endpoint_;
+  Event event_;
+  TimeUs record_time_ = kNoTime;
+  std::array<std::uint8_t, kJsonTargets> ranks_{};
+  // Words that only some types of events understand: an alarm's `state`, a connection's `action`.
+  std::array<bool, kJsonTargets> unknown_words_{};
+  bool has_unknown_words_ = false;
+  std::array<LabelView, limits::kLabelsMax> labels_;
+  std::size_t label_count_ = 0;
+  std::array<char, 16> level_;
+  std::string_view request_line_;
+};
+
+}  // namespace tocsin

@@ -1,0 +1,51 @@
+#include "ingest/request_line.h"
+
+#include <cstddef>
+
+namespace tocsin {
+namespace {
+
+// Longer ones are no methods; WebDAV's longest has 16 letters.
+constexpr std::size_t kMethodBytesMax = 20;
+
+// The length of the method that a blank follows, or 0: there is none.
+std::size_t MethodBytes(std::string_view line) {
+  if (line.starts_with("GET ")) return 3;  // as most do
+  for (std::size_t i = 0; i < line.size() && i <= kMethodBytesMax; ++i) {
+    const char c = line[i];
+    if (c == ' ') return i;
+    if ((c < 'A' || c > 'Z') && c != '-' && c != '_') return 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+RequestLine ParseRequestLine(std::string_view line) {
+  const std::size_t space = MethodBytes(line);
+  if (space == 0 || line[0] == '-') return {};
+  std::string_view target = line.substr(space + 1);
+  // The protocol is the last word; before HTTP/1.0 there was none.
+  constexpr std::size_t kProtocolBytes = 9;  // " HTTP/1.1"
+  if (target.size() > kProtocolBytes &&
+      target.substr(target.size() - kProtocolBytes).starts_with(" HTTP/")) {
+    target.remove_suffix(kProtocolBytes);
+  } else if (const std::size_t last = target.rfind(' ');
+             last != target.npos && target.substr(last + 1).starts_with("HTTP/")) {
+    target = target.substr(0, last);
+  }
+  return {.method = line.substr(0, space), .target = target};
+}
+
+std::string_view PathOf(std::string_view target) {
+  if (target.starts_with('/')) return target;
+  if (target == "*") return target;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!target.starts_with(scheme)) continue;
+    const std::size_t slash = target.find('/', scheme.size());
+    return slash == target.npos ? "/" : target.substr(slash);
+  }
+  return {};
+}
+
+}  // namespace tocsin
