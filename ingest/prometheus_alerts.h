@@ -4,8 +4,8 @@
 //
 // The time is startsAt of a firing alert and endsAt of a resolved one. Labels become labels, those
 // named like a field fill it; `alertname` is the name, the annotation `summary` (without it
-// `description` or `message`) the message. The id is "<fingerprint>:<state>:<time>", so that what is
-// sent again is one fact with the first; without a fingerprint a fact makes an id of its content.
+// `description` or `message`) the message. The id is "<fingerprint>:<state>:<time>", so that what
+// is sent again is one fact with the first; without a fingerprint a fact makes one of its content.
 //
 // Grafana's DatasourceNoData and DatasourceError say that nothing is known: they are alarms of the
 // rule that they are about, of state unknown (https://grafana.com/docs/grafana/latest/alerting/).
