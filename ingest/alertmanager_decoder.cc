@@ -1,6 +1,6 @@
 // Alertmanager's webhook, version 4: one alarm an alert.
 //
-//   {"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": …}, "annotations": {…},
+//   {"version": "4", "alerts": [{"status": "firing", "labels": {…}, "annotations": {…},
 //    "startsAt": …, "endsAt": …, "fingerprint": …}], …}
 //
 // https://prometheus.io/docs/alerting/latest/configuration/#webhook_config

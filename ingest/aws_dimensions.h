@@ -3,8 +3,8 @@
 //   TakeDimension("DBInstanceIdentifier", "orders-db", &reader_);
 //
 // Each becomes a label. What names a service, a host, or something that services depend on fills
-// that field, of several the first, and so does one that is named like a field (`service`), as custom
-// metrics have them.
+// that field, of several the first, and so does one that is named like a field (`service`), as
+// custom metrics have them.
 #pragma once
 
 #include <string_view>

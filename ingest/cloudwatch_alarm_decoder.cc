@@ -1,9 +1,9 @@
 // CloudWatch's alarms, of metrics and composite ones, in each of the forms in which they come.
 //
-//   {"AlarmName": …, "NewStateValue": "ALARM", "StateChangeTime": …, "Trigger": {…}}  SNS's Message
-//   {"Type": "Notification", "Message": "{\"AlarmName\": …}", …}                      with its envelope
+//   {"AlarmName": …, "NewStateValue": "ALARM", "StateChangeTime": …, "Trigger": {…}}  from SNS
+//   {"Type": "Notification", "Message": "{\"AlarmName\": …}", …}                      its envelope
 //   {"detail-type": "CloudWatch Alarm State Change", "detail": {…}, …}                EventBridge
-//   {"source": "aws.cloudwatch", "alarmData": {…}, …}                                 a Lambda action
+//   {"source": "aws.cloudwatch", "alarmData": {…}, …}                                 Lambda
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
 //

@@ -5,7 +5,8 @@
 //
 // https://docs.gitlab.com/user/project/integrations/webhook_events/#deployment-events
 //
-// The service is the project, by the last part of its path. Nothing tells a rollback from a release.
+// The service is the project, by the last part of its path. Nothing tells a rollback from a
+// release.
 
 #include <memory>
 #include <string>

@@ -1,15 +1,15 @@
 // Kubernetes' events: rollouts of Deployments as deploys, all others as log lines.
 //
-//   {"kind": "Event", "apiVersion": "v1", "involvedObject": {"kind": "Pod", "name": …}, "reason": …,
+//   {"kind": "Event", "apiVersion": "v1", "involvedObject": {"kind": "Pod", …}, "reason": …,
 //    "message": …, "type": "Warning", "source": {"host": …}, "lastTimestamp": …, "metadata": {…}}
 //   {"kind": "Event", "apiVersion": "events.k8s.io/v1", "regarding": {…}, "note": …, …}
 //   {"type": "ADDED", "object": {…an event…}}                                      a watch
-//   {"kind": "EventList", "items": [{…}, …]}                                       kubectl get events
+//   {"kind": "EventList", "items": [{…}, …]}                                       kubectl
 //
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 //
-// A Deployment is rolled out when a replica set of its that had none is given pods. Older clusters do
-// not say how many it had, so that there a replica set that merely grows is a deploy as well.
+// A Deployment is rolled out when a replica set of its that had none is given pods. Older clusters
+// do not say how many it had, so that there a replica set that merely grows is a deploy as well.
 
 #include <algorithm>
 #include <memory>

@@ -81,14 +81,14 @@ class PayloadReader {
   // All members of `labels`.
   void TakeLabels(const PayloadObject& labels);
 
-  // An alarm's id: "<source>:<state>:<time>", so that what is told again is one fact with the first,
-  // and what is told of the next state is not. Without a source or a time of its own there is none,
-  // and a fact makes one of its content. REQUIRES: state and time are set.
+  // An alarm's id: "<source>:<state>:<time>", so that what is told again is one fact with the
+  // first, and the next state is not. Without a source or a time of its own there is none, and a
+  // fact makes one of its content. REQUIRES: state and time are set.
   void SetStateId(std::string_view source);
 
   void Deliver();
-  // Nothing becomes of the document, or of this part of it. Static texts; a fault that was kept goes
-  // before them.
+  // Nothing becomes of the document, or of this part of it. Static texts; a fault that was kept
+  // goes before them.
   void Skip(std::string_view reason);
   void Refuse(JsonFault fault);
   // Keeps a fault that the next Deliver reports.

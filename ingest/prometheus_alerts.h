@@ -3,12 +3,12 @@
 //   if (!DeliverAlerts(payload, &reader_)) reader_.Refuse("no alerts");
 //
 // The time is startsAt of a firing alert and endsAt of a resolved one. Labels become labels, those
-// named like a field fill it; `alertname` is the name, the annotation `summary` (else `description`
-// or `message`) the message. The id is "<fingerprint>:<state>:<time>", so that an alert that is sent
-// again is one fact with the first; without a fingerprint a fact makes an id of its content.
+// named like a field fill it; `alertname` is the name, the annotation `summary` (without it
+// `description` or `message`) the message. The id is "<fingerprint>:<state>:<time>", so that what
+// is sent again is one fact with the first; without a fingerprint a fact makes one of its content.
 //
-// Grafana's two rules that say that nothing is known are alarms of the rule they are about, of state
-// unknown: https://grafana.com/docs/grafana/latest/alerting/ (DatasourceNoData, DatasourceError).
+// Grafana's DatasourceNoData and DatasourceError say that nothing is known: they are alarms of the
+// rule that they are about, of state unknown (https://grafana.com/docs/grafana/latest/alerting/).
 #pragma once
 
 #include "ingest/payload_reader.h"

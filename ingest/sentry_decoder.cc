@@ -4,7 +4,7 @@
 //   {"action": "created", "data": {"error": {…}}}                                    error
 //   {"action": "created|unresolved|…", "data": {"issue": {…}}}                       issue
 //   {"action": "critical|warning|resolved", "data": {"metric_alert": {…}, …}}        metric_alert
-//   {"project_slug": …, "level": …, "message": …, "event": {…}}           the older plugin's webhook
+//   {"project_slug": …, "level": …, "message": …, "event": {…}}           the older plugin
 //
 // https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 //

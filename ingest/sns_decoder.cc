@@ -1,9 +1,9 @@
 // Amazon SNS: whatever its messages are, out of their envelopes.
 //
 // The messages' format is the input's `message_format`. Without one a CloudWatch alarm is read as
-// such, other JSON as canonical events, and any other text is a log line. The name of the topic is a
-// label; the envelope's time counts where a message has none. Signatures are for whoever receives a
-// message over the network to verify; from a topic of our own Kafka there is nothing to verify with.
+// such, other JSON as canonical events, and any other text is a log line. The topic's name is a
+// label; the envelope's time counts where a message has none. Signatures are not looked at: that is
+// for whoever receives a message over the network.
 
 #include <memory>
 #include <string_view>

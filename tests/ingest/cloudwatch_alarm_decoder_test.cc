@@ -13,7 +13,7 @@ const InputConfig kInput = InputOf("cloudwatch-alarm");
 constexpr TimeUs kRecordTime = 50 * 365 * kDayUs;
 
 constexpr std::string_view kNotification = R"({
-  "AlarmName": "orders-db connections", "AlarmDescription": "the pool", "AWSAccountId": "123456789012",
+  "AlarmName": "orders-db connections", "AlarmDescription": "d", "AWSAccountId": "123456789012",
   "NewStateValue": "ALARM", "NewStateReason": "Threshold Crossed", "OldStateValue": "OK",
   "StateChangeTime": "2026-03-01T21:05:00.123+0000", "Region": "US East",
                            "AlarmArn"

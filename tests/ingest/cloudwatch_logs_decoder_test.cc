@@ -105,7 +105,7 @@ TEST(CloudWatchLogsDecoder, MessagesOfASecondFormat) {
 
 TEST(CloudWatchLogsDecoder, WhatIsNoLog) {
   const std::string control = Base64(Deflated(R"({"messageType": "CONTROL_MESSAGE",
-      "owner": "CloudwatchLogs", "logEvents": [{"id": "", "timestamp": 1, "message": "health"}]})"));
+      "owner": "CloudwatchLogs", "logEvents": [{"id": "", "timestamp": 1, "message": "a"}]})"));
   const std::string cut = Deflated(Logs("ready")).substr(0, 60);
   std::string damaged = Deflated(Logs("ready"));
   damaged[20] = static_cast<char>(damaged[20] ^ 0x55);

@@ -15,7 +15,8 @@ std::string Status(const std::string& state, const std::string& task, const std:
       "deployment_status": {"id": 2, "state": ")" +
          state + R"(", "environment": "production",
          "created_at": "2026-03-01T21:00:30Z", "updated_at": "2026-03-01T21:00:30Z"},
-      "deployment": {"id": 145988746, "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "ref": ")" +
+      "deployment": {"id": 145988746, "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e",
+         "ref": ")" +
          ref + R"(", "task": ")" + task + R"(", "payload": {}, "environment": "production",
          "created_at": "2026-03-01T20:55:00Z"},
       "repository": {"id": 1, "name": "shop", "full_name": "acme/shop"}})";
