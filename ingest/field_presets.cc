@@ -284,6 +284,8 @@ constexpr FieldPreset kPresets[] = {
      .dash_is_nothing = true},
     {.name = "otel", .paths = kOtel, .prefixes = kOtelObjects},
     {.name = "pino", .paths = kPino},
+    // Names are those that the user gave.
+    {.name = "regex", .paths = {}, .is_json = false, .is_lenient = false},
     {.name = "vector", .paths = kVector},
     {.name = "winston", .paths = kWinston},
     {.name = "zap", .paths = kZap},

@@ -101,6 +101,8 @@ constexpr bool IsWord(JsonTarget target) {
 
 // The canonical name, as `map:` spells it; static text.
 std::string_view JsonTargetName(JsonTarget target);
+// Names that `map:` may have as targets.
+std::vector<std::string> MappableNames();
 // Why a value was refused; static text, "status is not a number".
 std::string_view WrongType(JsonTarget target);
 std::string_view OutOfRange(JsonTarget target);
@@ -195,6 +197,7 @@ struct FieldPreset {
   // Of every event; kUnknown: of each by what it holds.
   EventType type = EventType::kUnknown;
   bool is_json = true;
+  bool is_lenient = true;        // about names that are always understood
   bool dash_is_nothing = false;  // "-" stands for a text that is absent
 };
 

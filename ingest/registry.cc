@@ -21,6 +21,7 @@ DecoderFactory NewClfDecoder;
 DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPgbouncerDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewRegexDecoder;
 DecoderFactory NewSyslogDecoder;
 
 namespace {
@@ -46,6 +47,7 @@ constexpr std::array kFormats = {
     Format{"pgbouncer", NewPgbouncerDecoder},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"regex", NewRegexDecoder},
     Format{"syslog", NewSyslogDecoder},
     Format{"vector", NewJsonDecoder, Framing::kJsonValues},
     Format{"winston", NewJsonDecoder, Framing::kJsonValues},
@@ -59,6 +61,12 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
     errors->Add(
         input.preset_at,
         "input " + input.name + ": preset is for format json, and the format is " + input.format);
+    return nullptr;
+  }
+  if (!input.pattern.empty() && input.format != "regex") {
+    errors->Add(
+        input.pattern_at,
+        "input " + input.name + ": pattern is for format regex, and the format is " + input.format);
     return nullptr;
   }
   for (const Format& format : kFormats) {
