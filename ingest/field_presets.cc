@@ -221,7 +221,7 @@ constexpr FieldPath kFluentBit[] = {
     {"path", Text(Field::kEndpoint)},
 };
 
-// nginx's access log as JSON (`log_format … escape=json`): people name the keys after the variables.
+// nginx's access log as JSON (`log_format … escape=json`): people name keys after the variables.
 // https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 constexpr FieldPath kNginxJson[] = {
     {"time_iso8601", JsonTarget::kTime},

@@ -1,5 +1,5 @@
-// Which JSON path feeds which field of an event: compiled once, looked up once per key. The names of
-// other formats' values (logfmt's keys) are paths of one part.
+// Which JSON path feeds which field of an event: compiled once, looked up once per key. The names
+// of other formats' values (logfmt's keys) are paths of one part.
 //
 //   JsonFields fields(input.map, &errors, FindPreset("pino"));   // or none: canonical events
 //   const JsonEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
