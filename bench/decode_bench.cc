@@ -255,10 +255,12 @@ double BareSecondsPerLine(const std::string& log) {
   return best;
 }
 
-void RunText(benchmark::State& state, const char* format, const std::string& log) {
+void RunText(benchmark::State& state, const char* format, const std::string& log,
+             const char* pattern = "") {
   const double bare = BareSecondsPerLine(log);
   InputConfig input;
   input.format = format;
+  input.pattern = pattern;
   ErrorList errors;
   const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   CountingSink sink;
@@ -348,6 +350,18 @@ void BM_Pgbouncer(benchmark::State& state) {
   RunText(state, "pgbouncer", log);
 }
 BENCHMARK(BM_Pgbouncer);
+
+void BM_Regex(benchmark::State& state) {
+  std::string log;
+  for (std::size_t i = 0; i < kRecords; ++i) {
+    log += "2026-05-17 10:05:" + std::to_string(100 + i * 60 / kRecords).substr(1) + "," +
+           std::to_string(100 + i % 900) + " INFO [main] order " + std::to_string(100'000 + i) +
+           " was accepted and handed to the warehouse\n";
+  }
+  RunText(state, "regex", log,
+          R"(^(?P<time>\S+ \S+) (?P<level>[A-Z]+) \[(?P<app>[^\]]+)\] (?P<message>.*)$)");
+}
+BENCHMARK(BM_Regex);
 
 // What a busy server writes with log_min_duration_statement: a statement a line.
 std::string PostgresLog(std::string_view before, std::string_view after) {

@@ -59,6 +59,8 @@ struct InputConfig {
   std::string message_format;         // of the messages that a format such as sns carries
   std::string preset;  // of format json: whose logs they are (ingest/field_presets.h)
   Location preset_at;
+  std::string pattern;  // of format regex
+  Location pattern_at;
   DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
   std::vector<FieldMapping> map;
   // Of time stamps in text that name no zone, and no year (syslog's); ingest/text_time.h.

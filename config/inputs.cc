@@ -141,6 +141,8 @@ InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors
   input.message_format = named.String("message_format");
   input.preset = named.String("preset");
   input.preset_at = named.At("preset");
+  input.pattern = named.String("pattern");
+  input.pattern_at = named.At("pattern");
   input.delay = named.Duration("delay", DefaultDelay(input.format, pane), 0, kDelayMax);
   if (input.delay % pane != 0) {
     named.Error("delay",

@@ -6,8 +6,8 @@
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html
 //
 // The status is the balancer's, the duration the sum of its three times. −1 among them says that no
-// answer came, and then there is no duration; nor is there one of a WebSocket, whose times are those
-// of a connection. Lines gain fields at their end as time goes by; those are ignored.
+// answer came, and then there is no duration; nor is there one of a WebSocket, whose times are
+// those of a connection. Lines gain fields at their end as time goes by; those are ignored.
 
 #include <charconv>
 #include <cstddef>

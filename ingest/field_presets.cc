@@ -221,7 +221,7 @@ constexpr FieldPath kFluentBit[] = {
     {"path", Text(Field::kEndpoint)},
 };
 
-// nginx's access log as JSON (`log_format … escape=json`): people name the keys after the variables.
+// nginx's access log as JSON (`log_format … escape=json`): people name keys after the variables.
 // https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 constexpr FieldPath kNginxJson[] = {
     {"time_iso8601", JsonTarget::kTime},
@@ -284,6 +284,8 @@ constexpr FieldPreset kPresets[] = {
      .dash_is_nothing = true},
     {.name = "otel", .paths = kOtel, .prefixes = kOtelObjects},
     {.name = "pino", .paths = kPino},
+    // Names are those that the user gave.
+    {.name = "regex", .paths = {}, .is_json = false, .is_lenient = false},
     {.name = "vector", .paths = kVector},
     {.name = "winston", .paths = kWinston},
     {.name = "zap", .paths = kZap},

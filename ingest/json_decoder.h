@@ -1,6 +1,6 @@
-// The canonical JSON event (design, "The event"), also under OpenTelemetry's and ECS's names, and the
-// logs of those who have a preset (ingest/field_presets.h), which is the input's or of its format's
-// name.
+// The canonical JSON event (design, "The event"), also under OpenTelemetry's and ECS's names, and
+// the logs of those who have a preset (ingest/field_presets.h), which is the input's or of its
+// format's name.
 //
 // A record is one object, an array of objects, or one of these a line. A line, an array element, or
 // the rest of an array whose structure breaks counts as one undecodable each; their neighbours are

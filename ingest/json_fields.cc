@@ -166,14 +166,6 @@ std::optional<JsonTarget> TargetFromName(std::string_view name) {
   return std::nullopt;
 }
 
-std::vector<std::string> TargetNames() {
-  std::vector<std::string> names = {"labels.NAME"};
-  for (const FieldPath& alias : kAliases) {
-    if (TargetFromName(alias.path)) names.emplace_back(alias.path);
-  }
-  return names;
-}
-
 template <typename Enum, typename NameOf>
 std::optional<Enum> EnumFromName(std::string_view name, int count, NameOf name_of) {
   for (int i = 0; i < count; ++i) {
@@ -230,6 +222,14 @@ bool StoreConstant(JsonTarget target, std::string_view text, Event* event) {
 }
 
 }  // namespace
+
+std::vector<std::string> MappableNames() {
+  std::vector<std::string> names = {"labels.NAME"};
+  for (const FieldPath& alias : kAliases) {
+    if (TargetFromName(alias.path)) names.emplace_back(alias.path);
+  }
+  return names;
+}
 
 std::string_view JsonTargetName(JsonTarget target) {
   if (IsText(target)) return FieldName(static_cast<Field>(target));
@@ -344,7 +344,7 @@ void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
   for (const FieldPath& alias : kAliases) {
     const JsonAction action{.target = InPreset(alias.target),
                             .rank = static_cast<std::uint8_t>(rank--),
-                            .lenient = preset_ != nullptr};
+                            .lenient = preset_ != nullptr && preset_->is_lenient};
     // What the preset reads as something else is not this as well.
     if (is_mapped(alias.target) || is_of_preset(alias.path)) continue;
     AddPath(alias.path, action);
@@ -370,7 +370,7 @@ void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
     label_names_.push_back(strings_.emplace_back(mapping.target.substr(7)));
   }
   if (!target) {
-    const std::string nearest = Nearest(mapping.target, TargetNames());
+    const std::string nearest = Nearest(mapping.target, MappableNames());
     errors->Add(mapping.at, "map: \"" + mapping.target + "\" is no field of an event" +
                                 (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
     return;

@@ -1,5 +1,5 @@
-// Which JSON path feeds which field of an event: compiled once, looked up once per key. The names of
-// other formats' values (logfmt's keys) are paths of one part.
+// Which JSON path feeds which field of an event: compiled once, looked up once per key. The names
+// of other formats' values (logfmt's keys) are paths of one part.
 //
 //   JsonFields fields(input.map, &errors, FindPreset("pino"));   // or none: canonical events
 //   const JsonEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
@@ -101,6 +101,8 @@ constexpr bool IsWord(JsonTarget target) {
 
 // The canonical name, as `map:` spells it; static text.
 std::string_view JsonTargetName(JsonTarget target);
+// Names that `map:` may have as targets.
+std::vector<std::string> MappableNames();
 // Why a value was refused; static text, "status is not a number".
 std::string_view WrongType(JsonTarget target);
 std::string_view OutOfRange(JsonTarget target);
@@ -199,6 +201,7 @@ struct FieldPreset {
   // Of every event; kUnknown: of each by what it holds.
   EventType type = EventType::kUnknown;
   bool is_json = true;
+  bool is_lenient = true;        // about names that are always understood
   bool dash_is_nothing = false;  // "-" stands for a text that is absent
 };
 

@@ -1,11 +1,11 @@
 // logfmt: pairs of key and value between blanks, one event a line.
 //
-//   ts=2026-05-17T10:05:03.123Z level=warn msg="slow \"query\"" method=GET path=/a status=200 took=1.5s
+//   ts=2026-05-17T10:05:03.123Z level=warn msg="slow \"query\"" method=GET path=/a took=1.5s
 //
 // https://pkg.go.dev/github.com/go-logfmt/logfmt
 //
-// What the keys mean is in field_presets.cc, on top of the canonical names; `map:` adds others. A key
-// without a value says nothing. Values are cut from the line without a copy, except for escapes.
+// What the keys mean is in field_presets.cc, on top of the canonical names; `map:` adds others. A
+// key without a value says nothing. Values are cut from the line without a copy, except for escapes.
 
 #include <algorithm>
 #include <array>

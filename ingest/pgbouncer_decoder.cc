@@ -12,8 +12,8 @@
 //   stats: …                                          a metric for each figure
 //   everything else                                   log, with level and message
 //
-// `C-` lines are of clients, `S-` lines of PostgreSQL's side (label `side`). A client that was turned
-// away is closed as well, and that close says why once more.
+// `C-` lines are of clients, `S-` lines of PostgreSQL's side (label `side`). A client that was
+// turned away is closed as well, and that close says why once more.
 
 #include <algorithm>
 #include <charconv>

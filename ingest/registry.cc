@@ -30,6 +30,7 @@ DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPagerDutyWebhookDecoder;
 DecoderFactory NewPgbouncerDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewRegexDecoder;
 DecoderFactory NewSentryDecoder;
 DecoderFactory NewSnsDecoder;
 DecoderFactory NewSyslogDecoder;
@@ -67,6 +68,7 @@ constexpr std::array kFormats = {
     Format{"pgbouncer", NewPgbouncerDecoder},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"regex", NewRegexDecoder},
     Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
     Format{"syslog", NewSyslogDecoder},
@@ -82,6 +84,12 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
     errors->Add(
         input.preset_at,
         "input " + input.name + ": preset is for format json, and the format is " + input.format);
+    return nullptr;
+  }
+  if (!input.pattern.empty() && input.format != "regex") {
+    errors->Add(
+        input.pattern_at,
+        "input " + input.name + ": pattern is for format regex, and the format is " + input.format);
     return nullptr;
   }
   for (const Format& format : kFormats) {

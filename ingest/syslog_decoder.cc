@@ -4,7 +4,8 @@
 //   <13>Jan  1 12:00:00 web-1 shop[17]: up and running                                   RFC 3164
 //   2026-01-01T12:00:00.5+01:00 web-1 shop[17]: up and running             as rsyslog writes files
 //
-// https://www.rfc-editor.org/rfc/rfc5424#section-6, https://www.rfc-editor.org/rfc/rfc3164#section-4
+// https://www.rfc-editor.org/rfc/rfc5424#section-6
+// https://www.rfc-editor.org/rfc/rfc3164#section-4
 //
 // The level is the priority's severity; files that leave the priority out have none. What frames a
 // message in a stream (RFC 6587's octet counts) is not read: a record is a line already.

@@ -359,6 +359,7 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   if (!format.empty()) {
     input.format = format;
     if (format != "json") input.preset.clear();
+    if (format != "regex") input.pattern.clear();
   }
   return input;
 }

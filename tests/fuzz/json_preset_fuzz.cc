@@ -1,4 +1,5 @@
-// Arbitrary records in the hands of the JSON presets: no crash, no read out of bounds, sound events.
+// Arbitrary records in the hands of the JSON presets: no crash, no read out of
+// bounds, sound events.
 //
 // The first byte chooses the preset; the rest is the record.
 
