@@ -163,7 +163,7 @@ TEST(JsonPlain, EqualsTheFullParserOnRandomNumbers) {
 }
 
 // What stands between values is known from the events before; a byte too many, too few or another
-// one is noticed all the same, also where the same field was first in an object once and later once.
+// one is noticed all the same, also where a field was first in its object once and later once.
 TEST(JsonPlain, EqualsTheFullParserWhereForeseenEventsAreBroken) {
   static constexpr std::array<std::string_view, 4> kGood = {
       R"({"event":{"id":"a","duration":1},"service":"api","status":200})",
