@@ -126,7 +126,7 @@ HttpResponse Submit(Act act, const ApiContext& context) {
   if (act.id.empty()) act.id = RandomId();
   const absl::Status submitted = context.submit(act);
   if (absl::IsResourceExhausted(submitted)) {
-    HttpResponse response = Error(429, submitted.message().data());
+    HttpResponse response = Error(429, std::string(submitted.message()));
     response.headers["Retry-After"] = "1";
     return response;
   }

@@ -100,14 +100,14 @@ std::string Padded(std::string text, std::size_t width) {
   return text;
 }
 
-absl::Status PrintList(const std::string& json) {
+absl::Status PrintList(const std::string& json, bool all) {
   simdjson::dom::parser parser;
   simdjson::dom::array incidents;
   if (parser.parse(json)["incidents"].get(incidents) != simdjson::SUCCESS) {
     return absl::UnavailableError("the reply is no list of incidents");
   }
   if (incidents.size() == 0) {
-    std::puts("No open incidents.");
+    std::puts(all ? "No incidents." : "No open incidents.");
     return absl::OkStatus();
   }
   std::printf("%-14s %-12s %-13s %-20s %s\n", "NUMBER", "SEVERITY", "STATE", "SINCE", "TITLE");
@@ -189,7 +189,7 @@ absl::Status RunIncidents(const IncidentsCommand& command) {
     return Show(line, command.format);
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::string list, source.List(command.all));
-  if (command.format != "json") return PrintList(list);
+  if (command.format != "json") return PrintList(list, command.all);
   std::fputs((std::string(absl::StripAsciiWhitespace(list)) + "\n").c_str(), stdout);
   return absl::OkStatus();
 }

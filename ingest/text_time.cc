@@ -120,7 +120,7 @@ bool TextTime::ReadDate(std::string_view text, TimeUs* time) const {
     end = std::copy(part.begin(), part.end(), end);
   };
   put(year);
-  put({"-01-02-03-04-05-06-07-08-09-10-11-12" + month, 3});
+  put(std::string_view("-01-02-03-04-05-06-07-08-09-10-11-12").substr(month, 3));
   put("-");
   *end++ = day[4] == ' ' ? '0' : day[4];
   put(day.substr(5, 1));
