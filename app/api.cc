@@ -67,7 +67,9 @@ absl::StatusOr<Body> ReadBody(const std::string& text) {
       {"id", &body.id},     {"author", &body.author},   {"text", &body.text},
       {"name", &body.name}, {"comment", &body.comment}, {"starts", &body.starts},
       {"ends", &body.ends}, {"for", &body.length},      {"every", &body.every}};
-  for (const auto& [key, value] : object) {
+  for (const simdjson::dom::key_value_pair entry : object) {
+    const std::string_view key = entry.key;
+    const simdjson::dom::element value = entry.value;
     absl::Status read;
     const auto known = std::find_if(std::begin(texts), std::end(texts),
                                     [&](const auto& field) { return field.first == key; });
