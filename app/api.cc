@@ -12,12 +12,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "app/pagerduty_webhook.h"
 #include "config/matcher.h"
 #include "core/check.h"
 #include "core/json_writer.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
 #include "core/string_hash.h"
+#include "sinks/signature.h"
 
 namespace tocsin {
 namespace {
@@ -103,14 +105,15 @@ bool SameToken(const std::string& a, const std::string& b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+std::string Header(const HttpRequest& request, const std::string& name) {
+  const auto found = request.headers.find(name);
+  return found == request.headers.end() ? std::string() : found->second;
+}
+
 // nullopt when the request may act.
 std::optional<HttpResponse> Refusal(const HttpRequest& request, const ApiContext& context) {
-  const auto header = [&](const char* name) {
-    const auto found = request.headers.find(name);
-    return found == request.headers.end() ? std::string() : found->second;
-  };
   if (!context.token.empty()) {
-    if (!SameToken(header("authorization"), "Bearer " + context.token)) {
+    if (!SameToken(Header(request, "authorization"), "Bearer " + context.token)) {
       return Error(401,
                    "acts need the header Authorization: Bearer with the token of "
                    "api_token_file");
@@ -118,7 +121,7 @@ std::optional<HttpResponse> Refusal(const HttpRequest& request, const ApiContext
   } else if (!context.loopback) {
     return Error(403, "acts from other machines need a token: set api_token_file");
   }
-  if (!absl::StartsWith(header("content-type"), "application/json")) {
+  if (!absl::StartsWith(Header(request, "content-type"), "application/json")) {
     return Error(415, "expected Content-Type: application/json");
   }
   return std::nullopt;
@@ -196,11 +199,19 @@ absl::StatusOr<Silence> SilenceOf(const Body& body, TimeUs now) {
   return silence;
 }
 
+bool IsPlanned(const std::string& name, const ApiContext& context) {
+  return std::any_of(context.planned.begin(), context.planned.end(),
+                     [&](const Silence& silence) { return silence.name == name; });
+}
+
 HttpResponse AddSilence(const HttpRequest& request, const ApiContext& context) {
   const absl::StatusOr<Body> body = ReadBody(request.body);
   if (!body.ok()) return Error(400, std::string(body.status().message()));
   absl::StatusOr<Silence> silence = SilenceOf(*body, context.now());
   if (!silence.ok()) return Error(400, std::string(silence.status().message()));
+  if (IsPlanned(silence->name, context)) {
+    return Error(409, "the configuration has a silence " + silence->name + " already");
+  }
   const std::vector<Silence> known = context.silences();
   if (known.size() >= limits::kSilencesMax) return Error(409, "there are 1,024 silences already");
   return Submit({.kind = ActKind::kSilence,
@@ -214,6 +225,7 @@ HttpResponse AddSilence(const HttpRequest& request, const ApiContext& context) {
 }
 
 HttpResponse ExpireSilence(const std::string& name, const ApiContext& context) {
+  if (IsPlanned(name, context)) return Error(409, "only the configuration ends the silence " + name);
   for (const Silence& silence : context.silences()) {
     if (silence.name != name) continue;
     return Submit({.kind = ActKind::kExpire, .id = "", .incident = {}, .author = "", .text = name},
@@ -222,23 +234,32 @@ HttpResponse ExpireSilence(const std::string& name, const ApiContext& context) {
   return Error(404, "there is no silence " + name);
 }
 
+void WriteSilence(const Silence& silence, bool planned, TimeUs now, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("name").String(silence.name);
+  json->Key("match").BeginArray();
+  for (const std::string& matcher : silence.matchers) json->String(matcher);
+  json->EndArray();
+  json->Key("starts").String(FormatTime(silence.starts));
+  json->Key("ends").String(FormatTime(silence.ends));
+  if (silence.every != 0) json->Key("every").String(FormatDuration(silence.every));
+  json->Key("active").Bool(silence.ActiveAt(now));
+  json->Key("planned").Bool(planned);
+  json->Key("author").String(silence.author);
+  json->Key("comment").String(silence.comment);
+  json->EndObject();
+}
+
 HttpResponse ListSilences(const ApiContext& context) {
+  const TimeUs now = context.now();
   JsonWriter json;
   json.BeginObject();
   json.Key("silences").BeginArray();
+  for (const Silence& silence : context.planned) {
+    if (!silence.OverAt(now)) WriteSilence(silence, /*planned=*/true, now, &json);
+  }
   for (const Silence& silence : context.silences()) {
-    json.BeginObject();
-    json.Key("name").String(silence.name);
-    json.Key("match").BeginArray();
-    for (const std::string& matcher : silence.matchers) json.String(matcher);
-    json.EndArray();
-    json.Key("starts").String(FormatTime(silence.starts));
-    json.Key("ends").String(FormatTime(silence.ends));
-    if (silence.every != 0) json.Key("every").String(FormatDuration(silence.every));
-    json.Key("active").Bool(silence.ActiveAt(context.now()));
-    json.Key("author").String(silence.author);
-    json.Key("comment").String(silence.comment);
-    json.EndObject();
+    WriteSilence(silence, /*planned=*/false, now, &json);
   }
   json.EndArray();
   json.EndObject();
@@ -308,6 +329,47 @@ HttpResponse OneIncident(const std::vector<std::string>& path, const HttpRequest
   return Error(405, "expected GET of an incident, or POST of an act on it");
 }
 
+// Says in `ignored` why nothing is done about an open incident, or which one it is.
+void FindIncident(const ApiContext& context, PagerDutyAct* found) {
+  if (!found->ignored.empty()) return;
+  const std::vector<std::string> key = absl::StrSplit(found->dedup_key, ':');
+  const std::optional<Hash128> incident = ParseId(key[0]);
+  std::int64_t level = 0;
+  if (!incident || key.size() != 2 || !absl::SimpleAtoi(key[1], &level)) {
+    found->ignored = "it is about no page of ours";
+    return;
+  }
+  const std::vector<IncidentBook::Entry> known = context.incidents->Find(key[0]);
+  if (known.empty() || known[0].state == "resolved") {
+    found->ignored = "there is no such open incident";
+  } else if (level > known[0].level) {
+    // Whoever ends the page of a lower level has not seen that of the higher one.
+    found->ignored = "the incident has been raised, and paged anew, since";
+  }
+  found->act.incident = *incident;
+}
+
+HttpResponse FromPagerDuty(const HttpRequest& request, const ApiContext& context) {
+  if (request.method != "POST") return Error(405, "expected POST of a PagerDuty webhook");
+  if (context.pagerduty_secrets.empty()) {
+    return Error(403, "PagerDuty's webhooks need its secret: set pagerduty_webhook_secret_file");
+  }
+  if (!SignatureHolds(Header(request, "x-pagerduty-signature"), request.body,
+                      context.pagerduty_secrets)) {
+    return Error(401, "X-PagerDuty-Signature is not that of this body and any of our secrets");
+  }
+  absl::StatusOr<PagerDutyAct> found = ReadPagerDutyWebhook(request.body);
+  if (!found.ok()) return Error(400, std::string(found.status().message()));
+  FindIncident(context, &*found);
+  if (found->ignored.empty()) return Submit(std::move(found->act), context);
+  // A success: PagerDuty would only send it again, to the same end.
+  JsonWriter json;
+  json.BeginObject();
+  json.Key("ignored").String(found->ignored);
+  json.EndObject();
+  return Json(202, json.Take());
+}
+
 }  // namespace
 
 HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context) {
@@ -319,6 +381,7 @@ HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context) {
   if (path.size() < 4 || path.size() > 6 || path[2] != "v1") {
     return Error(404, "expected /api/v1/incidents or /api/v1/silences");
   }
+  if (path[3] == "pagerduty" && path.size() == 4) return FromPagerDuty(request, context);
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (!reads) {
     if (std::optional<HttpResponse> refused = Refusal(request, context)) return *refused;

@@ -6,12 +6,14 @@
 //   GET    /api/v1/silences
 //   POST   /api/v1/silences                             {"match": ["service=api"], "for": "2h", …}
 //   DELETE /api/v1/silences/NAME
+//   POST   /api/v1/pagerduty                            PagerDuty's webhooks, signed
 //
 // ID is an incident's id or number. An act is answered with 202 and its id as soon as it is on its
 // way into the batch log; it takes effect, in the next moment, where it stands there. A client that
 // is not sure sends it again with the same "id". Who acts must show the configured token or, where
 // there is none, be on this machine; and must say Content-Type: application/json, which a foreign
-// web page cannot. Thread-safe: holds nothing but what it was given.
+// web page cannot. PagerDuty shows a signature instead (app/pagerduty_webhook.h). Thread-safe: holds
+// nothing but what it was given.
 #pragma once
 
 #include <functional>
@@ -27,12 +29,14 @@ namespace tocsin {
 
 struct ApiContext {
   const IncidentBook* incidents = nullptr;
-  std::function<std::vector<Silence>()> silences;
+  std::function<std::vector<Silence>()> silences;  // that people asked for
+  std::vector<Silence> planned = {};               // the configuration's
   // ResourceExhausted when too many wait; Unavailable when nothing is read any more.
   std::function<absl::Status(const Act&)> submit;
   std::function<TimeUs()> now;  // wall clock
-  std::string token;            // empty: none is asked for
-  bool loopback = true;         // only this machine can reach us
+  std::string token;                                // empty: none is asked for
+  bool loopback = true;                             // only this machine can reach us
+  std::vector<std::string> pagerduty_secrets = {};  // empty: its webhooks are refused
 };
 
 // REQUIRES: the target begins with /api/.

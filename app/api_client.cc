@@ -5,6 +5,7 @@
 #include <fstream>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "app/http_client.h"
@@ -15,6 +16,8 @@ namespace {
 
 // A hundred thousand summaries.
 constexpr std::size_t kReplyBytesMax = 256 << 20;
+// Old and new ones while they are rotated.
+constexpr std::size_t kSecretsMax = 16;
 
 // What the API says is wrong: {"error": "…"}.
 std::string ErrorText(const std::string& body) {
@@ -31,14 +34,23 @@ std::string ErrorText(const std::string& body) {
 }  // namespace
 
 absl::StatusOr<std::string> ReadToken(const std::string& path) {
-  if (path.empty()) return "";
+  TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, ReadSecrets(path));
+  return lines.empty() ? "" : lines[0];
+}
+
+absl::StatusOr<std::vector<std::string>> ReadSecrets(const std::string& path) {
+  std::vector<std::string> secrets;
+  if (path.empty()) return secrets;
   std::ifstream file(path);
-  std::string token;
-  if (!std::getline(file, token) || token.empty()) {
-    return absl::InvalidArgumentError("the token file " + path +
-                                      " cannot be read, or its first line is empty");
+  std::string line;
+  while (secrets.size() < kSecretsMax && std::getline(file, line)) {
+    absl::StripTrailingAsciiWhitespace(&line);
+    if (line.empty()) break;
+    secrets.push_back(line);
   }
-  return token;
+  if (!secrets.empty()) return secrets;
+  return absl::InvalidArgumentError("the file " + path +
+                                    " cannot be read, or its first line is empty");
 }
 
 absl::StatusOr<ApiClient> ApiClient::Open(const ApiOptions& options) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,5 +40,7 @@ class ApiClient {
 
 // The first line of a token file; empty where `path` is.
 absl::StatusOr<std::string> ReadToken(const std::string& path);
+// Every line of a file of secrets, at most 16; none where `path` is empty.
+absl::StatusOr<std::vector<std::string>> ReadSecrets(const std::string& path);
 
 }  // namespace tocsin

@@ -154,12 +154,17 @@ int Run(const RunCommand& command) {
                      .threads = command.threads});
   const absl::StatusOr<std::string> token = ReadToken(config->api_token_file);
   if (!token.ok()) return Explain(token.status());
+  absl::StatusOr<std::vector<std::string>> secrets =
+      ReadSecrets(config->pagerduty_webhook_secret_file);
+  if (!secrets.ok()) return Explain(secrets.status());
   const ApiContext api = {.incidents = &pipeline.incidents(),
                           .silences = [&pipeline] { return pipeline.silences(); },
+                          .planned = config->silences,
                           .submit = [&pipeline](const Act& act) { return pipeline.Submit(act); },
                           .now = [] { return absl::ToUnixMicros(absl::Now()); },
                           .token = *token,
-                          .loopback = IsLoopback(config->listen)};
+                          .loopback = IsLoopback(config->listen),
+                          .pagerduty_secrets = *std::move(secrets)};
   HttpServer http({.address = config->listen},
                   [&](const HttpRequest& request) { return Answer(request, pipeline, api); });
   const bool serves = config->listen != "off";

@@ -12,6 +12,11 @@ std::string_view Text(const simdjson::dom::element& line, const char* key) {
   return line[key].get(text) == simdjson::SUCCESS ? text : std::string_view();
 }
 
+std::int64_t Level(const simdjson::dom::element& line) {
+  std::int64_t level = 0;
+  return line["severity_level"].get(level) == simdjson::SUCCESS ? level : 4;
+}
+
 std::string Summary(const simdjson::dom::element& line) {
   JsonWriter json;
   json.BeginObject();
@@ -44,13 +49,12 @@ void IncidentBook::Put(const std::string& text) {
                 .number = std::string(Text(line, "number")),
                 .scope = std::string(Text(line, "scope")),
                 .state = std::string(Text(line, "state")),
+                .level = Level(line),
                 .line = text};
   if (kept.entry.id.empty()) return;
   kept.summary = Summary(line);
   const bool resolved = kept.entry.state == "resolved";
-  std::int64_t level = 4;
-  if (line["severity_level"].get(level) != simdjson::SUCCESS) level = 4;
-  kept.order = {resolved, resolved ? 0 : level, Reversed(Text(line, "detected_at"))};
+  kept.order = {resolved, resolved ? 0 : kept.entry.level, Reversed(Text(line, "detected_at"))};
 
   absl::MutexLock lock(&mutex_);
   const auto [found, fresh] = by_id_.try_emplace(kept.entry.id);

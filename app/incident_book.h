@@ -27,6 +27,7 @@ class IncidentBook {
  public:
   struct Entry {
     std::string id, number, scope, state;
+    std::int64_t level = 4;  // of its severity
     std::string line;
   };
   struct ListOptions {

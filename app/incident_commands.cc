@@ -200,7 +200,7 @@ absl::Status PrintSilences(const std::string& json) {
   if (parser.parse(json)["silences"].get(silences) != simdjson::SUCCESS) {
     return absl::UnavailableError("the reply is no list of silences");
   }
-  if (silences.size() == 0) std::puts("No silences. Those of the configuration are not listed.");
+  if (silences.size() == 0) std::puts("No silences.");
   for (const simdjson::dom::element silence : silences) {
     std::string match;
     simdjson::dom::array matchers;
@@ -210,9 +210,17 @@ absl::Status PrintSilences(const std::string& json) {
         if (matcher.get(text) == simdjson::SUCCESS) match += " " + Safe(text);
       }
     }
-    std::printf("%s: %s to %s by %s,%s  %s\n", Text(silence, "name").c_str(),
-                Text(silence, "starts").c_str(), Text(silence, "ends").c_str(),
-                Text(silence, "author").c_str(), match.c_str(), Text(silence, "comment").c_str());
+    const auto says = [&](const char* key) {
+      bool value = false;
+      return silence[key].get(value) == simdjson::SUCCESS && value;
+    };
+    const std::string every = Text(silence, "every");
+    const std::string line = absl::StrCat(
+        Text(silence, "name"), ": ", Text(silence, "starts"), " to ", Text(silence, "ends"),
+        every.empty() ? "" : ", every ", every, says("active") ? " (now)" : "", ", ",
+        says("planned") ? "planned" : "by ", Text(silence, "author"), ",", match, "  ",
+        Text(silence, "comment"));
+    std::puts(line.c_str());
   }
   return absl::OkStatus();
 }

@@ -181,6 +181,7 @@ struct Config {
   std::string state_dir = "./state";
   std::string listen = "127.0.0.1:9464";  // metrics, health and the API; "off" serves nothing
   std::string api_token_file;             // whose first line acts by HTTP must show; empty: none
+  std::string pagerduty_webhook_secret_file;  // PagerDuty's secrets, one a line; empty: none
   DurationUs ready_lag_max = 60 * kSecondUs;  // /readyz fails beyond
 
   // Names of the scope fields, "env".

@@ -241,6 +241,7 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (config.state_dir.empty()) root.Error("state_dir", "state_dir is empty: expected a directory");
   config.listen = ReadListen(&root, config.listen);
   config.api_token_file = root.String("api_token_file");
+  config.pagerduty_webhook_secret_file = root.String("pagerduty_webhook_secret_file");
   config.ready_lag_max = root.Duration("ready_lag_max", config.ready_lag_max, kSecondUs, kDayUs);
   root.Finish();
   return config;

@@ -32,7 +32,7 @@ struct Entry {
   int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
   bool in_flight = false;
   int failures = 0;          // attempts in this process that got no receipt
-  TimeUs due = kAtOnce;      // of the next attempt or the echo; kNoTime: not yet decided (restored)
+  TimeUs due = kAtOnce;      // of the next attempt or repetition; kNoTime: undecided (restored)
   bool handed_over = false;  // a parked trigger went to the fallback
 };
 
@@ -60,10 +60,15 @@ const Entry* Find(const Lane& lane, int level, NotificationAction action) {
 
 bool Intended(const Entry& entry) { return entry.delivery.state == DeliveryState::kIntended; }
 
-bool WantsEcho(const Lane& lane, const Entry& entry) {
-  return entry.delivery.action == NotificationAction::kResolve &&
-         entry.delivery.state == DeliveryState::kDelivered && !entry.delivery.echoed &&
-         lane.sink->has_idempotency_key();
+// How long after its receipt, or its last repetition, it is sent once more; 0: never.
+DurationUs RepeatedAfter(const Lane& lane, const Entry& entry) {
+  if (entry.delivery.state != DeliveryState::kDelivered) return 0;
+  if (entry.delivery.action == NotificationAction::kResolve) {
+    return lane.sink->has_idempotency_key() && !entry.delivery.echoed ? kEchoAfter : 0;
+  }
+  if (entry.delivery.action != NotificationAction::kTrigger) return 0;
+  const bool over = Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
+  return over ? 0 : lane.sink->resend_every();
 }
 
 // Whether `entry`, which is not in flight, must not be sent any more.
@@ -212,14 +217,15 @@ Entry* Outbox::State::Next(Lane* lane, TimeUs now) {
   for (Entry& entry : lane->entries) {
     if (Intended(entry) && !Blocked(*lane, entry)) return &entry;
   }
-  Entry* echo = nullptr;
+  Entry* repeated = nullptr;
   for (Entry& entry : lane->entries) {
-    if (!WantsEcho(*lane, entry)) continue;
+    const DurationUs after = RepeatedAfter(*lane, entry);
+    if (after == 0) continue;
     // When its receipt came is not known after a restart; later is safe.
-    if (entry.due == kNoTime) entry.due = now + kEchoAfter;
-    if (echo == nullptr || entry.due < echo->due) echo = &entry;
+    if (entry.due == kNoTime) entry.due = now + after;
+    if (repeated == nullptr || entry.due < repeated->due) repeated = &entry;
   }
-  return echo;
+  return repeated;
 }
 
 void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
@@ -353,20 +359,24 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
   Entry* entry = state_->EntryOf(delivery);
   if (entry == nullptr || !entry->in_flight) return;
   Lane* lane = state_->lane_of[delivery];
-  const bool echo = entry->delivery.state == DeliveryState::kDelivered;
+  const bool repeated = entry->delivery.state == DeliveryState::kDelivered;
   entry->in_flight = false;
   const SendOutcome outcome = lane->sink->Judge(reply);
   if (outcome == SendOutcome::kRetry) {
     state_->Postpone(lane, entry, reply, now);
-  } else if (echo) {
-    // Refused or not: the resolve itself has its receipt.
-    entry->delivery.echoed = true;
-    state_->Write(entry, effects);
+  } else if (repeated) {
+    // Refused or not: it has its receipt.
+    entry->failures = 0;
+    entry->due = now + RepeatedAfter(*lane, *entry);
+    if (entry->delivery.action == NotificationAction::kResolve) {
+      entry->delivery.echoed = true;
+      state_->Write(entry, effects);
+    }
   } else if (outcome == SendOutcome::kDelivered) {
     entry->delivery.state = DeliveryState::kDelivered;
     entry->delivery.last_error.clear();
     entry->failures = 0;
-    entry->due = now + kEchoAfter;
+    entry->due = now + RepeatedAfter(*lane, *entry);
     ++state_->counters.delivered;
     state_->Write(entry, effects);
   } else {

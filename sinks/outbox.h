@@ -15,8 +15,8 @@
 //      what was written about those before it is durable. The resolve of a level that a higher one
 //      replaced waits for the higher one's trigger, unless that was parked, abandoned or never
 //      meant for this sink.
-//   3. A trigger whose receipt is written is never sent again; once a resolve intent of its key
-//      exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends
+//   3. A trigger whose receipt is written is never sent again, but to sinks that forget and ask for
+//      it (Sink::resend_every), until a resolve intent of its key exists; once that exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends
 //      first. A sink that pages people does not even hear of it for the first time: nobody is woken
 //      for what is over; other sinks do (a ticket).
 //   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it

@@ -9,6 +9,7 @@ namespace tocsin {
 // One factory per file of kinds/; it reads its keys from the reader and returns nullptr, or
 // something unusable, after an error. An explicit table, since the linker drops what nothing names.
 using SinkFactory = std::unique_ptr<Sink> (*)(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewAlertmanagerSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewStdoutSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewWebhookSink(const std::string& name, ConfigReader* reader);
@@ -21,6 +22,7 @@ struct KindRow {
 };
 
 constexpr KindRow kKinds[] = {
+    {"alertmanager", NewAlertmanagerSink},
     {"pagerduty", NewPagerDutySink},
     {"stdout", NewStdoutSink},
     {"webhook", NewWebhookSink},

@@ -61,6 +61,8 @@ class Sink {
   virtual bool Wants(NotificationAction action) const = 0;
   // A repeat with the same key is recognised by the receiver.
   virtual bool has_idempotency_key() const { return false; }
+  // How often it wants to hear again of what is not over, since it forgets; 0: never.
+  virtual DurationUs resend_every() const { return 0; }
   virtual SinkRequest Render(const Delivery& delivery) const = 0;
   // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
   virtual SendOutcome Judge(const SinkReply& reply) const;

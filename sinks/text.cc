@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "core/json_writer.h"
 #include "core/string_hash.h"
@@ -132,6 +134,11 @@ std::string OneLine(std::string_view text, std::size_t bytes_max) {
   }
   if (!line.empty() && line.back() == ' ') line.pop_back();
   return CutUtf8(line, bytes_max);
+}
+
+std::string_view LevelWord(int level) {
+  constexpr std::string_view kWords[] = {"critical", "error", "warning", "info"};
+  return kWords[std::clamp(level, 1, 4) - 1];
 }
 
 std::optional<IncidentText> ReadIncidentLine(std::string_view line) {

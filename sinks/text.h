@@ -23,6 +23,9 @@ std::string CutUtf8(std::string_view text, std::size_t bytes_max);
 // spaces one; then cut. What is no UTF-8 becomes U+FFFD.
 std::string OneLine(std::string_view text, std::size_t bytes_max);
 
+// "critical", "error", "warning", "info": what a level is called where words are few.
+std::string_view LevelWord(int level);
+
 // What sinks show of an incident line, each text on one line and short.
 struct IncidentText {
   std::string number, severity, category, title, scope, component, classification, runbook;

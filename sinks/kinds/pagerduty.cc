@@ -4,8 +4,6 @@
 //
 // Keys: routing_key_file or routing_key_env, url, client, timeout. A trigger whose key has an open
 // incident is counted into that one, hence idempotent; so is a resolve.
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/json_writer.h"
@@ -22,11 +20,6 @@ namespace {
 constexpr std::size_t kSummaryBytesMax = 1024;  // characters, in fact; bytes are never fewer
 constexpr std::size_t kDedupKeyBytesMax = 255;
 constexpr std::size_t kClientBytesMax = 255;  // ours, for want of a documented one
-
-std::string_view SeverityName(int level) {
-  constexpr std::string_view kNames[] = {"critical", "error", "warning", "info"};
-  return kNames[std::clamp(level, 1, 4) - 1];
-}
 
 void WriteList(std::string_view key, const std::vector<std::string>& values, JsonWriter* json) {
   if (values.empty()) return;
@@ -105,7 +98,7 @@ class PagerDutySink final : public Sink {
     json->Key("payload").BeginObject();
     json->Key("summary").String(CutUtf8(summary, kSummaryBytesMax));
     json->Key("source").String(incident.scope.empty() ? "tocsin" : incident.scope);
-    json->Key("severity").String(SeverityName(delivery.level));
+    json->Key("severity").String(LevelWord(delivery.level));
     WriteText("timestamp", incident.onset, json);
     WriteText("component", incident.component, json);
     WriteText("group", incident.scope, json);

@@ -6,8 +6,6 @@
 // Keys: url, headers, secret_file or secret_env (optional), timeout. `Idempotency-Key` is the
 // delivery's id, the same in every attempt; `X-Tocsin-Signature: v1=<hex>` is the HMAC-SHA256 of
 // the raw body with the secret, as PagerDuty signs its own webhooks.
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -18,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/json_writer.h"
 #include "core/string_hash.h"
+#include "sinks/signature.h"
 #include "sinks/sink.h"
 #include "sinks/stanza.h"
 
@@ -28,15 +27,6 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::size_t kHeadersMax = 32;
 constexpr std::size_t kHeaderBytesMax = 4096;
-
-std::string Signature(const std::string& secret, const std::string& body) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest, &size);
-  const absl::string_view bytes(reinterpret_cast<const char*>(digest), size);
-  return absl::StrCat("v1=", absl::BytesToHexString(bytes));
-}
 
 bool IsHeaderName(const std::string& name) {
   return !name.empty() && name.size() <= kHeaderBytesMax &&
@@ -123,7 +113,7 @@ class WebhookSink final : public Sink {
     request.headers.emplace_back("Content-Type", "application/json");
     request.headers.emplace_back("Idempotency-Key", delivery.id.Hex());
     if (!options_.secret.empty()) {
-      request.headers.emplace_back("X-Tocsin-Signature", Signature(options_.secret, request.body));
+      request.headers.emplace_back("X-Tocsin-Signature", BodySignature(options_.secret, request.body));
     }
     return request;
   }

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "app/incident_line.h"
 #include "app/pipeline.h"
+#include "sinks/signature.h"
 
 namespace tocsin {
 namespace {
@@ -221,6 +222,27 @@ TEST_F(Api, AddsAndListsAndExpiresSilences) {
   EXPECT_EQ(acts_.back().text, "freeze");
 }
 
+TEST_F(Api, ListsPlannedSilencesWhichOnlyTheConfigurationEnds) {
+  context_.planned = {{.name = "backup",
+                       .matchers = {"dependency=orders-db"},
+                       .starts = kNow - kHourUs,
+                       .ends = kNow,
+                       .every = kDayUs,
+                       .author = "",
+                       .comment = ""}};
+  const std::string listed = Call("GET", "/api/v1/silences").body;
+  EXPECT_THAT(listed, HasSubstr("\"name\":\"backup\""));
+  EXPECT_THAT(listed, HasSubstr("\"planned\":true"));
+  EXPECT_THAT(listed, HasSubstr("\"active\":false"));
+  const HttpResponse refused = Call("DELETE", "/api/v1/silences/backup");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.body, HasSubstr("configuration"));
+  const HttpResponse taken =
+      Call("POST", "/api/v1/silences", R"({"name": "backup", "match": ["a=b"], "for": "1h"})");
+  EXPECT_EQ(taken.status, 409);
+  EXPECT_THAT(acts_, IsEmpty());
+}
+
 // A followed file on which a pool is full, and everything a pipeline needs.
 class ApiPipeline : public ::testing::Test {
  protected:
@@ -310,6 +332,41 @@ TEST_F(ApiPipeline, WhatAPersonDidOutlivesARestart) {
   ASSERT_TRUE(incident.ok());
   EXPECT_EQ(incident->acknowledged_by, "ana");
   EXPECT_EQ(pipeline_->Snapshot().times.acknowledge.count, 1);
+}
+
+TEST_F(ApiPipeline, WhoAcknowledgesOnPagerDutyIsNotCalledAgain) {
+  WaitFor([&] { return !Line().empty(); });
+  const ApiContext api = {.incidents = &pipeline_->incidents(),
+                          .silences = [&] { return pipeline_->silences(); },
+                          .submit = [&](const Act& act) { return pipeline_->Submit(act); },
+                          .now = [] { return kNow; },
+                          .token = "",
+                          .loopback = true,
+                          .pagerduty_secrets = {"s3cret"}};
+  const std::string key = Incident::DedupKey(ReadIncident(Line())->id, 1);
+  const auto post = [&](const char* id, const char* type) {
+    const std::string body = std::string(R"({"event": {"id": ")") + id +
+                             R"(", "event_type": "incident.)" + type +
+                             R"(", "agent": {"type": "user_reference", "summary": "Ana Lee"},)" +
+                             R"("data": {"incident_key": ")" + key + R"("}}})";
+    return AnswerApi({.method = "POST",
+                      .target = "/api/v1/pagerduty",
+                      .headers = {{"x-pagerduty-signature", BodySignature("s3cret", body)}},
+                      .body = body},
+                     api)
+        .status;
+  };
+  EXPECT_EQ(post("1", "acknowledged"), 202);
+  EXPECT_EQ(post("1", "acknowledged"), 202) << "PagerDuty sends at least once";
+  EXPECT_EQ(post("2", "resolved"), 202);
+  WaitFor([&] { return Line().find("\"state\":\"resolved\"") != std::string::npos; });
+  const absl::StatusOr<Incident> incident = ReadIncident(Line());
+  ASSERT_TRUE(incident.ok());
+  EXPECT_EQ(incident->acknowledged_by, "Ana Lee");
+  ASSERT_THAT(incident->timeline, SizeIs(2));
+  EXPECT_EQ(incident->timeline[0].what, "acknowledged");
+  EXPECT_EQ(incident->timeline[0].author, "Ana Lee");
+  EXPECT_EQ(incident->timeline[1].what, "resolved");
 }
 
 }  // namespace

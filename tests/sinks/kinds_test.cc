@@ -266,6 +266,84 @@ TEST(Webhook, IsJsonWhateverTheTexts) {
   EXPECT_EQ(Parse(sink->Render(broken).body)["incident"], "null");
 }
 
+std::unique_ptr<Sink> Alertmanager(const std::string& more = "") {
+  return MakeSink("{name: a, kind: alertmanager, url: 'http://h:9093/'" + more + "}");
+}
+
+TEST(Alertmanager, OneAlertIsOneIncidentAtOneLevel) {
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
+  const SinkRequest request = Alertmanager()->Render(delivery);
+  EXPECT_EQ(request.url, "http://h:9093/api/v2/alerts");
+  const std::string id = HashBytes("42 % of requests fail").Hex();
+  EXPECT_THAT(
+      Parse(request.body),
+      UnorderedElementsAre(
+          Pair("[0].labels.alertname", "TocsinIncident"), Pair("[0].labels.incident", id),
+          Pair("[0].labels.level", "2"), Pair("[0].labels.severity", "error"),
+          Pair("[0].labels.scope", "prod"),
+          Pair("[0].annotations.summary", "42 % of requests fail"),
+          Pair("[0].annotations.number", "INC-2026-001"), Pair("[0].annotations.component", "api"),
+          Pair("[0].annotations.category", "availability"),
+          Pair("[0].annotations.users_affected", "42"),
+          Pair("[0].annotations.suspects", "deploy v2"),
+          Pair("[0].annotations.advice", "Look at the last deploy"),
+          Pair("[0].annotations.evidence", "api-errors service=api: 0.42, threshold 0.015"),
+          Pair("[0].annotations.runbook_url", "https://wiki.example/api"),
+          Pair("[0].startsAt", "2026-03-01T21:05:00Z")));
+}
+
+TEST(Alertmanager, AnAlertKeepsItsLabelsWhateverBecomesOfTheIncident) {
+  const auto labels = [](const std::map<std::string, std::string>& alert) {
+    std::string text;
+    for (const auto& [path, value] : alert) {
+      if (path.find("labels") != std::string::npos) text += path + "=" + value + "\n";
+    }
+    return text;
+  };
+  Incident incident = FullIncident();
+  const auto before =
+      Parse(Alertmanager()->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident)).body);
+  incident.severity_level = 1;
+  incident.severity = "SEV1";
+  incident.title = "everything fails";
+  incident.component = "db";
+  incident.classification = "attack";
+  incident.category = Category::kSecurity;
+  Delivery end = MakeDelivery(NotificationAction::kResolve, 2, incident);
+  end.tick = incident.onset + kHourUs;
+  auto after = Parse(Alertmanager()->Render(end).body);
+  EXPECT_EQ(labels(before), labels(after));
+  EXPECT_EQ(after["[0].endsAt"], "2026-03-01T22:05:00Z");
+}
+
+TEST(Alertmanager, IsToldAgainAndShowsItsToken) {
+  const SecretFile token("sesame\n");
+  const std::unique_ptr<Sink> sink = Alertmanager(", token_file: " + token.path());
+  ASSERT_NE(sink, nullptr);
+  EXPECT_EQ(sink->resend_every(), kMinuteUs);
+  EXPECT_EQ(Alertmanager(", resend_every: 30s")->resend_every(), 30 * kSecondUs);
+  EXPECT_FALSE(sink->Wants(NotificationAction::kAcknowledge));
+  EXPECT_FALSE(sink->Wants(NotificationAction::kUpdate));
+  const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
+  EXPECT_THAT(sink->Render(delivery).headers,
+              testing::Contains(Pair("Authorization", "Bearer sesame")));
+  SinkReply reply;
+  reply.status = 401;
+  reply.body = "no sesame";
+  EXPECT_THAT(sink->Describe(reply), Not(HasSubstr("sesame")));
+}
+
+TEST(Alertmanager, IsJsonWhateverTheTexts) {
+  for (const std::string& text : HostileTexts()) {
+    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));
+    EXPECT_EQ(Parse(Alertmanager()->Render(delivery).body)["[0].labels.level"], "1");
+  }
+  Delivery broken = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
+  broken.payload = "}]";
+  EXPECT_EQ(Parse(Alertmanager()->Render(broken).body)["[0].annotations.summary"],
+            "incident " + broken.dedup_key);
+}
+
 TEST(Stdout, WritesOneLine) {
   const std::unique_ptr<Sink> json = MakeSink("{name: c, kind: stdout}");
   const std::unique_ptr<Sink> text = MakeSink("{name: c, kind: stdout, format: text}");
@@ -286,6 +364,15 @@ TEST(Stdout, WritesOneLine) {
       EXPECT_EQ(sink->Render(delivery).body.find_first_of("\r\n"), std::string::npos);
     }
   }
+}
+
+TEST(Registry, EveryKindHasAStanzaInTheExample) {
+  ErrorList errors;
+  const std::optional<Config> config = LoadConfig("config/examples/sinks.yaml", &errors);
+  ASSERT_TRUE(config.has_value());
+  std::vector<std::string> kinds;
+  for (const SinkConfig& sink : config->sinks) kinds.push_back(sink.kind);
+  EXPECT_THAT(kinds, testing::UnorderedElementsAreArray(SinkKinds()));
 }
 
 TEST(Judge, ByStatus) {

@@ -28,6 +28,7 @@ struct Traits {
   std::string name;
   bool pages, idempotent;
   std::string fallback;
+  DurationUs resend_every = 0;
 };
 
 class TestSink final : public Sink {
@@ -35,6 +36,7 @@ class TestSink final : public Sink {
   explicit TestSink(Traits traits) : Sink(traits.name, "test"), traits_(std::move(traits)) {}
   bool pages() const override { return traits_.pages; }
   bool has_idempotency_key() const override { return traits_.idempotent; }
+  DurationUs resend_every() const override { return traits_.resend_every; }
   bool Wants(NotificationAction) const override { return true; }
   SinkRequest Render(const Delivery&) const override { return {}; }
 
@@ -283,6 +285,36 @@ TEST_F(OutboxTest, AnEchoSurvivesARestart) {
   Written();
   Restart({Traits("oncall")}, /*keep_journal=*/true);
   EXPECT_EQ(Advance(kMinuteUs), "");
+}
+
+TEST_F(OutboxTest, ASinkThatForgetsIsToldAgainUntilItIsOver) {
+  Traits forgets("oncall");
+  forgets.resend_every = kMinuteUs;
+  Restart({forgets});
+  Deliver(kTrigger, 2);
+  EXPECT_EQ(Advance(kMinuteUs - 1), "");
+  EXPECT_EQ(Advance(1), "send oncall trigger 2 #2\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 200), "") << "its receipt is written already";
+  EXPECT_EQ(Advance(kMinuteUs), "send oncall trigger 2 #3\n");
+  // A repetition is tried again like anything else, and may be refused.
+  EXPECT_EQ(Reply(kTrigger, 2, 503), "");
+  EXPECT_EQ(Advance(2 * kSecondUs), "send oncall trigger 2 #4\n");
+  EXPECT_EQ(Reply(kTrigger, 2, 400), "");
+  EXPECT_EQ(outbox_->counters().parked, 0);
+  // After a restart nobody knows when it was told last.
+  Restart({forgets}, /*keep_journal=*/true);
+  EXPECT_EQ(Advance(0), "");
+  EXPECT_EQ(Advance(kMinuteUs), "send oncall trigger 2 #2\n");
+  // The end waits for what is on its way, and then there is only the end.
+  EXPECT_EQ(Submit(kResolve, 2), "write oncall resolve 2 intended\n");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(Reply(kTrigger, 2, 503), "send oncall resolve 2 #1\n");
+  EXPECT_EQ(Reply(kResolve, 2, 200), "write oncall resolve 2 delivered\n");
+  Written();
+  EXPECT_EQ(Advance(kMinuteUs), "send oncall resolve 2 #2\n");
+  EXPECT_EQ(Reply(kResolve, 2, 200), "write oncall resolve 2 delivered echoed\n");
+  Written();
+  EXPECT_EQ(Advance(kHourUs), "forget oncall trigger 2\nforget oncall resolve 2\n");
 }
 
 TEST_F(OutboxTest, ASinkThatCannotTellARepeatGetsNoEcho) {
