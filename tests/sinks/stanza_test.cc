@@ -95,7 +95,7 @@ TEST(SinkStanza, HeadersCannotInject) {
 
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
   EXPECT_THAT(StanzaErrors("name: o\nkind: pagerdutty\n"),
-              AllOf(HasSubstr("tocsin.yaml:2:7"), HasSubstr("kinds are pagerduty, stdout, webhook"),
+              AllOf(HasSubstr("tocsin.yaml:2:7"), HasSubstr("kinds are alertmanager, pagerduty, stdout, webhook"),
                     HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
@@ -104,7 +104,7 @@ TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
 }
 
 TEST(SinkStanza, EveryKindIsInTheTable) {
-  EXPECT_THAT(SinkKinds(), ElementsAre("pagerduty", "stdout", "webhook"));
+  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "pagerduty", "stdout", "webhook"));
 }
 
 TEST(NewSinks, ChecksFallbacks) {
