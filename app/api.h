@@ -3,6 +3,8 @@
 //   GET    /api/v1/incidents[?state=all&limit=100]      summaries, the most severe first
 //   GET    /api/v1/incidents/ID                         the whole incident line
 //   POST   /api/v1/incidents/ID/acknowledge|resolve|note|link     {"author": …, "text": …}
+//   GET    /api/v1/incidents/ID/deliveries              what became of its messages
+//   POST   /api/v1/incidents/ID/retry                   sends again what a sink refused
 //   GET    /api/v1/silences
 //   POST   /api/v1/silences                             {"match": ["service=api"], "for": "2h", …}
 //   DELETE /api/v1/silences/NAME
@@ -21,9 +23,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "app/http_server.h"
 #include "app/incident_book.h"
 #include "core/act.h"
+#include "core/delivery.h"
 
 namespace tocsin {
 
@@ -33,7 +37,9 @@ struct ApiContext {
   std::vector<Silence> planned = {};               // the configuration's
   // ResourceExhausted when too many wait; Unavailable when nothing is read any more.
   std::function<absl::Status(const Act&)> submit;
-  std::function<TimeUs()> now;  // wall clock
+  std::function<TimeUs()> now;                                           // wall clock
+  std::function<std::vector<Delivery>(const Hash128&)> deliveries = {};  // of an incident
+  std::function<absl::StatusOr<std::size_t>(const Hash128&)> retry_parked = {};
   std::string token;                                // empty: none is asked for
   bool loopback = true;                             // only this machine can reach us
   std::vector<std::string> pagerduty_secrets = {};  // empty: its webhooks are refused

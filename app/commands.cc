@@ -157,14 +157,19 @@ int Run(const RunCommand& command) {
   absl::StatusOr<std::vector<std::string>> secrets =
       ReadSecrets(config->pagerduty_webhook_secret_file);
   if (!secrets.ok()) return Explain(secrets.status());
-  const ApiContext api = {.incidents = &pipeline.incidents(),
-                          .silences = [&pipeline] { return pipeline.silences(); },
-                          .planned = config->silences,
-                          .submit = [&pipeline](const Act& act) { return pipeline.Submit(act); },
-                          .now = [] { return absl::ToUnixMicros(absl::Now()); },
-                          .token = *token,
-                          .loopback = IsLoopback(config->listen),
-                          .pagerduty_secrets = *std::move(secrets)};
+  const ApiContext api = {
+      .incidents = &pipeline.incidents(),
+      .silences = [&pipeline] { return pipeline.silences(); },
+      .planned = config->silences,
+      .submit = [&pipeline](const Act& act) { return pipeline.Submit(act); },
+      .now = [] { return absl::ToUnixMicros(absl::Now()); },
+      .deliveries =
+          [&pipeline](const Hash128& incident) { return pipeline.DeliveriesOf(incident); },
+      .retry_parked =
+          [&pipeline](const Hash128& incident) { return pipeline.RetryParked(incident); },
+      .token = *token,
+      .loopback = IsLoopback(config->listen),
+      .pagerduty_secrets = *std::move(secrets)};
   HttpServer http({.address = config->listen},
                   [&](const HttpRequest& request) { return Answer(request, pipeline, api); });
   const bool serves = config->listen != "off";

@@ -54,7 +54,7 @@ struct ApiOptions {
 struct IncidentsCommand {
   ApiOptions api;
   std::string file;      // incident lines instead of a running tocsin; empty: none
-  std::string verb;      // list, show, acknowledge, resolve, note, link
+  std::string verb;      // list, show, acknowledge, resolve, note, link, retry
   std::string incident;  // an id or a number
   std::string text;      // of a note or link; with what to acknowledge or resolve
   std::string author;    // empty: the user who runs this

@@ -87,6 +87,11 @@ class Deliverer::Impl {
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Submit(const std::vector<Notification>& notifications) ABSL_LOCKS_EXCLUDED(mutex_);
   void Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return outbox_.DeliveriesOf(incident);
+  }
 
   Outbox::Counters counters() const {
     absl::MutexLock lock(&published_mutex_);
@@ -134,7 +139,7 @@ class Deliverer::Impl {
   HttpClient http_;  // of the thread, except Wakeup
 
   // Held while the journal writes: intents and receipts must reach it in the outbox's order.
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
   std::vector<Delivery> unwritten_ ABSL_GUARDED_BY(mutex_);
   std::vector<Hash128> forgotten_ ABSL_GUARDED_BY(mutex_);
@@ -188,6 +193,22 @@ absl::Status Deliverer::Impl::Submit(const std::vector<Notification>& notificati
   }
   http_.Wakeup();
   return status;
+}
+
+absl::StatusOr<std::size_t> Deliverer::Impl::RetryParked(const Hash128& incident) {
+  std::size_t retried = 0;
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    Effects effects;
+    retried = outbox_.RetryParked(incident, Now(), &effects);
+    Take(&effects);
+    status = Flush();
+    Publish();
+  }
+  http_.Wakeup();
+  if (!status.ok()) return status;
+  return retried;
 }
 
 void Deliverer::Impl::Stop(absl::Duration grace) {
@@ -369,6 +390,14 @@ absl::Status Deliverer::Start() { return impl_->Start(); }
 
 absl::Status Deliverer::Submit(const std::vector<Notification>& notifications) {
   return impl_->Submit(notifications);
+}
+
+absl::StatusOr<std::size_t> Deliverer::RetryParked(const Hash128& incident) {
+  return impl_->RetryParked(incident);
+}
+
+std::vector<Delivery> Deliverer::DeliveriesOf(const Hash128& incident) const {
+  return impl_->DeliveriesOf(incident);
 }
 
 void Deliverer::Stop(absl::Duration grace) { impl_->Stop(grace); }

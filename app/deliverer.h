@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "config/config.h"
 #include "core/delivery.h"
@@ -44,6 +45,10 @@ class Deliverer {
   // Ends when nothing is on its way or `grace` is over; retries that are not yet due are left to
   // the next start. What is submitted later is written and not sent.
   void Stop(absl::Duration grace);
+
+  // What a person asks for; see Outbox. They wait for the journal's disk.
+  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
 
   Outbox::Counters counters() const;
   std::size_t pending() const;  // intents without a receipt

@@ -85,6 +85,11 @@ class IncidentSource {
     return absl::InvalidArgumentError(name + " is in several scopes: say which by its id");
   }
 
+  // REQUIRES: not of a file, which knows of none.
+  absl::StatusOr<std::string> Deliveries(const std::string& name) const {
+    return client_->Get("/api/v1/incidents/" + name + "/deliveries");
+  }
+
  private:
   std::unique_ptr<ApiClient> client_;  // one of the two
   std::unique_ptr<IncidentBook> book_;
@@ -118,6 +123,49 @@ absl::Status PrintList(const std::string& json, bool all) {
                 Padded(Text(incident, "severity"), 12).c_str(), Padded(state, 13).c_str(),
                 Padded(Text(incident, "onset"), 20).c_str(), Text(incident, "title").c_str());
   }
+  return absl::OkStatus();
+}
+
+// What became of its messages: "oncall: trigger 2 delivered".
+absl::Status PrintDeliveries(const std::string& json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array deliveries;
+  if (parser.parse(json)["deliveries"].get(deliveries) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the reply is no list of deliveries");
+  }
+  for (const simdjson::dom::element delivery : deliveries) {
+    std::int64_t level = 0;
+    std::int64_t attempts = 0;
+    if (delivery["level"].get(level) != simdjson::SUCCESS ||
+        delivery["attempts"].get(attempts) != simdjson::SUCCESS) {
+      continue;
+    }
+    const std::string state = Text(delivery, "state");
+    std::string line = absl::StrCat(Text(delivery, "sink"), ": ", Text(delivery, "action"),
+                                    " of level ", level, " ", state);
+    if (attempts > 1) absl::StrAppend(&line, " after ", attempts, " attempts");
+    if (state == "parked") absl::StrAppend(&line, ", see `tocsin incidents retry`");
+    const std::string error = Text(delivery, "last_error");
+    if (!error.empty()) absl::StrAppend(&line, ": ", error);
+    std::puts(line.c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RetryParked(const IncidentsCommand& command) {
+  TOCSIN_RETURN_IF_ERROR(CheckName(command.incident));
+  TOCSIN_ASSIGN_OR_RETURN(const ApiClient client, ApiClient::Open(command.api));
+  TOCSIN_ASSIGN_OR_RETURN(const std::string reply,
+                          client.Post("/api/v1/incidents/" + command.incident + "/retry", "{}"));
+  simdjson::dom::parser parser;
+  std::int64_t retried = 0;
+  if (parser.parse(reply)["retried"].get(retried) != simdjson::SUCCESS) {
+    return absl::UnavailableError("the reply does not say what is tried again");
+  }
+  std::puts(retried == 0 ? "Nothing is parked."
+                         : absl::StrCat(retried, " tried again; see `tocsin incidents show ",
+                                        command.incident, "`")
+                               .c_str());
   return absl::OkStatus();
 }
 
@@ -181,12 +229,18 @@ absl::Status ActOn(const IncidentsCommand& command) {
 }
 
 absl::Status RunIncidents(const IncidentsCommand& command) {
+  if (command.verb == "retry") return RetryParked(command);
   if (command.verb != "list" && command.verb != "show") return ActOn(command);
   TOCSIN_ASSIGN_OR_RETURN(const IncidentSource source,
                           IncidentSource::Open(command.api, command.file));
   if (command.verb == "show") {
     TOCSIN_ASSIGN_OR_RETURN(const std::string line, source.Line(command.incident));
-    return Show(line, command.format);
+    TOCSIN_RETURN_IF_ERROR(Show(line, command.format));
+    if (!command.file.empty() || command.format == "json" || command.format == "yaml") {
+      return absl::OkStatus();
+    }
+    TOCSIN_ASSIGN_OR_RETURN(const std::string deliveries, source.Deliveries(command.incident));
+    return PrintDeliveries(deliveries);
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::string list, source.List(command.all));
   if (command.format != "json") return PrintList(list, command.all);
@@ -215,11 +269,11 @@ absl::Status PrintSilences(const std::string& json) {
       return silence[key].get(value) == simdjson::SUCCESS && value;
     };
     const std::string every = Text(silence, "every");
-    const std::string line = absl::StrCat(
-        Text(silence, "name"), ": ", Text(silence, "starts"), " to ", Text(silence, "ends"),
-        every.empty() ? "" : ", every ", every, says("active") ? " (now)" : "", ", ",
-        says("planned") ? "planned" : "by ", Text(silence, "author"), ",", match, "  ",
-        Text(silence, "comment"));
+    const std::string line =
+        absl::StrCat(Text(silence, "name"), ": ", Text(silence, "starts"), " to ",
+                     Text(silence, "ends"), every.empty() ? "" : ", every ", every,
+                     says("active") ? " (now)" : "", ", ", says("planned") ? "planned" : "by ",
+                     Text(silence, "author"), ",", match, "  ", Text(silence, "comment"));
     std::puts(line.c_str());
   }
   return absl::OkStatus();

@@ -66,6 +66,7 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
   with_author(add("link", "link", "link a ticket or a document"))
       ->add_option("URL", command->text, "where it is")
       ->required();
+  with_incident(add("retry", "retry", "send again what a sink refused"));
 }
 
 void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
@@ -79,7 +80,7 @@ void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
     one->callback([command, name] { command->verb = name; });
     return one;
   };
-  add("list", "those that people asked for")->add_flag("--json", command->json, "as JSON");
+  add("list", "those that are planned, or that people asked for")->add_flag("--json", command->json, "as JSON");
   CLI::App* one = add("add", "signals that match page nobody; incidents are tracked and say so");
   one->add_option("MATCHER", command->match,
                   "name=value, name!=value, name=~RE2 or name!~RE2 on a signal's labels, detector, "

@@ -57,6 +57,14 @@ class Pipeline::Impl {
                                                   : std::vector<Silence>();
   }
   absl::Status Submit(const Act& act);
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const {
+    return built_.load(std::memory_order_acquire) ? deliverer_->DeliveriesOf(incident)
+                                                  : std::vector<Delivery>();
+  }
+  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident) {
+    if (built_.load(std::memory_order_acquire)) return deliverer_->RetryParked(incident);
+    return absl::UnavailableError("nothing is sent yet: starting");
+  }
 
  private:
   absl::Status Build();
@@ -256,5 +264,11 @@ absl::Status Pipeline::Stop() { return impl_->Stop(); }
 const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
 std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
 absl::Status Pipeline::Submit(const Act& act) { return impl_->Submit(act); }
+std::vector<Delivery> Pipeline::DeliveriesOf(const Hash128& incident) const {
+  return impl_->DeliveriesOf(incident);
+}
+absl::StatusOr<std::size_t> Pipeline::RetryParked(const Hash128& incident) {
+  return impl_->RetryParked(incident);
+}
 
 }  // namespace tocsin

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "app/incident_book.h"
 #include "config/config.h"
 #include "core/act.h"
@@ -89,6 +90,9 @@ class Pipeline {
   std::vector<Silence> silences() const;
   // What a person did, on its way into the batch log. Unavailable once nothing is read any more.
   absl::Status Submit(const Act& act);
+  // What became of an incident's messages; and those that a sink refused, sent again: how many.
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
+  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
   // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight
   // time.
   absl::Status Stop();

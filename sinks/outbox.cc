@@ -394,6 +394,35 @@ void Outbox::Advance(TimeUs now, std::vector<OutboxEffect>* effects) {
   }
 }
 
+std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
+                                std::vector<OutboxEffect>* effects) {
+  std::size_t retried = 0;
+  std::vector<Lane*> lanes;
+  for (auto it = state_->lanes.lower_bound({incident, ""});
+       it != state_->lanes.end() && it->first.first == incident; ++it) {
+    for (Entry& entry : it->second.entries) {
+      if (entry.delivery.state != DeliveryState::kParked) continue;
+      entry.delivery.state = DeliveryState::kIntended;
+      entry.failures = 0;
+      entry.due = kAtOnce;
+      state_->Write(&entry, effects);
+      ++retried;
+    }
+    lanes.push_back(&it->second);
+  }
+  for (Lane* lane : lanes) state_->Pump(lane, now, effects);
+  return retried;
+}
+
+std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
+  std::vector<Delivery> deliveries;
+  for (auto it = state_->lanes.lower_bound({incident, ""});
+       it != state_->lanes.end() && it->first.first == incident; ++it) {
+    for (const Entry& entry : it->second.entries) deliveries.push_back(entry.delivery);
+  }
+  return deliveries;
+}
+
 TimeUs Outbox::NextDue() const {
   return state_->wakes.empty() ? kNever : (*state_->wakes.begin())->wake;
 }

@@ -75,6 +75,11 @@ class Outbox {
   void OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
                std::vector<OutboxEffect>* effects);
   void Advance(TimeUs now, std::vector<OutboxEffect>* effects);
+  // A person has put right what a sink refused: its parked deliveries of an incident are intended
+  // again, at once; how many. A fallback that was told stays told.
+  std::size_t RetryParked(const Hash128& incident, TimeUs now, std::vector<OutboxEffect>* effects);
+  // All that is known of an incident's deliveries, by sink, in order of sequence.
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
   // When Advance has something to do next; 0 means at once, INT64_MAX that nothing waits.
   TimeUs NextDue() const;
 

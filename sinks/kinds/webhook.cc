@@ -113,7 +113,8 @@ class WebhookSink final : public Sink {
     request.headers.emplace_back("Content-Type", "application/json");
     request.headers.emplace_back("Idempotency-Key", delivery.id.Hex());
     if (!options_.secret.empty()) {
-      request.headers.emplace_back("X-Tocsin-Signature", BodySignature(options_.secret, request.body));
+      request.headers.emplace_back("X-Tocsin-Signature",
+                                   BodySignature(options_.secret, request.body));
     }
     return request;
   }

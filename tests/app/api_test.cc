@@ -181,6 +181,36 @@ TEST_F(Api, SaysWhatIsWrongAndDoesNothing) {
   EXPECT_THAT(acts_, IsEmpty());
 }
 
+TEST_F(Api, ShowsDeliveriesAndSendsAgainWhatWasRefused) {
+  const Incident incident = OpenIncident(1, "INC-2026-001", 2);
+  book_.Put(incident.ToJson());
+  context_.deliveries = [&](const Hash128& id) {
+    EXPECT_EQ(id, incident.id);
+    Delivery delivery;
+    delivery.sink = "oncall";
+    delivery.level = 2;
+    delivery.state = DeliveryState::kParked;
+    delivery.attempts = 1;
+    delivery.last_error = "HTTP 400: \"bad key\"";
+    delivery.payload = "not shown";
+    delivery.tick = kNow;
+    return std::vector<Delivery>{delivery};
+  };
+  EXPECT_EQ(Call("GET", "/api/v1/incidents/INC-2026-001/deliveries").body,
+            R"({"deliveries":[{"sink":"oncall","action":"trigger","level":2,"state":"parked",)"
+            R"("attempts":1,"last_error":"HTTP 400: \"bad key\"","tick":")" +
+                FormatTime(kNow) + "\"}]}\n");
+  absl::StatusOr<std::size_t> retried = 1;
+  context_.retry_parked = [&](const Hash128&) { return retried; };
+  const std::string retry = "/api/v1/incidents/INC-2026-001/retry";
+  EXPECT_EQ(Call("POST", retry).body, "{\"retried\":1}\n");
+  EXPECT_EQ(Call("GET", retry).status, 405);
+  EXPECT_EQ(Call("POST", retry, "", "text/plain").status, 415);
+  retried = absl::ResourceExhaustedError("the disk is full");
+  EXPECT_EQ(Call("POST", retry).status, 503);
+  EXPECT_EQ(Call("GET", "/api/v1/incidents/INC-2026-009/deliveries").status, 404);
+}
+
 TEST_F(Api, OnlyThoseWhoMayAct) {
   book_.Put(OpenIncident(1, "INC-2026-001", 2).ToJson());
   const auto acknowledge = [&](const char* type = "application/json") {

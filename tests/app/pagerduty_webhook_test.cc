@@ -24,7 +24,8 @@ struct Webhook {
            R"(", "resource_type": "incident", "occurred_at": "2026-03-01T21:05:00.000Z", "agent": )" +
            agent + R"(, "client": null, "data": {"id": "PGR0VU2", "type": "incident",
            "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2", "number": 2,
-           "status": "acknowledged", "incident_key": ")" + key + R"("}}})";
+           "status": "acknowledged", "incident_key": ")" +
+           key + R"("}}})";
   }
 };
 

@@ -37,11 +37,11 @@ class AlertmanagerTest : public testing::Test {
         << "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
     port_ = FreePort();
     setenv("no_proxy", "127.0.0.1", 1);
-    ASSERT_TRUE(server_.Start({binary, "--config.file=" + directory_ + "/alertmanager.yml",
-                               "--storage.path=" + directory_ + "/data",
-                               "--web.listen-address=127.0.0.1:" + std::to_string(port_),
-                               "--cluster.listen-address="},
-                              directory_ + "/log"));
+    ASSERT_TRUE(server_.Start(
+        {binary, "--config.file=" + directory_ + "/alertmanager.yml",
+         "--storage.path=" + directory_ + "/data",
+         "--web.listen-address=127.0.0.1:" + std::to_string(port_), "--cluster.listen-address="},
+        directory_ + "/log"));
     ASSERT_TRUE(WaitFor(kPatience, [&] { return HttpGet(port_, "/-/ready") == "OK"; }));
     sinks_.push_back(MakeSink("{name: alerts, kind: alertmanager, resend_every: 1s, url: 'http://" +
                               std::string("127.0.0.1:") + std::to_string(port_) + "'}"));
@@ -108,8 +108,7 @@ TEST_F(AlertmanagerTest, FiresIsRaisedAndEnds) {
   incident.component = "db";
   Notification lower = Notify(NotificationAction::kResolve, 2, incident);
   lower.after_trigger_of_level = 1;
-  ASSERT_TRUE(
-      deliverer_->Submit({Notify(NotificationAction::kTrigger, 1, incident), lower}).ok());
+  ASSERT_TRUE(deliverer_->Submit({Notify(NotificationAction::kTrigger, 1, incident), lower}).ok());
   EXPECT_TRUE(WaitFor(kPatience, [&] {
     const std::vector<Alert> now = Firing();
     return now.size() == 1 && now[0].severity == "critical";

@@ -287,6 +287,42 @@ TEST_F(OutboxTest, AnEchoSurvivesARestart) {
   EXPECT_EQ(Advance(kMinuteUs), "");
 }
 
+TEST_F(OutboxTest, WhatWasRefusedIsSentAgainByHand) {
+  std::vector<OutboxEffect> effects;
+  const auto retry = [&](const std::string& incident) {
+    effects.clear();
+    return outbox_->RetryParked(HashBytes(incident), now_, &effects);
+  };
+  Submit(kTrigger, 2);
+  Written();
+  EXPECT_EQ(Reply(kTrigger, 2, 400), "write oncall trigger 2 parked\n");
+  Written();
+  ASSERT_EQ(outbox_->DeliveriesOf(HashBytes("a")).size(), 1u);
+  EXPECT_EQ(outbox_->DeliveriesOf(HashBytes("a"))[0].state, DeliveryState::kParked);
+  EXPECT_EQ(outbox_->DeliveriesOf(HashBytes("a"))[0].last_error, "HTTP 400");
+  EXPECT_EQ(retry("b"), 0u);
+  EXPECT_EQ(retry("a"), 1u);
+  EXPECT_EQ(Carry(effects), "write oncall trigger 2 intended\n") << "not sent before it is durable";
+  EXPECT_EQ(Written(), "send oncall trigger 2 #2\n");
+  EXPECT_EQ(retry("a"), 0u) << "it is on its way";
+  EXPECT_EQ(Reply(kTrigger, 2, 202), "write oncall trigger 2 delivered\n");
+  EXPECT_EQ(retry("a"), 0u);
+}
+
+TEST_F(OutboxTest, WhatIsOverIsNotPagedAgainByHand) {
+  Submit(kTrigger, 2);
+  Written();
+  Reply(kTrigger, 2, 400);
+  Written();
+  Submit(kResolve, 2);
+  Written();
+  Reply(kResolve, 2, 202);
+  Written();
+  std::vector<OutboxEffect> effects;
+  outbox_->RetryParked(HashBytes("a"), now_, &effects);
+  EXPECT_THAT(Carry(effects) + Written(), testing::Not(testing::HasSubstr("send")));
+}
+
 TEST_F(OutboxTest, ASinkThatForgetsIsToldAgainUntilItIsOver) {
   Traits forgets("oncall");
   forgets.resend_every = kMinuteUs;

@@ -9,8 +9,7 @@ namespace {
 
 // By another program: printf '{"event": 1}' | openssl dgst -sha256 -hmac s3cret
 constexpr const char* kBody = "{\"event\": 1}";
-const std::string kBySecret =
-    "v1=9c334de5b62683bf0d891be87684d4b5962b8907b43ec28c6f6a811b5385685c";
+const std::string kBySecret = "v1=9c334de5b62683bf0d891be87684d4b5962b8907b43ec28c6f6a811b5385685c";
 const std::string kByOther = "v1=a33fc9707a07352ca8f7c5f0aeb083ddbafe7a4203ec5630bb320776c83ee1c2";
 
 TEST(Signature, HoldsForTheRawBodyUnderOneOfTheSecrets) {

@@ -95,7 +95,8 @@ TEST(SinkStanza, HeadersCannotInject) {
 
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
   EXPECT_THAT(StanzaErrors("name: o\nkind: pagerdutty\n"),
-              AllOf(HasSubstr("tocsin.yaml:2:7"), HasSubstr("kinds are alertmanager, pagerduty, stdout, webhook"),
+              AllOf(HasSubstr("tocsin.yaml:2:7"),
+                    HasSubstr("kinds are alertmanager, pagerduty, stdout, webhook"),
                     HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
