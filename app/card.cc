@@ -9,8 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "app/incident_text.h"
+#include "core/number_text.h"
 #include "core/string_hash.h"
+#include "sinks/incident_text.h"
 
 namespace tocsin {
 namespace {
@@ -243,23 +244,6 @@ std::vector<std::string> WrapText(std::string_view text, std::size_t width) {
     used += length;
   }
   return lines;
-}
-
-std::string GroupedNumber(std::int64_t value) {
-  std::string digits = std::to_string(value);
-  const std::size_t sign = value < 0 ? 1 : 0;
-  for (std::size_t at = digits.size(); at > sign + 3;) {
-    at -= 3;
-    digits.insert(at, 1, ',');
-  }
-  return digits;
-}
-
-std::string RoughDuration(DurationUs duration) {
-  const auto rounded = [duration](DurationUs unit) { return (duration + unit / 2) / unit; };
-  if (duration < 2 * kMinuteUs) return absl::StrCat(rounded(kSecondUs), " s");
-  if (duration < 2 * kHourUs) return absl::StrCat(rounded(kMinuteUs), " min");
-  return absl::StrCat(rounded(kHourUs), " h");
 }
 
 std::string Painted(std::string_view text, std::string_view code, bool colour) {

@@ -43,12 +43,6 @@ std::string Sparkline(std::span<const std::optional<double>> values);
 // one line. REQUIRES: width ≥ 1.
 std::vector<std::string> WrapText(std::string_view text, std::size_t width);
 
-// "14,851".
-std::string GroupedNumber(std::int64_t value);
-
-// "20 s", "6 min", "3 h": rounded, for people.
-std::string RoughDuration(DurationUs duration);
-
 // `text` in a colour, such as "1;31"; as it is when `colour` is off.
 std::string Painted(std::string_view text, std::string_view code, bool colour);
 

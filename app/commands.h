@@ -54,13 +54,15 @@ struct ApiOptions {
 struct IncidentsCommand {
   ApiOptions api;
   std::string file;      // incident lines instead of a running tocsin; empty: none
-  std::string verb;      // list, show, acknowledge, resolve, note, link, retry
+  std::string verb;      // list, show, message, acknowledge, resolve, note, link, retry
   std::string incident;  // an id or a number
   std::string text;      // of a note or link; with what to acknowledge or resolve
   std::string author;    // empty: the user who runs this
   std::string expires;   // of an acknowledgement: "2h"
   std::string format;    // of list: text, json; of show: text, json, yaml
   bool all = false;      // of list: resolved ones too
+  std::string audience = "internal";  // of message
+  std::string stage;                  // of message; empty: the one it is in
 };
 int Incidents(const IncidentsCommand& command);
 

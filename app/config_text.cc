@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "config/predicate.h"
+#include "sinks/message_templates.h"
 
 namespace tocsin {
 namespace {
@@ -157,9 +158,13 @@ std::string ConfigText(const Config& config) {
   for (const SinkConfig& sink : config.sinks) {
     absl::StrAppend(&text, "  sink ", sink.name, ": ", sink.kind, "\n");
   }
+  ErrorList ignored;  // it was loaded already
+  if (const auto own = ReadMessageTemplates(config.templates, &ignored).Replaced(); !own.empty()) {
+    absl::StrAppend(&text, "  own templates of messages: ", Joined(own), "\n");
+  }
   if (config.sinks.empty()) text += "  no sinks: nobody would be told\n";
   if (!config.sinks.empty() && config.routes.empty()) {
-    text += "  no routes: nothing reaches the sinks\n";
+    text += "  no routes: every sink hears of every incident\n";
   }
   return text;
 }

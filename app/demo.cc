@@ -24,6 +24,7 @@
 #include "app/pagerduty_standin.h"
 #include "app/pipeline.h"
 #include "config/config.h"
+#include "core/number_text.h"
 #include "core/status_macros.h"
 #include "core/string_hash.h"
 #include "replay/engine_setup.h"

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/number_text.h"
 #include "core/string_hash.h"
 #include "sinks/text.h"
 

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "app/card.h"
+#include "core/number_text.h"
 
 namespace tocsin {
 namespace {

@@ -18,11 +18,12 @@
 #include "app/card.h"
 #include "app/commands.h"
 #include "app/incident_book.h"
-#include "app/incident_line.h"
-#include "app/incident_text.h"
 #include "app/postmortem.h"
 #include "core/json_writer.h"
 #include "core/status_macros.h"
+#include "sinks/incident_line.h"
+#include "sinks/incident_text.h"
+#include "sinks/message_templates.h"
 
 namespace tocsin {
 namespace {
@@ -187,6 +188,31 @@ absl::Status Show(const std::string& line, const std::string& format) {
   return absl::OkStatus();
 }
 
+template <typename Value, std::size_t kCount, typename NameOf>
+Value Named(const Value (&values)[kCount], NameOf name_of, std::string_view name, Value fallback) {
+  for (const Value value : values) {
+    if (name_of(value) == name) return value;
+  }
+  return fallback;
+}
+
+absl::Status PrintMessage(const std::string& line, const IncidentsCommand& command) {
+  TOCSIN_ASSIGN_OR_RETURN(const Incident incident, ReadIncident(line));
+  MessageTemplates templates;
+  if (!command.api.config.empty()) {
+    const std::optional<Config> config = LoadOrExplain(command.api.config);
+    if (!config) return absl::InvalidArgumentError("the configuration is wrong");
+    ErrorList ignored;  // it was checked
+    templates = ReadMessageTemplates(config->templates, &ignored);
+  }
+  const MessageAudience audience =
+      Named(kMessageAudiences, MessageAudienceName, command.audience, MessageAudience::kInternal);
+  const MessageStage stage =
+      Named(kMessageStages, MessageStageName, command.stage, StageOf(incident));
+  std::fputs(templates.Render(audience, stage, incident).c_str(), stdout);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> ActOf(const std::string& reply) {
   simdjson::dom::parser parser;
   std::string_view act;
@@ -230,9 +256,14 @@ absl::Status ActOn(const IncidentsCommand& command) {
 
 absl::Status RunIncidents(const IncidentsCommand& command) {
   if (command.verb == "retry") return RetryParked(command);
-  if (command.verb != "list" && command.verb != "show") return ActOn(command);
+  const bool reads = command.verb == "list" || command.verb == "show" || command.verb == "message";
+  if (!reads) return ActOn(command);
   TOCSIN_ASSIGN_OR_RETURN(const IncidentSource source,
                           IncidentSource::Open(command.api, command.file));
+  if (command.verb == "message") {
+    TOCSIN_ASSIGN_OR_RETURN(const std::string line, source.Line(command.incident));
+    return PrintMessage(line, command);
+  }
   if (command.verb == "show") {
     TOCSIN_ASSIGN_OR_RETURN(const std::string line, source.Line(command.incident));
     TOCSIN_RETURN_IF_ERROR(Show(line, command.format));

@@ -55,6 +55,17 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
   show->add_option("--format", command->format, "text, json, or yaml: the incident record")
       ->check(CLI::IsMember({"text", "json", "yaml"}));
   show->add_option("--incidents", command->file, "a file of incident lines to read instead");
+  CLI::App* message = with_incident(add("message", "message", "what to tell people about it"));
+  message
+      ->add_option("--to", command->audience,
+                   "internal, public (a status page) or email (default: internal)")
+      ->check(CLI::IsMember({"internal", "public", "email"}));
+  message
+      ->add_option(
+          "--stage", command->stage,
+          "declared, update, identified, monitoring or resolved (default: the one it is in)")
+      ->check(CLI::IsMember({"declared", "update", "identified", "monitoring", "resolved"}));
+  message->add_option("--incidents", command->file, "a file of incident lines to read instead");
   CLI::App* ack = with_author(add("ack", "acknowledge", "somebody is on it"));
   ack->add_option("--text", command->text, "a note");
   ack->add_option("--for", command->expires, "open again after so long, such as 2h");
@@ -80,7 +91,8 @@ void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
     one->callback([command, name] { command->verb = name; });
     return one;
   };
-  add("list", "those that are planned, or that people asked for")->add_flag("--json", command->json, "as JSON");
+  add("list", "those that are planned, or that people asked for")
+      ->add_flag("--json", command->json, "as JSON");
   CLI::App* one = add("add", "signals that match page nobody; incidents are tracked and say so");
   one->add_option("MATCHER", command->match,
                   "name=value, name!=value, name=~RE2 or name!~RE2 on a signal's labels, detector, "

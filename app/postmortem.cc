@@ -7,9 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "app/card.h"
-#include "app/incident_text.h"
 #include "core/json_writer.h"
+#include "core/number_text.h"
 #include "core/string_hash.h"
+#include "sinks/incident_text.h"
 
 namespace tocsin {
 namespace {
@@ -55,7 +56,8 @@ std::vector<Moment> TimelineOf(const Incident& incident) {
   add(incident.onset, "It began");
   for (const Signal& signal : incident.signals) {
     const std::string name = Safe(signal.detector) + " (" + OwnLabelsText(incident, signal) + ")";
-    add(signal.fired_at, name + " fired at " + ValueText(signal, signal.value));
+    // Its value is that of now; what it was then is in the plot.
+    add(signal.fired_at, name + " fired, threshold " + ValueText(signal, signal.threshold));
     add(signal.cleared_at, name + " cleared");
   }
   add(incident.detected_at, "Detected: " + Safe(incident.number) + " opened");

@@ -177,6 +177,7 @@ struct Config {
   CorrelateConfig correlate;
   std::vector<Silence> silences;  // planned ones: maintenance windows
   std::vector<InhibitRule> inhibit;
+  ConfigNode templates;  // of messages, as written (sinks/message_templates.h); null: none
   LimitsConfig limits;
   std::string state_dir = "./state";
   std::string listen = "127.0.0.1:9464";  // metrics, health and the API; "off" serves nothing

@@ -236,6 +236,7 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* rules = root.Node("inhibit")) {
     config.inhibit = ReadInhibitRules(*rules, errors);
   }
+  if (const ConfigNode* templates = root.Node("templates")) config.templates = *templates;
   ReadLimits(&root, errors, &config.limits);
   config.state_dir = root.String("state_dir", config.state_dir);
   if (config.state_dir.empty()) root.Error("state_dir", "state_dir is empty: expected a directory");

@@ -162,7 +162,7 @@ void AddDeploys(const SuspectSearch& search, std::span<const Signal> signals,
                              : "deployed " + Ago(onset - deploy->time) + " before the onset";
     const TimeUs rolled_back_at = search.deploys.RolledBackAt(*deploy);
     if (rolled_back_at != kNoTime) {
-      reason += ", rolled back at " + FormatTime(rolled_back_at);
+      reason += ", rolled back at " + FormatClock(rolled_back_at);
       if (report->rolled_back_at == kNoTime || rolled_back_at < report->rolled_back_at) {
         report->rolled_back_at = rolled_back_at;
       }
@@ -186,7 +186,7 @@ void AddComponents(const std::vector<Node>& nodes, SuspectReport* report) {
     } else {
       reason = "fires itself";
     }
-    reason += " (" + node.detector + " since " + FormatTime(node.onset) + ")";
+    reason += " (" + node.detector + " since " + FormatClock(node.onset) + ")";
     report->suspects.push_back({.kind = node.component.dependency ? "dependency" : "service",
                                 .name = node.component.name,
                                 .at = node.onset,

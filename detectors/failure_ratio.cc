@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/number_text.h"
 #include "core/space_saving.h"
 #include "detectors/baseline.h"
 #include "detectors/evidence.h"

@@ -59,13 +59,6 @@ Category ReadCategory(Category fallback, ConfigReader* reader) {
   return fallback;
 }
 
-// To a multiple of 1 / scale, half away from zero, without libm.
-double Rounded(double value, double scale) {
-  const double scaled = value * scale;
-  if (!(scaled > -1e15 && scaled < 1e15)) return value;
-  return static_cast<double>(static_cast<std::int64_t>(scaled + (scaled < 0 ? -0.5 : 0.5))) / scale;
-}
-
 }  // namespace
 
 DetectorCommon ReadCommon(
@@ -151,15 +144,6 @@ std::string SeriesText(const Signal& signal) {
   const std::size_t scope = std::min(KeyParts(signal.scope).size(), signal.series.size());
   const Labels own(signal.series.begin() + static_cast<std::ptrdiff_t>(scope), signal.series.end());
   return own.empty() ? "all" : LabelsText(own);
-}
-
-std::string PercentText(double ratio) {
-  const double percent = ratio * 100;
-  return absl::StrCat(FormatNumber(Rounded(percent, percent < 10 ? 100 : 10)), " %");
-}
-
-std::string ShortNumber(double value) {
-  return FormatNumber(Rounded(value, value < 10 && value > -10 ? 100 : 10));
 }
 
 }  // namespace tocsin

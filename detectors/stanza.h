@@ -54,8 +54,5 @@ const LevelConfig& LevelOf(const DetectorCommon& common, const Signal& signal);
 
 // "service=api endpoint=/x", without the scope's labels; "all" where there are no others.
 std::string SeriesText(const Signal& signal);
-// 0.0153 → "1.53 %"; 12.3456 → "12.3".
-std::string PercentText(double ratio);
-std::string ShortNumber(double value);
 
 }  // namespace tocsin

@@ -30,6 +30,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/math.h"
+#include "core/number_text.h"
 #include "detectors/baseline.h"
 #include "detectors/evidence.h"
 #include "detectors/stanza.h"

@@ -28,6 +28,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/hash.h"
 #include "core/limits.h"
+#include "core/number_text.h"
 #include "core/string_hash.h"
 #include "detectors/evidence.h"
 #include "detectors/key_counts.h"

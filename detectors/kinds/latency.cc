@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "core/number_text.h"
 #include "detectors/baseline.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/number_text.h"
 #include "detectors/evidence.h"
 #include "detectors/gauge_hold.h"
 #include "detectors/stanza.h"

@@ -23,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/json_writer.h"
+#include "core/number_text.h"
 #include "detectors/evidence.h"
 #include "detectors/gauge_hold.h"
 #include "detectors/gauge_scale.h"

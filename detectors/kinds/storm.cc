@@ -26,6 +26,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/limits.h"
+#include "core/number_text.h"
 #include "detectors/baseline.h"
 #include "detectors/cusum.h"
 #include "detectors/evidence.h"

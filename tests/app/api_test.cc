@@ -12,8 +12,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/time/clock.h"
-#include "app/incident_line.h"
 #include "app/pipeline.h"
+#include "sinks/incident_line.h"
 #include "sinks/signature.h"
 
 namespace tocsin {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <sstream>
 
+#include "core/number_text.h"
 namespace tocsin {
 namespace {
 
@@ -188,22 +189,6 @@ TEST(WrapTextTest, BreaksAtSpacesAndCutsLongWords) {
   EXPECT_THAT(WrapText("abcdefgh ij", 3), ElementsAre("abc", "def", "gh", "ij"));
   EXPECT_THAT(WrapText("ü€ä x", 2), ElementsAre("ü€", "ä", "x"));
   EXPECT_THAT(WrapText("", 5), ElementsAre(""));
-}
-
-TEST(GroupedNumberTest, PutsACommaEveryThreeDigits) {
-  EXPECT_EQ(GroupedNumber(0), "0");
-  EXPECT_EQ(GroupedNumber(999), "999");
-  EXPECT_EQ(GroupedNumber(1'000), "1,000");
-  EXPECT_EQ(GroupedNumber(-123), "-123");
-  EXPECT_EQ(GroupedNumber(-1'234'567), "-1,234,567");
-  EXPECT_EQ(GroupedNumber(std::numeric_limits<std::int64_t>::min()), "-9,223,372,036,854,775,808");
-}
-
-TEST(RoughDurationTest, RoundsToAUnitForPeople) {
-  EXPECT_EQ(RoughDuration(20 * kSecondUs), "20 s");
-  EXPECT_EQ(RoughDuration(119 * kSecondUs), "119 s");
-  EXPECT_EQ(RoughDuration(5 * kMinuteUs + 40 * kSecondUs), "6 min");
-  EXPECT_EQ(RoughDuration(150 * kMinuteUs), "3 h");
 }
 
 TEST(ColourTest, IsOffWithoutATerminalOrWhenNotWanted) {

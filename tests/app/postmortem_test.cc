@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "app/incident_line.h"
 #include "config/node.h"
+#include "sinks/incident_line.h"
 
 namespace tocsin {
 namespace {
@@ -120,7 +120,7 @@ TEST(Postmortem, HasEverythingThatIsKnownAndRoomForTheRest) {
 
 - 21:00:00 Deploy of api v1.2.0
 - 21:04:30 It began
-- 21:04:50 db-pool (dependency=rupaya-db) fired at 97 %
+- 21:04:50 db-pool (dependency=rupaya-db) fired, threshold 95 %
 - 21:04:50 Detected: INC-2026-001 opened
 - 21:06:50 ana: acknowledged, looking
 - 21:22:00 db-pool (dependency=rupaya-db) cleared

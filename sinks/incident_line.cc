@@ -1,4 +1,4 @@
-#include "app/incident_line.h"
+#include "sinks/incident_line.h"
 
 #include <simdjson.h>
 

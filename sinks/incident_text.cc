@@ -1,4 +1,4 @@
-#include "app/incident_text.h"
+#include "sinks/incident_text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,10 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "app/card.h"
 #include "core/labels.h"
+#include "core/number_text.h"
 #include "core/string_hash.h"
-#include "detectors/stanza.h"
 #include "sinks/text.h"
 
 namespace tocsin {
