@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "core/json_writer.h"
 
 namespace tocsin {
@@ -31,14 +33,16 @@ std::string Summary(const simdjson::dom::element& line) {
   return json.Take();
 }
 
-// Sorts later times first: times are texts of one length, and this reverses their order.
-std::string Reversed(std::string_view time) {
-  std::string reversed(time);
-  for (char& c : reversed) c = static_cast<char>('~' - (c - ' '));
-  return reversed;
-}
-
 }  // namespace
+
+bool IncidentBook::Before::operator()(const Kept* a, const Kept* b) const {
+  const bool a_resolved = a->entry.state == "resolved";
+  const bool b_resolved = b->entry.state == "resolved";
+  if (a_resolved != b_resolved) return b_resolved;
+  if (!a_resolved && a->entry.level != b->entry.level) return a->entry.level < b->entry.level;
+  if (a->detected_at != b->detected_at) return a->detected_at > b->detected_at;
+  return a->entry.id < b->entry.id;
+}
 
 void IncidentBook::Put(const std::string& text) {
   simdjson::dom::parser parser;
@@ -53,26 +57,35 @@ void IncidentBook::Put(const std::string& text) {
                 .line = text};
   if (kept.entry.id.empty()) return;
   kept.summary = Summary(line);
+  kept.summary.shrink_to_fit();
+  kept.detected_at = std::string(Text(line, "detected_at"));
   const bool resolved = kept.entry.state == "resolved";
-  kept.order = {resolved, resolved ? 0 : kept.entry.level, Reversed(Text(line, "detected_at"))};
 
   absl::MutexLock lock(&mutex_);
-  const auto [found, fresh] = by_id_.try_emplace(kept.entry.id);
-  const bool was_open = !fresh && found->second.entry.state != "resolved";
-  if (!fresh) order_.erase({found->second.order, kept.entry.id});
-  order_.emplace(kept.order, kept.entry.id);
-  if (!resolved && !was_open) ++open_;
-  if (resolved && was_open) --open_;
+  const auto known = by_id_.find(kept.entry.id);
+  const bool fresh = known == by_id_.end();
+  const bool was_open = !fresh && known->second.entry.state != "resolved";
+  if (!fresh) Drop(known);
+  if (!resolved) ++open_;
   if (resolved && (fresh || was_open)) resolved_.push_back(kept.entry.id);
-  found->second = std::move(kept);
+  const Kept* const put = &(by_id_[kept.entry.id] = std::move(kept));
+  order_.insert(put);
+  by_number_.emplace(put->entry.number, put);
   while (resolved_.size() > resolved_kept_) {
     const auto oldest = by_id_.find(resolved_.front());
     resolved_.pop_front();
     // One that was reopened stands further behind, too, once it is resolved again.
-    if (oldest == by_id_.end() || oldest->second.entry.state != "resolved") continue;
-    order_.erase({oldest->second.order, oldest->first});
-    by_id_.erase(oldest);
+    if (oldest != by_id_.end() && oldest->second.entry.state == "resolved") Drop(oldest);
   }
+}
+
+void IncidentBook::Drop(Kepts::iterator kept) {
+  if (kept->second.entry.state != "resolved") --open_;
+  order_.erase(&kept->second);
+  auto [number, end] = by_number_.equal_range(kept->second.entry.number);
+  while (number != end && number->second != &kept->second) ++number;
+  if (number != end) by_number_.erase(number);
+  by_id_.erase(kept);
 }
 
 std::string IncidentBook::ListJson(const ListOptions& options) const {
@@ -82,9 +95,7 @@ std::string IncidentBook::ListJson(const ListOptions& options) const {
   json.Key("total").Int(static_cast<std::int64_t>(options.resolved ? order_.size() : open_));
   json.Key("incidents").BeginArray();
   std::size_t left = std::min(options.limit, options.resolved ? order_.size() : open_);
-  for (auto next = order_.begin(); left > 0; ++next, --left) {
-    json.Raw(by_id_.find(next->second)->second.summary);
-  }
+  for (auto next = order_.begin(); left > 0; ++next, --left) json.Raw((*next)->summary);
   json.EndArray();
   json.EndObject();
   return json.Take();
@@ -94,9 +105,8 @@ std::vector<IncidentBook::Entry> IncidentBook::Find(std::string_view name) const
   absl::MutexLock lock(&mutex_);
   if (const auto found = by_id_.find(name); found != by_id_.end()) return {found->second.entry};
   std::vector<Entry> entries;
-  for (const auto& [id, kept] : by_id_) {
-    if (kept.entry.number == name) entries.push_back(kept.entry);
-  }
+  const auto [begin, end] = by_number_.equal_range(name);
+  for (auto found = begin; found != end; ++found) entries.push_back(found->second->entry);
   return entries;
 }
 

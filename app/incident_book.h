@@ -15,7 +15,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -49,15 +48,21 @@ class IncidentBook {
   struct Kept {
     Entry entry;
     std::string summary;
-    // Resolved ones last, then by level, then the newest first (the time, negated digit by digit).
-    std::tuple<bool, std::int64_t, std::string> order;
+    std::string detected_at;  // texts of one length, so that they compare as times do
   };
-  using Order = std::pair<std::tuple<bool, std::int64_t, std::string>, std::string>;
+  // Resolved ones last, then by level, then the newest first.
+  struct Before {
+    bool operator()(const Kept* a, const Kept* b) const;
+  };
+  using Kepts = std::map<std::string, Kept, std::less<>>;
+
+  void Drop(Kepts::iterator kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::size_t resolved_kept_;
   mutable absl::Mutex mutex_;
-  std::map<std::string, Kept, std::less<>> by_id_ ABSL_GUARDED_BY(mutex_);
-  std::set<Order> order_ ABSL_GUARDED_BY(mutex_);             // and id
+  Kepts by_id_ ABSL_GUARDED_BY(mutex_);
+  std::multimap<std::string, const Kept*, std::less<>> by_number_ ABSL_GUARDED_BY(mutex_);
+  std::set<const Kept*, Before> order_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> resolved_ ABSL_GUARDED_BY(mutex_);  // oldest first
   std::size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -1,2 +1,2 @@
-tocsin_bench(NAME detect_bench SOURCES detect_bench.cc detect_cases.cc sampling.cc LIBS
+tocsin_bench(NAME detect_bench SOURCES detect_bench.cc allocated_bytes.cc detect_cases.cc sampling.cc LIBS
                  tocsin::detectors tocsin::malloc)

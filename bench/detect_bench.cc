@@ -9,41 +9,19 @@
 // a pane; one with sketches (histogram, distinct, top-k; of many kinds only while there is something
 // to explain) has 12 KiB. Exit status 1 when a limit is missed.
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "bench/allocated_bytes.h"
 #include "bench/detect_cases.h"
 #include "detectors/baseline.h"
 #include "detectors/registry.h"
 #include "detectors/state_machine.h"
-
-namespace {
-
-std::size_t allocated_bytes = 0;
-
-}  // namespace
-
-// Not inlined: the compiler would see free of what came from new.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  void* block = std::malloc(size);
-  if (block == nullptr) std::abort();
-  allocated_bytes += malloc_usable_size(block);
-  return block;
-}
-// An allocator that brings operators of its own would serve this one.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
-[[gnu::noinline]] void operator delete(void* pointer) noexcept {
-  allocated_bytes -= malloc_usable_size(pointer);
-  std::free(pointer);
-}
-void operator delete(void* pointer, std::size_t) noexcept { operator delete(pointer); }
 
 namespace tocsin {
 namespace {
@@ -60,10 +38,10 @@ constexpr std::size_t kCountsMax = 1024, kSeasonMax = 2048, kSketchesMax = 12 * 
 constexpr double kCountsSecondsMax = 1e-6;
 
 std::size_t SeasonBytes() {
-  const std::size_t before = allocated_bytes;
+  const std::size_t before = AllocatedBytes();
   RateBaseline baseline;
   baseline.Update({}, kStart, 1, BaselinePace(kPane));
-  return allocated_bytes - before;
+  return AllocatedBytes() - before;
 }
 
 // One detector, its traffic, and warm series.
@@ -90,7 +68,7 @@ class Setup {
     }
     series_.reserve(kSeries);
     rules_.resize(kSeries);
-    const std::size_t before = allocated_bytes;
+    const std::size_t before = AllocatedBytes();
     for (std::size_t i = 0; i < kSeries; ++i) series_.push_back(detector_->NewSeries());
     for (int i = 0; i < case_.quiet_panes; ++i) Pane();
     if (incident) {
@@ -99,7 +77,7 @@ class Setup {
       n_ = 0;
       for (int i = 0; i < case_.incident_panes; ++i) Pane();
     }
-    bytes_per_series_ = (allocated_bytes - before) / kSeries;
+    bytes_per_series_ = (AllocatedBytes() - before) / kSeries;
   }
 
   void Pane() {
