@@ -170,7 +170,10 @@ void AddNextSteps(const Incident& incident, Card* card) {
           ? absl::StrCat("within ", RoughDuration(*incident.respond_within_s * kSecondUs))
           : std::string("the next business day");
   if (incident.next_update_at != kNoTime) {
-    absl::StrAppend(&respond, "; next status update at ", ClockText(incident.next_update_at));
+    const bool today = FloorTo(incident.next_update_at, kDayUs) == FloorTo(incident.onset, kDayUs);
+    absl::StrAppend(
+        &respond, "; next status update at ",
+        today ? ClockText(incident.next_update_at) : DateAndClockText(incident.next_update_at));
   }
   card->Field("Respond", respond);
 }

@@ -44,6 +44,15 @@ struct DecodeCommand {
 // Canonical events on stdout; on stderr how many, and what was not used; with `explain` each.
 int DecodeFiles(const DecodeCommand& command);
 
+struct ExplainCommand {
+  std::string config;
+  std::vector<std::string> events;  // JSON, or files of events
+  std::string format;               // of files; empty: as configured
+  std::string input;                // where they would come from; empty: any
+};
+// What the configuration would make of each event, on stdout.
+int ExplainEvents(const ExplainCommand& command);
+
 // Where a running tocsin answers, and how to act there.
 struct ApiOptions {
   std::string config;      // whose `listen` and `api_token_file` say it; or

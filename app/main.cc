@@ -160,6 +160,21 @@ int main(int argc, char** argv) {
   check_app->footer("Example: tocsin check tocsin.yaml");
   check_app->add_option("CONFIG", configs, "YAML files or @profiles")->required();
 
+  tocsin::ExplainCommand explain;
+  CLI::App* explain_app =
+      app.add_subcommand("explain", "what a configuration would make of an event");
+  explain_app->footer(
+      "Example: tocsin explain -c @rupaya '{\"time\": \"2026-03-01T21:05:00Z\", \"type\": "
+      "\"request\", \"service\": \"api\", \"status\": 503}'");
+  explain_app->add_option("-c,--config", explain.config, "a YAML file or a @profile")->required();
+  explain_app->add_option("--format", explain.format,
+                          "format of the files (default: as configured)");
+  explain_app->add_option("--input", explain.input, "the input that they would come from");
+  explain_app
+      ->add_option("EVENT", explain.events,
+                   "events as JSON, or files of them; deploys among them are suspects")
+      ->required();
+
   tocsin::IncidentsCommand incidents;
   AddIncidents(&app, &incidents);
   tocsin::SilencesCommand silences;
@@ -186,6 +201,7 @@ int main(int argc, char** argv) {
   if (run_app->parsed()) return tocsin::Run(run);
   if (replay_app->parsed()) return tocsin::ReplayRecorded(replay);
   if (decode_app->parsed()) return tocsin::DecodeFiles(decode);
+  if (explain_app->parsed()) return tocsin::ExplainEvents(explain);
   if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
   if (app.got_subcommand("silences")) return tocsin::Silences(silences);
   if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);
