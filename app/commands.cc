@@ -20,7 +20,6 @@
 #include "ingest/detect_format.h"
 #include "replay/engine_setup.h"
 #include "replay/line_file.h"
-#include "sinks/message_templates.h"
 #include "sinks/sink.h"
 
 namespace tocsin {
@@ -113,7 +112,6 @@ class ProgressBar {
 void CheckKinds(const Config& config, ErrorList* errors) {
   NewDetectors(config, errors);
   NewSinks(config, errors);
-  ReadMessageTemplates(config.templates, errors);
   for (const InputConfig& input : config.inputs) {
     // What `auto` means is known once there is a file.
     if (!input.file || input.format != kAutoFormat) NewDecoder(input, errors);

@@ -240,6 +240,7 @@ void Deliverer::Impl::Begin(const Request& request, Replies* replies) {
   SinkRequest rendered = request.sink->Render(request.delivery);
   switch (rendered.kind) {
     case SinkRequest::Kind::kHttp:
+    case SinkRequest::Kind::kMail:
       return http_.Send(request.delivery.id, std::move(rendered), replies);
     case SinkRequest::Kind::kStdout:
       replies->push_back({request.delivery.id, WriteStdout(std::move(rendered.body))});

@@ -35,6 +35,8 @@ struct Transfer {
   std::string reply_body;
   char error[CURL_ERROR_SIZE] = {};
   std::unique_ptr<curl_slist, ListCloser> headers;
+  std::unique_ptr<curl_slist, ListCloser> recipients;
+  std::size_t sent = 0;  // bytes of a mail
   std::unique_ptr<CURL, EasyCloser> easy;
 };
 
@@ -46,27 +48,34 @@ std::size_t OnBody(char* bytes, std::size_t, std::size_t size, void* opaque) {
   return std::min(room, size);
 }
 
-bool AppendHeader(const std::string& line, Transfer* transfer) {
-  curl_slist* longer = curl_slist_append(transfer->headers.get(), line.c_str());
+std::size_t OnMailRead(char* bytes, std::size_t, std::size_t room, void* opaque) {
+  auto* transfer = static_cast<Transfer*>(opaque);
+  const std::size_t size = transfer->request.body.copy(bytes, room, transfer->sent);
+  transfer->sent += size;
+  return size;
+}
+
+bool Append(const std::string& line, std::unique_ptr<curl_slist, ListCloser>* list) {
+  curl_slist* longer = curl_slist_append(list->get(), line.c_str());
   if (longer == nullptr) return false;
-  (void)transfer->headers.release();  // the head of `longer`, or there was none
-  transfer->headers.reset(longer);
+  (void)list->release();  // the head of `longer`, or there was none
+  list->reset(longer);
   return true;
 }
 
 bool SetHeaders(Transfer* transfer) {
   // Waiting for "100 Continue" costs a second where the receiver does not know it.
-  bool good = AppendHeader("Expect:", transfer);
+  bool good = Append("Expect:", &transfer->headers);
   for (const auto& [name, value] : transfer->request.headers) {
     // "Name:" would take a header away; "Name;" is libcurl's way to send it empty.
-    good = good &&
-           AppendHeader(value.empty() ? absl::StrCat(name, ";") : absl::StrCat(name, ": ", value),
-                        transfer);
+    good = good && Append(value.empty() ? absl::StrCat(name, ";") : absl::StrCat(name, ": ", value),
+                          &transfer->headers);
   }
   return good;
 }
 
-bool SetOptions(Transfer* transfer) {
+// What HTTP and SMTP have in common.
+bool SetCommonOptions(Transfer* transfer) {
   CURL* easy = transfer->easy.get();
   bool good = true;
   const auto set = [&](CURLoption option, auto value) {
@@ -76,8 +85,6 @@ bool SetOptions(Transfer* transfer) {
   set(CURLOPT_PRIVATE, static_cast<void*>(transfer));
   set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->error));
   set(CURLOPT_URL, transfer->request.url.c_str());
-  set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -89,6 +96,19 @@ bool SetOptions(Transfer* transfer) {
   set(CURLOPT_CONNECTTIMEOUT_MS,
       std::min(timeout_ms, static_cast<long>(kConnectTimeout / kMillisecondUs)));
   set(CURLOPT_TIMEOUT_MS, timeout_ms);
+  set(CURLOPT_WRITEFUNCTION, &OnBody);
+  set(CURLOPT_WRITEDATA, static_cast<void*>(transfer));
+  return good;
+}
+
+bool SetHttpOptions(Transfer* transfer) {
+  CURL* easy = transfer->easy.get();
+  bool good = SetHeaders(transfer);
+  const auto set = [&](CURLoption option, auto value) {
+    good = curl_easy_setopt(easy, option, value) == CURLE_OK && good;
+  };
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_USERAGENT, "tocsin/" TOCSIN_VERSION);
   set(CURLOPT_POST, 1L);
   set(CURLOPT_POSTFIELDS, transfer->request.body.data());
@@ -97,19 +117,51 @@ bool SetOptions(Transfer* transfer) {
     set(CURLOPT_CUSTOMREQUEST, transfer->request.method.c_str());
   }
   set(CURLOPT_HTTPHEADER, transfer->headers.get());
-  set(CURLOPT_WRITEFUNCTION, &OnBody);
-  set(CURLOPT_WRITEDATA, static_cast<void*>(transfer));
   return good;
+}
+
+bool SetMailOptions(Transfer* transfer) {
+  CURL* easy = transfer->easy.get();
+  const SinkRequest::Envelope& mail = transfer->request.mail;
+  bool good = true;
+  const auto set = [&](CURLoption option, auto value) {
+    good = curl_easy_setopt(easy, option, value) == CURLE_OK && good;
+  };
+  for (const std::string& to : mail.to) {
+    good = Append("<" + to + ">", &transfer->recipients) && good;
+  }
+  set(CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+  set(CURLOPT_USE_SSL, static_cast<long>(mail.tls ? CURLUSESSL_ALL : CURLUSESSL_NONE));
+  if (!mail.user.empty()) {
+    set(CURLOPT_USERNAME, mail.user.c_str());
+    set(CURLOPT_PASSWORD, mail.password.c_str());
+  }
+  const std::string from = "<" + mail.from + ">";
+  set(CURLOPT_MAIL_FROM, from.c_str());  // copied
+  set(CURLOPT_MAIL_RCPT, transfer->recipients.get());
+  set(CURLOPT_UPLOAD, 1L);
+  set(CURLOPT_READFUNCTION, &OnMailRead);
+  set(CURLOPT_READDATA, static_cast<void*>(transfer));
+  return good;
+}
+
+bool SetOptions(Transfer* transfer) {
+  return SetCommonOptions(transfer) &&
+         (transfer->request.kind == SinkRequest::Kind::kMail ? SetMailOptions(transfer)
+                                                             : SetHttpOptions(transfer));
 }
 
 SinkReply ReplyTo(Transfer* transfer, CURLcode result) {
   SinkReply reply;
   long status = 0;
   curl_easy_getinfo(transfer->easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  // A receiver that gave its status has decided, even if the text after it broke off.
-  if (status >= 200) {
+  // A receiver that gave its status has decided, even if the text after it broke off. Of a mail it
+  // is the reply to the last command: a good one decides nothing before the mail is taken.
+  const bool mail = transfer->request.kind == SinkRequest::Kind::kMail;
+  const bool decided = !mail || result == CURLE_OK || status >= 400;
+  if (status >= 200 && decided) {
     reply.status = static_cast<int>(status);
-    reply.body = std::move(transfer->reply_body);
+    reply.body = mail ? std::string(transfer->error) : std::move(transfer->reply_body);
     curl_off_t seconds = 0;  // libcurl reads both forms of Retry-After; 0: none
     curl_easy_getinfo(transfer->easy.get(), CURLINFO_RETRY_AFTER, &seconds);
     // A day is past what anybody honours and far from overflow.
@@ -138,8 +190,7 @@ class HttpClient::Impl {
     transfer->id = id;
     transfer->request = std::move(request);
     transfer->easy.reset(curl_easy_init());
-    const bool good = transfer->easy != nullptr && SetHeaders(transfer.get()) &&
-                      SetOptions(transfer.get()) &&
+    const bool good = transfer->easy != nullptr && SetOptions(transfer.get()) &&
                       curl_multi_add_handle(multi_.get(), transfer->easy.get()) == CURLM_OK;
     if (!good) {
       replies->push_back({.id = id, .reply = {}});

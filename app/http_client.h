@@ -1,11 +1,11 @@
-// Sends requests of sinks with libcurl, many at a time on one thread.
+// Sends requests of sinks with libcurl, by HTTP and SMTP, many at a time on one thread.
 //
 //   HttpClient client;
 //   client.Send(id, sink.Render(delivery), &replies);
 //   client.Perform(absl::Seconds(1), &replies);   // returns with the first replies, or a Wakeup
 //
-// TLS is verified, redirects are not followed (a secret must not travel to another host), only http
-// and https are spoken, a reply is read up to limits::kHttpReplyBytesMax, and a request ends within
+// TLS is verified, redirects are not followed (a secret must not travel to another host), only http,
+// https, smtp and smtps are spoken, a reply is read up to limits::kHttpReplyBytesMax, and a request ends within
 // its timeout. Every request has a connection of its own: libcurl repeats a request by itself when
 // a connection that it kept turns out dead, and a repeat that nobody counted may be a second page.
 // Everything from one thread, except Wakeup.

@@ -47,6 +47,7 @@ void Delivery::Encode(ByteWriter* out) const {
   out->Signed(attempts);
   out->Bool(echoed);
   out->Bytes(last_error);
+  out->Bytes(receipt);
 }
 
 Delivery Delivery::Decode(ByteReader* in) {
@@ -75,6 +76,7 @@ Delivery Delivery::Decode(ByteReader* in) {
   delivery.attempts = in->Signed();
   delivery.echoed = in->Bool();
   delivery.last_error = in->Bytes();
+  if (!in->Done()) delivery.receipt = in->Bytes();  // earlier ones had none
   return in->ok() ? delivery : Delivery{};
 }
 

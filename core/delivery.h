@@ -55,6 +55,9 @@ struct Delivery {
   std::int64_t attempts = 0;
   bool echoed = false;  // a resolve's one repetition was sent
   std::string last_error;
+  // What the receiver calls what it was sent, such as a ticket's number; empty where that does not
+  // matter. One that is being sent carries that of the first of its incident at its sink.
+  std::string receipt;
 
   void Encode(ByteWriter* out) const;
   static Delivery Decode(ByteReader* in);

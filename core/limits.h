@@ -39,6 +39,7 @@ inline constexpr std::size_t kIncidentSignalsMax = 256;
 inline constexpr std::size_t kIncidentSuspectsMax = 16;
 inline constexpr std::size_t kOpenIncidentsMax = 100'000;
 // Acts and events of one incident's timeline; text of one act. Silences at once.
+inline constexpr std::size_t kReceiptBytesMax = 256;
 inline constexpr std::size_t kIncidentTimelineMax = 128;
 inline constexpr std::size_t kActTextBytesMax = 4 << 10;
 inline constexpr std::size_t kSilencesMax = 1'024;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/limits.h"
 
 namespace tocsin {
 namespace {
@@ -261,6 +262,10 @@ void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
   next->in_flight = true;
   ++next->delivery.attempts;
   effects->push_back({.kind = OutboxEffect::Kind::kSend, .delivery = next->delivery});
+  std::string& receipt = effects->back().delivery.receipt;
+  for (const Entry& entry : lane->entries) {
+    if (receipt.empty()) receipt = entry.delivery.receipt;
+  }
   Wake(lane, kNever);
 }
 
@@ -375,6 +380,7 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
   } else if (outcome == SendOutcome::kDelivered) {
     entry->delivery.state = DeliveryState::kDelivered;
     entry->delivery.last_error.clear();
+    entry->delivery.receipt = lane->sink->ReceiptOf(reply).substr(0, limits::kReceiptBytesMax);
     entry->failures = 0;
     entry->due = now + RepeatedAfter(*lane, *entry);
     ++state_->counters.delivered;

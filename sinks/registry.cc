@@ -10,7 +10,10 @@ namespace tocsin {
 // something unusable, after an error. An explicit table, since the linker drops what nothing names.
 using SinkFactory = std::unique_ptr<Sink> (*)(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewAlertmanagerSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewGithubSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewStdoutSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewWebhookSink(const std::string& name, ConfigReader* reader);
 
@@ -22,9 +25,8 @@ struct KindRow {
 };
 
 constexpr KindRow kKinds[] = {
-    {"alertmanager", NewAlertmanagerSink},
-    {"pagerduty", NewPagerDutySink},
-    {"stdout", NewStdoutSink},
+    {"alertmanager", NewAlertmanagerSink}, {"email", NewEmailSink}, {"github", NewGithubSink},
+    {"pagerduty", NewPagerDutySink},       {"slack", NewSlackSink}, {"stdout", NewStdoutSink},
     {"webhook", NewWebhookSink},
 };
 
@@ -36,7 +38,9 @@ std::vector<std::string> SinkKinds() {
   return kinds;
 }
 
-std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors) {
+std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
+                              std::shared_ptr<const MessageTemplates> templates,
+                              ErrorList* errors) {
   // A list of its own tells whether this stanza was wrong.
   ErrorList own;
   std::unique_ptr<Sink> sink;
@@ -55,7 +59,10 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors) {
     const std::string fallback = reader.String("fallback");
     sink = row->factory(stanza.name, &reader);
     reader.Finish();
-    if (sink != nullptr) sink->fallback_ = fallback;
+    if (sink != nullptr) {
+      sink->fallback_ = fallback;
+      sink->templates_ = std::move(templates);
+    }
   }
   for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
   return own.empty() ? std::move(sink) : nullptr;
@@ -65,8 +72,10 @@ std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* err
   std::vector<std::unique_ptr<Sink>> sinks;
   std::vector<std::string> names;
   for (const SinkConfig& stanza : config.sinks) names.push_back(stanza.name);
+  const auto templates =
+      std::make_shared<const MessageTemplates>(ReadMessageTemplates(config.templates, errors));
   for (const SinkConfig& stanza : config.sinks) {
-    std::unique_ptr<Sink> sink = NewSink(stanza, errors);
+    std::unique_ptr<Sink> sink = NewSink(stanza, templates, errors);
     if (sink == nullptr) continue;
     const std::string& fallback = sink->fallback();
     if (!fallback.empty() && (fallback == sink->name() ||

@@ -21,7 +21,7 @@ SendOutcome Sink::Judge(const SinkReply& reply) const {
 
 std::string Sink::Describe(const SinkReply& reply) const {
   std::string text = reply.status == 0 ? (reply.error.empty() ? "no answer" : reply.error)
-                                       : absl::StrCat("HTTP ", reply.status);
+                                       : absl::StrCat(ToAbsl(protocol()), " ", reply.status);
   if (reply.status != 0 && !reply.body.empty()) absl::StrAppend(&text, ": ", reply.body);
   for (const std::string& secret : secrets_) {
     // Before cutting, lest half of a secret is left.

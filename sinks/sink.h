@@ -20,12 +20,14 @@
 #include "config/node.h"
 #include "core/delivery.h"
 #include "core/limits.h"
+#include "sinks/message_templates.h"
 
 namespace tocsin {
 
 struct SinkRequest {
   enum class Kind : std::uint8_t {
     kHttp,
+    kMail,    // `body` is a message (RFC 5322), `url` an SMTP server
     kStdout,  // `body` and a line feed go to standard output
     kNone,    // nothing to send: counts as delivered
   };
@@ -34,14 +36,21 @@ struct SinkRequest {
   std::string url;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  struct Envelope {
+    std::string from;
+    std::vector<std::string> to;
+    std::string user, password;  // empty: without authentication
+    bool tls = true;             // STARTTLS where the URL is not smtps already
+  };
+  Envelope mail = {};
   DurationUs timeout = 10 * kSecondUs;  // of the whole exchange
   // What is kept of the reply's body.
   std::size_t reply_bytes_max = limits::kHttpReplyBytesMax;
 };
 
 struct SinkReply {
-  // 0: no HTTP answer (connection refused, time-out, reset); `error` says which. What is not sent
-  // by HTTP answers 200, or 0 with an error.
+  // 0: no answer (connection refused, time-out, reset); `error` says which. A mail's is the reply
+  // code of SMTP. What is not sent at all answers 200, or 0 with an error.
   int status = 0;
   std::string error;
   std::string body;                  // cut at limits::kHttpReplyBytesMax
@@ -64,12 +73,22 @@ class Sink {
   // How often it wants to hear again of what is not over, since it forgets; 0: never.
   virtual DurationUs resend_every() const { return 0; }
   virtual SinkRequest Render(const Delivery& delivery) const = 0;
+  // What to remember of a reply that was a success, for whatever follows about this incident
+  // (Delivery::receipt): a message's or ticket's id. At most limits::kReceiptBytesMax.
+  virtual std::string ReceiptOf(const SinkReply& reply) const {
+    (void)reply;
+    return "";
+  }
   // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
   virtual SendOutcome Judge(const SinkReply& reply) const;
+  // Whose reply codes it gets, for Describe.
+  virtual std::string_view protocol() const { return "HTTP"; }
   // A reply that was no success, in one short line: "HTTP 400: …". Without this sink's secrets,
   // even if the receiver repeats them.
   std::string Describe(const SinkReply& reply) const;
 
+  // What people are told in words. REQUIRES: made by NewSink.
+  const MessageTemplates& templates() const { return *templates_; }
   // The sink that hears of a page which this one refused for good; "" if there is none.
   const std::string& fallback() const { return fallback_; }
 
@@ -79,17 +98,21 @@ class Sink {
   void AddSecret(std::string secret) { secrets_.push_back(std::move(secret)); }
 
  private:
-  friend std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors);
+  friend std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
+                                       std::shared_ptr<const MessageTemplates> templates,
+                                       ErrorList* errors);
 
   std::string name_;
   std::string kind_;
   std::string fallback_;
+  std::shared_ptr<const MessageTemplates> templates_;  // of all sinks of a configuration
   std::vector<std::string> secrets_;
 };
 
 // registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the
 // stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration.
-std::unique_ptr<Sink> NewSink(const SinkConfig& stanza, ErrorList* errors);
+std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
+                              std::shared_ptr<const MessageTemplates> templates, ErrorList* errors);
 // All of a configuration's that are right; errors are collected over all stanzas.
 std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors);
 std::vector<std::string> SinkKinds();

@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "app/http_server.h"
 #include "app/pagerduty_standin.h"
+#include "tests/app/smtp_standin.h"
 #include "tests/app/watched_journal.h"
 
 namespace tocsin {
@@ -37,7 +38,7 @@ std::unique_ptr<Sink> MakeSink(const std::string& stanza) {
   const ConfigNode node = ParseYaml(stanza, "test.yaml", &errors);
   std::unique_ptr<Sink> sink =
       NewSink({.name = node.Find("name")->scalar, .kind = node.Find("kind")->scalar, .node = node},
-              &errors);
+              std::make_shared<MessageTemplates>(), &errors);
   EXPECT_TRUE(errors.empty()) << errors.Sorted()[0].ToString();
   return sink;
 }
@@ -527,6 +528,71 @@ TEST_F(DelivererTest, StopSendsWhatIsDueWithinItsGrace) {
   for (std::uint64_t i = 1; i <= 30; ++i) {
     EXPECT_EQ(journal_.Get(Id("oncall", kTrigger, i)).state, DeliveryState::kDelivered) << i;
   }
+}
+
+TEST_F(DelivererTest, AMailArrivesOnce) {
+  SmtpStandIn server;
+  sinks_.push_back(
+      MakeSink("{name: mail, kind: email, tls: false, from: tocsin@example.com, to: "
+               "[a@example.com, b@example.com], server: '" +
+               server.url() + "'}"));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("mail", kTrigger), DeliveryState::kDelivered));
+  ASSERT_THAT(server.Mails(), SizeIs(1));
+  const SmtpStandIn::Mail mail = server.Mails()[0];
+  EXPECT_EQ(mail.from, "MAIL FROM:<tocsin@example.com>");
+  EXPECT_THAT(mail.to, ElementsAre("RCPT TO:<a@example.com>", "RCPT TO:<b@example.com>"));
+  EXPECT_THAT(mail.data, HasSubstr("\nSubject: =?UTF-8?B?"));
+}
+
+TEST_F(DelivererTest, AMailWhoseReplyIsLostIsSentAgainUnderItsId) {
+  SmtpStandIn server;
+  server.Answer(".", "");  // takes it and hangs up
+  sinks_.push_back(
+      MakeSink("{name: mail, kind: email, tls: false, from: tocsin@example.com, to: "
+               "[a@example.com], server: '" +
+               server.url() + "'}"));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  const absl::Time deadline = absl::Now() + kGrace;
+  while (server.Mails().empty() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  server.Answer(".", "250 queued");
+  ASSERT_TRUE(journal_.AwaitState(Id("mail", kTrigger), DeliveryState::kDelivered));
+  const std::vector<SmtpStandIn::Mail> mails = server.Mails();
+  ASSERT_GE(mails.size(), 2u);
+  EXPECT_EQ(mails[0].data, mails[1].data);
+}
+
+TEST_F(DelivererTest, AMailThatIsRefusedIsParkedWithTheServersWords) {
+  SmtpStandIn server;
+  server.Answer("RCPT", "550 no such user");
+  sinks_.push_back(
+      MakeSink("{name: mail, kind: email, tls: false, from: tocsin@example.com, to: "
+               "[a@example.com], server: '" +
+               server.url() + "'}"));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("mail", kTrigger), DeliveryState::kParked));
+  EXPECT_THAT(journal_.Get(Id("mail", kTrigger)).last_error, HasSubstr("SMTP 550: RCPT failed"));
+  EXPECT_THAT(server.Mails(), SizeIs(0));
+}
+
+TEST_F(DelivererTest, AMailIsNotSentInTheClearUnlessThatIsAsked) {
+  SmtpStandIn server;  // knows no STARTTLS
+  sinks_.push_back(
+      MakeSink("{name: mail, kind: email, from: tocsin@example.com, to: "
+               "[a@example.com], server: '" +
+               server.url() + "'}"));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  const absl::Time deadline = absl::Now() + kGrace;
+  while (deliverer_->counters().retried == 0 && deliverer_->counters().parked == 0 &&
+         absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  EXPECT_GT(deliverer_->counters().retried + deliverer_->counters().parked, 0);
+  EXPECT_THAT(server.Mails(), SizeIs(0));
 }
 
 }  // namespace

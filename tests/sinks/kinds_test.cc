@@ -344,6 +344,264 @@ TEST(Alertmanager, IsJsonWhateverTheTexts) {
             "incident " + broken.dedup_key);
 }
 
+std::unique_ptr<Sink> Slack(const std::string& more) {
+  const SecretFile token("xoxb-sesame");
+  return MakeSink("{name: ops, kind: slack, token_file: " + token.path() + ", channel: C01" + more +
+                  "}");
+}
+
+SinkReply Replied(int status, const std::string& body) {
+  SinkReply reply;
+  reply.status = status;
+  reply.body = body;
+  return reply;
+}
+
+TEST(Slack, PostsToTheWebhookThatIsASecret) {
+  const SecretFile url("https://hooks.slack.com/services/T0/B0/sesame");
+  const std::unique_ptr<Sink> sink =
+      MakeSink("{name: ops, kind: slack, url_file: " + url.path() + "}");
+  ASSERT_NE(sink, nullptr);
+  const SinkRequest request =
+      sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, FullIncident()));
+  EXPECT_EQ(request.url, "https://hooks.slack.com/services/T0/B0/sesame");
+  std::map<std::string, std::string> body = Parse(request.body);
+  EXPECT_EQ(body["text"], "SEV2 INC-2026-001: 42 % of requests fail");
+  EXPECT_EQ(body["blocks[0].type"], "section");
+  EXPECT_EQ(body["blocks[0].text.type"], "mrkdwn");
+  EXPECT_THAT(body["blocks[0].text.text"],
+              AllOf(HasSubstr("Users: 42 affected."), HasSubstr("Suspect: deploy v2")));
+  EXPECT_EQ(body.count("channel"), 0u);
+  EXPECT_EQ(sink->Judge(Replied(200, "ok")), SendOutcome::kDelivered);
+  EXPECT_EQ(sink->Judge(Replied(404, "no_service")), SendOutcome::kRefused);
+  EXPECT_THAT(sink->Describe(Replied(404, "no https://hooks.slack.com/services/T0/B0/sesame")),
+              Not(HasSubstr("sesame")));
+  EXPECT_FALSE(sink->pages());
+}
+
+TEST(Slack, AllAboutAnIncidentIsInOneThread) {
+  const std::unique_ptr<Sink> sink = Slack("");
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, incident);
+  SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://slack.com/api/chat.postMessage");
+  EXPECT_THAT(request.headers, testing::Contains(Pair("Authorization", "Bearer xoxb-sesame")));
+  EXPECT_EQ(Parse(request.body)["channel"], "C01");
+  EXPECT_EQ(Parse(request.body).count("thread_ts"), 0u);
+  EXPECT_EQ(sink->ReceiptOf(Replied(200, R"({"ok": true, "ts": "1503435956.000247"})")),
+            "1503435956.000247");
+
+  incident.revision = 2;
+  incident.state = IncidentState::kAcknowledged;
+  incident.acknowledged_by = "ana";
+  delivery = MakeDelivery(NotificationAction::kAcknowledge, 2, incident);
+  delivery.receipt = "1503435956.000247";
+  std::map<std::string, std::string> body = Parse(sink->Render(delivery).body);
+  EXPECT_EQ(body["thread_ts"], "1503435956.000247");
+  EXPECT_EQ(body.count("reply_broadcast"), 0u);
+  EXPECT_THAT(body["blocks[0].text.text"], HasSubstr("ana is on it."));
+
+  // A rise and the end are shown to everybody; the end of the lower level's page is none.
+  delivery = MakeDelivery(NotificationAction::kTrigger, 1, incident);
+  delivery.receipt = "1503435956.000247";
+  EXPECT_EQ(Parse(sink->Render(delivery).body)["reply_broadcast"], "true");
+  delivery = MakeDelivery(NotificationAction::kResolve, 2, incident);
+  EXPECT_EQ(sink->Render(delivery).kind, SinkRequest::Kind::kNone);
+  incident.state = IncidentState::kResolved;
+  incident.resolved_at = incident.onset + kHourUs;
+  delivery = MakeDelivery(NotificationAction::kResolve, 1, incident);
+  delivery.receipt = "1503435956.000247";
+  body = Parse(sink->Render(delivery).body);
+  EXPECT_EQ(body["reply_broadcast"], "true");
+  EXPECT_THAT(body["text"], HasSubstr("resolved after 60 min"));
+}
+
+TEST(Slack, JudgesWhatTheApiSaysUnderStatus200) {
+  const std::unique_ptr<Sink> sink = Slack("");
+  ASSERT_NE(sink, nullptr);
+  EXPECT_EQ(sink->Judge(Replied(200, R"({"ok": true})")), SendOutcome::kDelivered);
+  EXPECT_EQ(sink->Judge(Replied(200, R"({"ok": false, "error": "ratelimited"})")),
+            SendOutcome::kRetry);
+  EXPECT_EQ(sink->Judge(Replied(200, R"({"ok": false, "error": "channel_not_found"})")),
+            SendOutcome::kRefused);
+  EXPECT_EQ(sink->Judge(Replied(200, "<html>proxy</html>")), SendOutcome::kRetry);
+  EXPECT_EQ(sink->Judge(Replied(429, "")), SendOutcome::kRetry);
+}
+
+TEST(Slack, NobodyIsMentionedAndRepeatsSayThatTheyMayBe) {
+  const std::unique_ptr<Sink> sink = Slack("");
+  ASSERT_NE(sink, nullptr);
+  for (const std::string& hostile : HostileTexts()) {
+    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
+    delivery.attempts = 2;
+    std::map<std::string, std::string> body = Parse(sink->Render(delivery).body);
+    const std::string text = body["blocks[0].text.text"] + body["text"];
+    EXPECT_THAT(text, Not(HasSubstr("<")));
+    EXPECT_LE(body["blocks[0].text.text"].size(), 3000u);
+  }
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
+  delivery.attempts = 2;
+  EXPECT_THAT(sink->Render(delivery).body, HasSubstr("may have been posted before"));
+}
+
+TEST(Slack, NeedsEitherAWebhookOrATokenWithItsChannel) {
+  const SecretFile secret("sesame");
+  EXPECT_THAT(StanzaErrors("{name: o, kind: slack}"), HasSubstr("either the URL"));
+  EXPECT_THAT(StanzaErrors("{name: o, kind: slack, token_file: " + secret.path() + "}"),
+              HasSubstr("needs the channel"));
+  EXPECT_THAT(StanzaErrors("{name: o, kind: slack, channel: c, url_file: " + secret.path() + "}"),
+              AllOf(HasSubstr("has its own"), HasSubstr("does not begin with https://"),
+                    Not(HasSubstr("sesame"))));
+  EXPECT_THAT(StanzaErrors("{name: o, kind: slack, url: 'https://hooks'}"),
+              HasSubstr("must not stand in the configuration"));
+}
+
+std::unique_ptr<Sink> Github() {
+  const SecretFile token("ghp_sesame");
+  return MakeSink("{name: t, kind: github, repository: acme/ops, labels: [incident], token_file: " +
+                  token.path() + "}");
+}
+
+TEST(Github, AnIncidentIsAnIssueThatTheEndCloses) {
+  const std::unique_ptr<Sink> sink = Github();
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 3, incident);
+  SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://api.github.com/repos/acme/ops/issues");
+  EXPECT_THAT(request.headers, testing::Contains(Pair("Authorization", "Bearer ghp_sesame")));
+  std::map<std::string, std::string> body = Parse(request.body);
+  EXPECT_EQ(body["title"], "SEV2 INC-2026-001: 42 % of requests fail");
+  EXPECT_EQ(body["labels[0]"], "incident");
+  EXPECT_THAT(body["body"], HasSubstr("Suspect: deploy v2"));
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": 1, "number": 1347})")), "1347");
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": 7})")), "") << "a comment";
+
+  delivery = MakeDelivery(NotificationAction::kUpdate, 3, incident);
+  EXPECT_EQ(sink->Render(delivery).kind, SinkRequest::Kind::kNone) << "no issue, no comment";
+  delivery.receipt = "1347";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://api.github.com/repos/acme/ops/issues/1347/comments");
+  EXPECT_EQ(Parse(request.body).count("title"), 0u);
+
+  incident.state = IncidentState::kResolved;
+  incident.resolved_at = incident.onset + kHourUs;
+  delivery = MakeDelivery(NotificationAction::kResolve, 3, incident);
+  delivery.receipt = "1347";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.method, "PATCH");
+  EXPECT_EQ(request.url, "https://api.github.com/repos/acme/ops/issues/1347");
+  body = Parse(request.body);
+  EXPECT_EQ(body["state"], "closed");
+  EXPECT_THAT(body["body"],
+              AllOf(HasSubstr("resolved after 60 min"), HasSubstr("1. Look at the last deploy")));
+}
+
+TEST(Github, TextsAreNoMarkupAndMentionNobody) {
+  const std::unique_ptr<Sink> sink = Github();
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  incident.advice = {"ask @octocat <img src=x> [a](b) #1"};
+  const std::string body =
+      Parse(sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident)).body)["body"];
+  EXPECT_THAT(body, HasSubstr("@\u200Boctocat \\<img src=x\\> \\[a\\](b) \\#1"));
+  for (const std::string& hostile : HostileTexts()) {
+    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
+    EXPECT_LE(Parse(sink->Render(delivery).body)["title"].size(), 256u);
+  }
+}
+
+TEST(Github, WaitsWhereItIsToldTo) {
+  const std::unique_ptr<Sink> sink = Github();
+  ASSERT_NE(sink, nullptr);
+  SinkReply limited = Replied(403, "secondary rate limit");
+  EXPECT_EQ(sink->Judge(limited), SendOutcome::kRefused);
+  limited.retry_after_ms = 60'000;
+  EXPECT_EQ(sink->Judge(limited), SendOutcome::kRetry);
+  EXPECT_THAT(StanzaErrors("{name: t, kind: github, repository: acme}"),
+              AllOf(HasSubstr("expected owner/name"), HasSubstr("token_file")));
+}
+
+constexpr const char* kMail =
+    "{name: m, kind: email, server: 'smtp://mail:587', from: tocsin@example.com, to: "
+    "[a@example.com, "
+    "b@example.com]}";
+
+TEST(Email, IsAMessageInTheConversationOfItsIncident) {
+  const std::unique_ptr<Sink> sink = MakeSink(kMail);
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, incident);
+  const SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.kind, SinkRequest::Kind::kMail);
+  EXPECT_EQ(request.mail.from, "tocsin@example.com");
+  EXPECT_THAT(request.mail.to, ElementsAre("a@example.com", "b@example.com"));
+  EXPECT_TRUE(request.mail.tls);
+  const std::string id = HashBytes("42 % of requests fail").Hex();
+  EXPECT_THAT(request.body,
+              AllOf(HasSubstr("From: tocsin <tocsin@example.com>\r\n"),
+                    HasSubstr("To: a@example.com,\r\n b@example.com\r\n"),
+                    HasSubstr("Message-ID: <" + delivery.id.Hex() + "@example.com>\r\n"),
+                    HasSubstr("References: <" + id + "@example.com>\r\n")));
+  // SEV2 INC-2026-001: 42 % of requests fail
+  EXPECT_THAT(
+      request.body,
+      HasSubstr("Subject: "
+                "=?UTF-8?B?U0VWMiBJTkMtMjAyNi0wMDE6IDQyICUgb2YgcmVxdWVzdHMgZmFpbA==?=\r\n"));
+  const std::size_t body = request.body.find("\r\n\r\n") + 4;
+  std::string text;
+  std::string packed = request.body.substr(body);
+  packed.erase(std::remove_if(packed.begin(), packed.end(), [](char c) { return c < ' '; }),
+               packed.end());
+  ASSERT_TRUE(absl::Base64Unescape(packed, &text));
+  EXPECT_THAT(text, AllOf(testing::StartsWith("Since 2026-03-01 21:05:00 UTC"),
+                          HasSubstr("Suspect: deploy v2")));
+  EXPECT_EQ(sink->Render(MakeDelivery(NotificationAction::kResolve, 2, incident)).kind,
+            SinkRequest::Kind::kNone)
+      << "replaced by a higher level";
+}
+
+TEST(Email, NothingBreaksOutOfItsHeaders) {
+  const std::unique_ptr<Sink> sink = MakeSink(kMail);
+  ASSERT_NE(sink, nullptr);
+  for (const std::string& hostile : HostileTexts()) {
+    const std::string mail =
+        sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile))).body;
+    const std::string headers = mail.substr(0, mail.find("\r\n\r\n"));
+    std::size_t lines = 0;
+    for (std::size_t at = 0; at != std::string::npos; at = headers.find("\r\n", at + 1)) ++lines;
+    EXPECT_LE(lines, 20u);
+    for (const char c : mail) {
+      EXPECT_TRUE((c >= ' ' && c < 0x7F) || c == '\r' || c == '\n');
+      if (!((c >= ' ' && c < 0x7F) || c == '\r' || c == '\n')) break;
+    }
+    for (std::size_t at = 0, end; (end = mail.find("\r\n", at)) != std::string::npos;
+         at = end + 2) {
+      EXPECT_LE(end - at, 998u);
+    }
+  }
+}
+
+TEST(Email, JudgesBySmtp) {
+  const std::unique_ptr<Sink> sink = MakeSink(kMail);
+  ASSERT_NE(sink, nullptr);
+  EXPECT_EQ(sink->Judge(Replied(250, "")), SendOutcome::kDelivered);
+  EXPECT_EQ(sink->Judge(Replied(421, "")), SendOutcome::kRetry);
+  EXPECT_EQ(sink->Judge(Replied(550, "")), SendOutcome::kRefused);
+  EXPECT_EQ(sink->Judge(Replied(0, "")), SendOutcome::kRetry);
+}
+
+TEST(Email, RefusesWhatIsNoAddressOrServer) {
+  EXPECT_THAT(StanzaErrors("{name: m, kind: email, server: 'http://h', from: me, to: []}"),
+              AllOf(HasSubstr("expected smtp://HOST:PORT"), HasSubstr("from: expected an address"),
+                    HasSubstr("to: expected 1 to 50")));
+  EXPECT_THAT(StanzaErrors("name: m\nkind: email\nserver: 'smtp://h'\nfrom: a@b\n"
+                           "to: [\"x@y>\\r\\nRCPT TO:<z@z\"]\nuser: u\n"),
+              AllOf(HasSubstr("is no address"), HasSubstr("go together")));
+}
+
 TEST(Stdout, WritesOneLine) {
   const std::unique_ptr<Sink> json = MakeSink("{name: c, kind: stdout}");
   const std::unique_ptr<Sink> text = MakeSink("{name: c, kind: stdout, format: text}");

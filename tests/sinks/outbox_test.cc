@@ -38,6 +38,7 @@ class TestSink final : public Sink {
   bool has_idempotency_key() const override { return traits_.idempotent; }
   DurationUs resend_every() const override { return traits_.resend_every; }
   bool Wants(NotificationAction) const override { return true; }
+  std::string ReceiptOf(const SinkReply& reply) const override { return reply.body; }
   SinkRequest Render(const Delivery&) const override { return {}; }
 
  private:
@@ -285,6 +286,42 @@ TEST_F(OutboxTest, AnEchoSurvivesARestart) {
   Written();
   Restart({Traits("oncall")}, /*keep_journal=*/true);
   EXPECT_EQ(Advance(kMinuteUs), "");
+}
+
+TEST_F(OutboxTest, WhatFollowsCarriesTheReceiptOfTheFirst) {
+  const auto sent = [&](NotificationAction action, int level) {
+    std::vector<OutboxEffect> effects;
+    outbox_->Submit(Notify(action, level, MakeIncident("a")), now_, &effects);
+    Carry(effects);
+    std::string receipt = "none was sent";
+    for (const Delivery& delivery : std::exchange(unwritten_, {})) {
+      journal_[delivery.id] = delivery;
+      effects.clear();
+      outbox_->OnWritten(delivery.id, now_, &effects);
+      for (const OutboxEffect& effect : effects) receipt = effect.delivery.receipt;
+      Carry(effects);
+    }
+    return receipt;
+  };
+  const auto reply = [&](NotificationAction action, int level, const std::string& body) {
+    SinkReply said;
+    said.status = 200;
+    said.body = body;
+    const Hash128 id = DeliveryId("oncall", HashBytes("a"), level, action);
+    in_flight_.erase(id);
+    std::vector<OutboxEffect> effects;
+    outbox_->OnReply(id, said, now_, &effects);
+    Carry(effects);
+    Written();
+  };
+  EXPECT_EQ(sent(kTrigger, 2), "");
+  reply(kTrigger, 2, "ticket 7");
+  EXPECT_EQ(sent(kAcknowledge, 2), "ticket 7");
+  reply(kAcknowledge, 2, "comment 8");
+  Restart({Traits("oncall")}, /*keep_journal=*/true);
+  EXPECT_EQ(sent(kTrigger, 1), "ticket 7") << "the first one's, also after a restart";
+  reply(kTrigger, 1, std::string(5000, 'x'));
+  EXPECT_EQ(outbox_->DeliveriesOf(HashBytes("a"))[2].receipt.size(), limits::kReceiptBytesMax);
 }
 
 TEST_F(OutboxTest, WhatWasRefusedIsSentAgainByHand) {

@@ -28,7 +28,8 @@ inline SinkConfig Stanza(const std::string& yaml) {
 // The errors of a stanza, one a line.
 inline std::string StanzaErrors(const std::string& yaml) {
   ErrorList errors;
-  const std::unique_ptr<Sink> sink = NewSink(Stanza(yaml), &errors);
+  const std::unique_ptr<Sink> sink =
+      NewSink(Stanza(yaml), std::make_shared<MessageTemplates>(), &errors);
   std::string text;
   for (const ConfigError& error : errors.Sorted()) text += error.ToString() + "\n";
   if ((sink == nullptr) != !text.empty()) text += "(a sink, or none, against its errors)";
@@ -38,7 +39,7 @@ inline std::string StanzaErrors(const std::string& yaml) {
 // nullptr if the stanza is wrong.
 inline std::unique_ptr<Sink> MakeSink(const std::string& yaml) {
   ErrorList errors;
-  return NewSink(Stanza(yaml), &errors);
+  return NewSink(Stanza(yaml), std::make_shared<MessageTemplates>(), &errors);
 }
 
 // A file for the life of the object.

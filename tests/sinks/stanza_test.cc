@@ -94,10 +94,11 @@ TEST(SinkStanza, HeadersCannotInject) {
 }
 
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
-  EXPECT_THAT(StanzaErrors("name: o\nkind: pagerdutty\n"),
-              AllOf(HasSubstr("tocsin.yaml:2:7"),
-                    HasSubstr("kinds are alertmanager, pagerduty, stdout, webhook"),
-                    HasSubstr("did you mean 'pagerduty'?")));
+  EXPECT_THAT(
+      StanzaErrors("name: o\nkind: pagerdutty\n"),
+      AllOf(HasSubstr("tocsin.yaml:2:7"),
+            HasSubstr("kinds are alertmanager, email, github, pagerduty, slack, stdout, webhook"),
+            HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
   EXPECT_THAT(StanzaErrors("{name: w, kind: webhook, url: 'http://h/', timeout: 5m}"),
@@ -105,7 +106,8 @@ TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
 }
 
 TEST(SinkStanza, EveryKindIsInTheTable) {
-  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "pagerduty", "stdout", "webhook"));
+  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "github", "pagerduty", "slack",
+                                       "stdout", "webhook"));
 }
 
 TEST(NewSinks, ChecksFallbacks) {
