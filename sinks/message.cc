@@ -153,6 +153,14 @@ MessageStage StageOf(const Incident& incident) {
   return incident.suspects.empty() ? MessageStage::kUpdate : MessageStage::kIdentified;
 }
 
+std::optional<MessageStage> StageToTell(const Delivery& delivery, const Incident& incident) {
+  if (delivery.action == NotificationAction::kTrigger) return MessageStage::kDeclared;
+  const bool over = incident.state == IncidentState::kResolved;
+  if (delivery.action == NotificationAction::kResolve && !over) return std::nullopt;
+  const MessageStage stage = StageOf(incident);
+  return stage == MessageStage::kDeclared ? MessageStage::kUpdate : stage;
+}
+
 MessageFields MessageFieldsOf(const Incident& incident,
                               const std::map<std::string, std::string>& public_names) {
   MessageFields fields;

@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/delivery.h"
 #include "core/incident.h"
 
 namespace tocsin {
@@ -33,6 +35,10 @@ std::string_view MessageStageName(MessageStage stage);  // "declared"
 
 // The message that fits the incident as it stands.
 MessageStage StageOf(const Incident& incident);
+
+// The message that a delivery is about. nullopt where it tells people nothing: it ends only the page
+// of a level that a higher one has replaced, not the incident.
+std::optional<MessageStage> StageToTell(const Delivery& delivery, const Incident& incident);
 
 // What a template may name. A text that is empty counts as absent in a section; a list is a section
 // whose items have texts of their own.

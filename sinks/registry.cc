@@ -14,6 +14,7 @@ std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader
 std::unique_ptr<Sink> NewGithubSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewStatuspageSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewStdoutSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewWebhookSink(const std::string& name, ConfigReader* reader);
 

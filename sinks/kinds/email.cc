@@ -10,6 +10,8 @@
 // is one conversation (References). Formats: RFC 5321, RFC 5322, RFC 2047.
 #include <algorithm>
 
+#include <optional>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -78,12 +80,10 @@ class EmailSink final : public Sink {
   SinkRequest Render(const Delivery& delivery) const override {
     SinkRequest request;
     const absl::StatusOr<Incident> incident = ReadIncident(delivery.payload);
-    const bool over = incident.ok() && incident->state == IncidentState::kResolved;
-    // The page of a level that a higher one replaced ends; the incident does not.
-    if (delivery.action == NotificationAction::kResolve && incident.ok() && !over) {
-      request.kind = SinkRequest::Kind::kNone;
-      return request;
-    }
+    const std::optional<MessageStage> stage =
+        incident.ok() ? StageToTell(delivery, *incident) : MessageStage::kDeclared;
+    request.kind = SinkRequest::Kind::kNone;
+    if (!stage) return request;
     request.kind = SinkRequest::Kind::kMail;
     request.url = options_.server;
     request.timeout = options_.timeout;
@@ -92,7 +92,9 @@ class EmailSink final : public Sink {
                     .user = options_.user,
                     .password = options_.password,
                     .tls = options_.tls};
-    request.body = Text(delivery, incident);
+    request.body = Text(
+        delivery, incident.ok() ? templates().Render(MessageAudience::kEmail, *stage, *incident)
+                                : "Subject: incident " + delivery.dedup_key + "\n\n");
     return request;
   }
 
@@ -103,19 +105,7 @@ class EmailSink final : public Sink {
   }
 
  private:
-  std::string Text(const Delivery& delivery, const absl::StatusOr<Incident>& incident) const {
-    std::string message = "Subject: incident " + delivery.dedup_key + "\n\n";
-    if (incident.ok()) {
-      const MessageStage stage = delivery.action == NotificationAction::kTrigger
-                                     ? MessageStage::kDeclared
-                                     : StageOf(*incident);
-      message = templates().Render(
-          MessageAudience::kEmail,
-          delivery.action != NotificationAction::kTrigger && stage == MessageStage::kDeclared
-              ? MessageStage::kUpdate
-              : stage,
-          *incident);
-    }
+  std::string Text(const Delivery& delivery, const std::string& message) const {
     std::string subject = "Incident";
     std::string_view body = message;
     if (absl::StartsWith(message, "Subject: ")) {

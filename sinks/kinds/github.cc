@@ -11,6 +11,8 @@
 
 #include <algorithm>
 
+#include <optional>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -72,23 +74,17 @@ class GithubSink final : public Sink {
     SinkRequest request;
     const absl::StatusOr<Incident> read = ReadIncident(delivery.payload);
     const Incident incident = read.ok() ? *read : Incident();
-    const bool over = incident.state == IncidentState::kResolved;
+    const std::optional<MessageStage> stage = StageToTell(delivery, incident);
     const bool opened = !delivery.receipt.empty();
-    // The page of a level that a higher one replaced ends; the incident does not. And what was
-    // never opened has nothing to be closed.
-    const bool trigger = delivery.action == NotificationAction::kTrigger;
-    if ((delivery.action == NotificationAction::kResolve && !over) || (!trigger && !opened)) {
+    // What was never opened has nothing to be closed.
+    if (!stage || (delivery.action != NotificationAction::kTrigger && !opened)) {
       request.kind = SinkRequest::Kind::kNone;
       return request;
     }
     const bool closes = delivery.action == NotificationAction::kResolve;
-    const MessageStage stage = trigger ? MessageStage::kDeclared : StageOf(incident);
-    std::string text = read.ok() ? templates().Render(MessageAudience::kInternal,
-                                                      !trigger && stage == MessageStage::kDeclared
-                                                          ? MessageStage::kUpdate
-                                                          : stage,
-                                                      incident, Markdown)
-                                 : "incident " + delivery.dedup_key + "\n";
+    std::string text =
+        read.ok() ? templates().Render(MessageAudience::kInternal, *stage, incident, Markdown)
+                  : "incident " + delivery.dedup_key + "\n";
     // The close replaces the text: what it said stays below.
     if (closes) {
       absl::StrAppend(&text, "\n",

@@ -10,6 +10,8 @@
 // been posted before says so. https://docs.slack.dev/reference/methods/chat.postmessage
 #include <simdjson.h>
 
+#include <optional>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -52,14 +54,15 @@ class SlackSink final : public Sink {
   SinkRequest Render(const Delivery& delivery) const override {
     SinkRequest request;
     const absl::StatusOr<Incident> incident = ReadIncident(delivery.payload);
-    const bool over = incident.ok() && incident->state == IncidentState::kResolved;
-    // The page of a level that a higher one replaced ends; the incident does not.
-    if (delivery.action == NotificationAction::kResolve && incident.ok() && !over) {
-      request.kind = SinkRequest::Kind::kNone;
-      return request;
+    std::string message = Mrkdwn("incident " + delivery.dedup_key) + "\n";
+    bool over = false;
+    if (incident.ok()) {
+      const std::optional<MessageStage> stage = StageToTell(delivery, *incident);
+      request.kind = stage ? SinkRequest::Kind::kHttp : SinkRequest::Kind::kNone;
+      if (!stage) return request;
+      over = *stage == MessageStage::kResolved;
+      message = templates().Render(MessageAudience::kInternal, *stage, *incident, Mrkdwn);
     }
-    std::string message = incident.ok() ? MessageOf(delivery, *incident)
-                                        : Mrkdwn("incident " + delivery.dedup_key) + "\n";
     if (delivery.attempts > 1) message += "(may have been posted before)\n";
     request.url = options_.url;
     request.timeout = options_.timeout;
@@ -103,19 +106,6 @@ class SlackSink final : public Sink {
   }
 
  private:
-  std::string MessageOf(const Delivery& delivery, const Incident& incident) const {
-    const MessageStage stage = delivery.action == NotificationAction::kTrigger
-                                   ? MessageStage::kDeclared
-                                   : StageOf(incident);
-    // What is told again in the thread is an update, also where nothing is suspected.
-    return templates().Render(
-        MessageAudience::kInternal,
-        delivery.action != NotificationAction::kTrigger && stage == MessageStage::kDeclared
-            ? MessageStage::kUpdate
-            : stage,
-        incident, Mrkdwn);
-  }
-
   std::string Body(const std::string& message, const Delivery& delivery, bool over) const {
     const std::string first = message.substr(0, message.find('\n'));
     JsonWriter json;

@@ -602,6 +602,69 @@ TEST(Email, RefusesWhatIsNoAddressOrServer) {
               AllOf(HasSubstr("is no address"), HasSubstr("go together")));
 }
 
+std::unique_ptr<Sink> Statuspage() {
+  const SecretFile token("sesame");
+  return MakeSink("{name: s, kind: statuspage, page: p1, components: {api: c9}, token_file: " +
+                  token.path() + "}");
+}
+
+TEST(Statuspage, CustomersReadTheirWordsAndTheEnd) {
+  const std::unique_ptr<Sink> sink = Statuspage();
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  SinkRequest request = sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident));
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://api.statuspage.io/v1/pages/p1/incidents");
+  EXPECT_THAT(request.headers, testing::Contains(Pair("Authorization", "OAuth sesame")));
+  std::map<std::string, std::string> body = Parse(request.body);
+  EXPECT_EQ(body["incident.name"], "Investigating errors in our service");
+  EXPECT_EQ(body["incident.status"], "investigating");
+  EXPECT_EQ(body["incident.impact_override"], "major");
+  EXPECT_EQ(body["incident.component_ids[0]"], "c9");
+  EXPECT_EQ(body["incident.components.c9"], "partial_outage");
+  EXPECT_THAT(body["incident.body"], testing::StartsWith("Some users of our service"));
+  EXPECT_THAT(request.body,
+              AllOf(Not(HasSubstr("api-errors")), Not(HasSubstr("42 %")), Not(HasSubstr("INC-"))));
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": "p31zjtct2jer"})")), "p31zjtct2jer");
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": "../x"})")), "");
+
+  EXPECT_EQ(sink->Render(MakeDelivery(NotificationAction::kUpdate, 2, incident)).kind,
+            SinkRequest::Kind::kNone)
+      << "never opened";
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, incident);
+  delivery.receipt = "p31zjtct2jer";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.method, "PATCH");
+  EXPECT_EQ(request.url, "https://api.statuspage.io/v1/pages/p1/incidents/p31zjtct2jer");
+  EXPECT_EQ(Parse(request.body)["incident.impact_override"], "critical");
+  delivery = MakeDelivery(NotificationAction::kResolve, 2, incident);
+  delivery.receipt = "p31zjtct2jer";
+  EXPECT_EQ(sink->Render(delivery).kind, SinkRequest::Kind::kNone) << "only a level's page ends";
+  incident.state = IncidentState::kResolved;
+  incident.resolved_at = incident.onset + kHourUs;
+  delivery = MakeDelivery(NotificationAction::kResolve, 1, incident);
+  delivery.receipt = "p31zjtct2jer";
+  body = Parse(sink->Render(delivery).body);
+  EXPECT_EQ(body["incident.status"], "resolved");
+  EXPECT_EQ(body["incident.components.c9"], "operational");
+  EXPECT_FALSE(sink->Wants(NotificationAction::kAcknowledge));
+}
+
+TEST(Statuspage, ShowsNothingThatItCannotRead) {
+  const std::unique_ptr<Sink> sink = Statuspage();
+  ASSERT_NE(sink, nullptr);
+  for (const std::string& hostile : HostileTexts()) {
+    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
+    EXPECT_EQ(Parse(sink->Render(delivery).body)["incident.name"],
+              "Investigating errors in our service");
+  }
+  Delivery broken = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
+  broken.payload = "{";
+  EXPECT_EQ(sink->Render(broken).kind, SinkRequest::Kind::kNone);
+  EXPECT_THAT(StanzaErrors("{name: s, kind: statuspage, page: 'a/b', components: [x]}"),
+              AllOf(HasSubstr("page: expected the id"), HasSubstr("components: expected a map")));
+}
+
 TEST(Stdout, WritesOneLine) {
   const std::unique_ptr<Sink> json = MakeSink("{name: c, kind: stdout}");
   const std::unique_ptr<Sink> text = MakeSink("{name: c, kind: stdout, format: text}");

@@ -94,11 +94,11 @@ TEST(SinkStanza, HeadersCannotInject) {
 }
 
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
-  EXPECT_THAT(
-      StanzaErrors("name: o\nkind: pagerdutty\n"),
-      AllOf(HasSubstr("tocsin.yaml:2:7"),
-            HasSubstr("kinds are alertmanager, email, github, pagerduty, slack, stdout, webhook"),
-            HasSubstr("did you mean 'pagerduty'?")));
+  EXPECT_THAT(StanzaErrors("name: o\nkind: pagerdutty\n"),
+              AllOf(HasSubstr("tocsin.yaml:2:7"),
+                    HasSubstr("kinds are alertmanager, email, github, pagerduty, slack, "
+                              "statuspage, stdout, webhook"),
+                    HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
   EXPECT_THAT(StanzaErrors("{name: w, kind: webhook, url: 'http://h/', timeout: 5m}"),

@@ -1,0 +1,171 @@
+// Statuspage (Atlassian): what customers read.
+//
+//   - {name: status, kind: statuspage, page: abc123def456, token_file: /run/secrets/statuspage,
+//      components: {orders-db: 8kbf7d35c070}}
+//
+// Keys: page, token_file or token_env (an API key), components (what is called a component here: its
+// id there), api_url, timeout. The first trigger opens an incident, later ones, reminders and the
+// end update it; texts are those of sinks/message.h for `public`, whose first line is the name.
+// An acknowledgement is nothing to customers. Statuspage cannot recognise a repeat: one whose reply
+// was lost may open a second incident there. https://developer.statuspage.io/#tag/incidents
+#include <simdjson.h>
+
+#include <algorithm>
+#include <map>
+
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "core/json_writer.h"
+#include "core/string_hash.h"
+#include "sinks/incident_line.h"
+#include "sinks/sink.h"
+#include "sinks/stanza.h"
+#include "sinks/text.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kNameBytesMax = 250;
+constexpr std::size_t kBodyBytesMax = 20'000;
+// A reply has the incident with all its updates, and must be whole to be read.
+constexpr std::size_t kReplyBytesMax = 512 << 10;
+
+bool IsId(const std::string& text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c));
+  });
+}
+
+std::string_view StatusOf(MessageStage stage) {
+  switch (stage) {
+    case MessageStage::kDeclared:
+    case MessageStage::kUpdate:
+      return "investigating";
+    case MessageStage::kIdentified:
+      return "identified";
+    case MessageStage::kMonitoring:
+      return "monitoring";
+    case MessageStage::kResolved:
+      return "resolved";
+  }
+  return "investigating";
+}
+
+std::string_view ImpactOf(int level) {
+  constexpr std::string_view kImpacts[] = {"critical", "major", "minor", "none"};
+  return kImpacts[std::clamp(level, 1, 4) - 1];
+}
+
+std::string_view ComponentStatusOf(int level, bool over) {
+  constexpr std::string_view kStatuses[] = {"major_outage", "partial_outage",
+                                            "degraded_performance", "operational"};
+  return kStatuses[over ? 3 : std::clamp(level, 1, 4) - 1];
+}
+
+class StatuspageSink final : public Sink {
+ public:
+  struct Options {
+    std::string incidents_url;  // …/v1/pages/abc123def456/incidents
+    std::string token;
+    std::map<std::string, std::string> components;
+    DurationUs timeout = 10 * kSecondUs;
+  };
+
+  StatuspageSink(std::string name, Options options)
+      : Sink(std::move(name), "statuspage"), options_(std::move(options)) {
+    AddSecret(options_.token);
+  }
+
+  bool Wants(NotificationAction action) const override {
+    return action != NotificationAction::kAcknowledge;
+  }
+
+  SinkRequest Render(const Delivery& delivery) const override {
+    SinkRequest request;
+    const absl::StatusOr<Incident> incident = ReadIncident(delivery.payload);
+    std::optional<MessageStage> stage;
+    if (incident.ok()) stage = StageToTell(delivery, *incident);
+    const bool opened = !delivery.receipt.empty();
+    // What was never opened has nothing to be said about; what cannot be read is not shown to
+    // customers.
+    if (!stage || (delivery.action != NotificationAction::kTrigger && !opened)) {
+      request.kind = SinkRequest::Kind::kNone;
+      return request;
+    }
+    request.method = opened ? "PATCH" : "POST";
+    request.url = opened ? absl::StrCat(options_.incidents_url, "/", delivery.receipt)
+                         : options_.incidents_url;
+    request.timeout = options_.timeout;
+    request.reply_bytes_max = kReplyBytesMax;
+    request.headers = {{"Content-Type", "application/json"},
+                       {"Authorization", "OAuth " + options_.token}};
+    if (opened && *stage == MessageStage::kDeclared) stage = MessageStage::kUpdate;
+    request.body = Body(*incident, delivery.level, *stage);
+    return request;
+  }
+
+  std::string ReceiptOf(const SinkReply& reply) const override {
+    simdjson::dom::parser parser;
+    std::string_view id;
+    if (parser.parse(reply.body)["id"].get(id) != simdjson::SUCCESS) return "";
+    return IsId(std::string(id)) ? std::string(id) : "";
+  }
+
+ private:
+  std::string Body(const Incident& incident, int level, MessageStage stage) const {
+    const std::string text = templates().Render(MessageAudience::kPublic, stage, incident);
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("incident").BeginObject();
+    json.Key("name").String(OneLine(text.substr(0, end), kNameBytesMax));
+    json.Key("status").String(StatusOf(stage));
+    json.Key("impact_override").String(ImpactOf(level));
+    json.Key("body").String(CutUtf8(text.substr(std::min(end + 1, text.size())), kBodyBytesMax));
+    const auto component = options_.components.find(incident.component);
+    if (component != options_.components.end()) {
+      json.Key("component_ids").BeginArray().String(component->second).EndArray();
+      json.Key("components").BeginObject();
+      json.Key(component->second)
+          .String(ComponentStatusOf(level, stage == MessageStage::kResolved));
+      json.EndObject();
+    }
+    json.EndObject();
+    json.EndObject();
+    return json.Take();
+  }
+
+  const Options options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> NewStatuspageSink(const std::string& name, ConfigReader* reader) {
+  StatuspageSink::Options options;
+  const std::string page = reader->RequiredString("page");
+  if (!page.empty() && !IsId(page)) {
+    reader->Error("page", "page: expected the id of a Statuspage page, such as abc123def456");
+  }
+  std::string api = reader->String("api_url", "https://api.statuspage.io");
+  while (!api.empty() && api.back() == '/') api.pop_back();
+  options.incidents_url = absl::StrCat(api, "/v1/pages/", page, "/incidents");
+  options.token = ReadSecret("token", "an API key of Statuspage", /*optional=*/false, reader);
+  if (const ConfigNode* components = reader->Node("components")) {
+    for (const auto& [component, id] : components->map) {
+      if (!IsId(id.scalar)) {
+        reader->Error("components",
+                      "components: expected a map from components to their ids there");
+      }
+      options.components[component] = id.scalar;
+    }
+    if (components->kind != ConfigNode::Kind::kMap) {
+      reader->Error("components", "components: expected a map from components to their ids there");
+    }
+  }
+  options.timeout = ReadTimeout(reader);
+  return std::make_unique<StatuspageSink>(name, std::move(options));
+}
+
+}  // namespace tocsin
