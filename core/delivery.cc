@@ -76,7 +76,7 @@ Delivery Delivery::Decode(ByteReader* in) {
   delivery.attempts = in->Signed();
   delivery.echoed = in->Bool();
   delivery.last_error = in->Bytes();
-  if (!in->Done()) delivery.receipt = in->Bytes();  // earlier ones had none
+  delivery.receipt = in->Bytes();
   return in->ok() ? delivery : Delivery{};
 }
 

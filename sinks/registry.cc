@@ -26,8 +26,13 @@ struct KindRow {
 };
 
 constexpr KindRow kKinds[] = {
-    {"alertmanager", NewAlertmanagerSink}, {"email", NewEmailSink}, {"github", NewGithubSink},
-    {"pagerduty", NewPagerDutySink},       {"slack", NewSlackSink}, {"stdout", NewStdoutSink},
+    {"alertmanager", NewAlertmanagerSink},
+    {"email", NewEmailSink},
+    {"github", NewGithubSink},
+    {"pagerduty", NewPagerDutySink},
+    {"slack", NewSlackSink},
+    {"statuspage", NewStatuspageSink},
+    {"stdout", NewStdoutSink},
     {"webhook", NewWebhookSink},
 };
 

@@ -208,6 +208,7 @@ TEST(Delivery, RoundTripsAndRejectsNonsense) {
   delivery.payload = "{}";
   delivery.tick = kAt;
   delivery.state = DeliveryState::kParked;
+  delivery.receipt = "1347";
   delivery.attempts = 3;
   delivery.echoed = true;
   delivery.last_error = "503";
@@ -221,6 +222,7 @@ TEST(Delivery, RoundTripsAndRejectsNonsense) {
   EXPECT_EQ(again.view(), out.view());
   EXPECT_EQ(decoded.sink, "oncall");
   EXPECT_EQ(decoded.state, DeliveryState::kParked);
+  EXPECT_EQ(decoded.receipt, "1347");
   for (std::size_t size = 0; size < out.size(); ++size) {
     ByteReader cut(out.view().substr(0, size));
     Delivery::Decode(&cut);

@@ -107,7 +107,7 @@ TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
 
 TEST(SinkStanza, EveryKindIsInTheTable) {
   EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "github", "pagerduty", "slack",
-                                       "stdout", "webhook"));
+                                       "statuspage", "stdout", "webhook"));
 }
 
 TEST(NewSinks, ChecksFallbacks) {
