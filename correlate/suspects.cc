@@ -127,9 +127,23 @@ bool Concerns(const Deploy& deploy, const Signal& signal, const Topology& topolo
 struct SuspectedDeploy {
   const Deploy* deploy = nullptr;
   TimeUs onset = kNoTime;  // of the earliest signal behind which it stands
+  TimeUs rolled_back_at = kNoTime;
+  std::vector<const Signal*> signals = {};  // behind which it stands
+
+  // When the last of them cleared that its rollback can have ended; kNoTime while one fires, and
+  // where it was not rolled back.
+  TimeUs RestoredAt() const {
+    TimeUs restored = kNoTime;
+    for (const Signal* signal : signals) {
+      if (rolled_back_at == kNoTime || signal->firing()) return kNoTime;
+      if (signal->cleared_at >= rolled_back_at) restored = std::max(restored, signal->cleared_at);
+    }
+    return restored;
+  }
 };
 
-// One per service and version, the latest first: hosts that follow one another are one deploy.
+// One per service and version: hosts that follow one another are one deploy. First those whose
+// rollback ended it, then the latest.
 std::vector<SuspectedDeploy> SuspectedDeploys(const SuspectSearch& search,
                                               std::span<const Signal> signals) {
   std::map<std::pair<std::string, std::string>, SuspectedDeploy> found;
@@ -142,12 +156,19 @@ std::vector<SuspectedDeploy> SuspectedDeploys(const SuspectSearch& search,
       if (suspected.onset == kNoTime || signal.onset < suspected.onset) {
         suspected.onset = signal.onset;
       }
+      suspected.signals.push_back(&signal);
     }
   }
   std::vector<SuspectedDeploy> deploys;
-  for (const auto& [key, suspected] : found) deploys.push_back(suspected);
+  for (auto& [key, suspected] : found) {
+    suspected.rolled_back_at = search.deploys.RolledBackAt(*suspected.deploy);
+    deploys.push_back(std::move(suspected));
+  }
   std::stable_sort(deploys.begin(), deploys.end(),
                    [](const SuspectedDeploy& a, const SuspectedDeploy& b) {
+                     const bool a_restored = a.RestoredAt() != kNoTime;
+                     const bool b_restored = b.RestoredAt() != kNoTime;
+                     if (a_restored != b_restored) return a_restored;
                      return a.deploy->time > b.deploy->time;
                    });
   if (deploys.size() > kDeploySuspectsMax) deploys.resize(kDeploySuspectsMax);
@@ -156,20 +177,24 @@ std::vector<SuspectedDeploy> SuspectedDeploys(const SuspectSearch& search,
 
 void AddDeploys(const SuspectSearch& search, std::span<const Signal> signals,
                 SuspectReport* report) {
-  for (const auto& [deploy, onset] : SuspectedDeploys(search, signals)) {
-    std::string reason = deploy->time >= onset
-                             ? "deployed at the onset"
-                             : "deployed " + Ago(onset - deploy->time) + " before the onset";
-    const TimeUs rolled_back_at = search.deploys.RolledBackAt(*deploy);
+  for (const SuspectedDeploy& suspected : SuspectedDeploys(search, signals)) {
+    const Deploy& deploy = *suspected.deploy;
+    std::string reason =
+        deploy.time >= suspected.onset
+            ? "deployed at the onset"
+            : "deployed " + Ago(suspected.onset - deploy.time) + " before the onset";
+    const TimeUs rolled_back_at = suspected.rolled_back_at;
     if (rolled_back_at != kNoTime) {
       reason += ", rolled back at " + FormatClock(rolled_back_at);
       if (report->rolled_back_at == kNoTime || rolled_back_at < report->rolled_back_at) {
         report->rolled_back_at = rolled_back_at;
       }
     }
+    const TimeUs restored_at = suspected.RestoredAt();
+    if (restored_at != kNoTime) reason += ", which restored it by " + FormatClock(restored_at);
     report->suspects.push_back(
-        {.kind = "deploy", .name = DeployName(*deploy), .at = deploy->time, .reason = reason});
-    if (report->roll_back.empty()) report->roll_back = RollBackAdvice(*deploy);
+        {.kind = "deploy", .name = DeployName(deploy), .at = deploy.time, .reason = reason});
+    if (report->roll_back.empty()) report->roll_back = RollBackAdvice(deploy);
   }
 }
 

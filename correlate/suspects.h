@@ -6,9 +6,10 @@
 //
 // A release is suspected when it went out at most `window` before the onset of a signal on its
 // service, on one that needs it (directly or not), or — if the signal knows only a dependency — on
-// something that the service needs; also when one of the two names no service at all. What hostile
-// or many clients do is not blamed on a release. Then come components upstream of others in the
-// incident, furthest first, earliest first; then the one failing endpoint, the client, the
+// something that the service needs; also when one of the two names no service at all. First comes
+// the one whose rollback was followed by the end of all that it stood behind, then the latest. What
+// hostile or many clients do is not blamed on a release. Then come components upstream of others in
+// the incident, furthest first, earliest first; then the one failing endpoint, the client, the
 // addresses. Thread-compatible: const after construction.
 #pragma once
 

@@ -1,5 +1,7 @@
 #include "sinks/message_defaults.h"
 
+#include <cstddef>
+
 namespace tocsin {
 namespace {
 
@@ -131,39 +133,16 @@ constexpr const char* kPublicResolved = R"(Resolved: {{public_symptom}} in {{pub
 From {{public_onset}} to {{public_resolved_at}} {{public_component}} had {{public_symptom}}. This is over. We are sorry for the trouble.
 )";
 
-const char* InternalTemplate(MessageStage stage) {
-  switch (stage) {
-    case MessageStage::kDeclared:
-      return kDeclared;
-    case MessageStage::kUpdate:
-      return kUpdate;
-    case MessageStage::kIdentified:
-      return kIdentified;
-    case MessageStage::kMonitoring:
-      return kMonitoring;
-    case MessageStage::kResolved:
-      return kResolved;
-  }
-  return kUpdate;
-}
+// In the order of MessageStage.
+constexpr const char* kInternal[] = {kDeclared, kUpdate, kIdentified, kMonitoring, kResolved};
+constexpr const char* kPublic[] = {kPublicDeclared, kPublicUpdate, kPublicIdentified,
+                                   kPublicMonitoring, kPublicResolved};
 
 }  // namespace
 
 const char* DefaultTemplate(MessageAudience audience, MessageStage stage) {
-  if (audience != MessageAudience::kPublic) return InternalTemplate(stage);
-  switch (stage) {
-    case MessageStage::kDeclared:
-      return kPublicDeclared;
-    case MessageStage::kUpdate:
-      return kPublicUpdate;
-    case MessageStage::kIdentified:
-      return kPublicIdentified;
-    case MessageStage::kMonitoring:
-      return kPublicMonitoring;
-    case MessageStage::kResolved:
-      return kPublicResolved;
-  }
-  return kPublicUpdate;
+  const auto index = static_cast<std::size_t>(stage);
+  return audience == MessageAudience::kPublic ? kPublic[index] : kInternal[index];
 }
 
 }  // namespace tocsin

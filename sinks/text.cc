@@ -136,6 +136,10 @@ std::string OneLine(std::string_view text, std::size_t bytes_max) {
   return CutUtf8(line, bytes_max);
 }
 
+void WriteIfAny(std::string_view key, const std::string& text, JsonWriter* json) {
+  if (!text.empty()) json->Key(key).String(text);
+}
+
 std::string_view LevelWord(int level) {
   constexpr std::string_view kWords[] = {"critical", "error", "warning", "info"};
   return kWords[std::clamp(level, 1, 4) - 1];

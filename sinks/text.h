@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/json_writer.h"
+
 namespace tocsin {
 
 // At most `bytes_max` bytes, cut between code points and marked with "…" (where three bytes fit).
@@ -22,6 +24,9 @@ std::string CutUtf8(std::string_view text, std::size_t bytes_max);
 // Control characters, line separators and what reorders text (U+202E …) become a space, runs of
 // spaces one; then cut. What is no UTF-8 becomes U+FFFD.
 std::string OneLine(std::string_view text, std::size_t bytes_max);
+
+// The member, unless the text is empty.
+void WriteIfAny(std::string_view key, const std::string& text, JsonWriter* json);
 
 // "critical", "error", "warning", "info": what a level is called where words are few.
 std::string_view LevelWord(int level);

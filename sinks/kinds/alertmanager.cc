@@ -22,12 +22,8 @@ namespace {
 constexpr DurationUs kResendEvery = kMinuteUs;
 constexpr const char* kAlertName = "TocsinIncident";
 
-void WriteText(std::string_view key, const std::string& value, JsonWriter* json) {
-  if (!value.empty()) json->Key(key).String(value);
-}
-
 void WriteList(std::string_view key, const std::vector<std::string>& values, JsonWriter* json) {
-  WriteText(key, absl::StrJoin(values, "\n"), json);
+  WriteIfAny(key, absl::StrJoin(values, "\n"), json);
 }
 
 class AlertmanagerSink final : public Sink {
@@ -66,10 +62,10 @@ class AlertmanagerSink final : public Sink {
     json.Key("incident").String(delivery.incident.Hex());
     json.Key("level").String(absl::StrCat(delivery.level));
     json.Key("severity").String(LevelWord(delivery.level));
-    WriteText("scope", incident.scope, &json);
+    WriteIfAny("scope", incident.scope, &json);
     json.EndObject();
     WriteAnnotations(incident, delivery, &json);
-    WriteText("startsAt", incident.onset, &json);
+    WriteIfAny("startsAt", incident.onset, &json);
     if (delivery.action == NotificationAction::kResolve && delivery.tick != kNoTime) {
       json.Key("endsAt").String(FormatTime(delivery.tick));
     }
@@ -84,10 +80,10 @@ class AlertmanagerSink final : public Sink {
     json->Key("annotations").BeginObject();
     json->Key("summary").String(incident.title.empty() ? "incident " + delivery.dedup_key
                                                        : incident.title);
-    WriteText("number", incident.number, json);
-    WriteText("component", incident.component, json);
-    WriteText("category", incident.category, json);
-    WriteText("classification", incident.classification, json);
+    WriteIfAny("number", incident.number, json);
+    WriteIfAny("component", incident.component, json);
+    WriteIfAny("category", incident.category, json);
+    WriteIfAny("classification", incident.classification, json);
     if (incident.users_affected) {
       json->Key("users_affected").String(absl::StrCat(*incident.users_affected));
     }
@@ -95,7 +91,7 @@ class AlertmanagerSink final : public Sink {
     WriteList("advice", incident.advice, json);
     WriteList("evidence", incident.evidence, json);
     WriteList("escalate_to", incident.escalate_to, json);
-    WriteText("runbook_url", incident.runbook, json);
+    WriteIfAny("runbook_url", incident.runbook, json);
     json->EndObject();
   }
 

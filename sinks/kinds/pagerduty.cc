@@ -28,22 +28,18 @@ void WriteList(std::string_view key, const std::vector<std::string>& values, Jso
   json->EndArray();
 }
 
-void WriteText(std::string_view key, const std::string& value, JsonWriter* json) {
-  if (!value.empty()) json->Key(key).String(value);
-}
-
 void WriteDetails(const IncidentText& incident, JsonWriter* json) {
   json->Key("custom_details").BeginObject();
   json->Key("number").String(incident.number);
-  WriteText("severity", incident.severity, json);
-  WriteText("classification", incident.classification, json);
+  WriteIfAny("severity", incident.severity, json);
+  WriteIfAny("classification", incident.classification, json);
   json->Key("users_affected");
   incident.users_affected ? json->Int(*incident.users_affected) : json->Null();
   WriteList("suspects", incident.suspects, json);
   WriteList("advice", incident.advice, json);
   WriteList("evidence", incident.evidence, json);
   WriteList("escalate_to", incident.escalate_to, json);
-  WriteText("runbook", incident.runbook, json);
+  WriteIfAny("runbook", incident.runbook, json);
   json->EndObject();
 }
 
@@ -99,10 +95,10 @@ class PagerDutySink final : public Sink {
     json->Key("summary").String(CutUtf8(summary, kSummaryBytesMax));
     json->Key("source").String(incident.scope.empty() ? "tocsin" : incident.scope);
     json->Key("severity").String(LevelWord(delivery.level));
-    WriteText("timestamp", incident.onset, json);
-    WriteText("component", incident.component, json);
-    WriteText("group", incident.scope, json);
-    WriteText("class", incident.category, json);
+    WriteIfAny("timestamp", incident.onset, json);
+    WriteIfAny("component", incident.component, json);
+    WriteIfAny("group", incident.scope, json);
+    WriteIfAny("class", incident.category, json);
     WriteDetails(incident, json);
     json->EndObject();
   }

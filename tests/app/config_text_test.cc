@@ -64,6 +64,15 @@ detectors:
 )");
 }
 
+TEST(ConfigText, SaysWhoHearsAndWhichWordsAreOwn) {
+  const std::string text = TextOf(R"(
+sinks: [{name: board, kind: stdout}]
+templates: {public: {resolved: "over"}}
+)");
+  EXPECT_THAT(text, HasSubstr("  no routes: every sink hears of every incident\n"));
+  EXPECT_THAT(text, HasSubstr("  own templates of messages: public.resolved\n"));
+}
+
 TEST(ConfigText, EveryLevelOfEveryProfileSaysWhen) {
   for (const std::string& name : ProfileNames()) {
     ErrorList errors;

@@ -54,6 +54,11 @@ std::unique_ptr<Sink> Webhook(const std::string& name, const std::string& url) {
   return MakeSink(absl::StrCat("{name: ", name, ", kind: webhook, url: '", url, "'}"));
 }
 
+std::unique_ptr<Sink> Mail(const std::string& server, const std::string& more) {
+  return MakeSink(absl::StrCat("{name: mail, kind: email, from: tocsin@example.com, server: '",
+                               server, "', ", more, "}"));
+}
+
 Notification Make(NotificationAction action, std::uint64_t incident = 1) {
   Notification notification{.action = action, .level = 1, .incident = {}};
   notification.incident.id = {.high = incident, .low = 7};
@@ -532,10 +537,7 @@ TEST_F(DelivererTest, StopSendsWhatIsDueWithinItsGrace) {
 
 TEST_F(DelivererTest, AMailArrivesOnce) {
   SmtpStandIn server;
-  sinks_.push_back(
-      MakeSink("{name: mail, kind: email, tls: false, from: tocsin@example.com, to: "
-               "[a@example.com, b@example.com], server: '" +
-               server.url() + "'}"));
+  sinks_.push_back(Mail(server.url(), "tls: false, to: [a@example.com, b@example.com]"));
   Start();
   ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
   ASSERT_TRUE(journal_.AwaitState(Id("mail", kTrigger), DeliveryState::kDelivered));
@@ -549,10 +551,7 @@ TEST_F(DelivererTest, AMailArrivesOnce) {
 TEST_F(DelivererTest, AMailWhoseReplyIsLostIsSentAgainUnderItsId) {
   SmtpStandIn server;
   server.Answer(".", "");  // takes it and hangs up
-  sinks_.push_back(
-      MakeSink("{name: mail, kind: email, tls: false, from: tocsin@example.com, to: "
-               "[a@example.com], server: '" +
-               server.url() + "'}"));
+  sinks_.push_back(Mail(server.url(), "tls: false, to: [a@example.com]"));
   Start();
   ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
   const absl::Time deadline = absl::Now() + kGrace;
@@ -567,10 +566,7 @@ TEST_F(DelivererTest, AMailWhoseReplyIsLostIsSentAgainUnderItsId) {
 TEST_F(DelivererTest, AMailThatIsRefusedIsParkedWithTheServersWords) {
   SmtpStandIn server;
   server.Answer("RCPT", "550 no such user");
-  sinks_.push_back(
-      MakeSink("{name: mail, kind: email, tls: false, from: tocsin@example.com, to: "
-               "[a@example.com], server: '" +
-               server.url() + "'}"));
+  sinks_.push_back(Mail(server.url(), "tls: false, to: [a@example.com]"));
   Start();
   ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
   ASSERT_TRUE(journal_.AwaitState(Id("mail", kTrigger), DeliveryState::kParked));
@@ -580,10 +576,7 @@ TEST_F(DelivererTest, AMailThatIsRefusedIsParkedWithTheServersWords) {
 
 TEST_F(DelivererTest, AMailIsNotSentInTheClearUnlessThatIsAsked) {
   SmtpStandIn server;  // knows no STARTTLS
-  sinks_.push_back(
-      MakeSink("{name: mail, kind: email, from: tocsin@example.com, to: "
-               "[a@example.com], server: '" +
-               server.url() + "'}"));
+  sinks_.push_back(Mail(server.url(), "to: [a@example.com]"));
   Start();
   ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
   const absl::Time deadline = absl::Now() + kGrace;

@@ -13,6 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 const Labels kApi = {{"service", "api"}};
@@ -83,6 +84,25 @@ TEST(Suspects, ARollbackIsNoSuspectButSaysWhen) {
   EXPECT_EQ(suspects[0].name, "api v2");
   EXPECT_THAT(suspects[0].reason, HasSubstr("before the onset, rolled back at 21:00:50"));
   EXPECT_EQ(suspects[1].reason, "deployed 20 min before the onset");  // it went back to this one
+}
+
+TEST(Suspects, TheOneWhoseRollbackEndedItComesFirst) {
+  Scenario s;
+  s.config.correlate.topology = {{"api", {"web"}}};
+  s.Deploy("api", "v2", 5 * kMinuteUs);
+  s.Deploy("web", "v7", 2 * kMinuteUs);
+  const Hash128 id = s.Fire({.labels = {{"service", "api"}}});
+  s.TickFor(kMinuteUs);
+  ASSERT_GE(s.Only().suspects.size(), 2u);
+  EXPECT_EQ(s.Only().suspects[0].name, "web v7") << "the latest";
+  s.Deploy("api", "v1", 0, "rollback");
+  s.TickFor(kMinuteUs);
+  EXPECT_EQ(s.Only().suspects[0].name, "web v7") << "it still fires";
+  s.Clear(id);
+  s.TickFor(kMinuteUs);
+  EXPECT_EQ(s.Only().suspects[0].name, "api v2");
+  EXPECT_THAT(s.Only().suspects[0].reason, HasSubstr(", which restored it by "));
+  EXPECT_THAT(s.Only().suspects[1].reason, Not(HasSubstr("restored")));
 }
 
 TEST(Suspects, ALateDeployFactStillCounts) {
