@@ -95,12 +95,14 @@ std::string DeployName(const Deploy& deploy) {
   return deploy.version.empty() ? deploy.service : deploy.service + " " + deploy.version;
 }
 
-std::string RollBackAdvice(const Deploy& deploy) {
-  std::string text = "Roll back ";
-  if (!deploy.service.empty()) text += deploy.service + " ";
-  text += "to the version before ";
-  return text +
-         (deploy.version.empty() ? "the deploy at " + FormatTime(deploy.time) : deploy.version);
+std::string RollBackAdvice(const Deploy& deploy, TimeUs rolled_back_at) {
+  const std::string what =
+      (deploy.service.empty() ? "" : deploy.service + " ") + "to the version before " +
+      (deploy.version.empty() ? "the deploy at " + FormatTime(deploy.time) : deploy.version);
+  if (rolled_back_at == kNoTime) return "Roll back " + what;
+  // Lest somebody does it twice.
+  return "Roll back of " + what + " is done, at " + FormatClock(rolled_back_at) +
+         ": see that it lasts";
 }
 
 // An attack or a crowd is not caused by a release; advice to roll one back would waste the time.
@@ -194,7 +196,7 @@ void AddDeploys(const SuspectSearch& search, std::span<const Signal> signals,
     if (restored_at != kNoTime) reason += ", which restored it by " + FormatClock(restored_at);
     report->suspects.push_back(
         {.kind = "deploy", .name = DeployName(deploy), .at = deploy.time, .reason = reason});
-    if (report->roll_back.empty()) report->roll_back = RollBackAdvice(deploy);
+    if (report->roll_back.empty()) report->roll_back = RollBackAdvice(deploy, rolled_back_at);
   }
 }
 

@@ -46,7 +46,8 @@ std::string_view PublicSymptom(const Incident& incident) {
 
 std::string_view PublicUsers(const Impact& impact) {
   const std::int64_t total = impact.users_total.value_or(0);
-  if (!impact.users_affected || total <= 0) return "Some users";
+  // None yet says nothing about those who are not counted.
+  if (impact.users_affected.value_or(0) <= 0 || total <= 0) return "Some users";
   const double share = static_cast<double>(*impact.users_affected) / static_cast<double>(total);
   if (share >= 0.5) return "Most users";
   return share >= 0.05 ? "Some users" : "A small number of users";

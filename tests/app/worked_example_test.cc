@@ -1,7 +1,5 @@
 // docs/worked-example.md says what the program says: the card, the messages and the post-mortem of
-// the story that `tocsin demo` tells. To renew the page after a change that is meant:
-//
-//   TOCSIN_RENEW_DOCS=1 build/dev/tests/bin/app_worked_example_test
+// the story that `tocsin demo` tells.
 
 #include <unistd.h>
 
@@ -73,21 +71,17 @@ std::vector<Incident> Story() {
   return lines;
 }
 
-// The incident when a message of this stage is due: the first time, but an update the last time
-// before it recovers, which has the most to say.
+// The incident when a message of this stage is due for the first time; an update, when it had
+// become as severe as it got.
 const Incident& AsOf(MessageStage stage, const std::vector<Incident>& lines) {
-  const Incident* found = &lines.front();
   for (const Incident& line : lines) {
-    const bool firing =
-        line.state == IncidentState::kOpen || line.state == IncidentState::kAcknowledged;
-    if (stage == MessageStage::kUpdate || stage == MessageStage::kIdentified) {
-      if (!firing) break;
-      found = &line;
-    } else if (StageOf(line) == stage) {
-      return line;
-    }
+    const bool due = stage == MessageStage::kUpdate
+                         ? line.severity_level == lines.back().severity_level
+                         : StageOf(line) == stage;
+    if (due) return line;
   }
-  return *found;
+  ADD_FAILURE() << "never " << MessageStageName(stage);
+  return lines.front();
 }
 
 std::string Page(const std::vector<Incident>& lines) {
@@ -124,7 +118,8 @@ TEST(WorkedExample, ThePageSaysWhatTheProgramSays) {
   for (const Incident& line : lines) EXPECT_EQ(line.number, "INC-2026-001") << "one incident";
   const std::string page = Page(lines);
   if (std::getenv("TOCSIN_RENEW_DOCS") != nullptr) std::ofstream(kPage) << page;
-  EXPECT_EQ(FileText(kPage), page) << "renew it: the first lines of this test say how";
+  EXPECT_EQ(FileText(kPage), page)
+      << "to renew it: TOCSIN_RENEW_DOCS=1 ./dev test -R app_worked_example_test";
 }
 
 }  // namespace

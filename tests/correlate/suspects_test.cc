@@ -83,6 +83,9 @@ TEST(Suspects, ARollbackIsNoSuspectButSaysWhen) {
   ASSERT_THAT(suspects, SizeIs(2));
   EXPECT_EQ(suspects[0].name, "api v2");
   EXPECT_THAT(suspects[0].reason, HasSubstr("before the onset, rolled back at 21:00:50"));
+  ASSERT_THAT(s.Only().advice, Not(IsEmpty()));
+  EXPECT_EQ(s.Only().advice[0],
+            "Roll back of api to the version before v2 is done, at 21:00:50: see that it lasts");
   EXPECT_EQ(suspects[1].reason, "deployed 20 min before the onset");  // it went back to this one
 }
 

@@ -117,6 +117,9 @@ TEST(OurMessages, AStatusPageNamesNothingOfOurs) {
   EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
               HasSubstr("Most users of our service may see slow or failing responses since "
                         "2026-03-10 21:04 UTC."));
+  incident.impact.users_affected = 0;
+  EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
+              HasSubstr("Some users of our service"));
   // Whoever attacks us reads it, too.
   incident.category = Category::kSecurity;
   EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
