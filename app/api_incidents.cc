@@ -14,15 +14,6 @@ namespace tocsin {
 namespace {
 
 constexpr std::size_t kListMax = 100'000;
-std::optional<Hash128> ParseId(std::string_view hex) {
-  Hash128 id;
-  if (hex.size() != 32) return std::nullopt;
-  if (!absl::SimpleHexAtoi(ToAbsl(hex.substr(0, 16)), &id.high) ||
-      !absl::SimpleHexAtoi(ToAbsl(hex.substr(16)), &id.low)) {
-    return std::nullopt;
-  }
-  return id;
-}
 
 std::optional<ActKind> ActKindOf(std::string_view verb) {
   if (verb == "acknowledge") return ActKind::kAcknowledge;
@@ -65,9 +56,7 @@ HttpResponse RetryParked(const Hash128& incident, const ApiContext& context) {
 
 HttpResponse ActOnIncident(const IncidentBook::Entry& incident, std::string_view verb,
                            const HttpRequest& request, const ApiContext& context) {
-  const std::optional<Hash128> id = ParseId(incident.id);
-  if (!id) return ApiError(500, "the incident has no id");
-  if (verb == "retry") return RetryParked(*id, context);
+  if (verb == "retry") return RetryParked(incident.id, context);
   const std::optional<ActKind> kind = ActKindOf(verb);
   if (!kind) return ApiError(404, "acts are acknowledge, resolve, note, link and retry");
   const absl::StatusOr<ApiBody> body = ReadApiBody(request.body);
@@ -80,7 +69,7 @@ HttpResponse ActOnIncident(const IncidentBook::Entry& incident, std::string_view
   if (!length.ok()) return ApiError(400, std::string(length.status().message()));
   return SubmitAct({.kind = *kind,
                     .id = body->id,
-                    .incident = *id,
+                    .incident = incident.id,
                     .author = body->author,
                     .text = body->text,
                     .until = *length == 0 ? kNoTime : context.now() + *length},
@@ -109,16 +98,17 @@ HttpResponse OneIncident(const std::vector<std::string>& path, const HttpRequest
   if (found.empty()) return ApiError(404, "there is no incident " + path[0]);
   if (found.size() > 1) {
     std::string ids;
-    for (const IncidentBook::Entry& entry : found) ids += " " + entry.id + " (" + entry.scope + ")";
+    for (const IncidentBook::Entry& entry : found) {
+      ids += " " + entry.id.Hex() + " (" + entry.scope + ")";
+    }
     return ApiError(409, path[0] + " is in several scopes; say which by its id:" + ids);
   }
   if (path.size() == 2 && request.method == "POST") {
     return ActOnIncident(found[0], path[1], request, context);
   }
   if (path.size() == 1 && request.method == "GET") return ApiJson(200, found[0].line);
-  const std::optional<Hash128> id = ParseId(found[0].id);
-  if (path.size() == 2 && path[1] == "deliveries" && request.method == "GET" && id) {
-    return ListDeliveries(*id, context);
+  if (path.size() == 2 && path[1] == "deliveries" && request.method == "GET") {
+    return ListDeliveries(found[0].id, context);
   }
   return ApiError(405, "expected GET of an incident or its deliveries, or POST of an act on it");
 }
@@ -127,7 +117,7 @@ HttpResponse OneIncident(const std::vector<std::string>& path, const HttpRequest
 void FindIncident(const ApiContext& context, PagerDutyAct* found) {
   if (!found->ignored.empty()) return;
   const std::vector<std::string> key = absl::StrSplit(found->dedup_key, ':');
-  const std::optional<Hash128> incident = ParseId(key[0]);
+  const std::optional<Hash128> incident = Hash128::FromHex(key[0]);
   std::int64_t level = 0;
   if (!incident || key.size() != 2 || !absl::SimpleAtoi(key[1], &level)) {
     found->ignored = "it is about no page of ours";

@@ -82,9 +82,16 @@ std::string SeverityText(const SeverityScheme& scheme) {
     }
     text += '\n';
   }
-  for (const auto& [share, level] : scheme.users_share) {
-    absl::StrAppend(&text, "  more than ", share * 100, " % of users with a failure: at least ",
-                    scheme.names[static_cast<std::size_t>(level - 1)], "\n");
+  const auto add_rule = [&](const SeverityScheme::UsersRule& rule, const std::string& users) {
+    absl::StrAppend(&text, "  more than ", users, " with a failure",
+                    rule.down ? " while a service is down" : "", ": at least ",
+                    scheme.names[static_cast<std::size_t>(rule.level - 1)], "\n");
+  };
+  for (const SeverityScheme::UsersRule& rule : scheme.users_share) {
+    add_rule(rule, absl::StrCat(rule.above * 100, " % of users"));
+  }
+  for (const SeverityScheme::UsersRule& rule : scheme.users_count) {
+    add_rule(rule, absl::StrCat(rule.above, " users"));
   }
   if (scheme.level_1_after_rollback) {
     absl::StrAppend(&text, "  still failing ", FormatDuration(*scheme.level_1_after_rollback),

@@ -9,23 +9,28 @@
 // ones. Thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/synchronization/mutex.h"
+#include "core/hash.h"
+#include "core/time.h"
 
 namespace tocsin {
 
 class IncidentBook {
  public:
   struct Entry {
-    std::string id, number, scope, state;
+    Hash128 id;
+    std::string scope, state;
     std::int64_t level = 4;  // of its severity
     std::string line;
   };
@@ -45,25 +50,28 @@ class IncidentBook {
   std::vector<Entry> Find(std::string_view name) const;
 
  private:
+  // What a list needs, and the line for the rest.
   struct Kept {
-    Entry entry;
-    std::string summary;
-    std::string detected_at;  // texts of one length, so that they compare as times do
+    std::string line, number;
+    TimeUs detected_at = kNoTime;
+    std::uint32_t head_size = 0;  // how much of the line a list shows
+    std::int32_t level = 4;
+    bool resolved = false;
   };
+  using Kepts = std::map<Hash128, Kept>;
   // Resolved ones last, then by level, then the newest first.
   struct Before {
-    bool operator()(const Kept* a, const Kept* b) const;
+    bool operator()(const Kepts::value_type* a, const Kepts::value_type* b) const;
   };
-  using Kepts = std::map<std::string, Kept, std::less<>>;
 
   void Drop(Kepts::iterator kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::size_t resolved_kept_;
   mutable absl::Mutex mutex_;
   Kepts by_id_ ABSL_GUARDED_BY(mutex_);
-  std::multimap<std::string, const Kept*, std::less<>> by_number_ ABSL_GUARDED_BY(mutex_);
-  std::set<const Kept*, Before> order_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::string> resolved_ ABSL_GUARDED_BY(mutex_);  // oldest first
+  absl::btree_multimap<std::string_view, Hash128> by_number_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_set<const Kepts::value_type*, Before> order_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Hash128> resolved_ ABSL_GUARDED_BY(mutex_);  // oldest first
   std::size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

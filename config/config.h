@@ -56,8 +56,8 @@ struct InputConfig {
   std::optional<KafkaInputConfig> kafka;  // exactly one of kafka and file
   std::optional<FileInputConfig> file;
   std::string format = "json";
-  std::string message_format;         // of the messages that a format such as sns carries
-  std::string preset;  // of format json: whose logs they are (ingest/field_presets.h)
+  std::string message_format;  // of the messages that a format such as sns carries
+  std::string preset;          // of format json: whose logs they are (ingest/field_presets.h)
   Location preset_at;
   std::string pattern;  // of format regex
   Location pattern_at;
@@ -101,9 +101,16 @@ struct SeverityScheme {
                                                            std::nullopt, std::nullopt};
   std::array<std::vector<std::string>, 4> escalate_to;
   std::array<bool, 4> pages = {true, true, false, false};
-  // Share of users_total with a failed event above which an incident has at least this level.
-  // Sorted by share, largest first. Empty: only the detectors' levels count.
-  std::vector<std::pair<double, int>> users_share;
+  // Above so many users with a failed event an incident has at least this level; where `down`, only
+  // if a service is down. Sorted by `above`, largest first.
+  struct UsersRule {
+    double above = 0;
+    int level = 0;
+    bool down = false;
+    bool operator==(const UsersRule&) const = default;
+  };
+  std::vector<UsersRule> users_share;  // of users_total
+  std::vector<UsersRule> users_count;
   std::optional<std::int64_t> users_total;  // configured; else distinct users of the last 60 min
   // Who else is called when a page was not acknowledged for so long; by level, in order of time.
   struct EscalationStep {
@@ -133,6 +140,8 @@ struct CorrelateConfig {
   // service → what it needs. As a key "*" is every service, as a value every dependency
   // (correlate/topology.h).
   std::map<std::string, std::vector<std::string>> topology;
+  // Dependencies that others run, beside those whose name is a public host.
+  std::vector<std::string> external = {};
   std::string runbook;  // link shown with every incident
 };
 

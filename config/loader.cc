@@ -167,6 +167,7 @@ void ReadCorrelate(ConfigReader* root, ErrorList* errors, CorrelateConfig* corre
   correlate->reopen_within = reader.Duration("reopen_within", correlate->reopen_within, 0, kDayUs);
   correlate->flap_damping = reader.Bool("flap_damping", correlate->flap_damping);
   correlate->deploy_window = reader.Duration("deploy_window", correlate->deploy_window, 0, kDayUs);
+  if (reader.Has("external")) correlate->external = reader.Strings("external");
   correlate->runbook = reader.String("runbook");
   reader.Finish();
 }

@@ -12,6 +12,8 @@
 namespace tocsin {
 namespace {
 
+constexpr std::int64_t kUsersMax = 10'000'000'000;
+
 constexpr std::size_t kLevels = 4;
 
 // The elements of a list with one element a level; empty after an error or where there is none.
@@ -141,30 +143,47 @@ void ReadCategoryLevels(ConfigReader* reader, ErrorList* errors, SeverityScheme*
   categories.Finish();
 }
 
-void ReadUsersShare(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
-  const ConfigNode* node = reader->Node("users_share");
+// `users_share: [{above: 5%, level: 1}]`, `users_count: [{above: 1000, service: down, level: 2}]`.
+void ReadUsersRules(ConfigReader* reader, const char* key, const char* example, bool share,
+                    ErrorList* errors, const SeverityScheme& scheme,
+                    std::vector<SeverityScheme::UsersRule>* rules) {
+  const ConfigNode* node = reader->Node(key);
   if (node == nullptr) return;
   if (node->kind != ConfigNode::Kind::kList) {
-    reader->Error("users_share", absl::StrCat("users_share is ", Found(*node),
-                                              ": expected a list such as [{above: 5%, level: 1}]"));
+    reader->Error(key,
+                  absl::StrCat(key, " is ", Found(*node), ": expected a list such as ", example));
     return;
   }
   for (const ConfigNode& element : node->list) {
-    ConfigReader row(element, "users_share", errors);
-    const std::optional<double> above = row.OptionalRatio("above");
+    ConfigReader row(element, key, errors);
+    std::optional<double> above;
+    if (share) {
+      above = row.OptionalRatio("above");
+    } else if (row.Has("above")) {
+      above = static_cast<double>(row.Int("above", 0, 0, kUsersMax));
+    }
+    const std::string service = row.String("service");
+    if (!service.empty() && service != "down" && service != "degraded") {
+      row.Error("service", absl::StrCat("service is '", service,
+                                        "': expected down, or degraded for anything that fires"));
+    }
     const ConfigNode* level_node = row.Node("level");
-    const int level = level_node == nullptr ? 0 : ReadLevel(*level_node, "level", *scheme, errors);
+    const int level = level_node == nullptr ? 0 : ReadLevel(*level_node, "level", scheme, errors);
     row.Finish();
     if (!row.Has("above") || !row.Has("level")) {
-      errors->Add(element.at, "an element of users_share needs 'above' and 'level'");
+      errors->Add(element.at, absl::StrCat("an element of ", key, " needs 'above' and 'level'"));
     } else if (above && level > 0) {
-      scheme->users_share.emplace_back(*above, level);
+      rules->push_back({.above = *above, .level = level, .down = service == "down"});
     }
   }
-  std::sort(scheme->users_share.begin(), scheme->users_share.end(), std::greater<>());
-  for (std::size_t i = 1; i < scheme->users_share.size(); ++i) {
-    if (scheme->users_share[i - 1].second <= scheme->users_share[i].second) continue;
-    reader->Error("users_share", "users_share gives a larger share a lower severity");
+  std::stable_sort(rules->begin(), rules->end(),
+                   [](const auto& a, const auto& b) { return a.above > b.above; });
+  for (std::size_t i = 1; i < rules->size(); ++i) {
+    const SeverityScheme::UsersRule& more = (*rules)[i - 1];
+    const SeverityScheme::UsersRule& less = (*rules)[i];
+    if (more.down != less.down || more.level <= less.level) continue;
+    reader->Error(key, absl::StrCat(key, share ? " gives a larger share a lower severity"
+                                               : " gives more users a lower severity"));
     break;
   }
 }
@@ -197,7 +216,10 @@ void ReadSeverity(const ConfigNode& node, ErrorList* errors, SeverityScheme* sch
   if (reader.Has("quiet_environments")) {
     scheme->quiet_environments = reader.Strings("quiet_environments");
   }
-  ReadUsersShare(&reader, errors, scheme);
+  ReadUsersRules(&reader, "users_share", "[{above: 5%, level: 1}]", /*share=*/true, errors, *scheme,
+                 &scheme->users_share);
+  ReadUsersRules(&reader, "users_count", "[{above: 1000, service: down, level: 2}]",
+                 /*share=*/false, errors, *scheme, &scheme->users_count);
   if (reader.Node("users_total") != nullptr) {
     scheme->users_total = reader.Int("users_total", 1, 1, INT64_MAX);
   }

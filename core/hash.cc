@@ -3,6 +3,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <charconv>
+
 namespace tocsin {
 namespace {
 
@@ -24,6 +26,17 @@ std::string Hash128::Hex() const {
   AppendHex(high, &out);
   AppendHex(low, &out);
   return out;
+}
+
+std::optional<Hash128> Hash128::FromHex(std::string_view hex) {
+  const auto half = [&](std::size_t from, std::uint64_t* value) {
+    const char* const end = hex.data() + from + 16;
+    const auto [stop, error] = std::from_chars(hex.data() + from, end, *value, 16);
+    return error == std::errc() && stop == end;
+  };
+  Hash128 hash;
+  if (hex.size() != 32 || !half(0, &hash.high) || !half(16, &hash.low)) return std::nullopt;
+  return hash;
 }
 
 Hash128 HashBytes(std::string_view bytes) {

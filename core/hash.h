@@ -10,8 +10,10 @@
 #include <compare>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tocsin {
 
@@ -21,7 +23,13 @@ struct Hash128 {
 
   auto operator<=>(const Hash128&) const = default;
   bool IsZero() const { return high == 0 && low == 0; }
+  template <typename H>
+  friend H AbslHashValue(H state, const Hash128& hash) {
+    return H::combine(std::move(state), hash.low);
+  }
   std::string Hex() const;
+  // nullopt unless it is 32 hexadecimal digits.
+  static std::optional<Hash128> FromHex(std::string_view hex);
 };
 
 Hash128 HashBytes(std::string_view bytes);

@@ -180,6 +180,11 @@ Hash128 IncidentId(std::string_view scope, const Hash128& opening_signal) {
   return HashParts({scope, signal.view()});
 }
 
+std::string_view IncidentLineHead(std::string_view line) {
+  // A quote within a text is escaped, so this cannot be part of one.
+  return line.substr(0, line.find(R"(,"signals":)"));
+}
+
 std::string Incident::ToJson() const {
   JsonWriter json;
   json.BeginObject();
@@ -198,7 +203,11 @@ std::string Incident::ToJson() const {
   WriteTime(onset, &json.Key("onset"));
   WriteTime(detected_at, &json.Key("detected_at"));
   WriteTime(acknowledged_at, &json.Key("acknowledged_at"));
+  if (!acknowledged_by.empty()) json.Key("acknowledged_by").String(acknowledged_by);
   WriteTime(resolved_at, &json.Key("resolved_at"));
+  json.Key("muted_by");
+  muted_by.empty() ? json.Null() : json.String(muted_by);
+  json.Key("pages").Int(pages);
   json.Key("signals").BeginArray();
   for (const Signal& signal : signals) signal.WriteJson(/*with_state=*/false, &json);
   json.EndArray();
@@ -210,13 +219,9 @@ std::string Incident::ToJson() const {
   json.Key("respond_within_s");
   respond_within_s ? json.Int(*respond_within_s) : json.Null();
   WriteTime(next_update_at, &json.Key("next_update_at"));
-  json.Key("muted_by");
-  muted_by.empty() ? json.Null() : json.String(muted_by);
-  if (!acknowledged_by.empty()) json.Key("acknowledged_by").String(acknowledged_by);
   if (!timeline.empty()) WriteTimeline(timeline, &json.Key("timeline"));
   if (!merged_into.empty()) json.Key("merged_into").String(merged_into);
   json.Key("partial").Bool(partial);
-  json.Key("pages").Int(pages);
   // Severity never falls during an incident, so this is the level that was triggered last.
   json.Key("dedup_key").String(DedupKey(id, severity_level));
   json.EndObject();

@@ -81,11 +81,15 @@ struct Incident {
   // "<incident>:<level>"; the key of the page of a level.
   static std::string DedupKey(const Hash128& id, int level);
 
-  // One incident line, without the line feed.
+  // One incident line, without the line feed. What a list shows stands at its head.
   std::string ToJson() const;
   void Encode(ByteWriter* out) const;
   static Incident Decode(ByteReader* in);
 };
+
+// An incident line up to its signals: all fields that say what it is, when and how bad, as an object
+// without its last brace.
+std::string_view IncidentLineHead(std::string_view line);
 
 // REQUIRES: `opening_signal` is the id of the signal that opened the incident.
 Hash128 IncidentId(std::string_view scope, const Hash128& opening_signal);

@@ -46,6 +46,8 @@ inline constexpr std::size_t kSilencesMax = 1'024;
 inline constexpr std::size_t kSilenceMatchersMax = 32;
 // Deploys remembered per scope for the suspect search.
 inline constexpr std::size_t kDeploysMax = 1'024;
+// Calls of services to dependencies that are remembered, per scope.
+inline constexpr std::size_t kCallsMax = 4'096;
 
 // Space-Saving counters, by purpose (detection notes: 256 guarantee an attacker's 12 failures among
 // 20 random failing addresses a second, 32 do not).

@@ -81,6 +81,7 @@ void Signal::Encode(ByteWriter* out) const {
   out->Bytes(classification);
   out->Signed(level);
   out->Bool(degraded_only);
+  out->Bool(down);
   out->Signed(onset);
   out->Signed(fired_at);
   out->Signed(cleared_at);
@@ -113,6 +114,7 @@ Signal Signal::Decode(ByteReader* in) {
   if (level < 1 || level > 4) in->Fail();
   signal.level = static_cast<int>(level);
   signal.degraded_only = in->Bool();
+  signal.down = in->Bool();
   signal.onset = in->Signed();
   signal.fired_at = in->Signed();
   signal.cleared_at = in->Signed();

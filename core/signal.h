@@ -40,6 +40,7 @@ struct Signal {
   std::string classification;   // of a storm: attack, surge, client …; else empty
   int level = 3;                // severity level, 1 highest … 4
   bool degraded_only = false;   // true when it can never mean *down* (slowness)
+  bool down = false;            // its service does not work: most requests fail, no healthy target
   TimeUs onset = kNoTime;       // event time of the first pane that breached
   TimeUs fired_at = kNoTime;    // tick
   TimeUs cleared_at = kNoTime;  // tick, kNoTime while firing

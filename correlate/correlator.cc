@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/limits.h"
 #include "correlate/describe.h"
 #include "correlate/grouping.h"
@@ -14,16 +16,17 @@
 #include "correlate/scope.h"
 #include "correlate/severity.h"
 #include "correlate/suspects.h"
-#include "correlate/topology.h"
 
 namespace tocsin {
 namespace {
 
-constexpr std::uint64_t kEncodingVersion = 2;
+constexpr std::uint64_t kEncodingVersion = 3;
 
 // How much longer than the suspect window a deploy is remembered: a slow leak's onset lies that far
 // before the tick that reports it.
 constexpr DurationUs kDeployMemory = kWeekUs;
+// A call that was not seen for so long is made no more.
+constexpr DurationUs kCallMemory = kWeekUs;
 
 struct Owner {
   Scope* scope = nullptr;  // lives in a node of the map of scopes
@@ -47,15 +50,13 @@ bool ChangeBefore(const TitledChange* a, const TitledChange* b) {
 
 struct Correlator::State {
   explicit State(const Config& configuration)
-      : config(configuration),
-        scope_names(configuration.ScopeNames()),
-        topology(configuration.correlate.topology),
-        muting(configuration) {}
+      : config(configuration), scope_names(configuration.ScopeNames()), muting(configuration) {}
 
   Scope& ScopeOf(const std::string& key);
   SuspectSearch Search(const Scope& scope) const {
-    return {.topology = topology,
+    return {.topology = scope.topology,
             .deploys = scope.deploys,
+            .external = config.correlate.external,
             .window = config.correlate.deploy_window,
             .pane = config.pane};
   }
@@ -81,17 +82,19 @@ struct Correlator::State {
 
   const Config& config;
   const std::vector<std::string> scope_names;
-  const Topology topology;
   std::map<std::string, Scope, std::less<>> scopes;
   Muting muting;
   LifeTimes times;
   // Every firing signal's incident; derived.
-  std::map<Hash128, Owner> owners;
+  absl::flat_hash_map<Hash128, Owner> owners;
 };
 
 Scope& Correlator::State::ScopeOf(const std::string& key) {
   const auto [found, inserted] = scopes.try_emplace(key);
-  if (inserted) found->second.labels = LabelsFromKey(scope_names, key);
+  if (inserted) {
+    found->second.labels = LabelsFromKey(scope_names, key);
+    found->second.topology = Topology(config.correlate.topology);
+  }
   return found->second;
 }
 
@@ -99,14 +102,25 @@ void Correlator::State::RecordContext(const CorrelatorInput& input) {
   for (const auto& [scope, fact] : input.facts) {
     if (fact.type != EventType::kDeploy) continue;
     Scope& state = ScopeOf(scope);
-    if (state.deploys.Add(fact)) state.deploys_changed = true;
+    if (state.deploys.Add(fact)) state.context_changed = true;
   }
   for (const ScopeUsers& users : input.users) {
     ScopeOf(users.scope).users = static_cast<std::int64_t>(users.distinct + 0.5);
   }
+  std::set<Scope*> recalled;  // whose calls changed
+  for (const ScopedCall& seen : input.calls) {
+    Scope& scope = ScopeOf(seen.scope);
+    if (scope.calls.Add(seen.call, input.pane_end)) recalled.insert(&scope);
+  }
   const TimeUs horizon = input.pane_end - config.correlate.deploy_window - kDeployMemory;
+  const bool sweep = input.pane_end % kHourUs == 0;
   for (auto& [key, scope] : scopes) {
-    if (scope.deploys.ForgetBefore(horizon)) scope.deploys_changed = true;
+    if (scope.deploys.ForgetBefore(horizon)) scope.context_changed = true;
+    if (sweep && scope.calls.ForgetBefore(input.pane_end - kCallMemory)) recalled.insert(&scope);
+  }
+  for (Scope* const scope : recalled) {
+    scope->topology = Topology(config.correlate.topology, scope->calls);
+    scope->context_changed = true;
   }
 }
 
@@ -132,7 +146,7 @@ void Correlator::State::ApplyChanges(const CorrelatorInput& input) {
 std::vector<std::uint64_t> Correlator::State::Connected(const Scope& scope,
                                                         const Signal& signal) const {
   std::vector<std::uint64_t> connected;
-  const std::string series = SeriesToken(signal);
+  const Token series = SeriesToken(signal);
   for (const std::uint64_t sequence : scope.index.Find(WantedTokens(signal, Search(scope)))) {
     const IncidentRecord& record = scope.incidents.at(sequence);
     if (JoinsInTime(record, signal, config.correlate.join_window) ||
@@ -244,7 +258,7 @@ void Correlator::State::ApplyImpacts(const CorrelatorInput& input) {
 }
 
 void Correlator::State::UpdateSuspects(Scope* scope, IncidentRecord* record) {
-  if (!record->members_changed && !scope->deploys_changed) return;
+  if (!record->members_changed && !scope->context_changed) return;
   const SuspectSearch search = Search(*scope);
   scope->Index(*record, search);
   SuspectReport report = search.Report(record->incident.signals);
@@ -358,7 +372,7 @@ void Correlator::State::Decide(const CorrelatorInput& input, CorrelatorOutput* o
         ++record;
       }
     }
-    scope.deploys_changed = false;
+    scope.context_changed = false;
   }
   // The worst news first, and all of it before what is over.
   std::stable_sort(out->notifications.begin(), out->notifications.end(),
@@ -464,6 +478,7 @@ void Correlator::Decode(ByteReader* in) {
   for (std::size_t i = 0; i < size && in->ok(); ++i) {
     Scope& scope = fresh->ScopeOf(std::string(in->Bytes()));
     scope.Decode(in);
+    scope.topology = Topology(fresh->config.correlate.topology, scope.calls);
     for (const auto& [sequence, record] : scope.incidents) {
       scope.Index(record, fresh->Search(scope));
       for (const Hash128& signal : record.firing) {

@@ -10,8 +10,8 @@
 // by Encode/Decode. Not thread-safe.
 //
 // Grouping: a signal joins an open incident of its scope, within `join_window` of its onset or
-// while one of its signals fires, if they share service, dependency, a topology edge, a suspected
-// deploy or an attacking address; missing is not equal. When a signal connects two open incidents,
+// while one of its signals fires, if they share service, dependency, a topology edge (configured, or
+// learned from calls), a suspected deploy or an attacking address; missing is not equal. When a signal connects two open incidents,
 // the older absorbs the younger, which resolves as merged_into. The first page waits one tick for a
 // cause upstream, except at level 1. A rise in severity triggers the higher key and resolves the
 // lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
@@ -33,6 +33,7 @@
 #include "core/hyperloglog.h"
 #include "core/incident.h"
 #include "core/signal.h"
+#include "correlate/calls.h"
 #include "correlate/deploys.h"
 
 namespace tocsin {
@@ -49,6 +50,12 @@ struct ScopeUsers {
   double distinct = 0;
 };
 
+// A service was seen to call a dependency.
+struct ScopedCall {
+  std::string scope;
+  Call call;
+};
+
 struct CorrelatorInput {
   TimeUs tick = 0;
   TimeUs pane_end = 0;  // event time decided in this tick
@@ -57,6 +64,7 @@ struct CorrelatorInput {
   std::span<const SignalImpact> impacts;                // of firing signals, sorted by signal id
   std::span<const std::pair<std::string, Fact>> facts;  // (scope, fact)
   std::span<const ScopeUsers> users;                    // sorted by scope
+  std::span<const ScopedCall> calls = {};
 };
 
 struct CorrelatorOutput {

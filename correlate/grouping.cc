@@ -1,42 +1,51 @@
 #include "correlate/grouping.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "correlate/evidence.h"
 
 namespace tocsin {
 namespace {
 
-constexpr const char* kAnyService = "any:service";
-constexpr const char* kAnyDependency = "any:dependency";
+Token TokenOf(std::string_view kind, std::string_view name) { return HashParts({kind, name}); }
+Token ComponentToken(std::string_view name) { return TokenOf("component", name); }
+Token AnyService() { return TokenOf("any", "service"); }
+Token AnyDependency() { return TokenOf("any", "dependency"); }
 
 // What is looked for exactly as it is offered.
 Tokens SharedTokens(const Signal& signal, const SuspectSearch& search) {
   Tokens tokens = {SeriesToken(signal)};
-  for (const Component& component : ComponentsOf(signal)) tokens.insert("c:" + component.name);
+  for (const Component& component : ComponentsOf(signal))
+    tokens.insert(ComponentToken(component.name));
   for (const Deploy* deploy : search.DeploysBehind(signal)) {
     // Two deploys that name no service have nothing in common.
-    if (!deploy->service.empty()) tokens.insert("d:" + deploy->service);
+    if (!deploy->service.empty()) tokens.insert(TokenOf("deploy", deploy->service));
   }
   const std::string address = AttackingAddress(signal);
-  if (!address.empty()) tokens.insert("a:" + address);
+  if (!address.empty()) tokens.insert(TokenOf("address", address));
   return tokens;
 }
 
 }  // namespace
 
-std::string SeriesToken(const Signal& signal) {
-  std::string token = "s:";
-  AppendKeyPart(signal.detector, &token);
+Token SeriesToken(const Signal& signal) {
+  std::string key;
+  AppendKeyPart(signal.detector, &key);
   for (const auto& [name, value] : signal.series) {
-    AppendKeyPart(name, &token);
-    AppendKeyPart(value, &token);
+    AppendKeyPart(name, &key);
+    AppendKeyPart(value, &key);
   }
-  return token;
+  return TokenOf("series", key);
 }
 
 Tokens TokensOf(const Signal& signal, const SuspectSearch& search) {
   Tokens tokens = SharedTokens(signal, search);
   for (const Component& component : ComponentsOf(signal)) {
-    tokens.insert(component.dependency ? kAnyDependency : kAnyService);
+    tokens.insert(component.dependency ? AnyDependency() : AnyService());
   }
   return tokens;
 }
@@ -45,9 +54,9 @@ Tokens WantedTokens(const Signal& signal, const SuspectSearch& search) {
   Tokens tokens = SharedTokens(signal, search);
   for (const Component& component : ComponentsOf(signal)) {
     const Topology::Neighbours neighbours = search.topology.NeighboursOf(component);
-    for (const std::string& name : neighbours.names) tokens.insert("c:" + name);
-    if (neighbours.every_service) tokens.insert(kAnyService);
-    if (neighbours.every_dependency) tokens.insert(kAnyDependency);
+    for (const std::string& name : neighbours.names) tokens.insert(ComponentToken(name));
+    if (neighbours.every_service) tokens.insert(AnyService());
+    if (neighbours.every_dependency) tokens.insert(AnyDependency());
   }
   return tokens;
 }
@@ -61,13 +70,24 @@ bool JoinsInTime(const IncidentRecord& record, const Signal& signal, DurationUs 
 }
 
 void GroupIndex::Put(std::uint64_t sequence, const Tokens& tokens) {
-  tokens_of_[sequence].insert(tokens.begin(), tokens.end());
-  for (const std::string& token : tokens) having_[token].insert(sequence);
+  std::vector<Token>& known = tokens_of_[sequence];
+  std::vector<Token> fresh;
+  std::set_difference(tokens.begin(), tokens.end(), known.begin(), known.end(),
+                      std::back_inserter(fresh));
+  if (fresh.empty()) return;
+  for (const Token& token : fresh) having_[token].insert(sequence);
+  std::vector<Token> all;
+  all.reserve(known.size() + fresh.size());
+  std::merge(known.begin(), known.end(), fresh.begin(), fresh.end(), std::back_inserter(all));
+  known = std::move(all);
 }
 
 void GroupIndex::Replace(std::uint64_t sequence, const Tokens& tokens) {
   const auto known = tokens_of_.find(sequence);
-  if (known != tokens_of_.end() && known->second == tokens) return;
+  if (known != tokens_of_.end() &&
+      std::equal(known->second.begin(), known->second.end(), tokens.begin(), tokens.end())) {
+    return;
+  }
   Remove(sequence);
   Put(sequence, tokens);
 }
@@ -75,7 +95,7 @@ void GroupIndex::Replace(std::uint64_t sequence, const Tokens& tokens) {
 void GroupIndex::Remove(std::uint64_t sequence) {
   const auto known = tokens_of_.find(sequence);
   if (known == tokens_of_.end()) return;
-  for (const std::string& token : known->second) {
+  for (const Token& token : known->second) {
     const auto having = having_.find(token);
     having->second.erase(sequence);
     if (having->second.empty()) having_.erase(having);
@@ -85,16 +105,17 @@ void GroupIndex::Remove(std::uint64_t sequence) {
 
 std::set<std::uint64_t> GroupIndex::Find(const Tokens& tokens) const {
   std::set<std::uint64_t> found;
-  for (const std::string& token : tokens) {
+  for (const Token& token : tokens) {
     const auto having = having_.find(token);
     if (having != having_.end()) found.insert(having->second.begin(), having->second.end());
   }
   return found;
 }
 
-bool GroupIndex::Has(std::uint64_t sequence, const std::string& token) const {
-  const auto having = having_.find(token);
-  return having != having_.end() && having->second.contains(sequence);
+bool GroupIndex::Has(std::uint64_t sequence, const Token& token) const {
+  const auto having = tokens_of_.find(sequence);
+  return having != tokens_of_.end() &&
+         std::binary_search(having->second.begin(), having->second.end(), token);
 }
 
 }  // namespace tocsin

@@ -5,32 +5,35 @@
 //   for (std::uint64_t sequence : index.Find(WantedTokens(signal, search)))
 //     if (JoinsInTime(record, signal, join_window)) …
 //
-// What two signals can share is written as a token: a component ("c:api"), a suspected deploy's
-// service ("d:api"), an attacking address ("a:10.0.0.9"), and detector and series itself. A signal
-// offers its own tokens and looks for those and for its neighbours in the topology; what is missing
-// offers nothing. The index costs a lookup a token, however many incidents are open. Not
-// thread-safe.
+// What two signals can share is a token: a component, a suspected deploy's service, an attacking
+// address, and detector and series itself. A signal offers its own tokens and looks for those and
+// for its neighbours in the topology; what is missing offers nothing. A token is a hash of 128 bits,
+// which no two of them share, because 100,000 open incidents must be cheap to remember. The index
+// costs a lookup a token, however many incidents are open. Not thread-safe.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <set>
-#include <string>
+#include <vector>
 
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "core/hash.h"
 #include "core/signal.h"
 #include "correlate/record.h"
 #include "correlate/suspects.h"
 
 namespace tocsin {
 
-using Tokens = std::set<std::string>;
+using Token = Hash128;
+using Tokens = std::set<Token>;
 
 // What a signal offers to those that come after it.
 Tokens TokensOf(const Signal& signal, const SuspectSearch& search);
 // What a signal looks for.
 Tokens WantedTokens(const Signal& signal, const SuspectSearch& search);
 // The token of its detector and series: one that fires again belongs where it belonged before.
-std::string SeriesToken(const Signal& signal);
+Token SeriesToken(const Signal& signal);
 
 // Within `join_window` of the incident's onset, or while one of its signals fires or — in event
 // time — fired when this one began.
@@ -43,11 +46,11 @@ class GroupIndex {
   void Remove(std::uint64_t sequence);
   // In opening order.
   std::set<std::uint64_t> Find(const Tokens& tokens) const;
-  bool Has(std::uint64_t sequence, const std::string& token) const;
+  bool Has(std::uint64_t sequence, const Token& token) const;
 
  private:
-  std::map<std::uint64_t, Tokens> tokens_of_;
-  std::map<std::string, std::set<std::uint64_t>> having_;
+  absl::flat_hash_map<std::uint64_t, std::vector<Token>> tokens_of_;  // sorted
+  absl::flat_hash_map<Token, absl::btree_set<std::uint64_t>> having_;
 };
 
 }  // namespace tocsin

@@ -6,10 +6,10 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "core/incident.h"
 #include "core/wire.h"
 #include "correlate/impact.h"
@@ -20,7 +20,7 @@ struct IncidentRecord {
   std::uint64_t sequence = 0;  // opening order within the scope
   Incident incident;
   std::vector<std::string> titles;  // parallel to incident.signals
-  std::set<Hash128> firing;         // also those not listed
+  absl::btree_set<Hash128> firing;  // also those not listed
   TimeUs opened_tick = kNoTime;
   TimeUs quiet_since = kNoTime;        // event time since which nothing fires; kNoTime while firing
   int triggered_level = 0;             // whose key is open; 0: nobody was told yet

@@ -19,6 +19,7 @@ void Scope::Encode(ByteWriter* out) const {
   }
   out->Signed(users);
   deploys.Encode(out);
+  calls.Encode(out);
   out->Varint(incidents.size());
   for (const auto& [sequence, record] : incidents) record.Encode(out);
 }
@@ -32,6 +33,7 @@ void Scope::Decode(ByteReader* in) {
   }
   users = in->Signed();
   deploys = DeployLog::Decode(in);
+  calls = CallLog::Decode(in);
   const std::size_t size = in->Count(64);
   for (std::size_t i = 0; i < size && in->ok(); ++i) {
     IncidentRecord record = IncidentRecord::Decode(in);

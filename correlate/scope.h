@@ -1,6 +1,7 @@
 // Everything the correlator remembers about one scope. Incidents never cross it.
 //
-// A value; `index` and `deploys_changed` follow from the rest and are not encoded. Not thread-safe.
+// A value; `topology`, `index` and `context_changed` follow from the rest and from the configuration
+// and are not encoded. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,11 @@
 
 #include "core/labels.h"
 #include "core/wire.h"
+#include "correlate/calls.h"
 #include "correlate/deploys.h"
 #include "correlate/grouping.h"
 #include "correlate/record.h"
+#include "correlate/topology.h"
 
 namespace tocsin {
 
@@ -20,10 +23,12 @@ struct Scope {
   std::map<int, std::int64_t> numbers;  // by UTC year: the last number given
   std::int64_t users = 0;               // distinct in the last 60 min, 0 when unknown
   DeployLog deploys;
+  CallLog calls;
   std::map<std::uint64_t, IncidentRecord> incidents;  // by sequence: in opening order
 
+  Topology topology;             // as configured, and of `calls`
   GroupIndex index;              // of what `incidents` list
-  bool deploys_changed = false;  // in this tick
+  bool context_changed = false;  // in this tick: deploys or topology
 
   // Sums the tokens of the record's signals up anew.
   void Index(const IncidentRecord& record, const SuspectSearch& search);

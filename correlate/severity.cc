@@ -38,24 +38,37 @@ bool RaiseForCategory(const SeverityScheme& scheme, const Signal& signal, Incide
                incident);
 }
 
-bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_down, Incident* incident) {
+bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_failed, Incident* incident) {
   const Impact& impact = incident->impact;
-  if (users_down <= 0 || !impact.users_affected || impact.users_total.value_or(0) <= 0) {
-    return false;
-  }
-  const bool only_surge =
-      std::all_of(incident->signals.begin(), incident->signals.end(),
-                  [](const Signal& signal) { return signal.classification == "surge"; });
+  if (users_failed <= 0 || !impact.users_affected) return false;
+  const std::vector<Signal>& signals = incident->signals;
+  const bool only_surge = std::all_of(signals.begin(), signals.end(), [](const Signal& signal) {
+    return signal.classification == "surge";
+  });
   if (only_surge) return false;
 
-  const double share =
-      static_cast<double>(users_down) / static_cast<double>(impact.users_total.value());
-  for (const auto& [above, level] : scheme.users_share) {
-    if (share <= above) continue;
-    return Raise(level, RoughPercent(share) + " of users affected (above " + Percent(above) + ")",
-                 incident);
+  const bool down =
+      std::any_of(signals.begin(), signals.end(), [](const Signal& signal) { return signal.down; });
+  const auto users = static_cast<double>(users_failed);
+  bool raised = false;
+  const auto apply = [&](const SeverityScheme::UsersRule& rule, double value,
+                         const std::string& text) {
+    if (value <= rule.above || (rule.down && !down)) return;
+    raised |= Raise(rule.level, text + (rule.down ? " while a service is down" : ""), incident);
+  };
+  if (impact.users_total.value_or(0) > 0) {
+    const double share = users / static_cast<double>(*impact.users_total);
+    for (const SeverityScheme::UsersRule& rule : scheme.users_share) {
+      apply(rule, share,
+            RoughPercent(share) + " of users affected (above " + Percent(rule.above) + ")");
+    }
   }
-  return false;
+  for (const SeverityScheme::UsersRule& rule : scheme.users_count) {
+    apply(
+        rule, users,
+        std::to_string(users_failed) + " users affected (above " + FormatNumber(rule.above) + ")");
+  }
+  return raised;
 }
 
 bool RaiseAfterRollback(const SeverityScheme& scheme, TimeUs now, IncidentRecord* record) {

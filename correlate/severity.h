@@ -1,7 +1,7 @@
 // How severe an incident is, who must hear of it, and which rule said so.
 //
 //   RaiseForSignal(signal, &incident);
-//   RaiseForUsers(scheme, users_down, &incident);
+//   RaiseForUsers(scheme, users_failed, &incident);
 //   ApplyScheme(scheme, &incident);                   // name, response time
 //
 // The level is the highest that any rule has given since the incident opened: it never falls while
@@ -22,10 +22,11 @@ bool RaiseForSignal(const Signal& signal, Incident* incident);
 // By the category of a firing signal (data loss, a breach).
 bool RaiseForCategory(const SeverityScheme& scheme, const Signal& signal, Incident* incident);
 
-// By the share of all users with a failed event (`users_down`, from series that can mean *down*) in
-// impact.users_total. Not where that is unknown or a cap was hit, and not for a pure surge, whose
-// level its detector has capped.
-bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_down, Incident* incident);
+// By the number of users with a failed event (`users_failed`, from series that can mean *down*) and
+// by their share in impact.users_total, each with what it says of the service: the matrix of users
+// and impact. Not where a cap was hit, by share not where the total is unknown, and not for a pure
+// surge, whose level its detector has capped.
+bool RaiseForUsers(const SeverityScheme& scheme, std::int64_t users_failed, Incident* incident);
 
 // Level 1 when something that can mean *down* still fires long after the suspected deploy was
 // undone.

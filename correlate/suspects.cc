@@ -1,6 +1,7 @@
 #include "correlate/suspects.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -59,7 +60,8 @@ std::set<std::pair<std::string, std::string>> SeenEdges(std::span<const Signal> 
   return edges;
 }
 
-// Furthest upstream first; among equals the earliest, a dependency before a service, by name.
+// Furthest upstream first; among equals the one that explains most, as most others that fire need it;
+// then the earliest, a dependency before a service, by name.
 void RankNodes(std::span<const Signal> signals, const Topology& topology,
                std::vector<Node>* nodes) {
   const auto seen = SeenEdges(signals);
@@ -78,9 +80,11 @@ void RankNodes(std::span<const Signal> signals, const Topology& topology,
     std::sort(node.downstream.begin(), node.downstream.end());
   }
   std::sort(nodes->begin(), nodes->end(), [](const Node& a, const Node& b) {
-    return std::tuple(a.rank, a.onset, !a.component.dependency,
-                      std::string_view(a.component.name)) <
-           std::tuple(b.rank, b.onset, !b.component.dependency, std::string_view(b.component.name));
+    const auto order = [](const Node& node) {
+      return std::tuple(node.rank, -std::ssize(node.downstream), node.onset,
+                        !node.component.dependency, std::string_view(node.component.name));
+    };
+    return order(a) < order(b);
   });
 }
 
@@ -200,24 +204,52 @@ void AddDeploys(const SuspectSearch& search, std::span<const Signal> signals,
   }
 }
 
-void AddComponents(const std::vector<Node>& nodes, SuspectReport* report) {
+// Whether others run it: so the configuration says, or it is named like a public host.
+bool IsExternal(const Component& component, std::span<const std::string> external) {
+  if (!component.dependency) return false;
+  const std::string& name = component.name;
+  if (std::find(external.begin(), external.end(), name) != external.end()) return true;
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos || dot == 0) return false;
+  const std::string_view last = std::string_view(name).substr(dot + 1);
+  const bool letters = last.size() >= 2 && std::all_of(last.begin(), last.end(), [](char c) {
+                         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                       });
+  // Reserved for private use, or a cloud's names for what one rents there.
+  static constexpr std::string_view kOwn[] = {".internal", ".local", ".lan",          ".svc",
+                                              ".corp",     ".home",  ".amazonaws.com"};
+  return letters && std::none_of(std::begin(kOwn), std::end(kOwn),
+                                 [&](std::string_view own) { return name.ends_with(own); });
+}
+
+std::string ReasonOf(const Node& node, bool first, bool external) {
+  std::string reason = external ? "external; " : "";
+  if (node.downstream.empty()) {
+    reason += "fires itself";
+  } else {
+    const std::size_t others = node.downstream.size() - 1;
+    const bool shared = node.component.dependency && others > 0;
+    reason += (shared ? "shared dependency of " : "needed by ") + node.downstream.front();
+    if (others > 0) reason += " and " + std::to_string(others) + " more";
+    reason += node.rank == 0 ? "; the furthest upstream that fires" : "; upstream, and fires too";
+  }
+  if (first) reason += "; began first";
+  return reason + " (" + node.detector + " since " + FormatClock(node.onset) + ")";
+}
+
+void AddComponents(const std::vector<Node>& nodes, std::span<const std::string> external,
+                   SuspectReport* report) {
   for (const Node& node : nodes) {
     if (node.downstream.empty() && !node.component.dependency) continue;
-    std::string reason;
-    if (!node.downstream.empty()) {
-      reason = "needed by " + node.downstream.front();
-      if (node.downstream.size() > 1) {
-        reason += " and " + std::to_string(node.downstream.size() - 1) + " more";
-      }
-      reason += node.rank == 0 ? "; the furthest upstream that fires" : "; upstream, and fires too";
-    } else {
-      reason = "fires itself";
-    }
-    reason += " (" + node.detector + " since " + FormatClock(node.onset) + ")";
-    report->suspects.push_back({.kind = node.component.dependency ? "dependency" : "service",
-                                .name = node.component.name,
-                                .at = node.onset,
-                                .reason = reason});
+    const bool first =
+        nodes.size() > 1 && std::none_of(nodes.begin(), nodes.end(), [&](const Node& other) {
+          return &other != &node && other.onset <= node.onset;
+        });
+    report->suspects.push_back(
+        {.kind = node.component.dependency ? "dependency" : "service",
+         .name = node.component.name,
+         .at = node.onset,
+         .reason = ReasonOf(node, first, IsExternal(node.component, external))});
   }
 }
 
@@ -290,7 +322,7 @@ SuspectReport SuspectSearch::Report(std::span<const Signal> signals) const {
     report.component = FallbackComponent(signals.front());
   }
   AddDeploys(*this, signals, &report);
-  AddComponents(nodes, &report);
+  AddComponents(nodes, external, &report);
   AddEndpoint(signals, &report);
   AddClients(signals, &report);
   if (report.suspects.size() > limits::kIncidentSuspectsMax) {

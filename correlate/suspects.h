@@ -1,6 +1,6 @@
 // What may have caused an incident, and which of its components lies furthest upstream.
 //
-//   SuspectSearch search{.topology = …, .deploys = …, .window = 30 min, .pane = 10 s};
+//   SuspectSearch search{.topology = …, .deploys = …, .external = …, .window = 30 min, .pane = 10 s};
 //   std::vector<const Deploy*> deploys = search.DeploysBehind(signal);
 //   SuspectReport report = search.Report(signals);
 //
@@ -9,7 +9,8 @@
 // something that the service needs; also when one of the two names no service at all. First comes
 // the one whose rollback was followed by the end of all that it stood behind, then the latest. What
 // hostile or many clients do is not blamed on a release. Then come components upstream of others in
-// the incident, furthest first, earliest first; then the one failing endpoint, the client, the
+// the incident, furthest first, earliest first, external ones (as configured, or by a public host's
+// name) marked; then the one failing endpoint, the client, the
 // addresses. Thread-compatible: const after construction.
 #pragma once
 
@@ -33,6 +34,7 @@ struct SuspectReport {
 struct SuspectSearch {
   const Topology& topology;
   const DeployLog& deploys;
+  std::span<const std::string> external;  // dependencies that others run
   DurationUs window = 0;
   DurationUs pane = 0;
 

@@ -26,12 +26,18 @@ std::vector<Component> ComponentsOf(const Signal& signal) {
   return components;
 }
 
-Topology::Topology(const std::map<std::string, std::vector<std::string>>& needs) {
+Topology::Topology(const std::map<std::string, std::vector<std::string>>& needs,
+                   const CallLog& calls) {
+  const auto add = [&](const std::string& service, const std::string& name) {
+    needs_[service].insert(name);
+    if (name != kEvery) needed_by_[name].insert(service);
+  };
   for (const auto& [service, needed] : needs) {
-    for (const std::string& name : needed) {
-      needs_[service].insert(name);
-      if (name != kEvery) needed_by_[name].insert(service);
-    }
+    for (const std::string& name : needed) add(service, name);
+  }
+  for (const auto& [call, seen] : calls.last_seen()) {
+    // An asterisk is a name like any other there, and not to be mistaken for "every".
+    if (call.service != kEvery && call.dependency != kEvery) add(call.service, call.dependency);
   }
   Close();
 }

@@ -1,13 +1,13 @@
-// What needs what: the configured topology, and the edges that signals themselves show.
+// What needs what: the configured topology, and the calls that were seen.
 //
-//   Topology topology(config.correlate.topology);            // {api: [orders-db, payments]}
+//   Topology topology(config.correlate.topology, scope.calls);   // {api: [orders-db, payments]}
 //   topology.Reaches({"web"}, {"orders-db", true});          // true if web needs api
 //
 // A component is a service or a dependency; both share one name space, because one team's service
 // is another's dependency. "Upstream" of a component is what it needs, transitively: the side that
 // causes come from. In the configuration the key "*" stands for every service and the value "*" for
 // every dependency, so that a profile can say that all services of a small system need its database
-// without knowing their names. Immutable, thread-safe.
+// without knowing their names. Immutable but for assignment, thread-compatible.
 #pragma once
 
 #include <compare>
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/signal.h"
+#include "correlate/calls.h"
 
 namespace tocsin {
 
@@ -33,7 +34,9 @@ std::vector<Component> ComponentsOf(const Signal& signal);
 
 class Topology {
  public:
-  explicit Topology(const std::map<std::string, std::vector<std::string>>& needs);
+  Topology() = default;
+  explicit Topology(const std::map<std::string, std::vector<std::string>>& needs,
+                    const CallLog& calls = {});
 
   // The components at the other end of an edge, in either direction.
   struct Neighbours {
@@ -53,7 +56,7 @@ class Topology {
   static bool Holds(const Edges& edges, std::string_view from, const Component& to);
   void Close();
 
-  Edges needs_;      // as configured
+  Edges needs_;      // as configured and seen
   Edges needed_by_;  // reversed, without the value "*"
   Edges upstream_;   // needs_, closed transitively
 };

@@ -149,6 +149,12 @@ class Detector {
     (void)classification;
     return common_.category;
   }
+  // Whether a service does not work at all, as far as `signal` with its value as it is can tell: at
+  // least half of its requests fail, it has no healthy target, or three checks failed in a row.
+  virtual bool MeansDown(const Signal& signal) const {
+    (void)signal;
+    return false;
+  }
   // "error rate of service=api is 12 % (above 5 % over 5 min)": one line for people.
   virtual std::string Title(const Signal& signal) const = 0;
 

@@ -18,6 +18,8 @@ namespace {
 // What a service loses on a good day: the start of a series about which nothing is known.
 constexpr double kUsualFailures = 0.002;
 constexpr std::uint32_t kTopFailing = 16;
+// From this share of failed requests a service counts as down.
+constexpr double kDownShare = 0.5;
 
 enum MeasureIndex : std::size_t { kTotal, kFailed, kFirstTop };
 
@@ -85,6 +87,12 @@ class FailureRatioDetector : public Detector {
   }
   std::unique_ptr<SeriesState> NewSeries() const override {
     return std::make_unique<FailureRatioSeries>(this);
+  }
+  bool MeansDown(const Signal& signal) const override {
+    const bool of_service = common_.where.MatchesType(EventType::kRequest) && !ratio.counted &&
+                            !GroupsBy(common_, Field::kEndpoint) &&
+                            !GroupsBy(common_, Field::kDependency);
+    return of_service && Share(signal.value) >= kDownShare;
   }
   std::string Title(const Signal& signal) const override {
     const LevelConfig& level = LevelOf(common_, signal);

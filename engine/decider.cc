@@ -5,11 +5,12 @@
 
 #include "core/labels.h"
 #include "core/status_macros.h"
+#include "engine/seen_calls.h"
 
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kSnapshotVersion = "decider-3";
+constexpr std::string_view kSnapshotVersion = "decider-4";
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
 
@@ -157,6 +158,7 @@ bool Decider::Step(Decision* decision) {
   const std::vector<std::pair<std::string, Fact>> facts =
       ScopedFacts(std::move(tick.facts), tick.tick);
   const std::vector<ScopeUsers> users = users_.Counts();
+  const std::vector<ScopedCall> calls = SeenCalls(table_of(plan_->calls_aggregation()));
   CorrelatorOutput output;
   correlator_.Tick({.tick = tick.tick,
                     .pane_end = tick.tick,
@@ -164,7 +166,8 @@ bool Decider::Step(Decision* decision) {
                     .changes = changes,
                     .impacts = impacts,
                     .facts = facts,
-                    .users = users},
+                    .users = users,
+                    .calls = calls},
                    &output);
   for (TitledChange& change : changes) decision->signals.push_back(std::move(change.change));
   decision->incidents = std::move(output.lines);

@@ -282,6 +282,7 @@ void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
           detector_->common().level[static_cast<std::size_t>(change.slot)].level,
           signal.classification);
       signal.category = detector_->CategoryOf(signal.classification);
+      signal.down = signal.down || detector_->MeansDown(signal);
     }
     changes->push_back({{change.kind, signal}, detector_->Title(signal)});
     if (cleared) series->signal.reset();

@@ -57,6 +57,11 @@ Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
   SeriesSpec users;
   users.measures = {Measure::Distinct(Field::kUser)};
   all.push_back(Canonical(users, plan.options_.scope));
+  SeriesSpec calls;
+  calls.where.Require(*FieldRef::Parse("type"), {"query"});
+  calls.by = {*FieldRef::Parse("service"), *FieldRef::Parse("dependency")};
+  calls.measures = {Measure::Count()};
+  all.push_back(Canonical(calls, plan.options_.scope));
 
   // Ordered by key, so that the numbering depends on the set of specs and not on their order.
   std::map<std::string, std::vector<std::size_t>> groups;
@@ -90,8 +95,9 @@ Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
     }
     plan.aggregations_.push_back(std::move(aggregation));
   }
-  plan.users_aggregation_ = plan.spec_aggregation_.back();
-  plan.users_slot_ = plan.spec_slots_.back().front();
+  plan.users_aggregation_ = plan.spec_aggregation_[specs.size()];
+  plan.users_slot_ = plan.spec_slots_[specs.size()].front();
+  plan.calls_aggregation_ = plan.spec_aggregation_[specs.size() + 1];
   plan.hash_ = HashBytes(text);
   return plan;
 }

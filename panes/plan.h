@@ -6,7 +6,8 @@
 //
 // However many detectors read an aggregation, it is computed once. The scope's fields stand in
 // front of every `by`. The plan's hash names it in every PaneBatch, so that batches of two plans
-// never mix. One aggregation of its own counts the distinct users of each scope. Immutable once
+// never mix. Two aggregations of its own count the distinct users of each scope and the
+// queries of each service to each dependency. Immutable once
 // compiled, hence shareable between threads.
 #pragma once
 
@@ -53,6 +54,8 @@ class Plan {
   // The aggregation whose only measure is the distinct users of a scope.
   std::size_t users_aggregation() const { return users_aggregation_; }
   MeasureSlot users_slot() const { return users_slot_; }
+  // The aggregation of queries by service and dependency, which shows who needs whom.
+  std::size_t calls_aggregation() const { return calls_aggregation_; }
 
   DurationUs pane() const { return options_.pane; }
   std::size_t scope_fields() const { return options_.scope.size(); }
@@ -73,6 +76,7 @@ class Plan {
   std::vector<std::vector<MeasureSlot>> spec_slots_;
   std::size_t users_aggregation_ = 0;
   MeasureSlot users_slot_;
+  std::size_t calls_aggregation_ = 0;
   Hash128 hash_;
 };
 

@@ -124,11 +124,11 @@ absl::StatusOr<Incident> ReadIncident(std::string_view text) {
   if (parser.parse(text.data(), text.size()).get(line) != SUCCESS) {
     return absl::InvalidArgumentError("the line is no JSON");
   }
-  const std::string id = Text(line, "incident");
-  if (id.size() != 32 || !absl::SimpleHexAtoi(id.substr(0, 16), &incident.id.high) ||
-      !absl::SimpleHexAtoi(id.substr(16), &incident.id.low)) {
+  const std::optional<Hash128> id = Hash128::FromHex(Text(line, "incident"));
+  if (!id) {
     return absl::InvalidArgumentError("the line is no incident: it has no \"incident\" with an id");
   }
+  incident.id = *id;
   incident.number = Text(line, "number");
   incident.revision = Int(line, "revision").value_or(0);
   incident.state = Named<IncidentState>(Text(line, "state"), 4, IncidentStateName);

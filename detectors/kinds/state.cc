@@ -40,6 +40,8 @@ namespace {
 
 enum class Form { kCondition, kBelow, kCvss };
 
+constexpr double kDownFailures = 3;  // checks in a row
+
 class State;
 
 class StateSeries : public SeriesState {
@@ -75,6 +77,11 @@ class State : public Detector {
   }
   std::unique_ptr<SeriesState> NewSeries() const override {
     return std::make_unique<StateSeries>(this);
+  }
+  bool MeansDown(const Signal& signal) const override {
+    if (form == Form::kBelow) return signal.value == 0;
+    return form == Form::kCondition && common_.where.MatchesType(EventType::kCheck) &&
+           signal.value >= kDownFailures;
   }
   std::string Title(const Signal& signal) const override {
     const std::string series = SeriesText(signal);

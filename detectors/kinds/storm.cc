@@ -40,7 +40,7 @@ namespace {
 
 enum MeasureIndex : std::size_t { kEvents, kAddresses, kAgents, kDistinct, kEndpoints };
 
-constexpr std::uint32_t kTopEndpoints = 16, kEndpointsKept = 8;
+constexpr std::uint32_t kTopEndpoints = 32, kEndpointsKept = 8;
 constexpr double kRatioDefault = 3;
 // Calm again: not more than a half above the usual.
 constexpr double kCalmRatio = 1.5;

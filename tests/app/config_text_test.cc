@@ -24,6 +24,7 @@ severity:
   pages: [1, 2]
   escalate_to: {1: [cto, sre], 3: team}
   users_share: [{above: 5%, level: 1}]
+  users_count: [{above: 1000, service: down, level: P1}]
   level_1_after_rollback: 5m
 detectors:
   - name: errors
@@ -47,6 +48,7 @@ detectors:
   P2: does not page (a ticket), for team; answer within 1h
   P3: does not page (a ticket); answer on the next business day
   more than 5 % of users with a failure: at least P0
+  more than 1000 users with a failure while a service is down: at least P1
   still failing 5m after a rollback: P0
   detector errors (error_rate): Requests fail
     type in [request]; by service, endpoint

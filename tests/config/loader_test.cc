@@ -106,10 +106,11 @@ severity:
   names: [P0, P1, P2, P3]
   pages: [P0, 2]
   users_share: [{above: 1%, level: P1}, {above: 10%, level: 1}]
+  users_count: [{above: 0, service: degraded, level: 3}, {above: 100000, service: down, level: P0}]
   users_total: 100000
   escalate_to: {P0: cto}
   level_1_after_rollback: 5m
-correlate: {join_window: 2m, watch: 30m, runbook: "https://wiki/runbook"}
+correlate: {join_window: 2m, watch: 30m, external: stripe, runbook: "https://wiki/runbook"}
 detectors:
   - {name: d, kind: storm, advice: Block it, title: A storm, runbook: "https://wiki/d",
      escalate_to: dba, extra: {x: 1}, advice_if: {surge: [Scale out]}}
@@ -130,8 +131,13 @@ ready_lag_max: 5m
   EXPECT_EQ(config.correlate.watch, 30 * kMinuteUs);
   EXPECT_EQ(config.correlate.deploy_window, 30 * kMinuteUs);
   EXPECT_THAT(config.severity.pages, ElementsAre(true, true, false, false));
-  const std::vector<std::pair<double, int>> shares = {{0.1, 1}, {0.01, 2}};
+  const std::vector<SeverityScheme::UsersRule> shares = {{.above = 0.1, .level = 1},
+                                                         {.above = 0.01, .level = 2}};
   EXPECT_EQ(config.severity.users_share, shares);
+  const std::vector<SeverityScheme::UsersRule> counts = {
+      {.above = 100'000, .level = 1, .down = true}, {.above = 0, .level = 3}};
+  EXPECT_EQ(config.severity.users_count, counts);
+  EXPECT_THAT(config.correlate.external, ElementsAre("stripe"));
   EXPECT_EQ(config.severity.users_total, 100'000);
   EXPECT_EQ(config.severity.level_1_after_rollback, 5 * kMinuteUs);
   EXPECT_THAT(config.severity.escalate_to[0], ElementsAre("cto"));
@@ -188,7 +194,8 @@ TEST(LoaderTest, SingleErrors) {
       {"severity: {escalation: {SEV1: [{after: 5m}]}}",
        "t.yaml:1:32: an escalation step needs 'after' and 'to'"},
       {"severity: {category_level: {data: 5}}",
-       "t.yaml:1:35: data is '5': expected a severity level: 1 (highest) to 4, or one of SEV1, SEV2, "
+       "t.yaml:1:35: data is '5': expected a severity level: 1 (highest) to 4, or one of SEV1, "
+       "SEV2, "
        "SEV3, SEV4"},
       {"sinks: [{name: a, kind: k}, {name: a, kind: k}]",
        "t.yaml:1:36: duplicate sink name 'a': the other is at line 1"},
@@ -238,6 +245,12 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:26: an element of users_share needs 'above' and 'level'"},
       {"severity: {users_share: [{above: 5%, level: 2}, {above: 1%, level: 1}]}",
        "t.yaml:1:25: users_share gives a larger share a lower severity"},
+      {"severity: {users_count: [{above: 5%, level: 1}]}",
+       "t.yaml:1:34: above is 5%: expected a whole number from 0 to 10000000000"},
+      {"severity: {users_count: [{above: 5, service: up, level: 1}]}",
+       "t.yaml:1:46: service is 'up': expected down, or degraded for anything that fires"},
+      {"severity: {users_count: [{above: 9, level: 2}, {above: 5, level: 1}]}",
+       "t.yaml:1:25: users_count gives more users a lower severity"},
       {"correlate: {wacth: 3m}",
        "t.yaml:1:13: unknown key 'wacth' in correlate: did you mean 'watch'?"},
       {"topology: [a]",
@@ -274,11 +287,12 @@ detectors:
 wahtever: 1
 pane: 0s
 )"),
-      ElementsAre("t.yaml:2:22: series_max is many: expected a whole number from 1 to 200000",
-                  "t.yaml:4:31: delay is 10 without a unit: write 10s, 5m, …",
-                  "t.yaml:7:12: duplicate detector name 'd': the other is at line 6",
-                  StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are api_token_file, correlate, "),
-                  "t.yaml:9:7: pane is 0s: expected at least 1s"));
+      ElementsAre(
+          "t.yaml:2:22: series_max is many: expected a whole number from 1 to 200000",
+          "t.yaml:4:31: delay is 10 without a unit: write 10s, 5m, …",
+          "t.yaml:7:12: duplicate detector name 'd': the other is at line 6",
+          StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are api_token_file, correlate, "),
+          "t.yaml:9:7: pane is 0s: expected at least 1s"));
 }
 
 TEST(LoaderTest, SyntaxErrorIsTheOnlyError) {

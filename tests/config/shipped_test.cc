@@ -71,7 +71,8 @@ TEST(ShippedTest, Rupaya) {
   EXPECT_EQ(severity.update_every[2], kDayUs);
   EXPECT_THAT(severity.pages, ElementsAre(true, true, false, false));
   EXPECT_THAT(severity.escalate_to[1], ElementsAre("tech-lead", "platform-lead"));
-  const std::vector<std::pair<double, int>> shares = {{0.05, 1}, {0.01, 2}, {0, 3}};
+  const std::vector<SeverityScheme::UsersRule> shares = {
+      {.above = 0.05, .level = 1}, {.above = 0.01, .level = 2}, {.above = 0, .level = 3}};
   EXPECT_EQ(severity.users_share, shares);
   std::vector<std::string> names;
   for (const DetectorConfig& detector : config->detectors) names.push_back(detector.name);

@@ -10,6 +10,7 @@
 namespace tocsin {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -145,17 +146,27 @@ TEST(Incident, JsonOfAFullLine) {
             R"("title":"API fails","scope":"prod/eu","component":"api",)"
             R"("classification":"attack","onset":"2026-03-01T21:05:00Z",)"
             R"("detected_at":"2026-03-01T21:06:00Z","acknowledged_at":"2026-03-01T21:07:00Z",)"
-            R"("resolved_at":"2026-03-01T21:08:00Z","signals":[],)"
+            R"("acknowledged_by":"ana","resolved_at":"2026-03-01T21:08:00Z",)"
+            R"("muted_by":"silence-1","pages":2,"signals":[],)"
             R"("suspects":[{"kind":"deploy","name":"api v2","at":"2026-03-01T21:05:00Z",)"
             R"("reason":"deployed"},{"kind":"client","name":"x","at":null,"reason":"most"}],)"
             R"("impact":{"users_affected":12,"users_total":100,"failed":30,)"
             R"("failed_transactions":5,"revenue":99.5},"advice":["Roll back"],)"
             R"("runbook":"https://run","escalate_to":["sre","dba"],"respond_within_s":900,)"
-            R"("next_update_at":"2026-03-01T21:20:00Z","muted_by":"silence-1",)"
-            R"("acknowledged_by":"ana","timeline":[{"at":"2026-03-01T21:07:00Z",)"
+            R"("next_update_at":"2026-03-01T21:20:00Z",)"
+            R"("timeline":[{"at":"2026-03-01T21:07:00Z",)"
             R"("act":"a1","author":"ana","what":"acknowledged","text":"looking"}],)"
-            R"("merged_into":"abc","partial":true,"pages":2,)"
+            R"("merged_into":"abc","partial":true,)"
             R"("dedup_key":"00000000000000030000000000000004:2"})");
+}
+
+TEST(Incident, TheHeadOfALineEndsBeforeTheSignals) {
+  Incident incident = MakeIncident();
+  incident.title = R"(says ,"signals":[ itself)";
+  const std::string line = incident.ToJson();
+  const std::string_view head = IncidentLineHead(line);
+  EXPECT_THAT(std::string(head), EndsWith(R"("pages":2)"));
+  EXPECT_EQ(line.substr(head.size(), 11), R"(,"signals":)");
 }
 
 TEST(Incident, JsonOfWhatIsAbsent) {

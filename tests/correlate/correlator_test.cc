@@ -67,8 +67,35 @@ TEST(Correlator, CascadeThroughTheTopologyIsOneIncidentNamedAfterItsCause) {
   ASSERT_THAT(incident.suspects, SizeIs(2));
   EXPECT_EQ(incident.suspects[0].kind, "dependency");
   EXPECT_EQ(incident.suspects[0].name, "db");
-  EXPECT_THAT(incident.suspects[0].reason, HasSubstr("needed by api and 1 more"));
+  EXPECT_THAT(incident.suspects[0].reason, HasSubstr("shared dependency of api and 1 more"));
   EXPECT_EQ(incident.suspects[1].name, "api");
+}
+
+TEST(Correlator, ACallThatWasSeenConnects) {
+  for (const bool seen : {false, true}) {
+    Scenario s;
+    if (seen) s.Call("api", "db");
+    s.Tick();
+    s.Fire({.detector = "api-errors", .labels = kApi});
+    s.Fire({.detector = "db-pool", .labels = kDb});
+    s.Tick();
+    EXPECT_EQ(s.OpenCount(), seen ? 1u : 2u);
+  }
+}
+
+TEST(Correlator, ACallThatIsMadeNoMoreIsForgottenAfterAWeek) {
+  for (const bool again : {false, true}) {
+    Scenario s;
+    s.Call("api", "db");
+    s.Tick();
+    s.tick += kWeekUs - kHourUs;
+    if (again) s.Call("api", "db");
+    s.TickFor(2 * kHourUs);
+    s.Fire({.detector = "api-errors", .labels = kApi});
+    s.Fire({.detector = "db-pool", .labels = kDb});
+    s.Tick();
+    EXPECT_EQ(s.OpenCount(), again ? 1u : 2u);
+  }
 }
 
 TEST(Correlator, UnrelatedSignalsStayApart) {
@@ -80,6 +107,48 @@ TEST(Correlator, UnrelatedSignalsStayApart) {
   ASSERT_THAT(s.out.lines, SizeIs(2));
   EXPECT_EQ(s.out.lines[0].number, "INC-2026-001");
   EXPECT_EQ(s.out.lines[1].number, "INC-2026-002");
+}
+
+TEST(Correlator, TwoFaultsAMinuteApartAreOneIncidentOnlyIfTheyAreConnected) {
+  for (const bool connected : {false, true}) {
+    Scenario s;
+    if (connected) s.config.correlate.topology = {{"web", {"api"}}};
+    s.Fire({.labels = kApi});
+    s.TickFor(kMinuteUs);
+    s.Fire({.labels = kWeb});
+    s.Tick();
+    EXPECT_EQ(s.OpenCount(), connected ? 1u : 2u);
+  }
+}
+
+TEST(Correlator, ABreakerADatabaseAndThirtyEndpointsAreOneIncidentOfTheDatabase) {
+  Scenario s;
+  s.config.correlate.topology = {{"api", {"db"}}};
+  s.Fire({.detector = "breaker", .labels = kApi, .level = 2});
+  for (int i = 0; i < 30; ++i) {
+    s.Fire({.detector = "endpoint-errors",
+            .labels = {{"service", "api"}, {"endpoint", "/e" + std::to_string(i)}},
+            .level = 3});
+    if (i % 10 == 9) s.Tick();
+  }
+  s.Fire({.detector = "db-down", .labels = kDb, .level = 1});
+  s.TickFor(kMinuteUs);
+  EXPECT_THAT(s.Only().signals, SizeIs(32));
+  EXPECT_EQ(s.Only().component, "db");
+  EXPECT_EQ(s.Only().suspects[0].name, "db");
+  EXPECT_EQ(s.Only().severity_level, 1);
+}
+
+TEST(Correlator, ASlowBurnThatEndsInAnOutageIsRaisedAndPagesOnceMore) {
+  Scenario s;
+  s.config.correlate.topology = {{"api", {"db"}}};
+  s.Fire({.detector = "pool", .labels = kDb, .level = 2});
+  s.TickFor(20 * kMinuteUs);
+  EXPECT_EQ(s.Told(), "trigger 2");
+  s.Fire({.detector = "outage", .labels = kApi, .level = 1});
+  s.TickFor(10 * kMinuteUs);
+  EXPECT_EQ(s.Told(), "trigger 1, resolve 2 after 1");
+  EXPECT_EQ(s.OpenCount(), 1u);
 }
 
 TEST(Correlator, MissingIsNotEqual) {

@@ -126,7 +126,9 @@ class Traffic {
 Config MakeConfig() {
   Config config = Scenario().config;
   config.correlate.topology = {{"a", {"b", "db0"}}, {"b", {"db1"}}, {"d", {"e", "db2"}}};
-  config.severity.users_share = {{0.5, 1}, {0.2, 2}, {0, 3}};
+  config.severity.users_share = {
+      {.above = 0.5, .level = 1}, {.above = 0.2, .level = 2}, {.above = 0, .level = 3}};
+  config.severity.users_count = {{.above = 30, .level = 2, .down = true}};
   config.severity.level_1_after_rollback = 2 * kMinuteUs;
   return config;
 }

@@ -31,6 +31,7 @@ struct FireOptions {
   Category category = Category::kAvailability;
   std::string classification = {};
   bool degraded_only = false;
+  bool down = false;
   std::vector<Evidence> evidence = {};
   std::string title = {};
 };
@@ -61,6 +62,7 @@ class Scenario {
     signal.classification = options.classification;
     signal.level = options.level;
     signal.degraded_only = options.degraded_only;
+    signal.down = options.down;
     signal.onset = pane_end() - options.onset_ago;
     signal.fired_at = tick;
     signal.evidence = options.evidence;
@@ -117,6 +119,10 @@ class Scenario {
     users_.push_back({.scope = ScopeKey(scope), .distinct = distinct});
   }
 
+  void Call(const std::string& service, const std::string& dependency) {
+    calls_.push_back({.scope = ScopeKey("prod"), .call = {service, dependency}});
+  }
+
   void Tick(bool partial = false) {
     if (!correlator) correlator = std::make_unique<Correlator>(config);
     std::sort(impacts_.begin(), impacts_.end(),
@@ -127,12 +133,14 @@ class Scenario {
                       .changes = changes_,
                       .impacts = impacts_,
                       .facts = facts_,
-                      .users = users_},
+                      .users = users_,
+                      .calls = calls_},
                      &out);
     changes_.clear();
     impacts_.clear();
     facts_.clear();
     users_.clear();
+    calls_.clear();
     tick += config.pane;
   }
 
@@ -181,6 +189,7 @@ class Scenario {
   std::vector<Signal> firing_;
   std::vector<SignalImpact> impacts_;
   std::vector<std::pair<std::string, Fact>> facts_;
+  std::vector<ScopedCall> calls_;
   std::vector<ScopeUsers> users_;
 };
 

@@ -14,7 +14,8 @@ const Labels kApi = {{"service", "api"}};
 
 Scenario WithShares() {
   Scenario s;
-  s.config.severity.users_share = {{0.05, 1}, {0.01, 2}, {0, 3}};
+  s.config.severity.users_share = {
+      {.above = 0.05, .level = 1}, {.above = 0.01, .level = 2}, {.above = 0, .level = 3}};
   s.config.severity.users_total = 1000;
   return s;
 }
@@ -46,6 +47,41 @@ TEST(Severity, ShareRaisesAnOpenIncidentAndSaysWhy) {
   s.Tick();
   EXPECT_EQ(s.Told(), "trigger 1, resolve 2 after 1");
   EXPECT_THAT(s.Only().severity_rule, HasSubstr("of users affected (above 5 %)"));
+}
+
+TEST(Severity, NumberOfUsersAndStateOfTheServiceAreAMatrix) {
+  struct Case {
+    int users;
+    bool down;
+    int level;
+  };
+  for (const Case& c : {Case{0, true, 4}, Case{40, false, 3}, Case{40, true, 3},
+                        Case{400, false, 3}, Case{400, true, 2}, Case{2'000, true, 1}}) {
+    Scenario s;
+    s.config.severity.users_count = {{.above = 1'000, .level = 1, .down = true},
+                                     {.above = 100, .level = 2, .down = true},
+                                     {.above = 0, .level = 3}};
+    const Hash128 id = s.Fire({.labels = kApi, .level = 4, .down = c.down});
+    s.Hurt(id, c.users);
+    s.Tick();
+    EXPECT_EQ(s.Only().severity_level, c.level) << c.users << c.down;
+    if (c.level < 3) {
+      EXPECT_THAT(s.Only().severity_rule, HasSubstr(" users affected (above 1"));
+      EXPECT_THAT(s.Only().severity_rule, HasSubstr(" while a service is down"));
+    }
+  }
+}
+
+TEST(Severity, TheHigherOfShareAndNumberWins) {
+  for (const bool many : {false, true}) {
+    Scenario s = WithShares();
+    s.config.severity.users_count = {{.above = many ? 50.0 : 500.0, .level = 1}};
+    const Hash128 id = s.Fire({.labels = kApi, .level = 4});
+    s.Hurt(id, 48 + 20 * many);
+    s.config.severity.users_total = 2'000;
+    s.Tick();
+    EXPECT_EQ(s.Only().severity_level, many ? 1 : 2);
+  }
 }
 
 TEST(Severity, SlownessAloneIsNeverRaisedByUsers) {

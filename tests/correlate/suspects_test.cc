@@ -141,7 +141,38 @@ TEST(Suspects, ACalledDependencyIsSuspectedWithoutAnyTopology) {
   EXPECT_EQ(s.Only().component, "sms.example");
   ASSERT_THAT(s.Only().suspects, SizeIs(1));
   EXPECT_EQ(s.Only().suspects[0].kind, "dependency");
-  EXPECT_THAT(s.Only().suspects[0].reason, HasSubstr("needed by api; the furthest upstream"));
+  EXPECT_THAT(s.Only().suspects[0].reason,
+              HasSubstr("external; needed by api; the furthest upstream"));
+}
+
+TEST(Suspects, ADependencyThatOthersRunIsSaidToBeExternal) {
+  struct Case {
+    const char* name;
+    bool external;
+  };
+  for (const Case& c :
+       {Case{"stripe", true}, Case{"api.twilio.com", true}, Case{"orders-db", false},
+        Case{"db.prod.internal", false}, Case{"x.rds.amazonaws.com", false},
+        Case{"10.0.0.7", false}, Case{"redis.svc", false}, Case{".com", false}}) {
+    Scenario s;
+    s.config.correlate.external = {"stripe"};
+    s.Fire({.labels = {{"service", "api"}, {"dependency", c.name}}});
+    s.Tick();
+    ASSERT_THAT(s.Only().suspects, SizeIs(1));
+    EXPECT_EQ(s.Only().suspects[0].reason.starts_with("external; "), c.external) << c.name;
+  }
+}
+
+TEST(Suspects, WhatBeganFirstIsSaid) {
+  Scenario s;
+  s.config.correlate.topology = {{"web", {"api"}}, {"api", {"db"}}};
+  s.Fire({.labels = {{"service", "api"}}, .onset_ago = kMinuteUs});
+  s.Fire({.labels = {{"dependency", "db"}}, .onset_ago = 2 * kMinuteUs});
+  s.Fire({.labels = {{"service", "web"}}});
+  s.Tick();
+  ASSERT_THAT(s.Only().suspects, SizeIs(2));
+  EXPECT_THAT(s.Only().suspects[0].reason, HasSubstr("fires; began first (errors since"));
+  EXPECT_THAT(s.Only().suspects[1].reason, Not(HasSubstr("began first")));
 }
 
 TEST(Suspects, TheOnlyEndpointAndTheClientAreNamed) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/limits.h"
 #include "tests/correlate/scenario.h"
 
 namespace tocsin {
@@ -10,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 using Needs = std::map<std::string, std::vector<std::string>>;
@@ -28,6 +30,39 @@ TEST(Topology, ReachesUpstreamOnly) {
   EXPECT_THAT(topology.NeighboursOf(Service("api")).names,
               UnorderedElementsAre("web", "db", "cache"));
   EXPECT_THAT(topology.NeighboursOf(Service("other")).names, IsEmpty());
+}
+
+TEST(Topology, CallsThatWereSeenAreEdgesToo) {
+  CallLog calls;
+  EXPECT_TRUE(calls.Add({"api", "orders-db"}, kMinuteUs));
+  EXPECT_FALSE(calls.Add({"api", "orders-db"}, 2 * kMinuteUs));
+  EXPECT_TRUE(calls.Add({"*", "cache"}, kMinuteUs));
+  EXPECT_FALSE(calls.Add({"api", "api"}, kMinuteUs));
+  EXPECT_FALSE(calls.Add({"", "db"}, kMinuteUs));
+  EXPECT_FALSE(calls.Add({"api", "(other)"}, kMinuteUs));
+  const Topology topology(Needs{{"web", {"api"}}}, calls);
+  EXPECT_TRUE(topology.Needs(Service("api"), Dependency("orders-db")));
+  EXPECT_TRUE(topology.Reaches(Service("web"), Dependency("orders-db")));
+  // A service of that name does not stand for all.
+  EXPECT_FALSE(topology.Needs(Service("api"), Dependency("cache")));
+
+  ByteWriter out;
+  calls.Encode(&out);
+  ByteReader in(out.view());
+  EXPECT_EQ(CallLog::Decode(&in).last_seen(), calls.last_seen());
+  EXPECT_FALSE(calls.ForgetBefore(kMinuteUs));
+  EXPECT_TRUE(calls.ForgetBefore(2 * kMinuteUs));
+  EXPECT_THAT(calls.last_seen(), SizeIs(1));
+}
+
+TEST(Topology, NoMoreCallsAreLearnedThanTheLimit) {
+  CallLog calls;
+  for (std::size_t i = 0; i < limits::kCallsMax; ++i) {
+    EXPECT_TRUE(calls.Add({"api", "db" + std::to_string(i)}, 0));
+  }
+  EXPECT_FALSE(calls.Add({"api", "one more"}, 0));
+  EXPECT_FALSE(calls.Add({"api", "db0"}, kMinuteUs));
+  EXPECT_EQ(calls.last_seen().at({"api", "db0"}), kMinuteUs);
 }
 
 TEST(Topology, Cycles) {

@@ -37,6 +37,33 @@ struct Burst {
 
 void PrintTo(const Burst& burst, std::ostream* out) { *out << burst.name; }
 
+TEST(ErrorRate, AServiceOfWhichHalfTheRequestsFailIsDown) {
+  struct Case {
+    const char* stanza;
+    double value;
+    bool down;
+  };
+  for (const Case& c : {Case{"kind: error_rate\nby: [service]\n", 0.5, true},
+                        Case{"kind: error_rate\nby: [service]\n", 0.49, false},
+                        Case{"kind: error_rate\n", 0.9, true},
+                        Case{"kind: error_rate\nby: [service, endpoint]\n", 0.9, false},
+                        Case{"kind: error_rate\nby: [dependency]\n", 0.9, false},
+                        Case{"kind: error_rate\nwhere: {type: transaction}\n", 0.9, false},
+                        Case{"kind: error_rate\nfailure: {status: 429}\n", 0.9, false}}) {
+    const Harness harness(std::string("name: e\nwarn: {above: 5%}\n") + c.stanza);
+    Signal signal;
+    signal.value = c.value;
+    EXPECT_EQ(harness.detector().MeansDown(signal), c.down) << c.stanza << c.value;
+  }
+  const Harness successes(
+      "name: s\nkind: success_ratio\nwhere: {type: request}\nwarn: {below: 95%}\n");
+  Signal signal;
+  signal.value = 0.4;
+  EXPECT_TRUE(successes.detector().MeansDown(signal));
+  signal.value = 0.6;
+  EXPECT_FALSE(successes.detector().MeansDown(signal));
+}
+
 class ErrorRateBurst : public testing::TestWithParam<Burst> {};
 
 TEST_P(ErrorRateBurst, FiresWhenItShould) {

@@ -35,6 +35,25 @@ void Silence(Harness* harness, int panes) {
   for (int i = 0; i < panes; ++i) harness->Pane({});
 }
 
+TEST(State, NoTargetAndThreeFailedChecksMeanDown) {
+  struct Case {
+    const char* stanza;
+    double value;
+    bool down;
+  };
+  for (const Case& c :
+       {Case{"where: {type: metric}\ncritical: {below: 2}\n", 0, true},
+        Case{"where: {type: metric}\ncritical: {below: 2}\n", 1, false},
+        Case{"where: {type: check}\ncritical: {failures: 3}\n", 3, true},
+        Case{"where: {type: check}\ncritical: {failures: 2}\n", 2, false},
+        Case{"critical: {level: 1}\n", 9, false}, Case{"critical: {cvss_above: 5}\n", 9, false}}) {
+    const Harness harness(std::string("name: s\nkind: state\n") + c.stanza);
+    Signal signal;
+    signal.value = c.value;
+    EXPECT_EQ(harness.detector().MeansDown(signal), c.down) << c.stanza << c.value;
+  }
+}
+
 TEST(State, AnAlarmLastsUntilItIsOk) {
   Harness harness("name: s\nkind: state\ncritical: {level: 2}\n");
   Silence(&harness, 3);

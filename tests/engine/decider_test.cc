@@ -58,7 +58,9 @@ std::vector<std::string> Traffic(std::uint64_t seed) {
     const std::int64_t second = ms / 1'000;
     std::string text = "t=" + std::to_string(ms) + " user=u" + std::to_string(random() % 40);
     const bool full = second >= 200 && second < 320;
-    if (ms == 180'000) {
+    if (ms == 90'000) {
+      text += " type=query service=web dependency=sessions-db";
+    } else if (ms == 180'000) {
       text += " type=deploy id=d1 service=api version=v2";
     } else if (ms % 5'000 == 0) {
       text += " type=metric dependency=orders-db value=" + std::to_string(full ? 97 : 40);
@@ -187,6 +189,34 @@ TEST(Decider, TurnsTrafficIntoIncidents) {
   EXPECT_THAT(*resolved, HasSubstr("deploy"));
   EXPECT_THAT(*resolved, HasSubstr("orders-db"));
   EXPECT_THAT(*resolved, HasSubstr("users_affected"));
+}
+
+// A full pool and the service that suffers from it, without a configured topology.
+TEST(Decider, LearnsFromQueriesWhoNeedsWhom) {
+  std::string yaml = kYaml;
+  const std::size_t topology = yaml.find("topology:");
+  yaml.erase(topology, yaml.find("detectors:") - topology);
+  const std::unique_ptr<EngineSetup> setup = EngineSetup::From(yaml);
+  ASSERT_NE(setup, nullptr);
+  for (const bool queries : {false, true}) {
+    std::vector<std::string> events;
+    for (std::int64_t second = 0; second < 200; ++second) {
+      const std::string time = "t=" + std::to_string(second * 1'000);
+      const bool broken = second >= 120;
+      events.push_back(time + " type=request service=api status=" + (broken ? "500" : "200"));
+      events.push_back(time + " type=metric dependency=orders-db value=" + (broken ? "99" : "40"));
+      // A query that names no dependency teaches nothing.
+      events.push_back(time + " type=query service=api" +
+                       (queries && second == 5 ? " dependency=orders-db" : ""));
+    }
+    const Output output = Decide(*setup, Journal(*setup, events, 1, 1), SequentialExecutor());
+    std::set<std::string> opened;
+    for (const std::string& line : output.lines) {
+      const std::size_t at = line.find(R"("number":"INC)");
+      if (at != std::string::npos) opened.insert(line.substr(at + 10, 12));
+    }
+    EXPECT_THAT(opened, SizeIs(queries ? 1 : 2));
+  }
 }
 
 TEST(Decider, DoesNotDependOnThreadsOrPartitionsOrTheirInterleaving) {

@@ -45,6 +45,7 @@ class BusyDetector final : public Detector {
   Category CategoryOf(const std::string& classification) const override {
     return classification == "attack" ? Category::kSecurity : common_.category;
   }
+  bool MeansDown(const Signal& signal) const override { return signal.value >= 60; }
 
  private:
   class Series final : public SeriesState {
@@ -238,6 +239,17 @@ TEST(SeriesSet, SaysWhoWasHurtSinceTheOnset) {
   engine.Step({{"a", 20}});
   engine.Step({{"a", 20}});
   EXPECT_THAT(engine.Step({{"a", 20}}).impacts, ElementsAre("a 60"));
+}
+
+TEST(SeriesSet, SaysThatAServiceIsDownForAsLongAsItFires) {
+  Engine engine({});
+  engine.Step({{"a", 60}, {"b", 59}});
+  engine.Step({{"a", 1}, {"b", 1}});
+  ASSERT_EQ(engine.signals().size(), 4u);
+  EXPECT_TRUE(engine.signals()[0].down);
+  EXPECT_FALSE(engine.signals()[1].down);
+  EXPECT_TRUE(engine.signals()[2].down) << "also when it clears";
+  EXPECT_FALSE(engine.signals()[3].down);
 }
 
 TEST(SeriesSet, TakesTheCategoryOfTheClassification) {

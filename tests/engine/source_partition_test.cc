@@ -507,8 +507,10 @@ TEST(SourcePartitionTest, TablesAreThoseOfTheEventsOneByOne) {
     // Many endpoints first, so that those that come often later are not among the remembered.
     const std::string endpoint = "/" + std::to_string(i < 160'000 ? i : random() % 100);
     const std::string user = "u" + std::to_string(random() % 6'000);
-    const std::string text = "t=1 type=" + std::string(random() % 2 == 0 ? "request" : "log") +
-                             " service=" + service + " endpoint=" + endpoint + " user=" + user;
+    const std::uint32_t draw = random() % 16;
+    const std::string type = draw == 0 ? "query dependency=db" : draw % 2 == 0 ? "log" : "request";
+    const std::string text =
+        "t=1 type=" + type + " service=" + service + " endpoint=" + endpoint + " user=" + user;
     partition.Feed(
         {.offset = offset, .next_offset = offset + 1, .timestamp = kBase, .bytes = text});
     ++offset;

@@ -73,8 +73,8 @@ TEST(Plan, ComputesEqualSpecsOnce) {
   for (const Case& c : cases) {
     const Plan plan = Compile({kBase, c.other});
     EXPECT_EQ(plan.AggregationOf(0) == plan.AggregationOf(1), c.same) << c.name;
-    // And the one of users.
-    EXPECT_EQ(plan.aggregations().size(), c.same ? 2u : 3u) << c.name;
+    // And those of users and of calls.
+    EXPECT_EQ(plan.aggregations().size(), c.same ? 3u : 4u) << c.name;
   }
 }
 
@@ -145,8 +145,16 @@ TEST(Plan, CountsTheUsersOfAScope) {
   EXPECT_EQ(plan.users_slot().kind, MeasureKind::kDistinct);
   // A detector that reads the same shares it.
   const Plan shared = Compile({{{}, "", {}, {Measure::Count()}}});
-  EXPECT_EQ(shared.aggregations().size(), 1u);
+  EXPECT_EQ(shared.aggregations().size(), 2u);
   EXPECT_EQ(shared.users_aggregation(), shared.AggregationOf(0));
+}
+
+TEST(Plan, CountsTheCallsOfAService) {
+  const Plan plan = Compile({kBase});
+  const Aggregation& calls = plan.aggregations()[plan.calls_aggregation()];
+  EXPECT_THAT(calls.by_names, ElementsAre("env", "service", "dependency"));
+  EXPECT_TRUE(calls.where.MatchesType(EventType::kQuery));
+  EXPECT_FALSE(calls.where.MatchesType(EventType::kRequest));
 }
 
 TEST(Plan, TakesTheLargestDelayOfTheInputs) {

@@ -1,0 +1,18 @@
+// The calls of services to dependencies in one tick, for the correlator to learn.
+//
+//   std::vector<ScopedCall> calls = SeenCalls(table);    // of plan.calls_aggregation()
+//
+// Thread-safe: a pure function.
+#pragma once
+
+#include <vector>
+
+#include "correlate/correlator.h"
+#include "panes/pane_table.h"
+
+namespace tocsin {
+
+// Sorted by scope, service and dependency. `table` may be null.
+std::vector<ScopedCall> SeenCalls(const PaneTable* table);
+
+}  // namespace tocsin
