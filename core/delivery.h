@@ -17,6 +17,9 @@ namespace tocsin {
 enum class NotificationAction : std::uint8_t { kTrigger, kAcknowledge, kResolve, kUpdate };
 std::string_view NotificationActionName(NotificationAction action);
 
+// Whom of those that the routes name it is meant for.
+enum class Audience : std::uint8_t { kAll, kPaging, kNotPaging };
+
 // Decided in stage 2, in tick order. `incident` is as of the tick.
 struct Notification {
   NotificationAction action = NotificationAction::kTrigger;
@@ -28,7 +31,9 @@ struct Notification {
   // Whether the scheme pages people for this level (else only sinks that do not page, or routes
   // that name the level, hear of it).
   bool pages = true;
-  Incident incident;
+  Audience audience =
+      Audience::kAll;  // of a page that was folded, or of the one that stands for it
+  Incident incident = {};
 };
 
 enum class DeliveryState : std::uint8_t {

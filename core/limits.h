@@ -45,6 +45,8 @@ inline constexpr std::size_t kActTextBytesMax = 4 << 10;
 inline constexpr std::size_t kSilencesMax = 1'024;
 inline constexpr std::size_t kSilenceMatchersMax = 32;
 // Deploys remembered per scope for the suspect search.
+// Pages of a scope on one route within ten minutes that are sent one by one.
+inline constexpr std::size_t kPagesUnfolded = 5;
 inline constexpr std::size_t kDeploysMax = 1'024;
 // Calls of services to dependencies that are remembered, per scope.
 inline constexpr std::size_t kCallsMax = 4'096;

@@ -61,7 +61,8 @@ Decider::Decider(const Config* config, const Plan* plan,
       executor_(std::move(executor)),
       assembler_(plan),
       series_limit_(config),
-      correlator_(*config) {
+      correlator_(*config),
+      folder_(&config->routes) {
   for (std::size_t i = 0; i < detectors->size(); ++i) {
     const Detector* detector = (*detectors)[i].get();
     sets_.emplace_back(detector, i, plan, config->limits.series_max);
@@ -103,6 +104,7 @@ bool Decider::StepActs(Decision* decision) {
     std::move(output.notifications.begin(), output.notifications.end(),
               std::back_inserter(decision->notifications));
   }
+  folder_.Fold(decision->tick, &decision->notifications);
   WriteLines(decision);
   return true;
 }
@@ -172,6 +174,7 @@ bool Decider::Step(Decision* decision) {
   for (TitledChange& change : changes) decision->signals.push_back(std::move(change.change));
   decision->incidents = std::move(output.lines);
   decision->notifications = std::move(output.notifications);
+  folder_.Fold(tick.tick, &decision->notifications);
   last_tick_ = tick.tick;
   WriteLines(decision);
   return true;
@@ -190,7 +193,8 @@ void Decider::WriteLines(Decision* decision) {
   }
   for (const Notification& notification : decision->notifications) {
     const bool trigger = notification.action == NotificationAction::kTrigger;
-    if (trigger && notification.pages) ++counters_.pages;
+    const bool folded = notification.audience == Audience::kNotPaging;
+    if (trigger && notification.pages && !folded) ++counters_.pages;
   }
 }
 
@@ -221,6 +225,9 @@ std::string Decider::Encode() const {
   ByteWriter correlator;
   correlator_.Encode(&correlator);
   out.Bytes(correlator.view());
+  ByteWriter folder;
+  folder_.Encode(&folder);
+  out.Bytes(folder.view());
   ByteWriter users;
   users_.Encode(&users);
   out.Bytes(users.view());
@@ -270,11 +277,14 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   assembler_.Decode(&assembler);
   ByteReader correlator(in.Bytes());
   correlator_.Decode(&correlator);
+  ByteReader folder(in.Bytes());
+  folder_.Decode(&folder);
   ByteReader users(in.Bytes());
   users_.Decode(&users);
   ByteReader series_limit(in.Bytes());
   series_limit_.Decode(&series_limit);
-  if (!assembler.Done() || !correlator.Done() || !users.Done() || !series_limit.Done()) {
+  if (!assembler.Done() || !correlator.Done() || !folder.Done() || !users.Done() ||
+      !series_limit.Done()) {
     return damaged;
   }
   for (std::size_t i = in.Count(2); i > 0 && in.ok(); --i) {

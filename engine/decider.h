@@ -23,6 +23,7 @@
 #include "correlate/correlator.h"
 #include "detectors/detector.h"
 #include "engine/executor.h"
+#include "engine/page_folder.h"
 #include "engine/scope_users.h"
 #include "engine/series_limit_alarm.h"
 #include "engine/series_set.h"
@@ -89,6 +90,7 @@ class Decider {
   SeriesLimitAlarm series_limit_;
   ScopeUserCounts users_;
   Correlator correlator_;
+  PageFolder folder_;
   std::map<std::string, TimeUs> seen_facts_;  // id → tick, for an hour
   std::vector<Signal> orphans_;               // to clear with the next tick
   Counters counters_;

@@ -92,6 +92,10 @@ class Outbox {
   std::unique_ptr<State> state_;
 };
 
+// The first route that matches; nullptr where none does.
+const RouteConfig* FirstRoute(const std::vector<RouteConfig>& routes,
+                              const Notification& notification);
+
 // The sinks a notification goes to, by the routes, each once. The first route that matches ends the
 // search unless it continues, or reached nobody because its sinks page people and the level does
 // not (a route to no sink at all silences on purpose). Without any routes every sink hears

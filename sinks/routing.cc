@@ -33,12 +33,24 @@ bool Matches(const RouteConfig& route, const Notification& notification) {
 
 }  // namespace
 
+const RouteConfig* FirstRoute(const std::vector<RouteConfig>& routes,
+                              const Notification& notification) {
+  const auto found = std::find_if(routes.begin(), routes.end(), [&](const RouteConfig& route) {
+    return Matches(route, notification);
+  });
+  return found == routes.end() ? nullptr : &*found;
+}
+
 std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
                                const std::vector<std::unique_ptr<Sink>>& sinks,
                                const Notification& notification) {
   std::vector<const Sink*> reached;
   const auto reach = [&](const Sink& sink, bool names_level) {
     if (sink.pages() && !notification.pages && !names_level) return false;
+    const bool meant = notification.audience == Audience::kAll ||
+                       (notification.audience == Audience::kPaging) == sink.pages();
+    // It was found all the same: what is folded does not go to the next route instead.
+    if (!meant) return true;
     if (!Contains(reached, &sink)) reached.push_back(&sink);
     return true;
   };

@@ -219,6 +219,35 @@ TEST(Decider, LearnsFromQueriesWhoNeedsWhom) {
   }
 }
 
+TEST(Decider, FoldsTooManyPagesIntoOne) {
+  const std::unique_ptr<EngineSetup> setup = EngineSetup::From(R"(
+inputs: [{name: app, file: app.log}]
+detectors:
+  - {name: errors, kind: error_rate, by: [service],
+     critical: {above: 50%, window: 30s, for: 0s, level: 2}}
+)");
+  ASSERT_NE(setup, nullptr);
+  std::vector<std::string> events;
+  for (std::int64_t second = 0; second < 600; ++second) {
+    const bool broken = second >= 100 && second < 200;
+    for (int service = 0; service < 8; ++service) {
+      events.push_back("t=" + std::to_string(second * 1'000) + " type=request service=s" +
+                       std::to_string(service) + " status=" + (broken ? "500" : "200"));
+    }
+  }
+  Decider decider(&setup->config, &setup->plan, &setup->detectors, SequentialExecutor());
+  Output output;
+  for (const std::string& record : Journal(*setup, events, 1, 1)) Feed(&decider, record, &output);
+  EXPECT_EQ(decider.counters().incidents_opened, 8);
+  EXPECT_EQ(decider.counters().pages, 6);
+  const auto said = [&](const char* action) {
+    return std::count_if(output.notifications.begin(), output.notifications.end(),
+                         [&](const std::string& text) { return text.find(action) < 30; });
+  };
+  EXPECT_EQ(said(" trigger "), 9) << "each incident, and what stands for three of them";
+  EXPECT_EQ(said(" resolve "), 9);
+}
+
 TEST(Decider, DoesNotDependOnThreadsOrPartitionsOrTheirInterleaving) {
   const std::unique_ptr<EngineSetup> setup = EngineSetup::From(kYaml);
   ASSERT_NE(setup, nullptr);

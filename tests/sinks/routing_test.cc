@@ -54,6 +54,18 @@ TEST_F(RouteTest, TheFirstMatchWins) {
   EXPECT_EQ(Reached({To({"unknown"})}), "");
 }
 
+TEST_F(RouteTest, AFoldedPageReachesOthersAndWhatStandsForItOnlyWhomItPages) {
+  const std::vector<RouteConfig> routes = {To({"oncall", "chat"}), To({"ticket"})};
+  notification_.audience = Audience::kNotPaging;
+  EXPECT_EQ(Reached(routes), "chat ");
+  EXPECT_EQ(Reached({}), "chat ticket ");
+  // Its route pages and does nothing else: the next one is not meant.
+  EXPECT_EQ(Reached({To({"oncall"}), To({"ticket"})}), "");
+  notification_.audience = Audience::kPaging;
+  EXPECT_EQ(Reached(routes), "oncall ");
+  EXPECT_EQ(Reached({To({"chat"}), To({"oncall"})}), "");
+}
+
 TEST_F(RouteTest, ContinueGoesOnAndNobodyHearsTwice) {
   RouteConfig first = To({"chat", "oncall"});
   first.proceed = true;
