@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "app/http_client.h"
+#include "app/local_output.h"
 #include "core/hash.h"
 #include "core/status_macros.h"
 
@@ -57,20 +58,6 @@ void BlockSigpipe() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-SinkReply WriteStdout(std::string line) {
-  line.push_back('\n');
-  const bool good =
-      std::fwrite(line.data(), 1, line.size(), stdout) == line.size() && std::fflush(stdout) == 0;
-  SinkReply reply;
-  if (good) {
-    reply.status = 200;
-  } else {
-    reply.error = absl::StrCat("standard output: ", std::generic_category().message(errno));
-    std::clearerr(stdout);
-  }
-  return reply;
 }
 
 }  // namespace
@@ -244,6 +231,9 @@ void Deliverer::Impl::Begin(const Request& request, Replies* replies) {
       return http_.Send(request.delivery.id, std::move(rendered), replies);
     case SinkRequest::Kind::kStdout:
       replies->push_back({request.delivery.id, WriteStdout(std::move(rendered.body))});
+      return;
+    case SinkRequest::Kind::kFile:
+      replies->push_back({request.delivery.id, AppendLine(rendered.url, std::move(rendered.body))});
       return;
     case SinkRequest::Kind::kNone:
       replies->push_back({.id = request.delivery.id, .reply = {}});

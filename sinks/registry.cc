@@ -11,6 +11,7 @@ namespace tocsin {
 using SinkFactory = std::unique_ptr<Sink> (*)(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewAlertmanagerSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewFileSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewGithubSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader);
@@ -28,6 +29,7 @@ struct KindRow {
 constexpr KindRow kKinds[] = {
     {"alertmanager", NewAlertmanagerSink},
     {"email", NewEmailSink},
+    {"file", NewFileSink},
     {"github", NewGithubSink},
     {"pagerduty", NewPagerDutySink},
     {"slack", NewSlackSink},

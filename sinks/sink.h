@@ -29,6 +29,7 @@ struct SinkRequest {
     kHttp,
     kMail,    // `body` is a message (RFC 5322), `url` an SMTP server
     kStdout,  // `body` and a line feed go to standard output
+    kFile,    // `body` and a line feed are appended to the file `url`
     kNone,    // nothing to send: counts as delivered
   };
   Kind kind = Kind::kHttp;

@@ -1,6 +1,8 @@
 #include "app/deliverer.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -501,6 +503,27 @@ TEST_F(DelivererTest, WritesLinesToStandardOutput) {
   EXPECT_EQ(testing::internal::GetCapturedStdout().find("TRIGGER level 1"), 0u);
   EXPECT_TRUE(submitted.ok());
   EXPECT_TRUE(delivered);
+}
+
+TEST_F(DelivererTest, AFileThatCannotBeWrittenHoldsUpNobodyAndIsTriedAgain) {
+  const std::string directory = ::testing::TempDir() + "/deliverer_record";
+  std::filesystem::remove_all(directory);
+  sinks_.push_back(MakeSink("{name: record, kind: file, path: " + directory + "/lines.jsonl}"));
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  std::filesystem::create_directory(directory);
+  ASSERT_TRUE(journal_.AwaitState(Id("record", kTrigger), DeliveryState::kDelivered));
+  deliverer_->Stop(kGrace);
+  std::ifstream lines(directory + "/lines.jsonl");
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_THAT(line, HasSubstr(R"("action":"trigger")"));
+  EXPECT_THAT(line, HasSubstr(R"("repeat":true)"));
+  EXPECT_FALSE(std::getline(lines, line));
 }
 
 TEST_F(DelivererTest, WhatIsSubmittedAfterStopIsWrittenAndSentNextTime) {

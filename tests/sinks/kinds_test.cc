@@ -687,6 +687,23 @@ TEST(Stdout, WritesOneLine) {
   }
 }
 
+TEST(File, RendersTheLinesOfStdoutForItsPath) {
+  const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
+  for (const std::string format : {"json", "text"}) {
+    const std::unique_ptr<Sink> file =
+        MakeSink("{name: r, kind: file, path: /var/log/x.jsonl, format: " + format + "}");
+    const std::unique_ptr<Sink> console =
+        MakeSink("{name: c, kind: stdout, format: " + format + "}");
+    ASSERT_NE(file, nullptr);
+    const SinkRequest request = file->Render(delivery);
+    EXPECT_EQ(request.kind, SinkRequest::Kind::kFile);
+    EXPECT_EQ(request.url, "/var/log/x.jsonl");
+    EXPECT_EQ(request.body, console->Render(delivery).body);
+    EXPECT_FALSE(file->pages());
+  }
+  EXPECT_THAT(StanzaErrors("{name: r, kind: file}"), HasSubstr("path: expected the file"));
+}
+
 TEST(Registry, EveryKindHasAStanzaInTheExample) {
   ErrorList errors;
   const std::optional<Config> config = LoadConfig("config/examples/sinks.yaml", &errors);

@@ -96,8 +96,8 @@ TEST(SinkStanza, HeadersCannotInject) {
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
   EXPECT_THAT(StanzaErrors("name: o\nkind: pagerdutty\n"),
               AllOf(HasSubstr("tocsin.yaml:2:7"),
-                    HasSubstr("kinds are alertmanager, email, github, pagerduty, slack, "
-                              "statuspage, stdout, webhook"),
+                    HasSubstr("kinds are alertmanager, email, file, github, pagerduty, "
+                              "slack, statuspage, stdout, webhook"),
                     HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
@@ -106,8 +106,8 @@ TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
 }
 
 TEST(SinkStanza, EveryKindIsInTheTable) {
-  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "github", "pagerduty", "slack",
-                                       "statuspage", "stdout", "webhook"));
+  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "file", "github", "pagerduty",
+                                       "slack", "statuspage", "stdout", "webhook"));
 }
 
 TEST(NewSinks, ChecksFallbacks) {

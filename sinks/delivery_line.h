@@ -1,0 +1,28 @@
+// A delivery as one line, for sinks that write lines.
+//
+//   std::string line = DeliveryLine(delivery, LineFormat::kText);
+//
+// There is nothing to recognise a repeat by, so a line that may have been written before says
+// "repeat". Thread-safe: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "config/node.h"
+#include "core/delivery.h"
+
+namespace tocsin {
+
+enum class LineFormat : std::uint8_t {
+  kJson,  // {"action", "level", "dedup_key", "repeat"?, "incident"}
+  kText,  // "TRIGGER level 2 (SEV2) INC-2026-001 prod api: 42 % of requests fail, since …"
+};
+
+// The key `format` of a stanza: `json` (default) or `text`.
+LineFormat ReadLineFormat(ConfigReader* reader);
+
+// Without a line feed.
+std::string DeliveryLine(const Delivery& delivery, LineFormat format);
+
+}  // namespace tocsin

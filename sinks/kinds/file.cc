@@ -1,0 +1,43 @@
+// A file that grows by one line a delivery: a record that needs no service.
+//
+//   - {name: record, kind: file, path: /var/log/tocsin/deliveries.jsonl}
+//
+// Keys: path (its directory must exist), format, `json` (default; the webhook's body) or `text`.
+// Opened anew for each line, so that it may be moved away at any time; a line counts as delivered
+// once it is on disk.
+#include "sinks/delivery_line.h"
+#include "sinks/sink.h"
+
+namespace tocsin {
+namespace {
+
+class FileSink final : public Sink {
+ public:
+  FileSink(std::string name, std::string path, LineFormat format)
+      : Sink(std::move(name), "file"), path_(std::move(path)), format_(format) {}
+
+  bool Wants(NotificationAction) const override { return true; }
+
+  SinkRequest Render(const Delivery& delivery) const override {
+    SinkRequest request;
+    request.kind = SinkRequest::Kind::kFile;
+    request.url = path_;
+    request.body = DeliveryLine(delivery, format_);
+    return request;
+  }
+
+ private:
+  const std::string path_;
+  const LineFormat format_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> NewFileSink(const std::string& name, ConfigReader* reader) {
+  std::string path = reader->String("path");
+  if (path.empty()) reader->Error("path", "path: expected the file to append to");
+  const LineFormat format = ReadLineFormat(reader);
+  return std::make_unique<FileSink>(name, std::move(path), format);
+}
+
+}  // namespace tocsin
