@@ -45,13 +45,20 @@ SinkReply AppendLine(const std::string& path, std::string line) {
   const absl::Cleanup close_file = [file] { close(file); };
   struct stat before = {};
   if (fstat(file, &before) != 0) return Failed("cannot append to " + path, errno);
-  const ssize_t written = write(file, line.data(), line.size());
-  if (written == static_cast<ssize_t>(line.size())) {
-    // Pipes and devices keep nothing that could be made durable.
-    if (fdatasync(file) == 0 || errno == EINVAL || errno == EROFS) return Written();
+  int error = 0;
+  std::size_t done = 0;
+  while (error == 0 && done < line.size()) {
+    const ssize_t written = write(file, line.data() + done, line.size() - done);
+    if (written >= 0) {
+      done += static_cast<std::size_t>(written);
+    } else if (errno != EINTR) {
+      error = errno;
+    }
   }
-  const int error = written >= 0 && written < static_cast<ssize_t>(line.size()) ? ENOSPC : errno;
-  if (written > 0 && S_ISREG(before.st_mode) && ftruncate(file, before.st_size) != 0) {
+  // Pipes and devices keep nothing that could be made durable.
+  if (error == 0 && fdatasync(file) != 0 && errno != EINVAL && errno != EROFS) error = errno;
+  if (error == 0) return Written();
+  if (done > 0 && S_ISREG(before.st_mode) && ftruncate(file, before.st_size) != 0) {
     return Failed("cannot take back half a line of " + path, errno);
   }
   return Failed("cannot append to " + path, error);

@@ -1,5 +1,7 @@
 #include "app/local_output.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -51,6 +53,24 @@ TEST(AppendLine, AFullDiskIsAnError) {
   const SinkReply full = AppendLine("/dev/full", "line");
   EXPECT_EQ(full.status, 0);
   EXPECT_EQ(full.error, "cannot append to /dev/full: No space left on device");
+}
+
+TEST(AppendLine, HalfALineIsTakenBack) {
+  const std::string path = Path("half");
+  ASSERT_EQ(AppendLine(path, "one").status, 200);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit limit = before;
+  limit.rlim_cur = 7;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const SinkReply reply = AppendLine(path, "a longer one");
+  const std::string contents = Contents(path);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(reply.error, "cannot append to " + path + ": File too large");
+  EXPECT_EQ(contents, "one\n");
+  EXPECT_EQ(AppendLine(path, "a longer one").status, 200);
+  EXPECT_EQ(Contents(path), "one\na longer one\n");
 }
 
 // A device keeps nothing, and that is its user's wish.
