@@ -117,7 +117,9 @@ void AddDecisions(const PipelineStatus& status, Families* families) {
   families->Counter("tocsin_incidents_total", "Incidents opened.", status.decided.incidents_opened);
   families->Gauge("tocsin_open_incidents", "Incidents that are not resolved.",
                   static_cast<double>(status.open_incidents));
-  families->Counter("tocsin_pages_total", "Pages that were decided; those folded into one count as one.", status.decided.pages);
+  families->Counter("tocsin_pages_total",
+                    "Pages that were decided; those folded into one count as one.",
+                    status.decided.pages);
   if (status.last_tick != kNoTime) {
     families->Gauge("tocsin_last_tick_seconds",
                     "The last tick that was decided, in Unix time; absent before the first.",

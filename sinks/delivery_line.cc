@@ -9,13 +9,13 @@
 namespace tocsin {
 namespace {
 
-std::string JsonLine(const Delivery& delivery) {
+std::string JsonLine(const Delivery& delivery, bool marks_repeats) {
   JsonWriter json;
   json.BeginObject();
   json.Key("action").String(NotificationActionName(delivery.action));
   json.Key("level").Int(delivery.level);
   json.Key("dedup_key").String(delivery.dedup_key);
-  if (delivery.attempts > 1) json.Key("repeat").Bool(true);
+  if (marks_repeats && delivery.attempts > 1) json.Key("repeat").Bool(true);
   simdjson::dom::parser parser;
   const bool valid =
       parser.parse(delivery.payload.data(), delivery.payload.size()).error() == simdjson::SUCCESS;
@@ -52,8 +52,13 @@ LineFormat ReadLineFormat(ConfigReader* reader) {
   return text ? LineFormat::kText : LineFormat::kJson;
 }
 
+std::string DeliveryJson(const Delivery& delivery) {
+  return JsonLine(delivery, /*marks_repeats=*/false);
+}
+
 std::string DeliveryLine(const Delivery& delivery, LineFormat format) {
-  return format == LineFormat::kText ? TextLine(delivery) : JsonLine(delivery);
+  return format == LineFormat::kText ? TextLine(delivery)
+                                     : JsonLine(delivery, /*marks_repeats=*/true);
 }
 
 }  // namespace tocsin

@@ -1,9 +1,9 @@
-// A delivery as one line, for sinks that write lines.
+// A delivery as JSON, for receivers of one's own, and as one line, for sinks that write lines.
 //
 //   std::string line = DeliveryLine(delivery, LineFormat::kText);
 //
-// There is nothing to recognise a repeat by, so a line that may have been written before says
-// "repeat". Thread-safe: pure functions.
+// In a file of lines there is nothing to recognise a repeat by, so one that may have been written
+// before says "repeat". Thread-safe: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,9 @@ enum class LineFormat : std::uint8_t {
 
 // The key `format` of a stanza: `json` (default) or `text`.
 LineFormat ReadLineFormat(ConfigReader* reader);
+
+// {"action", "level", "dedup_key", "incident"}: the same in every attempt.
+std::string DeliveryJson(const Delivery& delivery);
 
 // Without a line feed.
 std::string DeliveryLine(const Delivery& delivery, LineFormat format);

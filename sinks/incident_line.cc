@@ -2,7 +2,6 @@
 
 #include <simdjson.h>
 
-#include "absl/strings/numbers.h"
 #include "core/string_hash.h"
 
 namespace tocsin {

@@ -6,16 +6,14 @@
 // Keys: url, headers, secret_file or secret_env (optional), timeout. `Idempotency-Key` is the
 // delivery's id, the same in every attempt; `X-Tocsin-Signature: v1=<hex>` is the HMAC-SHA256 of
 // the raw body with the secret, as PagerDuty signs its own webhooks.
-#include <simdjson.h>
-
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "core/json_writer.h"
 #include "core/string_hash.h"
+#include "sinks/delivery_line.h"
 #include "sinks/signature.h"
 #include "sinks/sink.h"
 #include "sinks/stanza.h"
@@ -93,21 +91,9 @@ class WebhookSink final : public Sink {
   bool has_idempotency_key() const override { return true; }
 
   SinkRequest Render(const Delivery& delivery) const override {
-    JsonWriter json;
-    json.BeginObject();
-    json.Key("action").String(NotificationActionName(delivery.action));
-    json.Key("level").Int(delivery.level);
-    json.Key("dedup_key").String(delivery.dedup_key);
-    simdjson::dom::parser parser;
-    const bool valid =
-        parser.parse(delivery.payload.data(), delivery.payload.size()).error() == simdjson::SUCCESS;
-    json.Key("incident");
-    valid ? json.Raw(delivery.payload) : json.Null();
-    json.EndObject();
-
     SinkRequest request;
     request.url = options_.url;
-    request.body = json.Take();
+    request.body = DeliveryJson(delivery);
     request.timeout = options_.timeout;
     request.headers = options_.headers;
     request.headers.emplace_back("Content-Type", "application/json");
