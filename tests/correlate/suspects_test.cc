@@ -163,6 +163,19 @@ TEST(Suspects, ADependencyThatOthersRunIsSaidToBeExternal) {
   }
 }
 
+TEST(Suspects, OfThoseEquallyFarUpstreamTheOneThatExplainsMostComesFirst) {
+  Scenario s;
+  s.config.correlate.topology = {{"api", {"a-db", "z-db"}}, {"web", {"z-db"}}};
+  s.Fire({.labels = {{"dependency", "a-db"}}, .onset_ago = 2 * kMinuteUs});
+  s.Fire({.labels = {{"dependency", "z-db"}}});
+  s.Fire({.labels = {{"service", "api"}}});
+  s.Fire({.labels = {{"service", "web"}}});
+  s.Tick();
+  ASSERT_THAT(s.Only().suspects, SizeIs(2));
+  EXPECT_EQ(s.Only().suspects[0].name, "z-db");
+  EXPECT_EQ(s.Only().component, "z-db");
+}
+
 TEST(Suspects, WhatBeganFirstIsSaid) {
   Scenario s;
   s.config.correlate.topology = {{"web", {"api"}}, {"api", {"db"}}};
