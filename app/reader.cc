@@ -60,7 +60,9 @@ absl::Status Reader::Start() {
 
 absl::Status Reader::Turn() {
   clock_ = ReadClock();
-  const absl::Duration wait = kPollWait / static_cast<std::int64_t>(inputs_.size());
+  // What the turn before did is soon to be seen.
+  const absl::Duration wait = (published_ ? kPollWait : absl::Microseconds(kPublishEvery)) /
+                              static_cast<std::int64_t>(inputs_.size());
   for (const std::unique_ptr<Input>& input : inputs_) {
     TOCSIN_RETURN_IF_ERROR(input->Poll(wait, clock_));
   }
@@ -74,7 +76,8 @@ absl::Status Reader::Turn() {
       TOCSIN_RETURN_IF_ERROR(input->CloseIdle(clock_));
     }
   }
-  if (clock_.monotonic - published_at_ >= kPublishEvery) Publish();
+  published_ = clock_.monotonic - published_at_ >= kPublishEvery;
+  if (published_) Publish();
   for (const std::unique_ptr<Input>& input : inputs_) input->Feed();
   return absl::OkStatus();
 }

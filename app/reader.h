@@ -87,6 +87,7 @@ class Reader {
   InputClock clock_;
   TimeUs idle_checked_at_ = 0;
   TimeUs published_at_ = 0;
+  bool published_ = true;  // the last turn, too
   mutable absl::Mutex mutex_;
   View view_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> acts_ ABSL_GUARDED_BY(mutex_);  // encoded, to be appended

@@ -80,7 +80,8 @@ class RecordFeeder {
   mutable absl::Mutex mutex_;
   Goal goal_ ABSL_GUARDED_BY(mutex_) = Goal::kRest;
   std::deque<Lane> lanes_ ABSL_GUARDED_BY(mutex_);
-  // Lanes with slices that nobody feeds, the one that has waited longest first.
+  // Lanes with slices that nobody feeds: the one just fed, then the one that has waited longest.
+  // The others are not forgotten, since no more is added than what is queued leaves room for.
   std::deque<Lane*> ready_ ABSL_GUARDED_BY(mutex_);
   // With those that are being fed.
   std::size_t queued_records_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -287,9 +287,9 @@ class Logins : public Traffic {
   double per_minute_;
 };
 
-class Log : public Traffic {
+class LogLines : public Traffic {
  public:
-  Log(double per_minute, const char* message) : per_minute_(per_minute), message_(message) {}
+  LogLines(double per_minute, const char* message) : per_minute_(per_minute), message_(message) {}
   Sign Fill(const Moment& moment, const Fault& fault, Rng* rng, PaneFill* fill) override {
     if (moment.gap) return {};
     Event event = NewEvent(EventType::kLog);
@@ -303,7 +303,7 @@ class Log : public Traffic {
     if (event.weight > 0) fill->Add(event);
     return {.evidence = static_cast<double>(lines)};
   }
-  std::unique_ptr<Traffic> Clone() const override { return std::make_unique<Log>(*this); }
+  std::unique_ptr<Traffic> Clone() const override { return std::make_unique<LogLines>(*this); }
 
  private:
   double per_minute_;
@@ -485,7 +485,7 @@ std::unique_ptr<Traffic> NewLoginTraffic(double per_minute) {
   return std::make_unique<Logins>(per_minute);
 }
 std::unique_ptr<Traffic> NewLogTraffic(double per_minute, const char* message) {
-  return std::make_unique<Log>(per_minute, message);
+  return std::make_unique<LogLines>(per_minute, message);
 }
 std::unique_ptr<Traffic> NewArrivalTraffic(double per_minute) {
   return std::make_unique<ArrivalsOnly>(per_minute);

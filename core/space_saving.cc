@@ -44,10 +44,14 @@ void SpaceSaving::Add(std::string_view key, std::uint64_t hash, std::int64_t wei
     key = key.substr(0, limits::kTopKeyBytesMax);
     hash = Hash64(key);
   }
-  total_ = SaturatingAdd(total_, weight);
   if (const std::uint32_t at = Find(key, hash); at != kNone) {
-    entries_[at].count = SaturatingAdd(entries_[at].count, weight);
-  } else if (entries_.size() < k_) {
+    newest_ = at;
+    Count(at, weight);
+    return;
+  }
+  total_ = SaturatingAdd(total_, weight);
+  if (entries_.size() < k_) {
+    newest_ = static_cast<std::uint32_t>(entries_.size());
     Append({.key = std::string(key), .count = weight, .error = 0}, hash);
   } else {
     AddToCell(key, hash, weight);
@@ -76,7 +80,7 @@ void SpaceSaving::AddToCell(std::string_view key, std::uint64_t hash, std::int64
 
 void SpaceSaving::Evict(std::string_view key, std::uint64_t hash, std::int64_t count,
                         std::int64_t error) {
-  const std::uint32_t last = Last();
+  const std::uint32_t last = newest_ = Last();
   Unindex(last);
   Entry& entry = entries_[last];
   std::int64_t& cell = CellOf(hashes_[last]);
@@ -102,10 +106,6 @@ std::uint32_t SpaceSaving::Last() {
     SiftDown(0);
   }
   return heap_[0].entry;
-}
-
-bool SpaceSaving::Later(const HeapNode& a, const HeapNode& b) const {
-  return a.count != b.count ? a.count < b.count : entries_[a.entry].key > entries_[b.entry].key;
 }
 
 void SpaceSaving::SiftDown(std::size_t at) {

@@ -6,8 +6,8 @@
 // A key's true count lies in [count − error, count], and error ≤ N/k. With at most k distinct keys
 // everything is exact. A key that is not monitored is counted in a cell that it shares with others,
 // and replaces the least monitored one only once the cell has more: among many random keys hardly
-// any does, which is what makes this fast. Eviction and order break ties by key, so equal streams
-// give equal sketches. Cells are not encoded: a sketch from the wire goes on with wider bounds.
+// any does, which is what makes this fast. Of several least ones the last one in `entries` goes,
+// and what is written is sorted by count and key, so equal streams give equal sketches. Cells are not encoded: a sketch from the wire goes on with wider bounds.
 // Merge adds counters key by key (absent ones add the other side's smallest count as error when
 // that side is full) and keeps the k largest; of two k, the smaller. A key is cut at
 // limits::kTopKeyBytesMax. Weights below 1 are ignored, counts saturate. O(1) for a known key,
@@ -21,6 +21,8 @@
 #include <vector>
 
 #include "core/hash.h"
+#include "core/math.h"
+#include "core/short_text.h"
 #include "core/wire.h"
 
 namespace tocsin {
@@ -41,6 +43,13 @@ class SpaceSaving {
   void Add(std::string_view key, std::int64_t weight = 1) { Add(key, Hash64(key), weight); }
   // `hash` is Hash64 of the whole key.
   void Add(std::string_view key, std::uint64_t hash, std::int64_t weight);
+  // The same for the key that Add counted last, without its hash; false, and nothing happens, for
+  // any other. Worth asking first where one key makes up most of a stream.
+  bool AddAgain(std::string_view key, std::int64_t weight) {
+    if (newest_ >= entries_.size() || !EqualTexts(entries_[newest_].key, key)) return false;
+    Count(newest_, weight);
+    return true;
+  }
   // Events of keys that are known not to be here. REQUIRES: not empty.
   void AddOther(std::int64_t weight);
   void Merge(const SpaceSaving& other);
@@ -77,19 +86,26 @@ class SpaceSaving {
   static std::uint32_t TagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
   std::uint32_t Find(std::string_view key, std::uint64_t hash) const;
+  void Count(std::uint32_t entry, std::int64_t weight) {
+    if (weight <= 0) return;
+    total_ = SaturatingAdd(total_, weight);
+    entries_[entry].count = SaturatingAdd(entries_[entry].count, weight);
+  }
   // REQUIRES: the key is not in the sketch.
   void Append(Entry entry, std::uint64_t hash);
   // Counts a key that has no entry while there is no room for one.
   void AddToCell(std::string_view key, std::uint64_t hash, std::int64_t weight);
   // By the hash's upper half, scaled: the lower bits choose the slot.
   std::int64_t& CellOf(std::uint64_t hash) { return cells_[((hash >> 32) * cells_.size()) >> 32]; }
-  // Replaces the last entry in Top order; what its cell had becomes the new key's error.
+  // Replaces the least entry; what the new key's cell had becomes its error.
   void Evict(std::string_view key, std::uint64_t hash, std::int64_t count, std::int64_t error);
   void Index(std::uint32_t entry);
   void Unindex(std::uint32_t entry);
-  // The position of the entry that is last in Top order, which is the one to evict.
+  // The position of the least entry, of several such the last one: the one to evict.
   std::uint32_t Last();
-  bool Later(const HeapNode& a, const HeapNode& b) const;
+  static bool Later(const HeapNode& a, const HeapNode& b) {
+    return a.count < b.count || (a.count == b.count && a.entry > b.entry);
+  }
   void SiftDown(std::size_t at);
   // What an absent key may have counted: the smallest count when full, else 0.
   std::int64_t AbsentMax() const;
@@ -98,6 +114,7 @@ class SpaceSaving {
 
   std::uint32_t k_;
   std::int64_t total_ = 0;
+  std::uint32_t newest_ = 0;  // the entry that Add counted last, or any
   std::vector<Entry> entries_;
   // Open addressing instead of a map of strings: keys are kept once, and an eviction reuses the
   // evicted key's memory. A power of two, at most half full.

@@ -76,13 +76,18 @@ KafkaSource::Impl::Taken KafkaSource::Impl::Take(std::size_t max, absl::Duration
   Taken taken = {.revoked = std::exchange(revoked_while_taking_, false)};
   ++batch_number_;
   for (ssize_t i = 0; i < count; ++i) {
-    const KafkaMessage message(batch_[static_cast<std::size_t>(i)]);
+    const rd_kafka_message_t* const message = batch_[static_cast<std::size_t>(i)];
     ++taken.messages;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++taken.records;
       taken.bytes += message->len;
     }
     Handle(*message);
+  }
+  // In one go: each gives back a reference to its partition, which the fetching thread takes for
+  // every message too, and a cache line that goes back and forth is what costs.
+  for (ssize_t i = 0; i < count; ++i) {
+    rd_kafka_message_destroy(batch_[static_cast<std::size_t>(i)]);
   }
   return taken;
 }

@@ -370,8 +370,10 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
       }
       case MeasureKind::kTopK: {
         const std::string_view item = event.Get(step.field);
-        if (!item.empty()) {
-          tops_[row * layout_->tops + index].Add(item, hash_of(step.field, item), event.weight);
+        if (item.empty()) break;
+        SpaceSaving& top = tops_[row * layout_->tops + index];
+        if (!top.AddAgain(item, event.weight)) {
+          top.Add(item, hash_of(step.field, item), event.weight);
         }
         break;
       }

@@ -58,7 +58,10 @@ class Reference {
       return;
     }
     std::int64_t& cell = CellOf(key);
-    Entry& last = *std::max_element(entries_.begin(), entries_.end(), Before);
+    // Of equal ones the last.
+    Entry& last =
+        *std::min_element(entries_.rbegin(), entries_.rend(),
+                          [](const Entry& a, const Entry& b) { return a.count < b.count; });
     if (cell + weight <= last.count) {
       cell += weight;
       return;
@@ -68,9 +71,10 @@ class Reference {
     last = entry;
   }
 
-  std::vector<Entry> Top() {
-    std::sort(entries_.begin(), entries_.end(), Before);
-    return entries_;
+  std::vector<Entry> Top() const {
+    std::vector<Entry> top = entries_;
+    std::sort(top.begin(), top.end(), Before);
+    return top;
   }
 
  private:
@@ -108,7 +112,7 @@ TEST(SpaceSaving, IsExactUpToKKeys) {
   EXPECT_EQ(top.TopShare(100), 1);
 }
 
-TEST(SpaceSaving, ReplacesTheSmallestAndOfTiesTheLastKeyByOneThatHasMore) {
+TEST(SpaceSaving, ReplacesTheSmallestAndOfTiesTheLastByOneThatHasMore) {
   SpaceSaving top(3);
   for (const char* key : {"a", "a", "b", "c"}) top.Add(key);
   top.Add("d");  // as many as b and c
@@ -117,6 +121,24 @@ TEST(SpaceSaving, ReplacesTheSmallestAndOfTiesTheLastKeyByOneThatHasMore) {
   EXPECT_THAT(top.Top(3), ElementsAre(Entry{"a", 2, 0}, Entry{"d", 2, 1}, Entry{"b", 1, 0}));
   top.Add("c");  // it had one, and b has one
   EXPECT_THAT(top.Top(3), ElementsAre(Entry{"a", 2, 0}, Entry{"c", 2, 1}, Entry{"d", 2, 1}));
+}
+
+TEST(SpaceSaving, AddAgainCountsTheKeyOfTheLastAddOnly) {
+  SpaceSaving top(2);
+  EXPECT_FALSE(top.AddAgain("a", 1));
+  top.Add("a");
+  EXPECT_TRUE(top.AddAgain("a", 4));
+  EXPECT_TRUE(top.AddAgain("a", 0));
+  top.Add("b");
+  EXPECT_FALSE(top.AddAgain("a", 1));
+  EXPECT_TRUE(top.AddAgain("b", 1));
+  top.Add("c");
+  EXPECT_FALSE(top.AddAgain("c", 1)) << "it is in a cell";
+  EXPECT_TRUE(top.AddAgain("b", 1));
+  EXPECT_THAT(top.Top(2), ElementsAre(Entry{"a", 5, 0}, Entry{"b", 3, 0}));
+  EXPECT_EQ(top.total(), 9);
+  top.Clear();
+  EXPECT_FALSE(top.AddAgain("b", 1));
 }
 
 TEST(SpaceSaving, AgreesWithTheReferenceOnRandomStreams) {
