@@ -15,6 +15,7 @@
 #include "app/http_server.h"
 #include "app/metrics.h"
 #include "app/pipeline.h"
+#include "app/send_test.h"
 #include "detectors/registry.h"
 #include "ingest/decoder.h"
 #include "ingest/detect_format.h"
@@ -129,15 +130,22 @@ std::optional<Config> LoadOrExplain(const std::string& path) {
   return std::nullopt;
 }
 
-int Check(const std::vector<std::string>& configs) {
+int Check(const std::vector<std::string>& configs, bool send_test) {
   int code = kDone;
   for (const std::string& path : configs) {
     const std::optional<Config> config = LoadOrExplain(path);
-    if (config) {
-      std::fputs(ConfigText(*config).c_str(), stdout);
-    } else {
+    if (!config) {
       code = kFinding;
+      continue;
     }
+    std::fputs(ConfigText(*config).c_str(), stdout);
+    if (!send_test) continue;
+    signal(SIGPIPE, SIG_IGN);  // as in Run
+    const absl::StatusOr<SendTestResult> result =
+        SendTest(*config, absl::ToUnixMicros(absl::Now()));
+    if (!result.ok()) return Explain(result.status());
+    std::fputs(result->text.c_str(), stdout);
+    if (!result->all_reached) code = kFinding;
   }
   return code;
 }

@@ -93,7 +93,8 @@ struct PostmortemCommand {
 };
 int DraftPostmortemOf(const PostmortemCommand& command);
 
-int Check(const std::vector<std::string>& configs);
+// Every error of the configurations, or what they say; with `send_test` also app/send_test.h.
+int Check(const std::vector<std::string>& configs, bool send_test);
 
 // Prints every error on stderr; nullopt then.
 std::optional<Config> LoadOrExplain(const std::string& path);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "config/predicate.h"
+#include "core/string_hash.h"
 #include "sinks/message_templates.h"
 
 namespace tocsin {
@@ -153,6 +154,29 @@ std::string InputText(const InputConfig& input, DurationUs pane) {
   return text;
 }
 
+// Who hears of what, as the routes say it.
+std::string RoutesText(const Config& config) {
+  if (config.routes.empty()) return "  no routes: every sink hears of every incident\n";
+  const auto kind_of = [&](const std::string& name) -> std::string_view {
+    for (const SinkConfig& sink : config.sinks) {
+      if (sink.name == name) return sink.kind;
+    }
+    return "";
+  };
+  std::string text = "  routes, from the top; the first that matches ends the search:\n";
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const RouteConfig& route = config.routes[i];
+    std::vector<std::string> sinks;
+    for (const std::string& name : route.to) {
+      sinks.push_back(absl::StrCat(name, " (", ToAbsl(kind_of(name)), ")"));
+    }
+    absl::StrAppend(&text, "    ", i + 1, ". ", MatchText(route, config.severity), ": ",
+                    sinks.empty() ? "nobody" : Joined(sinks),
+                    route.proceed ? ", and the search goes on" : "", "\n");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string ConfigText(const Config& config) {
@@ -170,10 +194,37 @@ std::string ConfigText(const Config& config) {
     absl::StrAppend(&text, "  own templates of messages: ", Joined(own), "\n");
   }
   if (config.sinks.empty()) text += "  no sinks: nobody would be told\n";
-  if (!config.sinks.empty() && config.routes.empty()) {
-    text += "  no routes: every sink hears of every incident\n";
+  if (!config.sinks.empty()) text += RoutesText(config);
+  if (config.shadow) {
+    text += "  mode shadow: what would go to sinks other than stdout and file is only recorded\n";
   }
   return text;
+}
+
+std::string MatchText(const RouteConfig& route, const SeverityScheme& scheme) {
+  std::vector<std::string> parts;
+  std::vector<std::string> levels;
+  for (const int level : route.levels) {
+    levels.push_back(scheme.names[static_cast<std::size_t>(level - 1)]);
+  }
+  if (!levels.empty()) parts.push_back(Joined(levels));
+  const auto add = [&](const char* what, const std::vector<std::string>& values) {
+    if (!values.empty()) parts.push_back(absl::StrCat(what, " ", Joined(values)));
+  };
+  add("service", route.services);
+  add("team", route.teams);
+  add("env", route.environments);
+  add("category", route.categories);
+  for (const auto& [name, values] : route.labels) {
+    parts.push_back(absl::StrCat("label ", name, " ", Joined(values)));
+  }
+  const auto add_hours = [&](const char* when, const std::optional<WeekHours>& hours) {
+    if (!hours) return;
+    parts.push_back(absl::StrCat(when, " ", hours->name, " (", hours->ToString(), ")"));
+  };
+  add_hours("during", route.during);
+  add_hours("outside", route.outside);
+  return parts.empty() ? "everything" : absl::StrJoin(parts, "; ");
 }
 
 }  // namespace tocsin

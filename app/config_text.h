@@ -12,5 +12,7 @@
 namespace tocsin {
 
 std::string ConfigText(const Config& config);
+// What a route matches: "SEV1, SEV2; team payments; outside office hours (…)", or "everything".
+std::string MatchText(const RouteConfig& route, const SeverityScheme& scheme);
 
 }  // namespace tocsin

@@ -159,6 +159,9 @@ int main(int argc, char** argv) {
   CLI::App* check_app = app.add_subcommand("check", "find every error of a configuration");
   check_app->footer("Example: tocsin check tocsin.yaml");
   check_app->add_option("CONFIG", configs, "YAML files or @profiles")->required();
+  bool send_test = false;
+  check_app->add_flag("--send-test", send_test,
+                      "also send a marked test through every route, and end it");
 
   tocsin::ExplainCommand explain;
   CLI::App* explain_app =
@@ -205,6 +208,6 @@ int main(int argc, char** argv) {
   if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
   if (app.got_subcommand("silences")) return tocsin::Silences(silences);
   if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);
-  if (check_app->parsed()) return tocsin::Check(configs);
+  if (check_app->parsed()) return tocsin::Check(configs, send_test);
   return tocsin::RunDemo(demo);
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "config/matcher.h"
+#include "config/hours.h"
 #include "config/node.h"
 #include "config/predicate.h"
 #include "core/act.h"
@@ -86,6 +87,11 @@ struct SinkConfig {
 struct RouteConfig {
   std::vector<int> levels;
   std::vector<std::string> services, environments, categories;
+  std::vector<std::string> teams;
+  std::vector<std::string> team_services = {};  // what `teams:` says those own
+  // Each must be on the scope or on a signal, with one of the values.
+  std::map<std::string, std::vector<std::string>> labels = {};
+  std::optional<WeekHours> during = {}, outside = {};
   std::vector<std::string> to;
   bool proceed = false;
   Location at;
@@ -182,6 +188,8 @@ struct Config {
   std::map<std::string, DetectorAdvice> advice;
   std::vector<SinkConfig> sinks;
   std::vector<RouteConfig> routes;
+  // Decides and records, and tells nobody outside this machine (sinks/sink.h, `local`).
+  bool shadow = false;
   SeverityScheme severity;
   CorrelateConfig correlate;
   std::vector<Silence> silences;  // planned ones: maintenance windows

@@ -227,9 +227,14 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
     config.detectors = ReadDetectors(*detectors, errors, &config.advice);
   }
   if (const ConfigNode* sinks = root.Node("sinks")) config.sinks = ReadSinks(*sinks, errors);
+  RouteNames names;
+  for (const SinkConfig& sink : config.sinks) names.sinks.push_back(sink.name);
+  if (const ConfigNode* hours = root.Node("hours")) names.hours = ReadHours(*hours, errors);
+  if (const ConfigNode* teams = root.Node("teams")) names.teams = ReadTeams(*teams, errors);
   if (const ConfigNode* routes = root.Node("routes")) {
-    config.routes = ReadRoutes(*routes, config.sinks, config.severity, errors);
+    config.routes = ReadRoutes(*routes, names, config.severity, errors);
   }
+  config.shadow = root.Choice("mode", {"live", "shadow"}, "live") == "shadow";
   ReadCorrelate(&root, errors, &config.correlate);
   if (const ConfigNode* silences = root.Node("silences")) {
     config.silences = ReadSilences(*silences, errors);

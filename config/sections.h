@@ -7,6 +7,7 @@
 // and reports what is wrong. Internal to config/.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,17 @@ int ReadLevel(const ConfigNode& node, std::string_view name, const SeveritySchem
 std::vector<DetectorConfig> ReadDetectors(const ConfigNode& list, ErrorList* errors,
                                           std::map<std::string, DetectorAdvice>* advice);
 std::vector<SinkConfig> ReadSinks(const ConfigNode& list, ErrorList* errors);
-std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const std::vector<SinkConfig>& sinks,
+// What `match` of a route may name.
+struct RouteNames {
+  std::vector<std::string> sinks;
+  std::map<std::string, WeekHours> hours;
+  std::map<std::string, std::vector<std::string>> teams;  // and the services each owns
+};
+std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const RouteNames& names,
                                     const SeverityScheme& scheme, ErrorList* errors);
+// The section `teams`: the services that each owns.
+std::map<std::string, std::vector<std::string>> ReadTeams(const ConfigNode& node,
+                                                          ErrorList* errors);
 
 // muting.cc
 std::vector<Silence> ReadSilences(const ConfigNode& list, ErrorList* errors);

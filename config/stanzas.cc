@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -38,32 +39,71 @@ void ReportDuplicate(const std::string& what, const std::string& name, const Loc
               absl::StrCat("duplicate ", what, " name ", Quoted(name), ": the other is ", where));
 }
 
-RouteConfig ReadRoute(const ConfigNode& node, const std::vector<std::string>& sinks,
-                      const SeverityScheme& scheme, ErrorList* errors) {
+// One of the names in `hours:`.
+std::optional<WeekHours> ReadHoursName(std::string_view key,
+                                       const std::map<std::string, WeekHours>& hours,
+                                       ConfigReader* match) {
+  if (!match->Has(key)) return std::nullopt;
+  const std::string name = match->String(key);
+  const auto found = hours.find(name);
+  if (found != hours.end()) return found->second;
+  std::vector<std::string> known;
+  for (const auto& [each, value] : hours) known.push_back(each);
+  match->Error(
+      key,
+      absl::StrCat(ToAbsl(key), " names ", Quoted(name), ": expected one of the section 'hours'",
+                   known.empty() ? ", which is missing"
+                                 : absl::StrCat(" (", absl::StrJoin(known, ", "), ")")));
+  return std::nullopt;
+}
+
+void ReadMatch(const ConfigNode& node, const RouteNames& names, const SeverityScheme& scheme,
+               ErrorList* errors, RouteConfig* route) {
+  ConfigReader match(node, "match of a route", errors);
+  if (const ConfigNode* level = match.Node("level")) {
+    const std::vector<ConfigNode> one = {*level};
+    for (const ConfigNode& element : level->kind == ConfigNode::Kind::kList ? level->list : one) {
+      route->levels.push_back(ReadLevel(element, "level", scheme, errors));
+    }
+  }
+  route->services = match.Strings("service");
+  route->environments = match.Strings("env");
+  route->categories = match.Strings("category");
+  std::vector<std::string> categories;
+  for (int i = 0; i <= static_cast<int>(Category::kCapacity); ++i) {
+    categories.emplace_back(CategoryName(static_cast<Category>(i)));
+  }
+  for (const std::string& category : route->categories) {
+    if (std::find(categories.begin(), categories.end(), category) != categories.end()) continue;
+    match.Error("category", absl::StrCat("category is ", Quoted(category), ": expected one of ",
+                                         absl::StrJoin(categories, ", ")));
+  }
+  route->teams = match.Strings("team");
+  for (const std::string& team : route->teams) {
+    const auto owned = names.teams.find(team);
+    if (owned == names.teams.end()) continue;
+    route->team_services.insert(route->team_services.end(), owned->second.begin(),
+                                owned->second.end());
+  }
+  if (const ConfigNode* labels = match.Node("label")) {
+    ConfigReader reader(*labels, "label of a route", errors);
+    for (const ConfigNode::Entry& entry : labels->map) {
+      route->labels[entry.key] = reader.Strings(entry.key);
+    }
+    reader.Finish();
+  }
+  route->during = ReadHoursName("during", names.hours, &match);
+  route->outside = ReadHoursName("outside", names.hours, &match);
+  match.Finish();
+}
+
+RouteConfig ReadRoute(const ConfigNode& node, const RouteNames& names, const SeverityScheme& scheme,
+                      ErrorList* errors) {
   RouteConfig route;
   route.at = node.at;
   ConfigReader reader(node, "a route", errors);
-  if (const ConfigNode* match_node = reader.Node("match")) {
-    ConfigReader match(*match_node, "match of a route", errors);
-    if (const ConfigNode* level = match.Node("level")) {
-      const std::vector<ConfigNode> one = {*level};
-      for (const ConfigNode& element : level->kind == ConfigNode::Kind::kList ? level->list : one) {
-        route.levels.push_back(ReadLevel(element, "level", scheme, errors));
-      }
-    }
-    route.services = match.Strings("service");
-    route.environments = match.Strings("env");
-    route.categories = match.Strings("category");
-    std::vector<std::string> categories;
-    for (int i = 0; i <= static_cast<int>(Category::kCapacity); ++i) {
-      categories.emplace_back(CategoryName(static_cast<Category>(i)));
-    }
-    for (const std::string& category : route.categories) {
-      if (std::find(categories.begin(), categories.end(), category) != categories.end()) continue;
-      match.Error("category", absl::StrCat("category is ", Quoted(category), ": expected one of ",
-                                           absl::StrJoin(categories, ", ")));
-    }
-    match.Finish();
+  if (const ConfigNode* match = reader.Node("match")) {
+    ReadMatch(*match, names, scheme, errors, &route);
   }
   route.proceed = reader.Bool("continue", false);
   route.to = reader.Strings("to");
@@ -71,11 +111,11 @@ RouteConfig ReadRoute(const ConfigNode& node, const std::vector<std::string>& si
     errors->Add(node.at, "a route needs 'to': the names of its sinks");
   }
   for (const std::string& sink : route.to) {
-    if (std::find(sinks.begin(), sinks.end(), sink) != sinks.end()) continue;
-    const std::string known = sinks.empty()
-                                  ? " (there are no sinks)"
-                                  : absl::StrCat(" (sinks are ", absl::StrJoin(sinks, ", "), ")");
-    const std::string suggestion = Suggestion(sink, sinks);
+    if (std::find(names.sinks.begin(), names.sinks.end(), sink) != names.sinks.end()) continue;
+    const std::string known =
+        names.sinks.empty() ? " (there are no sinks)"
+                            : absl::StrCat(" (sinks are ", absl::StrJoin(names.sinks, ", "), ")");
+    const std::string suggestion = Suggestion(sink, names.sinks);
     reader.Error("to", absl::StrCat("a route to the unknown sink ", Quoted(sink),
                                     suggestion.empty() ? known : suggestion));
   }
@@ -166,20 +206,26 @@ std::vector<SinkConfig> ReadSinks(const ConfigNode& list, ErrorList* errors) {
   return sinks;
 }
 
-std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const std::vector<SinkConfig>& sinks,
+std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const RouteNames& names,
                                     const SeverityScheme& scheme, ErrorList* errors) {
   std::vector<RouteConfig> routes;
   if (list.kind != ConfigNode::Kind::kList) {
     errors->Add(list.at, absl::StrCat("routes is ", Found(list), ": expected a list of routes"));
     return routes;
   }
-  std::vector<std::string> names;
-  names.reserve(sinks.size());
-  for (const SinkConfig& sink : sinks) names.push_back(sink.name);
   for (const ConfigNode& node : list.list) {
     routes.push_back(ReadRoute(node, names, scheme, errors));
   }
   return routes;
+}
+
+std::map<std::string, std::vector<std::string>> ReadTeams(const ConfigNode& node,
+                                                          ErrorList* errors) {
+  std::map<std::string, std::vector<std::string>> teams;
+  ConfigReader reader(node, "teams", errors);
+  for (const ConfigNode::Entry& entry : node.map) teams[entry.key] = reader.Strings(entry.key);
+  reader.Finish();
+  return teams;
 }
 
 }  // namespace tocsin

@@ -12,6 +12,8 @@ std::string_view NotificationActionName(NotificationAction action) {
       return "resolve";
     case NotificationAction::kUpdate:
       return "update";
+    case NotificationAction::kEscalate:
+      return "escalate";
   }
   return "";
 }
@@ -26,6 +28,8 @@ std::string_view DeliveryStateName(DeliveryState state) {
       return "parked";
     case DeliveryState::kAbandoned:
       return "abandoned";
+    case DeliveryState::kWithheld:
+      return "withheld";
   }
   return "";
 }
@@ -71,7 +75,7 @@ Delivery Delivery::Decode(ByteReader* in) {
   delivery.payload = in->Bytes();
   delivery.tick = in->Signed();
   const std::uint8_t state = in->Byte();
-  if (state > static_cast<std::uint8_t>(DeliveryState::kAbandoned)) in->Fail();
+  if (state > static_cast<std::uint8_t>(DeliveryState::kWithheld)) in->Fail();
   delivery.state = static_cast<DeliveryState>(state);
   delivery.attempts = in->Signed();
   delivery.echoed = in->Bool();

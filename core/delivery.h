@@ -14,7 +14,15 @@
 namespace tocsin {
 
 // kUpdate reminds those who were told: an update of the status is due, or nobody has acknowledged.
-enum class NotificationAction : std::uint8_t { kTrigger, kAcknowledge, kResolve, kUpdate };
+// kEscalate says that more people are called (Incident::escalate_to): who by the routes hears of
+// that and was not told yet gets the trigger. There is no such delivery.
+enum class NotificationAction : std::uint8_t {
+  kTrigger,
+  kAcknowledge,
+  kResolve,
+  kUpdate,
+  kEscalate
+};
 std::string_view NotificationActionName(NotificationAction action);
 
 // Whom of those that the routes name it is meant for.
@@ -41,6 +49,7 @@ enum class DeliveryState : std::uint8_t {
   kDelivered,  // receipt written
   kParked,     // refused for good; waits for a person
   kAbandoned,  // overtaken: a trigger without receipt once a resolve was intended
+  kWithheld,   // nobody outside was to be told (`mode: shadow`)
 };
 std::string_view DeliveryStateName(DeliveryState state);
 

@@ -350,6 +350,8 @@ void Correlator::State::Tell(Pages pages, const Incident& incident,
   move_to(&pages.triggers, notifications);
   move_to(&pages.acknowledges, notifications);
   move_to(&pages.updates, notifications);
+  // Behind the updates: who hears of it for the first time gets the trigger alone.
+  move_to(&pages.escalations, notifications);
   move_to(&pages.resolves, resolves);
 }
 

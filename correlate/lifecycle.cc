@@ -153,6 +153,14 @@ bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRec
                             .tick = time.tick,
                             .pages = false,
                             .incident = {}});
+  if (escalated) {
+    pages->escalations.push_back({.action = NotificationAction::kEscalate,
+                                  .level = told,
+                                  .after_trigger_of_level = 0,
+                                  .tick = time.tick,
+                                  .pages = PagesPeople(scheme, told, incident),
+                                  .incident = {}});
+  }
   return escalated;
 }
 

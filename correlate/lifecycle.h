@@ -40,6 +40,7 @@ struct Pages {
   std::vector<Notification> triggers;
   std::vector<Notification> acknowledges;
   std::vector<Notification> updates;
+  std::vector<Notification> escalations;
   std::vector<Notification> resolves;
 };
 

@@ -124,6 +124,12 @@ void PageFolder::Fold(TimeUs tick, std::vector<Notification>* notifications) {
   std::vector<Hash128> begun;
   std::map<Hash128, std::vector<std::string>> named;
   for (Notification& notification : *notifications) {
+    if (notification.action == NotificationAction::kEscalate) {
+      // The page that stands for several is nobody's to take over.
+      const bool folded = fold_of_.contains({notification.incident.id, notification.level});
+      if (folded) notification.audience = Audience::kNotPaging;
+      continue;
+    }
     if (notification.action != NotificationAction::kTrigger) {
       Follow(notification, &said);
       continue;

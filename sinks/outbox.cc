@@ -182,6 +182,15 @@ Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effect
   Lane* lane = LaneFor(delivery.incident, sink);
   lane_of[delivery.id] = lane;
   lane->forget_at = kNever;
+  const Entry* trigger = Find(*lane, delivery.level, NotificationAction::kTrigger);
+  const bool withheld =
+      delivery.action == NotificationAction::kTrigger
+          ? sink.withheld()
+          : trigger != nullptr && trigger->delivery.state == DeliveryState::kWithheld;
+  if (withheld) {
+    delivery.state = DeliveryState::kWithheld;
+    ++counters.withheld;
+  }
   lane->entries.push_back({.delivery = std::move(delivery)});
   Write(&lane->entries.back(), effects);
   ++counters.submitted;
@@ -327,7 +336,9 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
                     std::vector<OutboxEffect>* effects) {
   const Hash128& incident = notification.incident.id;
   std::vector<const Sink*> told;
-  if (notification.action == NotificationAction::kTrigger) {
+  NotificationAction action = notification.action;
+  if (action == NotificationAction::kEscalate) action = NotificationAction::kTrigger;
+  if (action == NotificationAction::kTrigger) {
     told = Route(*state_->routes, *state_->sinks, notification);
   } else {
     for (auto it = state_->lanes.lower_bound({incident, ""});
@@ -340,7 +351,7 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   Delivery delivery;
   delivery.incident = incident;
   delivery.level = notification.level;
-  delivery.action = notification.action;
+  delivery.action = action;
   delivery.after_trigger_of_level = notification.after_trigger_of_level;
   delivery.dedup_key = Incident::DedupKey(incident, notification.level);
   delivery.payload = notification.incident.ToJson();

@@ -26,7 +26,9 @@
 //      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and
 //      a refused trigger goes to the sink's fallback. A 429 holds the whole sink.
 //   6. Sinks do not wait for each other.
-// Triggers go where the routes say; acknowledgements and resolves to whoever was sent the trigger,
+//   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent, and so is
+//      what follows it, whatever the mode is by then.
+// Triggers go where the routes say, and those of an escalation to whoever by the routes is new; acknowledgements and resolves to whoever was sent the trigger,
 // whatever the routes say by then. Submitting a notification again (after a restart) is recognised
 // by its derived ids and does nothing. What a crash may have sent already counts as one attempt.
 // `now` is injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished
@@ -59,7 +61,7 @@ struct OutboxEffect {
 class Outbox {
  public:
   struct Counters {
-    std::int64_t submitted = 0, delivered = 0, retried = 0, parked = 0, abandoned = 0;
+    std::int64_t submitted = 0, delivered = 0, retried = 0, parked = 0, abandoned = 0, withheld = 0;
   };
 
   // `routes` and `sinks` outlive the outbox.
@@ -99,8 +101,9 @@ const RouteConfig* FirstRoute(const std::vector<RouteConfig>& routes,
 // The sinks a notification goes to, by the routes, each once. The first route that matches ends the
 // search unless it continues, or reached nobody because its sinks page people and the level does
 // not (a route to no sink at all silences on purpose). Without any routes every sink hears
-// everything. A service matches the incident's component or a `service` label of its signals;
-// missing is not equal.
+// everything. A service matches the incident's component or a `service` label; a team whom the
+// incident calls, a `team` label, or a service that it owns; hours the tick of the notification.
+// Missing is not equal.
 std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
                                const std::vector<std::unique_ptr<Sink>>& sinks,
                                const Notification& notification);

@@ -24,17 +24,18 @@ namespace {
 struct KindRow {
   std::string_view kind;
   SinkFactory factory;
+  bool local = false;
 };
 
 constexpr KindRow kKinds[] = {
     {"alertmanager", NewAlertmanagerSink},
     {"email", NewEmailSink},
-    {"file", NewFileSink},
+    {"file", NewFileSink, /*local=*/true},
     {"github", NewGithubSink},
     {"pagerduty", NewPagerDutySink},
     {"slack", NewSlackSink},
     {"statuspage", NewStatuspageSink},
-    {"stdout", NewStdoutSink},
+    {"stdout", NewStdoutSink, /*local=*/true},
     {"webhook", NewWebhookSink},
 };
 
@@ -69,6 +70,7 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
     reader.Finish();
     if (sink != nullptr) {
       sink->fallback_ = fallback;
+      sink->local_ = row->local;
       sink->templates_ = std::move(templates);
     }
   }
@@ -93,6 +95,7 @@ std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* err
                                absl::StrJoin(names, ", "), ")"));
       continue;
     }
+    sink->withheld_ = config.shadow && !sink->local();
     sinks.push_back(std::move(sink));
   }
   return sinks;

@@ -11,23 +11,44 @@ bool Contains(const std::vector<T>& values, const U& value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
-bool MatchesService(const std::vector<std::string>& services, const Incident& incident) {
-  if (services.empty()) return true;
-  if (!incident.component.empty() && Contains(services, incident.component)) return true;
-  return std::any_of(incident.signals.begin(), incident.signals.end(), [&](const Signal& signal) {
-    const std::string_view service = LabelValue(signal.series, "service");
-    return !service.empty() && Contains(services, service);
-  });
+// Whether the scope or a signal has the label with one of these values; missing is not equal.
+bool HasLabel(const Incident& incident, std::string_view name,
+              const std::vector<std::string>& values) {
+  const auto has = [&](const Labels& labels) {
+    const std::string_view value = LabelValue(labels, name);
+    return !value.empty() && Contains(values, value);
+  };
+  return has(incident.scope_labels) ||
+         std::any_of(incident.signals.begin(), incident.signals.end(),
+                     [&](const Signal& signal) { return has(signal.series); });
+}
+
+bool IsAboutService(const Incident& incident, const std::vector<std::string>& services) {
+  return (!incident.component.empty() && Contains(services, incident.component)) ||
+         HasLabel(incident, "service", services);
+}
+
+bool MatchesTeam(const RouteConfig& route, const Incident& incident) {
+  const std::vector<std::string>& called = incident.escalate_to;
+  return std::any_of(called.begin(), called.end(),
+                     [&](const std::string& role) { return Contains(route.teams, role); }) ||
+         HasLabel(incident, "team", route.teams) || IsAboutService(incident, route.team_services);
 }
 
 bool Matches(const RouteConfig& route, const Notification& notification) {
   const Incident& incident = notification.incident;
   if (!route.levels.empty() && !Contains(route.levels, notification.level)) return false;
-  if (!MatchesService(route.services, incident)) return false;
+  if (!route.services.empty() && !IsAboutService(incident, route.services)) return false;
+  if (!route.teams.empty() && !MatchesTeam(route, incident)) return false;
   if (!route.environments.empty()) {
     const std::string_view environment = LabelValue(incident.scope_labels, "env");
     if (environment.empty() || !Contains(route.environments, environment)) return false;
   }
+  for (const auto& [name, values] : route.labels) {
+    if (!HasLabel(incident, name, values)) return false;
+  }
+  if (route.during && !route.during->Contains(notification.tick)) return false;
+  if (route.outside && route.outside->Contains(notification.tick)) return false;
   return route.categories.empty() || Contains(route.categories, CategoryName(incident.category));
 }
 

@@ -67,6 +67,8 @@ class Sink {
   const std::string& kind() const { return kind_; }
   // Whether it wakes people; see RouteConfig.
   virtual bool pages() const { return false; }
+  // Whether customers read it.
+  virtual bool is_public() const { return false; }
   // Whether it wants this action at all.
   virtual bool Wants(NotificationAction action) const = 0;
   // A repeat with the same key is recognised by the receiver.
@@ -92,6 +94,10 @@ class Sink {
   const MessageTemplates& templates() const { return *templates_; }
   // The sink that hears of a page which this one refused for good; "" if there is none.
   const std::string& fallback() const { return fallback_; }
+  // Whether what it is told stays on this machine.
+  bool local() const { return local_; }
+  // Whether what it would be told is only recorded: `mode: shadow`, which local sinks do not mind.
+  bool withheld() const { return withheld_; }
 
  protected:
   Sink(std::string name, std::string kind) : name_(std::move(name)), kind_(std::move(kind)) {}
@@ -102,10 +108,13 @@ class Sink {
   friend std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
                                        std::shared_ptr<const MessageTemplates> templates,
                                        ErrorList* errors);
+  friend std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors);
 
   std::string name_;
   std::string kind_;
   std::string fallback_;
+  bool local_ = false;
+  bool withheld_ = false;
   std::shared_ptr<const MessageTemplates> templates_;  // of all sinks of a configuration
   std::vector<std::string> secrets_;
 };

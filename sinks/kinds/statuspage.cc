@@ -78,6 +78,7 @@ class StatuspageSink final : public Sink {
     AddSecret(options_.token);
   }
 
+  bool is_public() const override { return true; }
   bool Wants(NotificationAction action) const override {
     return action != NotificationAction::kAcknowledge;
   }

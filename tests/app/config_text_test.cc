@@ -75,6 +75,34 @@ templates: {public: {resolved: "over"}}
   EXPECT_THAT(text, HasSubstr("  own templates of messages: public.resolved\n"));
 }
 
+TEST(ConfigText, SaysWhoGetsWhat) {
+  const std::string text = TextOf(R"(
+mode: shadow
+hours: {office: {from: "09:00", to: "17:00", time_zone: Europe/Berlin}}
+teams: {payments: [checkout, ledger]}
+sinks:
+  - {name: oncall, kind: pagerduty, routing_key_env: KEY}
+  - {name: board, kind: stdout}
+routes:
+  - match: {level: [1, SEV2], team: payments, env: [prod], label: {cluster: [eu, us]}, outside: office}
+    to: [oncall, board]
+    continue: true
+  - {match: {service: [web, api], category: security, during: office}, to: []}
+  - {to: board}
+)");
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "  routes, from the top; the first that matches ends the search:\n"
+          "    1. SEV1, SEV2; team payments; env prod; label cluster eu, us; outside office (mon, "
+          "tue, wed, thu, fri 09:00-17:00 Europe/Berlin): oncall (pagerduty), board (stdout), and "
+          "the search goes on\n"
+          "    2. service web, api; category security; during office (mon, tue, wed, thu, fri "
+          "09:00-17:00 Europe/Berlin): nobody\n"
+          "    3. everything: board (stdout)\n"
+          "  mode shadow: what would go to sinks other than stdout and file is only recorded\n"));
+}
+
 TEST(ConfigText, EveryLevelOfEveryProfileSaysWhen) {
   for (const std::string& name : ProfileNames()) {
     ErrorList errors;

@@ -47,8 +47,12 @@ PipelineStatus Filled() {
   status.last_tick = 1'772'399'080 * kSecondUs;
   status.received = 27;
   status.queued_batches = 16;
-  status.deliveries = {
-      .submitted = 17, .delivered = 18, .retried = 19, .parked = 20, .abandoned = 21};
+  status.deliveries = {.submitted = 17,
+                       .delivered = 18,
+                       .retried = 19,
+                       .parked = 20,
+                       .abandoned = 21,
+                       .withheld = 37};
   status.deliveries_pending = 22;
   status.snapshots = 23;
   status.kafka_errors = 24;
@@ -95,6 +99,7 @@ TEST(Metrics, EveryNumberHasItsName) {
       {"tocsin_deliveries_retried_total", "19"},
       {"tocsin_deliveries_parked_total", "20"},
       {"tocsin_deliveries_abandoned_total", "21"},
+      {"tocsin_deliveries_withheld_total", "37"},
       {"tocsin_deliveries_pending", "22"},
       {"tocsin_snapshots_total", "23"},
       {"tocsin_kafka_errors_total", "24"},

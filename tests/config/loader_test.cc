@@ -233,6 +233,17 @@ TEST(LoaderTest, SingleErrors) {
       {"sinks: [{name: s, kind: k}]\nroutes: [{match: {category: all}, to: s}]",
        "t.yaml:2:29: category is 'all': expected one of availability, performance, security, "
        "data, capacity"},
+      {"sinks: [{name: s, kind: k}]\nroutes: [{match: {during: office}, to: s}]",
+       "t.yaml:2:27: during names 'office': expected one of the section 'hours', which is missing"},
+      {"sinks: [{name: s, kind: k}]\nhours: {night: {}, day: {}}\nroutes: [{match: {outside: "
+       "dya}, to: s}]",
+       "t.yaml:3:28: outside names 'dya': expected one of the section 'hours' (day, night)"},
+      {"sinks: [{name: s, kind: k}]\nroutes: [{match: {label: gold}, to: s}]",
+       "t.yaml:2:26: label of a route is 'gold': expected a map of keys"},
+      {"sinks: [{name: s, kind: k}]\nroutes: [{match: {lable: {}}, to: s}]",
+       "t.yaml:2:19: unknown key 'lable' in match of a route: did you mean 'label'?"},
+      {"teams: [a]", "t.yaml:1:8: teams is a list: expected a map of keys"},
+      {"mode: dry-run", "t.yaml:1:7: mode is 'dry-run': expected one of live, shadow"},
       {"severity: {names: [a, b]}",
        "t.yaml:1:19: names is a list of 2: expected a list of 4, one for each level from 1 to 4"},
       {"severity: {names: [a, b, a, c]}",

@@ -320,7 +320,7 @@ TEST_F(Life, EscalatesStepByStepUntilSomebodyAcknowledges) {
   s.TickFor(4 * kMinuteUs);
   EXPECT_EQ(s.Told(), "trigger 1");
   s.TickFor(8 * kMinuteUs);
-  EXPECT_EQ(s.Told(), "update 1, update 1");
+  EXPECT_EQ(s.Told(), "update 1, escalate 1, update 1, escalate 1");
   EXPECT_THAT(s.Only().escalate_to, ElementsAre("lead", "cto"));
   EXPECT_THAT(Timeline(), ElementsAre("tocsin escalated to lead: not acknowledged for 5m",
                                       "tocsin escalated to cto, lead: not acknowledged for 10m"));

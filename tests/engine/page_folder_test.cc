@@ -212,5 +212,16 @@ TEST_F(PageFolderTest, AMalformedStateIsNone) {
   }
 }
 
+TEST_F(PageFolderTest, AnEscalationIsNoPageAndOneOfAFoldedPagePagesNobody) {
+  Trigger({1, 2, 3, 4});
+  EXPECT_THAT(Text(Fold({Of(NotificationAction::kEscalate, NewIncident(1)),
+                         Of(NotificationAction::kEscalate, NewIncident(2))})),
+              ElementsAre("escalate INC-2026-1:2", "escalate INC-2026-2:2"));
+  Trigger({5, 6});
+  EXPECT_THAT(Text(Fold({Of(NotificationAction::kEscalate, NewIncident(5)),
+                         Of(NotificationAction::kEscalate, NewIncident(6))})),
+              ElementsAre("escalate INC-2026-5:2", "escalate INC-2026-6:2 others"));
+}
+
 }  // namespace
 }  // namespace tocsin

@@ -664,5 +664,88 @@ TEST_F(OutboxTest, WritesAreAcknowledgedOneByOne) {
   EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
 }
 
+TEST_F(OutboxTest, AnEscalationTriggersWhoeverByTheRoutesIsNew) {
+  RouteConfig boss;
+  boss.teams = {"boss"};
+  boss.to = {"boss"};
+  boss.proceed = true;
+  RouteConfig all;
+  all.to = {"oncall"};
+  routes_ = {boss, all};
+  Restart({Traits("oncall"), Traits("boss")});
+  Deliver(kTrigger, 2);
+  Notification escalation = Notify(NotificationAction::kEscalate, 2, MakeIncident("a"));
+  std::vector<OutboxEffect> effects;
+  outbox_->Submit(escalation, now_, &effects);
+  EXPECT_EQ(Carry(effects), "") << "everybody was told";
+  escalation.incident.escalate_to = {"boss"};
+  for (const char* expected : {"write boss trigger 2 intended\n", ""}) {
+    effects.clear();
+    outbox_->Submit(escalation, now_, &effects);
+    EXPECT_EQ(Carry(effects), expected);
+  }
+  EXPECT_EQ(Written(), "send boss trigger 2 #1\n");
+  Reply(kTrigger, 2, 202, "a", "boss");
+  Written();
+  EXPECT_EQ(Submit(kAcknowledge, 2),
+            "write boss acknowledge 2 intended\nwrite oncall acknowledge 2 intended\n");
+}
+
+// Only the registry makes sinks withhold.
+class ShadowTest : public OutboxTest {
+ protected:
+  void Mode(const std::string& mode) {
+    ErrorList errors;
+    const std::optional<Config> config = LoadConfigText(
+        "mode: " + mode +
+            "\nsinks: [{name: hook, kind: webhook, url: 'http://h/', fallback: out}, "
+            "{name: out, kind: stdout}]\n",
+        "t.yaml", &errors);
+    ASSERT_TRUE(config.has_value());
+    Restart({}, /*keep_journal=*/true);
+    sinks_ = NewSinks(*config, &errors);
+    ASSERT_TRUE(errors.empty());
+    outbox_ = std::make_unique<Outbox>(routes_, sinks_, /*seed=*/1);
+    for (const auto& [id, delivery] : journal_) outbox_->Restore(delivery);
+  }
+};
+
+TEST_F(ShadowTest, RecordsWhatItWouldHaveSent) {
+  Mode("shadow");
+  EXPECT_EQ(Submit(kTrigger, 2), "write hook trigger 2 withheld\nwrite out trigger 2 intended\n");
+  EXPECT_EQ(Written(), "send out trigger 2 #1\n");
+  Reply(kTrigger, 2, 200, "a", "out");
+  Written();
+  EXPECT_EQ(Submit(kResolve, 2), "write hook resolve 2 withheld\nwrite out resolve 2 intended\n");
+  EXPECT_EQ(Written(), "send out resolve 2 #1\n");
+  Reply(kResolve, 2, 200, "a", "out");
+  Written();
+  EXPECT_EQ(outbox_->counters().withheld, 2);
+  EXPECT_EQ(outbox_->pending(), 0u);
+  EXPECT_EQ(Advance(2 * kHourUs),
+            "forget hook trigger 2\nforget hook resolve 2\nforget out trigger 2\n"
+            "forget out resolve 2\n");
+}
+
+TEST_F(ShadowTest, TheEndFollowsWhatBecameOfTheTrigger) {
+  Mode("shadow");
+  Submit(kTrigger, 2);
+  Written();
+  Mode("live");
+  Advance(0);
+  in_flight_.clear();
+  EXPECT_EQ(Submit(kResolve, 2), "write hook resolve 2 withheld\nwrite out resolve 2 intended\n");
+
+  Mode("live");
+  Submit(kTrigger, 2, "b");
+  Written();
+  Reply(kTrigger, 2, 200, "b", "hook");
+  Written();
+  Mode("shadow");
+  Advance(0);
+  EXPECT_EQ(Submit(kResolve, 2, "b"),
+            "write hook resolve 2 intended\nwrite out resolve 2 intended\n");
+}
+
 }  // namespace
 }  // namespace tocsin

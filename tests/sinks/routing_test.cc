@@ -98,6 +98,50 @@ TEST_F(RouteTest, AMissingFieldIsNotEqual) {
   EXPECT_EQ(Reached({route}), "");
 }
 
+TEST_F(RouteTest, ATeamIsWhomItCallsOrALabelNamesOrWhoOwnsTheService) {
+  RouteConfig route = To({"chat"});
+  route.teams = {"payments"};
+  EXPECT_EQ(Reached({route}), "");
+  notification_.incident.escalate_to = {"cto", "payments"};
+  EXPECT_EQ(Reached({route}), "chat ");
+  notification_.incident.escalate_to.clear();
+  notification_.incident.signals[0].series.push_back({"team", "payments"});
+  EXPECT_EQ(Reached({route}), "chat ");
+  notification_.incident.signals[0].series.pop_back();
+  EXPECT_EQ(Reached({route}), "");
+  route.team_services = {"ledger", "checkout"};
+  EXPECT_EQ(Reached({route}), "chat ");
+  route.team_services = {"ledger"};
+  EXPECT_EQ(Reached({route}), "");
+  notification_.incident.component = "ledger";
+  EXPECT_EQ(Reached({route}), "chat ");
+}
+
+TEST_F(RouteTest, EveryLabelMustBeThereOnTheScopeOrASignal) {
+  RouteConfig route = To({"chat"});
+  route.labels = {{"cluster", {"eu-1", "eu-2"}}, {"env", {"prod"}}};
+  EXPECT_EQ(Reached({route}), "");
+  notification_.incident.signals[0].series.push_back({"cluster", "eu-2"});
+  EXPECT_EQ(Reached({route}), "chat ");
+  route.labels["env"] = {"staging"};
+  EXPECT_EQ(Reached({route}), "");
+}
+
+TEST_F(RouteTest, HoursDecideByTheTick) {
+  RouteConfig office = To({"chat"});
+  office.during =
+      WeekHours{.name = "office", .from = 9 * kHourUs, .to = 17 * kHourUs, .except = {}};
+  RouteConfig otherwise = To({"oncall"});
+  otherwise.outside = office.during;
+  const std::vector<RouteConfig> routes = {office, otherwise};
+  notification_.tick = *ParseRfc3339("2026-11-23T12:00:00Z");
+  EXPECT_EQ(Reached(routes), "chat ");
+  notification_.tick = *ParseRfc3339("2026-11-23T17:00:00Z");
+  EXPECT_EQ(Reached(routes), "oncall ");
+  notification_.tick = *ParseRfc3339("2026-11-28T12:00:00Z");
+  EXPECT_EQ(Reached(routes), "oncall ");
+}
+
 TEST_F(RouteTest, WhoIsPagedHearsOfOtherLevelsOnlyWhenNamed) {
   notification_.level = 4;
   notification_.pages = false;

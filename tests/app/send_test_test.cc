@@ -1,0 +1,129 @@
+#include "app/send_test.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "app/http_server.h"
+#include "app/pagerduty_standin.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr TimeUs kNow = 1'795'867'200 * kSecondUs;
+
+// Answers with one status, and keeps what it was asked.
+class Receiver {
+ public:
+  explicit Receiver(int status)
+      : status_(status), http_({.address = "127.0.0.1:0"}, [this](const HttpRequest& request) {
+          absl::MutexLock lock(&mutex_);
+          bodies_.push_back(request.body);
+          return HttpResponse{.status = status_, .body = "so it is"};
+        }) {
+    EXPECT_TRUE(http_.Start().ok());
+  }
+  std::string url() const { return absl::StrCat("http://127.0.0.1:", http_.port()); }
+  std::vector<std::string> bodies() const {
+    absl::MutexLock lock(&mutex_);
+    return bodies_;
+  }
+
+ private:
+  const int status_;
+  mutable absl::Mutex mutex_;
+  std::vector<std::string> bodies_ ABSL_GUARDED_BY(mutex_);
+  HttpServer http_;
+};
+
+class SendTestTest : public testing::Test {
+ protected:
+  SendTestTest() { setenv("no_proxy", "127.0.0.1", 1); }
+
+  SendTestResult Send(const std::string& yaml) {
+    ErrorList errors;
+    const std::optional<Config> config = LoadConfigText(yaml, "t.yaml", &errors);
+    if (!config) {
+      ADD_FAILURE() << errors.Sorted()[0].ToString();
+      return {};
+    }
+    absl::StatusOr<SendTestResult> result = SendTest(*config, kNow);
+    EXPECT_TRUE(result.ok());
+    return result.ok() ? *std::move(result) : SendTestResult();
+  }
+};
+
+TEST_F(SendTestTest, TellsEachSinkOnceThatItIsATestAndEndsIt) {
+  Receiver good(202), bad(401);
+  const SendTestResult result =
+      Send(absl::StrCat("sinks: [{name: good, kind: webhook, url: '", good.url(),
+                        "'}, {name: bad, kind: webhook, url: '", bad.url(), "'}]\n",
+                        "routes: [{match: {level: [1, 2]}, to: [good, bad]}, {to: good}]\n"));
+  EXPECT_EQ(result.text,
+            "a test through every route:\n"
+            "  1. SEV1, SEV2\n"
+            "     good: trigger taken, resolve taken\n"
+            "     bad: trigger failed (HTTP 401: so it is), resolve failed (HTTP 401: so it is)\n"
+            "  2. everything\n"
+            "     good: as above\n"
+            "not everybody was reached: see the lines that say failed\n");
+  EXPECT_FALSE(result.all_reached);
+  EXPECT_THAT(
+      good.bodies(),
+      ElementsAre(AllOf(HasSubstr(R"("action":"trigger")"), HasSubstr("TEST: nothing is wrong"),
+                        HasSubstr(R"("severity":"SEV2")")),
+                  AllOf(HasSubstr(R"("action":"resolve")"), HasSubstr(R"("state":"resolved")"))));
+}
+
+TEST_F(SendTestTest, PagesAndEndsThePage) {
+  setenv("TOCSIN_TEST_KEY", "secret-routing-key-0123456789abc", 1);
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  const SendTestResult result = Send(absl::StrCat(
+      "sinks: [{name: oncall, kind: pagerduty, routing_key_env: TOCSIN_TEST_KEY, url: '",
+      pagerduty.url(), "'}]\n"));
+  EXPECT_TRUE(result.all_reached) << result.text;
+  ASSERT_EQ(pagerduty.Pages().size(), 1u);
+  EXPECT_TRUE(pagerduty.Pages()[0].resolved);
+}
+
+TEST_F(SendTestTest, SparesCustomersAndShadowSparesAllButThisMachine) {
+  setenv("TOCSIN_TEST_KEY", "key", 1);
+  Receiver receiver(200);
+  const std::string path = testing::TempDir() + "send_test.jsonl";
+  std::filesystem::remove(path);
+  const std::string sinks = absl::StrCat(
+      "sinks: [{name: page, kind: statuspage, page: p, token_env: TOCSIN_TEST_KEY}, {name: hook, "
+      "kind: "
+      "webhook, url: '",
+      receiver.url(), "'}, {name: log, kind: file, path: '", path, "'}]\n");
+  const SendTestResult result = Send("mode: shadow\n" + sinks);
+  EXPECT_EQ(result.text,
+            "a test through every route:\n"
+            "  1. everything\n"
+            "     page: not sent: customers read it\n"
+            "     hook: not sent: mode is shadow\n"
+            "     log: trigger taken, resolve taken\n");
+  EXPECT_TRUE(result.all_reached);
+  EXPECT_THAT(receiver.bodies(), IsEmpty());
+  std::ifstream in(path);
+  std::string line;
+  ASSERT_TRUE(std::getline(in, line));
+  EXPECT_THAT(line, HasSubstr("TEST: nothing is wrong"));
+}
+
+}  // namespace
+}  // namespace tocsin
