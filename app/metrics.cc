@@ -137,8 +137,8 @@ void AddDeliveries(const PipelineStatus& status, Families* families) {
                     deliveries.retried);
   families->Counter("tocsin_deliveries_parked_total", "Messages that their sink refused for good.",
                     deliveries.parked);
-  families->Counter("tocsin_deliveries_withheld_total",
-                    "Messages that mode: shadow only recorded.", deliveries.withheld);
+  families->Counter("tocsin_deliveries_withheld_total", "Messages that mode: shadow only recorded.",
+                    deliveries.withheld);
   families->Counter("tocsin_deliveries_abandoned_total",
                     "Messages overtaken by the end of their incident before they were sent.",
                     deliveries.abandoned);

@@ -42,28 +42,54 @@ SourcePartition::SourcePartition(Options options)
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].Reads(options_.input)) local_.push_back({static_cast<std::uint32_t>(i), &all[i]});
   }
+  FindFiner();
   for (int type = 0; type < kEventTypes; ++type) AddChains(static_cast<EventType>(type));
 }
 
-void SourcePartition::AddChains(EventType type) {
-  std::vector<std::uint32_t> members;
-  for (std::uint32_t i = 0; i < local_.size(); ++i) {
-    if (local_[i].aggregation->where.MatchesType(type)) members.push_back(i);
-  }
-  const auto by = [&](std::uint32_t i) -> const std::vector<FieldRef>& {
-    return local_[i].aggregation->by;
-  };
-  std::stable_sort(members.begin(), members.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return by(a).size() > by(b).size(); });
-  std::vector<std::uint32_t>& chains = chains_of_type_[static_cast<std::size_t>(type)];
-  for (const std::uint32_t member : members) {
-    const auto fits = [&](std::uint32_t chain) {
-      return std::equal(by(member).begin(), by(member).end(), chains_[chain].by.begin());
+void SourcePartition::FindFiner() {
+  for (LocalAggregation& coarse : local_) {
+    const auto is_better = [&](const SummedMeasures& summed) {
+      // Of those that spare the same, any: the first.
+      return summed.pairs.size() + summed.tops.size() >
+             coarse.summed.pairs.size() + coarse.summed.tops.size();
     };
-    auto chain = std::find_if(chains.begin(), chains.end(), fits);
+    for (std::size_t i = 0; i < local_.size(); ++i) {
+      SummedMeasures summed = SummedOf(*coarse.aggregation, *local_[i].aggregation);
+      if (!is_better(summed)) continue;
+      coarse.finer = static_cast<int>(i);
+      coarse.summed = std::move(summed);
+    }
+  }
+  for (std::uint32_t i = 0; i < local_.size(); ++i) finest_first_.push_back(i);
+  std::stable_sort(finest_first_.begin(), finest_first_.end(),
+                   [&](std::uint32_t a, std::uint32_t b) {
+                     return local_[a].aggregation->by.size() > local_[b].aggregation->by.size();
+                   });
+}
+
+void SourcePartition::AddChains(EventType type) {
+  std::vector<std::uint32_t>& chains = chains_of_type_[static_cast<std::size_t>(type)];
+  for (const std::uint32_t local : finest_first_) {
+    if (!local_[local].aggregation->where.MatchesType(type)) continue;
+    const std::vector<FieldRef>& by = local_[local].aggregation->by;
+    Chain::Member member = {.local = local};
+    const auto holds_finer = [&](std::uint32_t chain) {
+      const std::vector<Chain::Member>& members = chains_[chain].members;
+      const auto found = std::find_if(members.begin(), members.end(), [&](const auto& other) {
+        return static_cast<int>(other.local) == local_[local].finer;
+      });
+      if (found != members.end()) member.finer = static_cast<int>(found - members.begin());
+      return found != members.end();
+    };
+    const auto fits = [&](std::uint32_t chain) {
+      return std::equal(by.begin(), by.end(), chains_[chain].by.begin());
+    };
+    // With its finer one, whose row decides what is left to count. That matches the same types.
+    auto chain = std::find_if(chains.begin(), chains.end(), holds_finer);
+    if (chain == chains.end()) chain = std::find_if(chains.begin(), chains.end(), fits);
     if (chain == chains.end()) {
       chain = chains.insert(chain, static_cast<std::uint32_t>(chains_.size()));
-      chains_.push_back({.by = by(member), .members = {}});
+      chains_.push_back({.by = by, .members = {}});
     }
     chains_[*chain].members.push_back(member);
   }
@@ -271,6 +297,7 @@ PaneBatch SourcePartition::MakeBatch(TimeUs tick) {
       batch.facts = std::move(open.facts);
       open.facts.clear();
     }
+    SumFiner(tick, &open);
     for (std::size_t i = 0; i < open.tables.size(); ++i) {
       const Aggregation* aggregation = local_[i].aggregation;
       if (open.start + pane_ + aggregation->delay != tick || open.tables[i].rows() == 0) continue;
@@ -281,6 +308,14 @@ PaneBatch SourcePartition::MakeBatch(TimeUs tick) {
   }
   std::sort(batch.facts.begin(), batch.facts.end(), FactBefore);
   return batch;
+}
+
+void SourcePartition::SumFiner(TimeUs tick, OpenPane* pane) {
+  for (const std::uint32_t i : finest_first_) {
+    const LocalAggregation& local = local_[i];
+    if (local.finer < 0 || pane->start + pane_ + local.aggregation->delay != tick) continue;
+    pane->tables[i].Sum(pane->tables[static_cast<std::size_t>(local.finer)], local.summed);
+  }
 }
 
 void SourcePartition::OnEvent(const Event& event) {
@@ -325,21 +360,25 @@ void SourcePartition::AccumulateChain(const Event& event, const Chain& chain, Op
                                       RowCache* cache) {
   std::uint32_t* rows = nullptr;
   for (std::size_t i = 0; i < chain.members.size(); ++i) {
-    const Aggregation& aggregation = *local_[chain.members[i]].aggregation;
+    const Chain::Member& member = chain.members[i];
+    const LocalAggregation& local = local_[member.local];
+    const Aggregation& aggregation = *local.aggregation;
     if (pane->start + pane_ + aggregation.delay <= last_tick_) continue;
     if (!aggregation.where.Matches(event)) continue;
     if (rows == nullptr) {
       rows = cache->Of(KeyOf(chain.by, event));
     }
-    PaneTable& table = pane->tables[chain.members[i]];
+    PaneTable& table = pane->tables[member.local];
     std::uint32_t row = rows[i];
     if (row == RowCache::kUnknown) {
       const std::string_view key = KeyOf(aggregation.by, event);
       row = table.Row(key);
       // That of (other) is given for each event anew, because the table counts how often.
-      if (table.key(row) == key) rows[i] = row;
+      if (table.key(row) == key && !aggregation.layout.IsOther(key)) rows[i] = row;
     }
-    table.Accumulate(row, event);
+    // What the finer row counts is added when the pane closes, unless that was the one of (other).
+    const bool spared = member.finer >= 0 && rows[member.finer] != RowCache::kUnknown;
+    table.Accumulate(row, event, spared ? local.summed.rest : aggregation.layout.steps);
     pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
   }
 }
@@ -364,13 +403,13 @@ std::string_view SourcePartition::KeyOf(const std::vector<FieldRef>& by, const E
 
 void SourcePartition::AccumulateAlarm(const Event& event) {
   for (const std::uint32_t chain : chains_of_type_[static_cast<std::size_t>(event.type)]) {
-    for (const std::uint32_t i : chains_[chain].members) {
-      const Aggregation& aggregation = *local_[i].aggregation;
+    for (const Chain::Member& member : chains_[chain].members) {
+      const Aggregation& aggregation = *local_[member.local].aggregation;
       if (!aggregation.where.Matches(event)) continue;
       const std::optional<TimeUs> start = PaneOfAlarm(event.time, aggregation.delay);
       if (!start) continue;
       OpenPane* pane = PaneAt(*start);
-      PaneTable& table = pane->tables[i];
+      PaneTable& table = pane->tables[member.local];
       table.Accumulate(table.Row(KeyOf(aggregation.by, event)), event);
       pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
     }

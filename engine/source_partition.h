@@ -123,11 +123,18 @@ class SourcePartition : private EventSink {
   struct LocalAggregation {
     std::uint32_t index;  // in the plan
     const Aggregation* aggregation;
+    // The finer one of local_ that spares it some counting; −1: none.
+    int finer = -1;
+    SummedMeasures summed = {};
   };
   // Aggregations of one event type each of whose `by` is the beginning of `by`.
   struct Chain {
+    struct Member {
+      std::uint32_t local;  // of local_
+      int finer = -1;       // the member before it that is its `finer`
+    };
     std::vector<FieldRef> by;
-    std::vector<std::uint32_t> members;  // of local_
+    std::vector<Member> members;  // the finest first
   };
   struct HeldRecord {
     SourceRecord record;
@@ -169,7 +176,10 @@ class SourcePartition : private EventSink {
   // The oldest record that is still needed.
   std::int64_t OldestOffset() const;
   TimeUs NextTickWithData(TimeUs through) const;
+  void FindFiner();
   void AddChains(EventType type);
+  // Completes the tables of a pane that are closed at this tick and were spared some counting.
+  void SumFiner(TimeUs tick, OpenPane* pane);
   void Accumulate(const Event& event);
   void AccumulateChain(const Event& event, const Chain& chain, OpenPane* pane, RowCache* cache);
   // Valid until the next call.
@@ -184,6 +194,7 @@ class SourcePartition : private EventSink {
 
   Options options_;
   std::vector<LocalAggregation> local_;
+  std::vector<std::uint32_t> finest_first_;  // of local_: by the length of `by`
   std::vector<Chain> chains_;
   std::array<std::vector<std::uint32_t>, kEventTypes> chains_of_type_;
   DurationUs pane_;

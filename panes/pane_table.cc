@@ -221,8 +221,8 @@ TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_par
                                     .index = layout.slots[i].index,
                                     .measure = i,
                                     .threshold = measures[i].threshold};
-    if (!failed_only) layout.of_success.push_back(step);
-    if (filter != MeasureFilter::kSucceeded) layout.of_failure.push_back(step);
+    if (!failed_only) layout.steps.of_success.push_back(step);
+    if (filter != MeasureFilter::kSucceeded) layout.steps.of_failure.push_back(step);
   }
   layout.measures = std::move(measures);
   layout.scope_parts = scope_parts;
@@ -329,7 +329,7 @@ std::optional<std::uint32_t> PaneTable::FindRow(std::string_view key) const {
   return found->second;
 }
 
-void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
+void PaneTable::Accumulate(std::uint32_t row, const Event& event, const TableLayout::Steps& steps) {
   // Counted and ranked, as addresses are, a text is hashed once.
   std::optional<Field> hashed;
   std::uint64_t hash = 0;
@@ -338,7 +338,7 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
     hashed = field;
     return hash;
   };
-  for (const TableLayout::Step& step : event.failed ? layout_->of_failure : layout_->of_success) {
+  for (const TableLayout::Step& step : event.failed ? steps.of_failure : steps.of_success) {
     if (!Passes(*layout_, step, event)) continue;
     const std::uint32_t index = step.index;
     switch (step.kind) {
@@ -377,6 +377,72 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event) {
         }
         break;
       }
+    }
+  }
+}
+
+void PaneTable::Sum(const PaneTable& finer, const SummedMeasures& summed) {
+  constexpr std::uint32_t kNoRow = UINT32_MAX;
+  std::vector<std::uint32_t> row_of(finer.rows(), kNoRow);
+  for (std::uint32_t from = 0; from < finer.rows(); ++from) {
+    const std::string_view key = finer.key(from);
+    // Whose events were all counted here, as they came.
+    if (finer.layout_->IsOther(key)) continue;
+    ByteReader in(key);
+    for (std::size_t i = 0; i < summed.key_parts; ++i) in.Bytes();
+    const std::uint32_t row = FindOrNewRow(key.substr(0, key.size() - in.remaining()));
+    row_of[from] = row;
+    const auto merge = [&](auto& ours, std::uint32_t stride, const auto& theirs,
+                           std::uint32_t their_stride, const SummedMeasures::Pair& pair) {
+      ours[row * stride + pair.mine].Merge(theirs[from * their_stride + pair.theirs]);
+    };
+    const TableLayout& theirs = *finer.layout_;
+    for (const SummedMeasures::Pair& pair : summed.pairs) {
+      if (pair.kind == MeasureKind::kCount) {
+        counts_[row * layout_->counts + pair.mine] +=
+            finer.counts_[from * theirs.counts + pair.theirs];
+      } else if (pair.kind == MeasureKind::kSum) {
+        merge(sums_, layout_->sums, finer.sums_, theirs.sums, pair);
+      } else if (pair.kind == MeasureKind::kHistogram) {
+        merge(histograms_, layout_->histograms, finer.histograms_, theirs.histograms, pair);
+      } else {
+        TOCSIN_CHECK(pair.kind == MeasureKind::kDistinct);
+        merge(distincts_, layout_->distincts, finer.distincts_, theirs.distincts, pair);
+      }
+    }
+  }
+  for (const SummedMeasures::Top& top : summed.tops) SumTop(top, finer, row_of);
+}
+
+void PaneTable::SumTop(const SummedMeasures::Top& top, const PaneTable& finer,
+                       const std::vector<std::uint32_t>& row_of) {
+  struct Item {
+    std::uint32_t row;
+    std::int64_t count;
+    std::string_view value;
+  };
+  std::vector<Item> items;
+  for (std::uint32_t from = 0; from < finer.rows(); ++from) {
+    if (row_of[from] >= rows()) continue;  // of (other)
+    ByteReader in(finer.key(from));
+    std::string_view value;
+    while (in.remaining() > 0) value = in.Bytes();
+    const std::int64_t count = finer.counts_[from * finer.layout_->counts + top.count];
+    if (count > 0 && !value.empty()) items.push_back({row_of[from], count, value});
+  }
+  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
+    return std::tie(a.row, b.count, a.value) < std::tie(b.row, a.count, b.value);
+  });
+  bool all_sums = false;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Item& item = items[i];
+    SpaceSaving& sketch = tops_[item.row * layout_->tops + top.mine];
+    if (i == 0 || items[i - 1].row != item.row) all_sums = sketch.empty();
+    // The largest came first: where nothing was counted by itself, what has no room is smaller.
+    if (all_sums && sketch.entries().size() == sketch.k()) {
+      sketch.AddOther(item.count);
+    } else {
+      sketch.Add(item.value, item.count);
     }
   }
 }

@@ -77,7 +77,10 @@ struct TableLayout {
     std::int64_t threshold;
   };
   // Of the measures that an event can touch: one that did not fail, and one that did.
-  std::vector<Step> of_success, of_failure;
+  struct Steps {
+    std::vector<Step> of_success, of_failure;
+  };
+  Steps steps;
   std::uint32_t counts = 0, sums = 0, gauges = 0, counters = 0, histograms = 0, distincts = 0,
                 tops = 0;
 
@@ -95,6 +98,25 @@ struct TableLayout {
   bool IsOther(std::string_view key) const;
   // REQUIRES: the measure is part of the layout.
   MeasureSlot SlotOf(const Measure& measure) const;
+};
+
+// What the rows of a table need not count event by event, because rows whose keys go on where
+// theirs end do: sums of those. Made by SummedOf (panes/plan.h).
+struct SummedMeasures {
+  struct Pair {
+    MeasureKind kind;
+    std::uint32_t mine, theirs;  // of the slots
+  };
+  std::vector<Pair> pairs;
+  // A top-k of the value by which the finer keys go on: their counts.
+  struct Top {
+    std::uint32_t mine, count;
+  };
+  std::vector<Top> tops;
+  std::size_t key_parts = 0;  // of ours
+  TableLayout::Steps rest;    // what is left to count
+
+  bool empty() const { return pairs.empty() && tops.empty(); }
 };
 
 class PaneTable;
@@ -130,7 +152,12 @@ class PaneTable {
   // Finds or inserts; a new key past the cap goes to (other) of its scope.
   std::uint32_t Row(std::string_view key);
   std::optional<std::uint32_t> FindRow(std::string_view key) const;
-  void Accumulate(std::uint32_t row, const Event& event);
+  void Accumulate(std::uint32_t row, const Event& event) { Accumulate(row, event, layout_->steps); }
+  // `steps` are some of the layout's.
+  void Accumulate(std::uint32_t row, const Event& event, const TableLayout::Steps& steps);
+  // Adds what `summed` says of `finer`, but for its rows of (other), to the rows whose keys theirs
+  // begin with.
+  void Sum(const PaneTable& finer, const SummedMeasures& summed);
   void Merge(const PaneTable& other);
   // Adds one row of another table of this layout to the row of `key`.
   void MergeRow(const PaneTable& other, std::uint32_t from, std::string_view key);
@@ -153,6 +180,8 @@ class PaneTable {
   friend class CellView;
   std::uint32_t NewRow(std::string_view key);
   std::uint32_t FindOrNewRow(std::string_view key);
+  void SumTop(const SummedMeasures::Top& top, const PaneTable& finer,
+              const std::vector<std::uint32_t>& row_of);
 
   const TableLayout* layout_;
   // A deque never moves its elements, so the index can hold views of them.

@@ -49,6 +49,68 @@ bool Aggregation::Reads(const std::string& input) const {
   return inputs.empty() || std::binary_search(inputs.begin(), inputs.end(), input);
 }
 
+SummedMeasures SummedOf(const Aggregation& coarse, const Aggregation& fine) {
+  SummedMeasures summed;
+  const bool begins = coarse.by.size() < fine.by.size() &&
+                      std::equal(coarse.by.begin(), coarse.by.end(), fine.by.begin());
+  // Alarms are counted in panes of their own choice, each aggregation by itself.
+  if (!begins || coarse.inputs != fine.inputs || coarse.delay != fine.delay ||
+      coarse.where.ToString() != fine.where.ToString() ||
+      coarse.where.MatchesType(EventType::kAlarm)) {
+    return summed;
+  }
+  const auto slot_in_fine = [&](const Measure& measure) -> const MeasureSlot* {
+    const std::vector<Measure>& all = fine.layout.measures;
+    const auto found = std::find(all.begin(), all.end(), measure);
+    return found == all.end() ? nullptr
+                              : &fine.layout.slots[static_cast<std::size_t>(found - all.begin())];
+  };
+  std::vector<bool> counted;  // by measure: event by event
+  for (std::size_t i = 0; i < coarse.layout.measures.size(); ++i) {
+    const Measure& measure = coarse.layout.measures[i];
+    const std::uint32_t mine = coarse.layout.slots[i].index;
+    const MeasureSlot* theirs = nullptr;
+    switch (measure.kind) {
+      case MeasureKind::kCount:
+      case MeasureKind::kSum:
+      case MeasureKind::kHistogram:
+      case MeasureKind::kDistinct:
+        theirs = slot_in_fine(measure);
+        if (theirs != nullptr) summed.pairs.push_back({measure.kind, mine, theirs->index});
+        break;
+      case MeasureKind::kTopK: {
+        const FieldRef& next = fine.by[coarse.by.size()];
+        if (fine.by.size() != coarse.by.size() + 1 || next.kind != FieldRef::Kind::kField ||
+            next.field != measure.field) {
+          break;
+        }
+        Measure count = Measure::Count();
+        count.filter = measure.filter;
+        count.threshold = measure.threshold;
+        count.ref = measure.ref;
+        count.text = measure.text;
+        theirs = slot_in_fine(count);
+        if (theirs != nullptr) summed.tops.push_back({mine, theirs->index});
+        break;
+      }
+      case MeasureKind::kGauge:
+      case MeasureKind::kCounter:
+        break;
+    }
+    counted.push_back(theirs == nullptr);
+  }
+  summed.key_parts = coarse.by.size();
+  const auto keep = [&](const std::vector<TableLayout::Step>& all,
+                        std::vector<TableLayout::Step>* rest) {
+    for (const TableLayout::Step& step : all) {
+      if (counted[step.measure]) rest->push_back(step);
+    }
+  };
+  keep(coarse.layout.steps.of_success, &summed.rest.of_success);
+  keep(coarse.layout.steps.of_failure, &summed.rest.of_failure);
+  return summed;
+}
+
 Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
   Plan plan;
   plan.options_ = std::move(options);

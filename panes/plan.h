@@ -38,6 +38,10 @@ struct Aggregation {
   bool Reads(const std::string& input) const;
 };
 
+// What `coarse` may take from `fine` when a pane closes: both count the same events, and the keys of
+// `fine` go on where those of `coarse` end. Empty where there is nothing.
+SummedMeasures SummedOf(const Aggregation& coarse, const Aggregation& fine);
+
 struct PlanOptions {
   std::vector<FieldRef> scope;
   std::vector<PlanInput> inputs;

@@ -482,7 +482,14 @@ TEST(SourcePartitionTest, TablesAreThoseOfTheEventsOneByOne) {
     for (const char* name : by) spec.by.push_back(*FieldRef::Parse(name));
     if (type != nullptr) spec.where.Require(*FieldRef::Parse("type"), {type});
     if (service != nullptr) spec.where.Require(*FieldRef::Parse("service"), {service});
-    spec.measures = {Measure::Count(), Measure::Distinct(Field::kUser)};
+    // All that a coarser table is given by a finer one when the pane closes, and one that it is not.
+    spec.measures = {Measure::Count(),
+                     Measure::CountFailed(),
+                     Measure::CountAbove(500),
+                     Measure::FailedAmount(),
+                     Measure::Histogram(),
+                     Measure::Distinct(Field::kUser),
+                     Measure::TopK(Field::kUser, 8, MeasureFilter::kFailed)};
   };
   add({"service"}, "request", nullptr);
   add({"service", "endpoint"}, "request", nullptr);
@@ -503,14 +510,18 @@ TEST(SourcePartitionTest, TablesAreThoseOfTheEventsOneByOne) {
   std::mt19937 random(7);
   std::int64_t offset = 0;
   for (std::uint32_t i = 0; i < 240'000; ++i) {
-    const std::string service = std::array{"api", "shop", ""}[random() % 3];
+    std::string service = std::array{"api", "shop", ""}[random() % 3];
     // Many endpoints first, so that those that come often later are not among the remembered.
-    const std::string endpoint = "/" + std::to_string(i < 160'000 ? i : random() % 100);
+    std::string endpoint = "/" + std::to_string(i < 160'000 ? i : random() % 100);
+    // What events may say, too.
+    if (random() % 1'000 == 0) service = endpoint = kOtherValue;
     const std::string user = "u" + std::to_string(random() % 6'000);
     const std::uint32_t draw = random() % 16;
     const std::string type = draw == 0 ? "query dependency=db" : draw % 2 == 0 ? "log" : "request";
-    const std::string text =
+    std::string text =
         "t=1 type=" + type + " service=" + service + " endpoint=" + endpoint + " user=" + user;
+    if (random() % 8 != 0) text += " duration=" + std::to_string(random() % 1'000);
+    if (random() % 500 == 0) text += " status=503";
     partition.Feed(
         {.offset = offset, .next_offset = offset + 1, .timestamp = kBase, .bytes = text});
     ++offset;
@@ -530,6 +541,69 @@ TEST(SourcePartitionTest, TablesAreThoseOfTheEventsOneByOne) {
   }
   EXPECT_EQ(tables, all.size());
   EXPECT_GT(partition.counters().capped, 0);
+}
+
+// The services' top endpoints are those that the endpoints' own counts say.
+TEST(SourcePartitionTest, TheTopOfAFinerTableIsExact) {
+  PlanOptions options;
+  options.inputs = {{"app", 10 * kSecondUs}};
+  SeriesSpec services, endpoints;
+  for (SeriesSpec* spec : {&services, &endpoints}) {
+    spec->where.Require(*FieldRef::Parse("type"), {"request"});
+    spec->measures = {Measure::Count(), Measure::CountFailed()};
+  }
+  services.by = {*FieldRef::Parse("service")};
+  services.measures.push_back(Measure::TopK(Field::kEndpoint, 3));
+  services.measures.push_back(Measure::TopK(Field::kEndpoint, 3, MeasureFilter::kFailed));
+  endpoints.by = {*FieldRef::Parse("service"), *FieldRef::Parse("endpoint")};
+  const Plan plan = Plan::Compile(options, {services, endpoints});
+  SourcePartition::Options partition_options;
+  partition_options.plan = &plan;
+  partition_options.input = "app";
+  partition_options.source = "app/0";
+  partition_options.decoder = std::make_unique<TextDecoder>();
+  SourcePartition partition(std::move(partition_options));
+  std::int64_t offset = 0;
+  const auto feed = [&](int times, const std::string& text) {
+    for (; times > 0; --times) {
+      const std::string record = "t=1 type=request " + text;
+      partition.Feed(
+          {.offset = offset, .next_offset = offset + 1, .timestamp = kBase, .bytes = record});
+      ++offset;
+    }
+  };
+  feed(1, "service=api endpoint=/rare");
+  feed(3, "service=api endpoint=/c status=503");
+  feed(9, "service=api endpoint=/z");
+  feed(1, "service=api endpoint=/z status=503");
+  feed(6, "service=api endpoint=/b");
+  feed(2, "service=api endpoint=/d");
+  feed(5, "service=api");
+  feed(4, "service=shop endpoint=/c");
+  partition.End();
+  using Entries = std::vector<SpaceSaving::Entry>;
+  std::map<std::string, std::vector<Entries>> tops;
+  std::int64_t total = 0;
+  for (const PaneBatch& batch : partition.TakeBatches()) {
+    for (const auto& [a, table] : batch.tables) {
+      if (a != plan.AggregationOf(0)) continue;
+      for (std::uint32_t row = 0; row < table.rows(); ++row) {
+        const std::vector<MeasureSlot>& slots = plan.SlotsOf(0);
+        ByteReader key(table.key(row));
+        const std::string service(key.Bytes());
+        for (const std::size_t slot : {2, 3}) {
+          tops[service].push_back(table.Cell(row).Top(slots[slot]).Top(5));
+        }
+        total += table.Cell(row).Top(slots[2]).total();
+        EXPECT_EQ(table.Cell(row).Count(slots[0]), service == "api" ? 27 : 4);
+        EXPECT_EQ(table.Cell(row).Count(slots[1]), service == "api" ? 4 : 0);
+      }
+    }
+  }
+  EXPECT_THAT(tops["api"], ElementsAre(Entries{{"/z", 10, 0}, {"/b", 6, 0}, {"/c", 3, 0}},
+                                       Entries{{"/c", 3, 0}, {"/z", 1, 0}}));
+  EXPECT_THAT(tops["shop"], ElementsAre(Entries{{"/c", 4, 0}}, Entries{}));
+  EXPECT_EQ(total, 26) << "with those that have no room, without those that name none";
 }
 
 }  // namespace

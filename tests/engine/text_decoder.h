@@ -2,7 +2,7 @@
 //
 //   "t=12500 type=request service=api status=500 user=ann"      // t: ms after kBase
 //
-// One event a line; words that name no field are ignored; a line without `t` is undecodable.
+// `duration` is in µs. One event a line; words that name no field are ignored; a line without `t` is undecodable.
 #pragma once
 
 #include <charconv>
@@ -46,6 +46,8 @@ class TextDecoder final : public Decoder {
       event->state = value == "alarm" ? AlarmState::kAlarm : AlarmState::kOk;
     } else if (name == "status") {
       event->status = static_cast<std::int32_t>(Integer(value));
+    } else if (name == "duration") {
+      event->duration = Integer(value);
     } else if (name == "value") {
       event->value = static_cast<double>(Integer(value));
     } else if (name == "limit") {
