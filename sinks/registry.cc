@@ -13,6 +13,8 @@ std::unique_ptr<Sink> NewAlertmanagerSink(const std::string& name, ConfigReader*
 std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewFileSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewGithubSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewGitlabSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewJiraSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewStatuspageSink(const std::string& name, ConfigReader* reader);
@@ -32,6 +34,8 @@ constexpr KindRow kKinds[] = {
     {"email", NewEmailSink},
     {"file", NewFileSink, /*local=*/true},
     {"github", NewGithubSink},
+    {"gitlab", NewGitlabSink},
+    {"jira", NewJiraSink},
     {"pagerduty", NewPagerDutySink},
     {"slack", NewSlackSink},
     {"statuspage", NewStatuspageSink},

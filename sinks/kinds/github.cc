@@ -3,45 +3,20 @@
 //   - {name: tickets, kind: github, repository: acme/ops, token_file: /run/secrets/github}
 //
 // Keys: repository (owner/name), token_file or token_env (may write issues), labels, api_url,
-// timeout. The first trigger opens an issue with the message `declared`; a rise, an
-// acknowledgement and a reminder are comments on it; the end closes it and puts its message on top. There is nothing that GitHub could recognise a repeat by, so an issue that may
-// have been opened before says so.
+// timeout. The end closes the issue and puts its message on top of it (sinks/ticket.h).
 // https://docs.github.com/en/rest/issues/issues
 #include <simdjson.h>
 
 #include <algorithm>
 
-#include <optional>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "core/json_writer.h"
-#include "core/string_hash.h"
-#include "sinks/incident_line.h"
-#include "sinks/sink.h"
 #include "sinks/stanza.h"
-#include "sinks/text.h"
+#include "sinks/ticket.h"
 
 namespace tocsin {
 namespace {
-
-constexpr std::size_t kTitleBytesMax = 250;    // GitHub takes 256 characters
-constexpr std::size_t kBodyBytesMax = 60'000;  // and 65,536
-
-// A reply repeats the issue with its text, and must be whole to be read.
-constexpr std::size_t kReplyBytesMax = 512 << 10;
-
-// Neither markup nor HTML, and nobody is mentioned who happens to be named in a log line.
-std::string Markdown(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (std::string_view("\\`*_{}[]<>#|!~").find(c) != std::string_view::npos) escaped += '\\';
-    escaped += c;
-    if (c == '@') escaped += "\u200B";
-  }
-  return escaped;
-}
 
 bool IsRepository(const std::string& text) {
   const std::size_t slash = text.find('/');
@@ -54,7 +29,7 @@ bool IsRepository(const std::string& text) {
          text.find('/', slash + 1) == std::string::npos;
 }
 
-class GithubSink final : public Sink {
+class GithubSink final : public TicketSink {
  public:
   struct Options {
     std::string issues_url;  // …/repos/acme/ops/issues
@@ -64,46 +39,8 @@ class GithubSink final : public Sink {
   };
 
   GithubSink(std::string name, Options options)
-      : Sink(std::move(name), "github"), options_(std::move(options)) {
+      : TicketSink(std::move(name), "github"), options_(std::move(options)) {
     AddSecret(options_.token);
-  }
-
-  bool Wants(NotificationAction) const override { return true; }
-
-  SinkRequest Render(const Delivery& delivery) const override {
-    SinkRequest request;
-    const absl::StatusOr<Incident> read = ReadIncident(delivery.payload);
-    const Incident incident = read.ok() ? *read : Incident();
-    const std::optional<MessageStage> stage = StageToTell(delivery, incident);
-    const bool opened = !delivery.receipt.empty();
-    // What was never opened has nothing to be closed.
-    if (!stage || (delivery.action != NotificationAction::kTrigger && !opened)) {
-      request.kind = SinkRequest::Kind::kNone;
-      return request;
-    }
-    const bool closes = delivery.action == NotificationAction::kResolve;
-    std::string text =
-        read.ok() ? templates().Render(MessageAudience::kInternal, *stage, incident, Markdown)
-                  : "incident " + delivery.dedup_key + "\n";
-    // The close replaces the issue's text: what it said stays below.
-    if (closes) {
-      absl::StrAppend(&text, "\n",
-                      templates().Render(MessageAudience::kInternal, MessageStage::kDeclared,
-                                         incident, Markdown));
-    }
-    if (delivery.attempts > 1 && !closes) text += "(may have been posted before)\n";
-    request.method = closes ? "PATCH" : "POST";
-    request.url = options_.issues_url;
-    if (opened) absl::StrAppend(&request.url, "/", delivery.receipt, closes ? "" : "/comments");
-    request.timeout = options_.timeout;
-    request.reply_bytes_max = kReplyBytesMax;
-    request.headers = {{"Content-Type", "application/json"},
-                       {"Accept", "application/vnd.github+json"},
-                       {"X-GitHub-Api-Version", "2022-11-28"},
-                       {"User-Agent", "tocsin"},
-                       {"Authorization", "Bearer " + options_.token}};
-    request.body = Body(incident, delivery, text);
-    return request;
   }
 
   // Only the number of an issue; a comment's reply has none.
@@ -122,28 +59,51 @@ class GithubSink final : public Sink {
   }
 
  private:
-  std::string Body(const Incident& incident, const Delivery& delivery,
-                   const std::string& text) const {
-    // Lines as they are: Markdown would join them.
-    const std::string body = CutUtf8(absl::StrReplaceAll(text, {{"\n", "  \n"}}), kBodyBytesMax);
+  std::string Escape(const std::string& text) const override { return EscapeMarkdown(text); }
+  std::size_t title_bytes_max() const override { return 250; }  // GitHub takes 256 characters
+  DurationUs timeout() const override { return options_.timeout; }
+
+  SinkRequest Open(const std::string& title, const std::string& text) const override {
     JsonWriter json;
     json.BeginObject();
-    if (delivery.action == NotificationAction::kResolve) {
-      json.Key("state").String("closed");
-      json.Key("state_reason").String("completed");
-    } else if (delivery.receipt.empty()) {
-      const std::string title =
-          incident.title.empty()
-              ? "incident " + delivery.dedup_key
-              : absl::StrCat(incident.severity, " ", incident.number, ": ", incident.title);
-      json.Key("title").String(OneLine(title, kTitleBytesMax));
-      json.Key("labels").BeginArray();
-      for (const std::string& label : options_.labels) json.String(label);
-      json.EndArray();
-    }
-    json.Key("body").String(body);
+    json.Key("title").String(title);
+    json.Key("labels").BeginArray();
+    for (const std::string& label : options_.labels) json.String(label);
+    json.EndArray();
+    json.Key("body").String(MarkdownLines(text));
     json.EndObject();
-    return json.Take();
+    return Request("POST", "", json.Take());
+  }
+  SinkRequest Comment(const std::string& ticket, const std::string& text) const override {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("body").String(MarkdownLines(text));
+    json.EndObject();
+    return Request("POST", absl::StrCat("/", ticket, "/comments"), json.Take());
+  }
+  SinkRequest Close(const std::string& ticket, const std::string& text,
+                    const std::string& declared) const override {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("state").String("closed");
+    json.Key("state_reason").String("completed");
+    // It replaces the issue's text: what that said stays below.
+    json.Key("body").String(MarkdownLines(absl::StrCat(text, "\n", declared)));
+    json.EndObject();
+    return Request("PATCH", absl::StrCat("/", ticket), json.Take());
+  }
+
+  SinkRequest Request(const char* method, const std::string& path, std::string body) const {
+    SinkRequest request;
+    request.method = method;
+    request.url = options_.issues_url + path;
+    request.headers = {{"Content-Type", "application/json"},
+                       {"Accept", "application/vnd.github+json"},
+                       {"X-GitHub-Api-Version", "2022-11-28"},
+                       {"User-Agent", "tocsin"},
+                       {"Authorization", "Bearer " + options_.token}};
+    request.body = std::move(body);
+    return request;
   }
 
   const Options options_;

@@ -524,6 +524,141 @@ TEST(Github, WaitsWhereItIsToldTo) {
               AllOf(HasSubstr("expected owner/name"), HasSubstr("token_file")));
 }
 
+std::unique_ptr<Sink> Gitlab() {
+  const SecretFile token("glpat-sesame\n");
+  return MakeSink(
+      "{name: t, kind: gitlab, project: acme/web/ops, labels: [incident, tocsin], url: "
+      "'https://git.example/', token_file: " +
+      token.path() + "}");
+}
+
+TEST(Gitlab, AnIncidentIsAnIssueThatTheEndCloses) {
+  const std::unique_ptr<Sink> sink = Gitlab();
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 3, incident);
+  SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://git.example/api/v4/projects/acme%2Fweb%2Fops/issues");
+  EXPECT_THAT(request.headers, testing::Contains(Pair("PRIVATE-TOKEN", "glpat-sesame")));
+  std::map<std::string, std::string> body = Parse(request.body);
+  EXPECT_EQ(body["title"], "SEV2 INC-2026-001: 42 % of requests fail");
+  EXPECT_EQ(body["labels"], "incident,tocsin");
+  EXPECT_THAT(body["description"], HasSubstr("Suspect: deploy v2"));
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": 84, "iid": 14})")), "14");
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": 302, "noteable_iid": 14})")), "") << "a note";
+
+  delivery = MakeDelivery(NotificationAction::kUpdate, 3, incident);
+  delivery.receipt = "14";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://git.example/api/v4/projects/acme%2Fweb%2Fops/issues/14/notes");
+  EXPECT_EQ(Parse(request.body).count("title"), 0u);
+
+  incident.state = IncidentState::kResolved;
+  incident.resolved_at = incident.onset + kHourUs;
+  delivery = MakeDelivery(NotificationAction::kResolve, 3, incident);
+  delivery.receipt = "14";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.method, "PUT");
+  EXPECT_EQ(request.url, "https://git.example/api/v4/projects/acme%2Fweb%2Fops/issues/14");
+  body = Parse(request.body);
+  EXPECT_EQ(body["state_event"], "close");
+  EXPECT_THAT(body["description"],
+              AllOf(HasSubstr("resolved after 60 min"), HasSubstr("1. Look at the last deploy")));
+}
+
+TEST(Gitlab, TextsAreNoMarkupNoMentionAndNoCommand) {
+  const std::unique_ptr<Sink> sink = Gitlab();
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  incident.title = "/close";
+  incident.advice = {"ask @root ~bug"};
+  const std::string body = Parse(
+      sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident)).body)["description"];
+  EXPECT_THAT(body, HasSubstr("@\u200Broot \\~bug"));
+  for (const std::string& hostile : HostileTexts()) {
+    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
+    std::map<std::string, std::string> parsed = Parse(sink->Render(delivery).body);
+    EXPECT_LE(parsed["title"].size(), 255u);
+    EXPECT_EQ(parsed["description"].find("\n/"), std::string::npos);
+  }
+  EXPECT_THAT(StanzaErrors("{name: t, kind: gitlab, project: '/acme?'}"),
+              AllOf(HasSubstr("expected its path or number"), HasSubstr("token_file")));
+}
+
+std::unique_ptr<Sink> Jira(const std::string& more) {
+  const SecretFile token("sesame\n");
+  return MakeSink(
+      "{name: t, kind: jira, project: OPS, labels: [incident], url: "
+      "'https://acme.example/', token_file: " +
+      token.path() + more + "}");
+}
+
+TEST(Jira, AnIncidentIsAnIssueThatATransitionEnds) {
+  const std::unique_ptr<Sink> sink =
+      Jira(", user: bot@acme.example, done: \"31\", issue_type: Bug");
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 3, incident);
+  SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://acme.example/rest/api/2/issue");
+  // bot@acme.example:sesame
+  EXPECT_THAT(request.headers,
+              testing::Contains(Pair("Authorization", "Basic Ym90QGFjbWUuZXhhbXBsZTpzZXNhbWU=")));
+  std::map<std::string, std::string> body = Parse(request.body);
+  EXPECT_EQ(body["fields.summary"], "SEV2 INC-2026-001: 42 % of requests fail");
+  EXPECT_EQ(body["fields.project.key"], "OPS");
+  EXPECT_EQ(body["fields.issuetype.name"], "Bug");
+  EXPECT_EQ(body["fields.labels[0]"], "incident");
+  EXPECT_THAT(body["fields.description"], HasSubstr("Suspect: deploy v2"));
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": "10000", "key": "OPS-24"})")), "OPS-24");
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"id": "10000"})")), "") << "a comment";
+  EXPECT_EQ(sink->ReceiptOf(Replied(204, "")), "") << "a transition";
+  EXPECT_EQ(sink->ReceiptOf(Replied(201, R"({"key": "../../admin"})")), "");
+
+  delivery = MakeDelivery(NotificationAction::kUpdate, 3, incident);
+  delivery.receipt = "OPS-24";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://acme.example/rest/api/2/issue/OPS-24/comment");
+  EXPECT_THAT(Parse(request.body)["body"], HasSubstr("42 % of requests fail"));
+
+  incident.state = IncidentState::kResolved;
+  incident.resolved_at = incident.onset + kHourUs;
+  delivery = MakeDelivery(NotificationAction::kResolve, 3, incident);
+  delivery.receipt = "OPS-24";
+  request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://acme.example/rest/api/2/issue/OPS-24/transitions");
+  body = Parse(request.body);
+  EXPECT_EQ(body["transition.id"], "31");
+  EXPECT_THAT(body["update.comment[0].add.body"], HasSubstr("resolved after 60 min"));
+
+  const std::unique_ptr<Sink> own = Jira("");
+  ASSERT_NE(own, nullptr);
+  request = own->Render(delivery);
+  EXPECT_THAT(request.headers, testing::Contains(Pair("Authorization", "Bearer sesame")));
+  EXPECT_EQ(request.url, "https://acme.example/rest/api/2/issue/OPS-24/comment");
+}
+
+TEST(Jira, TextsAreNoMarkupAndMentionNobody) {
+  const std::unique_ptr<Sink> sink = Jira("");
+  ASSERT_NE(sink, nullptr);
+  Incident incident = FullIncident();
+  incident.advice = {"ask [~admin] {panel} !x.png! *now*"};
+  const std::string body =
+      Parse(sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident))
+                .body)["fields.description"];
+  EXPECT_THAT(body, HasSubstr("\\[\\~admin\\] \\{panel\\} \\!x.png\\! \\*now\\*"));
+  for (const std::string& hostile : HostileTexts()) {
+    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
+    EXPECT_LE(Parse(sink->Render(delivery).body)["fields.summary"].size(), 255u);
+  }
+  EXPECT_THAT(
+      StanzaErrors("{name: t, kind: jira, url: 'https://a.example', project: ops, done: Done}"),
+      AllOf(HasSubstr("expected the key of a project"), HasSubstr("the id of a transition"),
+            HasSubstr("token_file")));
+}
+
 constexpr const char* kMail =
     "{name: m, kind: email, server: 'smtp://mail:587', from: tocsin@example.com, to: "
     "[a@example.com, "

@@ -454,7 +454,7 @@ std::map<std::string, int> Count(int seeds, SimulationOptions options) {
 }
 
 TEST(OutboxSimulation, OnePagePerIncidentAndLevelWhateverHappens) {
-  for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 10'000; ++seed) {
     ASSERT_THAT(Simulate(seed, {}), testing::IsEmpty()) << "seed " << seed;
   }
 }

@@ -1,0 +1,156 @@
+// Jira issues: a ticket an incident, for what does not wake anybody.
+//
+//   - {name: tickets, kind: jira, url: "https://acme.atlassian.net", project: OPS, user: bot@acme.example,
+//      token_file: /run/secrets/jira, done: "31"}
+//
+// Keys: url of the site, project (its key), issue_type (Task), labels, token_file or token_env; with
+// `user` an API token of Jira Cloud, without a personal access token of a Jira of one's own; `done`,
+// the id of the transition that ends an issue (without it the end is a comment), timeout. See
+// sinks/ticket.h.
+// https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/
+#include <simdjson.h>
+
+#include <string_view>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "core/json_writer.h"
+#include "sinks/stanza.h"
+#include "sinks/ticket.h"
+
+namespace tocsin {
+namespace {
+
+bool IsOf(std::string_view allowed, const std::string& text) {
+  return !text.empty() && text.find_first_not_of(allowed) == std::string::npos;
+}
+
+constexpr std::string_view kDigits = "0123456789";
+constexpr std::string_view kKeyCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+class JiraSink final : public TicketSink {
+ public:
+  struct Options {
+    std::string issues_url;  // …/rest/api/2/issue
+    std::string project, issue_type, done;
+    std::string authorization;
+    std::vector<std::string> labels;
+    DurationUs timeout = 10 * kSecondUs;
+  };
+
+  JiraSink(std::string name, const std::string& token, Options options)
+      : TicketSink(std::move(name), "jira"), options_(std::move(options)) {
+    AddSecret(token);
+    AddSecret(options_.authorization);
+  }
+
+  // "OPS-12". A comment's reply has no key, and that of a transition is empty.
+  std::string ReceiptOf(const SinkReply& reply) const override {
+    simdjson::dom::parser parser;
+    std::string_view key;
+    if (parser.parse(reply.body)["key"].get(key) != simdjson::SUCCESS) return "";
+    // It becomes part of a URL.
+    const std::string ticket(key);
+    return IsOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", ticket) ? ticket : "";
+  }
+
+ private:
+  // Wiki markup.
+  std::string Escape(const std::string& text) const override {
+    std::string escaped;
+    for (const char c : text) {
+      if (std::string_view("\\{}[]*_-+^~|!#?").find(c) != std::string_view::npos) escaped += '\\';
+      escaped += c;
+    }
+    return escaped;
+  }
+  std::size_t title_bytes_max() const override { return 250; }  // Jira takes 255 characters
+  DurationUs timeout() const override { return options_.timeout; }
+
+  SinkRequest Open(const std::string& title, const std::string& text) const override {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("fields").BeginObject();
+    json.Key("project").BeginObject();
+    json.Key("key").String(options_.project);
+    json.EndObject();
+    json.Key("issuetype").BeginObject();
+    json.Key("name").String(options_.issue_type);
+    json.EndObject();
+    json.Key("summary").String(title);
+    json.Key("description").String(text);
+    json.Key("labels").BeginArray();
+    for (const std::string& label : options_.labels) json.String(label);
+    json.EndArray();
+    json.EndObject();
+    json.EndObject();
+    return Request("", json.Take());
+  }
+  SinkRequest Comment(const std::string& ticket, const std::string& text) const override {
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("body").String(text);
+    json.EndObject();
+    return Request(absl::StrCat("/", ticket, "/comment"), json.Take());
+  }
+  SinkRequest Close(const std::string& ticket, const std::string& text,
+                    const std::string&) const override {
+    if (options_.done.empty()) return Comment(ticket, text);
+    JsonWriter json;
+    json.BeginObject();
+    json.Key("transition").BeginObject();
+    json.Key("id").String(options_.done);
+    json.EndObject();
+    json.Key("update").BeginObject();
+    json.Key("comment").BeginArray();
+    json.BeginObject();
+    json.Key("add").BeginObject();
+    json.Key("body").String(text);
+    json.EndObject();
+    json.EndObject();
+    json.EndArray();
+    json.EndObject();
+    json.EndObject();
+    return Request(absl::StrCat("/", ticket, "/transitions"), json.Take());
+  }
+
+  SinkRequest Request(const std::string& path, std::string body) const {
+    SinkRequest request;
+    request.url = options_.issues_url + path;
+    request.headers = {{"Content-Type", "application/json"},
+                       {"Authorization", options_.authorization}};
+    request.body = std::move(body);
+    return request;
+  }
+
+  const Options options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> NewJiraSink(const std::string& name, ConfigReader* reader) {
+  JiraSink::Options options;
+  std::string url = ReadUrl("", reader);
+  while (!url.empty() && url.back() == '/') url.pop_back();
+  options.issues_url = absl::StrCat(url, "/rest/api/2/issue");
+  options.project = reader->RequiredString("project");
+  if (!options.project.empty() && !IsOf(kKeyCharacters, options.project)) {
+    reader->Error("project", "project: expected the key of a project, such as OPS");
+  }
+  options.issue_type = reader->String("issue_type", "Task");
+  options.labels = reader->Strings("labels");
+  options.done = reader->String("done");
+  if (!options.done.empty() && !IsOf(kDigits, options.done)) {
+    reader->Error("done", "done: expected the id of a transition, such as \"31\"");
+  }
+  const std::string user = reader->String("user");
+  const std::string token = ReadSecret("token", "a Jira token that may write issues",
+                                       /*optional=*/false, reader);
+  options.authorization =
+      user.empty() ? absl::StrCat("Bearer ", token)
+                   : absl::StrCat("Basic ", absl::Base64Escape(absl::StrCat(user, ":", token)));
+  options.timeout = ReadTimeout(reader);
+  return std::make_unique<JiraSink>(name, token, std::move(options));
+}
+
+}  // namespace tocsin

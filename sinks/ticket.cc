@@ -1,0 +1,72 @@
+#include "sinks/ticket.h"
+
+#include <optional>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "sinks/incident_line.h"
+#include "sinks/text.h"
+
+namespace tocsin {
+namespace {
+
+// What every tracker takes; GitHub 65,536 characters, Jira 32,767.
+constexpr std::size_t kTextBytesMax = 30'000;
+
+// A reply repeats the ticket with its text, and must be whole to be read.
+constexpr std::size_t kReplyBytesMax = 512 << 10;
+
+}  // namespace
+
+std::string EscapeMarkdown(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (std::string_view("\\`*_{}[]<>#|!~").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += c;
+    if (c == '@') escaped += "\u200B";
+  }
+  return escaped;
+}
+
+// Markdown would join them.
+std::string MarkdownLines(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"\n", "  \n"}});
+}
+
+SinkRequest TicketSink::Render(const Delivery& delivery) const {
+  SinkRequest request;
+  const absl::StatusOr<Incident> read = ReadIncident(delivery.payload);
+  const Incident incident = read.ok() ? *read : Incident();
+  const std::optional<MessageStage> stage = StageToTell(delivery, incident);
+  const bool opened = !delivery.receipt.empty();
+  // What was never opened has nothing to be closed.
+  if (!stage || (delivery.action != NotificationAction::kTrigger && !opened)) {
+    request.kind = SinkRequest::Kind::kNone;
+    return request;
+  }
+  const auto message = [&](MessageStage of) {
+    return templates().Render(MessageAudience::kInternal, of, incident,
+                              [this](const std::string& text) { return Escape(text); });
+  };
+  std::string text =
+      read.ok() ? message(*stage) : absl::StrCat("incident ", delivery.dedup_key, "\n");
+  if (delivery.action == NotificationAction::kResolve) {
+    request = Close(delivery.receipt, CutUtf8(text, kTextBytesMax),
+                    CutUtf8(message(MessageStage::kDeclared), kTextBytesMax));
+  } else {
+    if (delivery.attempts > 1) text += "(may have been posted before)\n";
+    text = CutUtf8(text, kTextBytesMax);
+    const std::string title =
+        incident.title.empty()
+            ? absl::StrCat("incident ", delivery.dedup_key)
+            : absl::StrCat(incident.severity, " ", incident.number, ": ", incident.title);
+    request =
+        opened ? Comment(delivery.receipt, text) : Open(OneLine(title, title_bytes_max()), text);
+  }
+  request.timeout = timeout();
+  request.reply_bytes_max = kReplyBytesMax;
+  return request;
+}
+
+}  // namespace tocsin
