@@ -222,7 +222,7 @@ void Deliverer::Impl::Run() {
 }
 
 void Deliverer::Impl::Begin(const Request& request, Replies* replies) {
-  SinkRequest rendered = request.sink->Render(request.delivery);
+  SinkRequest rendered = request.sink->RequestFor(request.delivery);
   switch (rendered.kind) {
     case SinkRequest::Kind::kHttp:
     case SinkRequest::Kind::kMail:

@@ -44,7 +44,7 @@ class Sender {
   absl::Status Init() { return http_.Init(); }
 
   SinkReply Send(const Sink& sink, const Delivery& delivery) {
-    SinkRequest request = sink.Render(delivery);
+    SinkRequest request = sink.RequestFor(delivery);
     switch (request.kind) {
       case SinkRequest::Kind::kStdout:
         return WriteStdout(std::move(request.body));

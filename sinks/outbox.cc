@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
+#include "sinks/incident_line.h"
 
 namespace tocsin {
 namespace {
@@ -127,7 +128,10 @@ struct Outbox::State {
   Lane* Intend(const Sink& sink, Delivery delivery, Effects* effects);
   // Does what can be done for the lane now, and sets when to look again. May forget it.
   void Pump(Lane* lane, TimeUs now, Effects* effects);
-  void AbandonOvertaken(Lane* lane, Effects* effects);
+  void AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects);
+  // Of a page that was over before it was sent: whoever the routes tell of less urgent levels, where
+  // nobody who is not paged has heard of the incident.
+  void FileInstead(const Lane& lane, const Delivery& page, TimeUs now, Effects* effects);
   void HandOverParked(Lane* lane, TimeUs now, Effects* effects);
   // What the lane would send next; nullptr if nothing is left.
   Entry* Next(Lane* lane, TimeUs now);
@@ -197,12 +201,48 @@ Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effect
   return lane;
 }
 
-void Outbox::State::AbandonOvertaken(Lane* lane, Effects* effects) {
+void Outbox::State::AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects) {
+  std::vector<Delivery> unsent_pages;
   for (Entry& entry : lane->entries) {
     if (!Intended(entry) || entry.in_flight || !Overtaken(*lane, entry)) continue;
     entry.delivery.state = DeliveryState::kAbandoned;
     ++counters.abandoned;
     Write(&entry, effects);
+    if (entry.delivery.action == NotificationAction::kTrigger && entry.delivery.attempts == 0) {
+      unsent_pages.push_back(entry.delivery);
+    }
+  }
+  for (const Delivery& page : unsent_pages) FileInstead(*lane, page, now, effects);
+}
+
+void Outbox::State::FileInstead(const Lane& lane, const Delivery& page, TimeUs now,
+                                Effects* effects) {
+  const Entry* const resolve = Find(lane, page.level, NotificationAction::kResolve);
+  // Not where a higher level has taken its place.
+  if (!lane.sink->pages() || resolve == nullptr || resolve->delivery.after_trigger_of_level != 0) {
+    return;
+  }
+  for (auto it = lanes.lower_bound({page.incident, ""});
+       it != lanes.end() && it->first.first == page.incident; ++it) {
+    if (!it->second.sink->pages()) return;
+  }
+  absl::StatusOr<Incident> incident = ReadIncident(page.payload);
+  if (!incident.ok()) return;
+  Notification notification = {.level = page.level,
+                               .tick = page.tick,
+                               .pages = false,
+                               .audience = Audience::kNotPaging,
+                               .incident = *std::move(incident)};
+  std::vector<const Sink*> told;
+  while (told.empty() && ++notification.level <= 4) told = Route(*routes, *sinks, notification);
+  Delivery end = resolve->delivery;
+  end.state = DeliveryState::kIntended;
+  for (const Sink* sink : told) {
+    Delivery trigger = page;
+    trigger.state = DeliveryState::kIntended;
+    Intend(*sink, std::move(trigger), effects);
+    Lane* const other = Intend(*sink, end, effects);
+    if (other != nullptr) Pump(other, now, effects);
   }
 }
 
@@ -252,7 +292,7 @@ void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
 }
 
 void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
-  AbandonOvertaken(lane, effects);
+  AbandonOvertaken(lane, now, effects);
   HandOverParked(lane, now, effects);
   for (const Entry& entry : lane->entries) {
     if (entry.in_flight) return Wake(lane, kNever);

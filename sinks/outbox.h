@@ -18,7 +18,8 @@
 //   3. A trigger whose receipt is written is never sent again, but to sinks that forget and ask for
 //      it (Sink::resend_every), until a resolve intent of its key exists; once that exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends
 //      first. A sink that pages people does not even hear of it for the first time: nobody is woken
-//      for what is over; other sinks do (a ticket).
+//      for what is over; other sinks do (a ticket). Where no other was told of the incident, those
+//      are that the routes tell of the next less urgent level.
 //   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it
 //   closes
 //      what a delayed copy of the trigger may have opened.

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sinks/sink.h"
+#include "sinks/stanza.h"
 
 namespace tocsin {
 
@@ -71,10 +72,16 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
   } else {
     const std::string fallback = reader.String("fallback");
     sink = row->factory(stanza.name, &reader);
+    SinkRequest::Transport transport;
+    if (!row->local) {
+      transport.ca_file = ReadCaFile(&reader);
+      transport.proxy = ReadProxy(&reader);
+    }
     reader.Finish();
     if (sink != nullptr) {
       sink->fallback_ = fallback;
       sink->local_ = row->local;
+      sink->transport_ = std::move(transport);
       sink->templates_ = std::move(templates);
     }
   }

@@ -44,6 +44,12 @@ struct SinkRequest {
     bool tls = true;             // STARTTLS where the URL is not smtps already
   };
   Envelope mail = {};
+  // How it gets there; filled in by Sink::RequestFor.
+  struct Transport {
+    std::string ca_file;  // PEM; empty: the certificates that the system trusts
+    std::string proxy;    // empty: what the environment says (https_proxy, no_proxy, …)
+  };
+  Transport transport = {};
   DurationUs timeout = 10 * kSecondUs;  // of the whole exchange
   // What is kept of the reply's body.
   std::size_t reply_bytes_max = limits::kHttpReplyBytesMax;
@@ -76,6 +82,12 @@ class Sink {
   // How often it wants to hear again of what is not over, since it forgets; 0: never.
   virtual DurationUs resend_every() const { return 0; }
   virtual SinkRequest Render(const Delivery& delivery) const = 0;
+  // What Render says, on the way that the stanza says: what is sent.
+  SinkRequest RequestFor(const Delivery& delivery) const {
+    SinkRequest request = Render(delivery);
+    request.transport = transport_;
+    return request;
+  }
   // What to remember of a reply that was a success, for whatever follows about this incident
   // (Delivery::receipt): a message's or ticket's id. At most limits::kReceiptBytesMax.
   virtual std::string ReceiptOf(const SinkReply& reply) const {
@@ -115,12 +127,14 @@ class Sink {
   std::string fallback_;
   bool local_ = false;
   bool withheld_ = false;
+  SinkRequest::Transport transport_;
   std::shared_ptr<const MessageTemplates> templates_;  // of all sinks of a configuration
   std::vector<std::string> secrets_;
 };
 
 // registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the
-// stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration.
+// stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration,
+// and those that leave the machine `ca_file` and `proxy`.
 std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
                               std::shared_ptr<const MessageTemplates> templates, ErrorList* errors);
 // All of a configuration's that are right; errors are collected over all stanzas.

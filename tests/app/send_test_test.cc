@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "app/http_server.h"
 #include "app/pagerduty_standin.h"
+#include "tests/app/tls_standin.h"
 
 namespace tocsin {
 namespace {
@@ -123,6 +124,43 @@ TEST_F(SendTestTest, SparesCustomersAndShadowSparesAllButThisMachine) {
   std::string line;
   ASSERT_TRUE(std::getline(in, line));
   EXPECT_THAT(line, HasSubstr("TEST: nothing is wrong"));
+}
+
+std::string Hook(const std::string& url, const std::string& more = "") {
+  return absl::StrCat("sinks: [{name: hook, kind: webhook, url: '", url, "'", more, "}]\n");
+}
+
+TEST_F(SendTestTest, TrustsTheAuthorityThatTheStanzaNamesAndNoOther) {
+  TlsStandIn server({}), another({});
+  SendTestResult result = Send(Hook(server.url(), ", ca_file: " + server.certificate()));
+  EXPECT_THAT(result.text, HasSubstr("hook: trigger taken, resolve taken"));
+  EXPECT_EQ(server.requests(), 2);
+  for (const std::string& more : {std::string(), ", ca_file: " + another.certificate()}) {
+    result = Send(Hook(server.url(), more));
+    EXPECT_THAT(result.text, HasSubstr("trigger failed (SSL certificate problem: self-signed "
+                                       "certificate)"));
+    EXPECT_FALSE(result.all_reached);
+  }
+  EXPECT_EQ(server.requests(), 2) << "nothing is sent to whom nobody trusts";
+}
+
+TEST_F(SendTestTest, RefusesCertificatesOfOthersAndOldOnes) {
+  TlsStandIn expired({.days = -1}), other({.host = "pager.example"});
+  SendTestResult result = Send(Hook(expired.url(), ", ca_file: " + expired.certificate()));
+  EXPECT_THAT(result.text, HasSubstr("trigger failed (SSL certificate problem: certificate has "
+                                     "expired)"));
+  result = Send(Hook(other.url(), ", ca_file: " + other.certificate()));
+  EXPECT_THAT(result.text, HasSubstr("no alternative certificate subject name matches target host "
+                                     "name '127.0.0.1'"));
+  EXPECT_EQ(expired.requests() + other.requests(), 0);
+}
+
+TEST_F(SendTestTest, GoesThroughTheProxyOfTheStanza) {
+  Receiver proxy(202);
+  const SendTestResult result =
+      Send(Hook("http://pager.example/x", absl::StrCat(", proxy: '", proxy.url(), "'")));
+  EXPECT_THAT(result.text, HasSubstr("hook: trigger taken, resolve taken"));
+  EXPECT_EQ(proxy.bodies().size(), 2u);
 }
 
 }  // namespace

@@ -14,6 +14,9 @@
 namespace tocsin {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
+
 constexpr NotificationAction kTrigger = NotificationAction::kTrigger;
 constexpr NotificationAction kAcknowledge = NotificationAction::kAcknowledge;
 constexpr NotificationAction kResolve = NotificationAction::kResolve;
@@ -689,6 +692,39 @@ TEST_F(OutboxTest, AnEscalationTriggersWhoeverByTheRoutesIsNew) {
   Written();
   EXPECT_EQ(Submit(kAcknowledge, 2),
             "write boss acknowledge 2 intended\nwrite oncall acknowledge 2 intended\n");
+}
+
+TEST_F(OutboxTest, WhatWasOverBeforeItsPageWasSentIsFiledInstead) {
+  RouteConfig urgent;
+  urgent.levels = {1, 2};
+  urgent.to = {"oncall"};
+  RouteConfig other;
+  other.levels = {3, 4};
+  other.to = {"ticket"};
+  routes_ = {urgent, other};
+  Restart({Traits("oncall"), Traits("ticket", /*wakes_people=*/false)});
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Submit(kResolve, 2),
+            "write oncall resolve 2 intended\nwrite oncall trigger 2 abandoned\n"
+            "write ticket trigger 2 intended\nwrite ticket resolve 2 intended\n");
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\nsend ticket trigger 2 #1\n");
+  Reply(kTrigger, 2, 201, "a", "ticket");
+  EXPECT_EQ(Written(), "send ticket resolve 2 #1\n");
+  // A rise is not the end, and what was sent once is no ticket.
+  EXPECT_EQ(Submit(kTrigger, 2, "b"), "write oncall trigger 2 intended\n");
+  Submit(kTrigger, 1, "b");
+  EXPECT_THAT(Submit(kResolve, 2, "b", /*after=*/1), Not(HasSubstr("ticket")));
+  Submit(kTrigger, 2, "c");
+  EXPECT_THAT(Written(), HasSubstr("send oncall trigger 2 #1\n"));
+  EXPECT_THAT(Submit(kResolve, 2, "c"), Not(HasSubstr("ticket")));
+}
+
+TEST_F(OutboxTest, WhatATicketSaysAlreadyIsNotFiledAgain) {
+  Restart({Traits("oncall"), Traits("ticket", /*wakes_people=*/false)});
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Submit(kResolve, 2),
+            "write oncall resolve 2 intended\nwrite oncall trigger 2 abandoned\n"
+            "write ticket resolve 2 intended\n");
 }
 
 // Only the registry makes sinks withhold.

@@ -39,6 +39,22 @@ TEST(SinkStanza, AnInlineSecretIsRefusedAndNotRepeated) {
               AllOf(HasSubstr("secret must not stand"), Not(HasSubstr("R0123456789"))));
 }
 
+TEST(SinkStanza, AnAuthorityIsAFileOfCertificatesAndAProxyHasNoPassword) {
+  const std::string hook = "{name: o, kind: webhook, url: 'http://h/', ";
+  EXPECT_THAT(StanzaErrors(hook + "ca_file: /nonexistent/ca.pem}"),
+              HasSubstr("tocsin.yaml:1:53: ca_file: cannot read '/nonexistent/ca.pem': No such"));
+  const SecretFile key("-----BEGIN PRIVATE KEY-----");
+  EXPECT_THAT(StanzaErrors(hook + "ca_file: " + key.path() + "}"),
+              HasSubstr("holds no certificate in PEM"));
+  for (const std::string proxy : {"proxy:3128", "http://user:sesame@proxy:3128", "http://"}) {
+    EXPECT_THAT(StanzaErrors(hook + "proxy: '" + proxy + "'}"),
+                AllOf(HasSubstr("proxy: expected http://HOST:PORT"), Not(HasSubstr("sesame"))));
+  }
+  EXPECT_EQ(StanzaErrors(hook + "proxy: 'http://proxy:3128'}"), "");
+  EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, proxy: 'http://proxy:3128'}"),
+              HasSubstr("unknown key 'proxy'"));
+}
+
 TEST(SinkStanza, SecretsMustBeThereOnce) {
   const SecretFile file("key");
   EXPECT_THAT(StanzaErrors("name: o\nkind: pagerduty\n"),
@@ -94,11 +110,12 @@ TEST(SinkStanza, HeadersCannotInject) {
 }
 
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
-  EXPECT_THAT(StanzaErrors("name: o\nkind: pagerdutty\n"),
-              AllOf(HasSubstr("tocsin.yaml:2:7"),
-                    HasSubstr("kinds are alertmanager, email, file, github, pagerduty, "
-                              "slack, statuspage, stdout, webhook"),
-                    HasSubstr("did you mean 'pagerduty'?")));
+  EXPECT_THAT(
+      StanzaErrors("name: o\nkind: pagerdutty\n"),
+      AllOf(HasSubstr("tocsin.yaml:2:7"),
+            HasSubstr("kinds are alertmanager, email, file, github, gitlab, jira, pagerduty, "
+                      "slack, statuspage, stdout, webhook"),
+            HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
   EXPECT_THAT(StanzaErrors("{name: w, kind: webhook, url: 'http://h/', timeout: 5m}"),
@@ -106,8 +123,8 @@ TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
 }
 
 TEST(SinkStanza, EveryKindIsInTheTable) {
-  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "file", "github", "pagerduty",
-                                       "slack", "statuspage", "stdout", "webhook"));
+  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "file", "github", "gitlab", "jira",
+                                       "pagerduty", "slack", "statuspage", "stdout", "webhook"));
 }
 
 TEST(NewSinks, ChecksFallbacks) {

@@ -1,0 +1,136 @@
+// An HTTPS server on loopback with a certificate of its own making.
+//
+//   TlsStandIn server({.host = "127.0.0.1", .days = 1});
+//   server.url()          // https://127.0.0.1:PORT
+//   server.certificate()  // the path of a PEM file: who trusts that, trusts this server
+//
+// Answers every request with 202. One connection at a time. Thread-safe.
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace tocsin {
+
+class TlsStandIn {
+ public:
+  struct Options {
+    std::string host = "127.0.0.1";  // whom the certificate is for
+    int days = 1;                    // until it expires; negative: so long ago
+  };
+
+  explicit TlsStandIn(const Options& options) {
+    // A client that does not trust it hangs up while it talks.
+    signal(SIGPIPE, SIG_IGN);
+    MakeCertificate(options);
+    path_ = testing::TempDir() + "tls_" + std::to_string(getpid()) + "_" +
+            std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".pem";
+    std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path_.c_str(), "w"), &std::fclose);
+    EXPECT_EQ(PEM_write_X509(file.get(), certificate_.get()), 1);
+    file.reset();
+    EXPECT_EQ(SSL_CTX_use_certificate(context_.get(), certificate_.get()), 1);
+    EXPECT_EQ(SSL_CTX_use_PrivateKey(context_.get(), key_.get()), 1);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(listener_, 16), 0);
+    socklen_t length = sizeof address;
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+    url_ = "https://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~TlsStandIn() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+    std::remove(path_.c_str());
+  }
+  TlsStandIn(const TlsStandIn&) = delete;
+  TlsStandIn& operator=(const TlsStandIn&) = delete;
+
+  const std::string& url() const { return url_; }
+  const std::string& certificate() const { return path_; }
+  int requests() const { return requests_; }
+
+ private:
+  template <auto free_function>
+  struct Free {
+    template <typename T>
+    void operator()(T* object) const {
+      free_function(object);
+    }
+  };
+
+  void MakeCertificate(const Options& options) {
+    X509* const x509 = certificate_.get();
+    X509_set_version(x509, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x509), -60L * 60 * 24 * 30);
+    X509_gmtime_adj(X509_getm_notAfter(x509), 60L * 60 * 24 * options.days);
+    X509_set_pubkey(x509, key_.get());
+    X509_NAME* const name = X509_get_subject_name(x509);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>("stand-in"), -1, -1, 0);
+    X509_set_issuer_name(x509, name);
+    const bool address = options.host.find_first_not_of("0123456789.") == std::string::npos;
+    const std::string names = (address ? "IP:" : "DNS:") + options.host;
+    const std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>> extension(
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
+    X509_add_ext(x509, extension.get(), -1);
+    EXPECT_GT(X509_sign(x509, key_.get(), EVP_sha256()), 0);
+  }
+
+  void Run() {
+    for (;;) {
+      const int socket = accept(listener_, nullptr, nullptr);
+      if (socket < 0) return;
+      const timeval minute{.tv_sec = 60, .tv_usec = 0};
+      setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
+      const std::unique_ptr<SSL, Free<SSL_free>> ssl(SSL_new(context_.get()));
+      SSL_set_fd(ssl.get(), socket);
+      if (SSL_accept(ssl.get()) == 1) Answer(ssl.get());
+      close(socket);
+    }
+  }
+
+  void Answer(SSL* ssl) {
+    std::string request;
+    char bytes[4096];
+    // The body of our requests ends with their JSON.
+    while (request.find("\r\n\r\n") == std::string::npos || request.back() != '}') {
+      const int read = SSL_read(ssl, bytes, sizeof bytes);
+      if (read <= 0) return;
+      request.append(bytes, static_cast<std::size_t>(read));
+    }
+    ++requests_;
+    constexpr std::string_view kReply = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+    SSL_write(ssl, kReply.data(), static_cast<int>(kReply.size()));
+    SSL_shutdown(ssl);
+  }
+
+  const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> key_{EVP_EC_gen("P-256")};
+  const std::unique_ptr<X509, Free<X509_free>> certificate_{X509_new()};
+  const std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context_{SSL_CTX_new(TLS_server_method())};
+  const int listener_ = socket(AF_INET, SOCK_STREAM, 0);
+  std::string path_;
+  std::string url_;
+  std::atomic<int> requests_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace tocsin
