@@ -20,8 +20,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "app/http_client.h"
-#include "app/local_output.h"
+#include "app/outlet.h"
 #include "core/hash.h"
 #include "core/status_macros.h"
 
@@ -89,7 +88,7 @@ class Deliverer::Impl {
 
  private:
   using Effects = std::vector<OutboxEffect>;
-  using Replies = std::vector<HttpClient::Reply>;
+  using Replies = Outlet::Replies;
 
   struct Request {
     Delivery delivery;
@@ -107,7 +106,6 @@ class Deliverer::Impl {
   };
 
   void Run();
-  void Begin(const Request& request, Replies* replies);
   Turn Next(const Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -121,7 +119,7 @@ class Deliverer::Impl {
 
   const std::vector<std::unique_ptr<Sink>>& sinks_;
   Journal* const journal_;
-  HttpClient http_;  // of the thread, except Wakeup
+  Outlet outlet_;  // of the thread, except Wakeup
 
   // Held while the journal writes: intents and receipts must reach it in the outbox's order.
   mutable absl::Mutex mutex_;
@@ -144,7 +142,7 @@ class Deliverer::Impl {
 };
 
 absl::Status Deliverer::Impl::Start() {
-  TOCSIN_RETURN_IF_ERROR(http_.Init());
+  TOCSIN_RETURN_IF_ERROR(outlet_.Init());
   {
     absl::MutexLock lock(&mutex_);
     TOCSIN_RETURN_IF_ERROR(journal_->ReadDeliveries([this](const Delivery& delivery) {
@@ -176,7 +174,7 @@ absl::Status Deliverer::Impl::Submit(const std::vector<Notification>& notificati
     status = Flush();
     Publish();
   }
-  http_.Wakeup();
+  outlet_.Wakeup();
   return status;
 }
 
@@ -191,7 +189,7 @@ absl::StatusOr<std::size_t> Deliverer::Impl::RetryParked(const Hash128& incident
     status = Flush();
     Publish();
   }
-  http_.Wakeup();
+  outlet_.Wakeup();
   if (!status.ok()) return status;
   return retried;
 }
@@ -204,7 +202,7 @@ void Deliverer::Impl::Stop(absl::Duration grace) {
     stop_at_ =
         Now() + absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
   }
-  http_.Wakeup();
+  outlet_.Wakeup();
   thread_.join();
 }
 
@@ -215,29 +213,12 @@ void Deliverer::Impl::Run() {
     const Turn turn = Next(replies);
     replies.clear();
     if (turn.end) break;
-    for (const Request& request : turn.begin) Begin(request, &replies);
-    http_.Perform(replies.empty() ? turn.wait : absl::ZeroDuration(), &replies);
+    for (const Request& request : turn.begin) {
+      outlet_.Send(request.delivery.id, request.sink->RequestFor(request.delivery), &replies);
+    }
+    outlet_.Perform(replies.empty() ? turn.wait : absl::ZeroDuration(), &replies);
   }
-  http_.CancelAll();
-}
-
-void Deliverer::Impl::Begin(const Request& request, Replies* replies) {
-  SinkRequest rendered = request.sink->RequestFor(request.delivery);
-  switch (rendered.kind) {
-    case SinkRequest::Kind::kHttp:
-    case SinkRequest::Kind::kMail:
-      return http_.Send(request.delivery.id, std::move(rendered), replies);
-    case SinkRequest::Kind::kStdout:
-      replies->push_back({request.delivery.id, WriteStdout(std::move(rendered.body))});
-      return;
-    case SinkRequest::Kind::kFile:
-      replies->push_back({request.delivery.id, AppendLine(rendered.url, std::move(rendered.body))});
-      return;
-    case SinkRequest::Kind::kNone:
-      replies->push_back({.id = request.delivery.id, .reply = {}});
-      replies->back().reply.status = 200;
-      return;
-  }
+  outlet_.CancelAll();
 }
 
 Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {

@@ -8,8 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "app/config_text.h"
-#include "app/http_client.h"
-#include "app/local_output.h"
+#include "app/outlet.h"
 #include "core/status_macros.h"
 #include "sinks/incident_text.h"
 #include "sinks/sink.h"
@@ -39,32 +38,12 @@ Incident TestIncident(const RouteConfig& route, const SeverityScheme& scheme, Ti
   return incident;
 }
 
-class Sender {
- public:
-  absl::Status Init() { return http_.Init(); }
-
-  SinkReply Send(const Sink& sink, const Delivery& delivery) {
-    SinkRequest request = sink.RequestFor(delivery);
-    switch (request.kind) {
-      case SinkRequest::Kind::kStdout:
-        return WriteStdout(std::move(request.body));
-      case SinkRequest::Kind::kFile:
-        return AppendLine(request.url, std::move(request.body));
-      case SinkRequest::Kind::kNone:
-        return {.status = 200, .error = "", .body = ""};
-      case SinkRequest::Kind::kHttp:
-      case SinkRequest::Kind::kMail:
-        break;
-    }
-    std::vector<HttpClient::Reply> replies;
-    http_.Send(delivery.id, std::move(request), &replies);
-    while (replies.empty()) http_.Perform(absl::Seconds(1), &replies);
-    return std::move(replies.front().reply);
-  }
-
- private:
-  HttpClient http_;
-};
+SinkReply Send(const Sink& sink, const Delivery& delivery, Outlet* outlet) {
+  Outlet::Replies replies;
+  outlet->Send(delivery.id, sink.RequestFor(delivery), &replies);
+  while (replies.empty()) outlet->Perform(absl::Seconds(1), &replies);
+  return std::move(replies.front().reply);
+}
 
 struct Tried {
   std::string text;
@@ -72,7 +51,7 @@ struct Tried {
 };
 
 // The trigger and its end.
-Tried TrySink(const Sink& sink, const Incident& incident, Sender* sender) {
+Tried TrySink(const Sink& sink, const Incident& incident, Outlet* outlet) {
   if (sink.is_public()) return {.text = "not sent: customers read it"};
   if (sink.withheld()) return {.text = "not sent: mode is shadow"};
   Tried tried;
@@ -94,7 +73,7 @@ Tried TrySink(const Sink& sink, const Incident& incident, Sender* sender) {
     delivery.id = DeliveryId(sink.name(), incident.id, delivery.level, action);
     delivery.payload = as_of.ToJson();
     ++delivery.sequence;
-    const SinkReply reply = sender->Send(sink, delivery);
+    const SinkReply reply = Send(sink, delivery, outlet);
     const bool taken = sink.Judge(reply) == SendOutcome::kDelivered;
     absl::StrAppend(&tried.text, tried.text.empty() ? "" : ", ",
                     std::string(NotificationActionName(action)), " ",
@@ -110,8 +89,8 @@ Tried TrySink(const Sink& sink, const Incident& incident, Sender* sender) {
 absl::StatusOr<SendTestResult> SendTest(const Config& config, TimeUs now) {
   ErrorList errors;
   const std::vector<std::unique_ptr<Sink>> sinks = NewSinks(config, &errors);
-  Sender sender;
-  TOCSIN_RETURN_IF_ERROR(sender.Init());
+  Outlet outlet;
+  TOCSIN_RETURN_IF_ERROR(outlet.Init());
   std::vector<RouteConfig> routes = config.routes;
   if (routes.empty()) {
     routes.emplace_back();
@@ -132,7 +111,7 @@ absl::StatusOr<SendTestResult> SendTest(const Config& config, TimeUs now) {
         result.text += "as above\n";
         continue;
       }
-      const Tried one = TrySink(**sink, incident, &sender);
+      const Tried one = TrySink(**sink, incident, &outlet);
       absl::StrAppend(&result.text, one.text, "\n");
       result.all_reached = result.all_reached && one.reached;
     }

@@ -16,6 +16,7 @@ std::unique_ptr<Sink> NewFileSink(const std::string& name, ConfigReader* reader)
 std::unique_ptr<Sink> NewGithubSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewGitlabSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewJiraSink(const std::string& name, ConfigReader* reader);
+std::unique_ptr<Sink> NewKafkaSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewStatuspageSink(const std::string& name, ConfigReader* reader);
@@ -28,6 +29,7 @@ struct KindRow {
   std::string_view kind;
   SinkFactory factory;
   bool local = false;
+  bool has_transport = true;  // libcurl's, if it leaves the machine
 };
 
 constexpr KindRow kKinds[] = {
@@ -37,6 +39,7 @@ constexpr KindRow kKinds[] = {
     {"github", NewGithubSink},
     {"gitlab", NewGitlabSink},
     {"jira", NewJiraSink},
+    {"kafka", NewKafkaSink, /*local=*/false, /*has_transport=*/false},
     {"pagerduty", NewPagerDutySink},
     {"slack", NewSlackSink},
     {"statuspage", NewStatuspageSink},
@@ -73,7 +76,7 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
     const std::string fallback = reader.String("fallback");
     sink = row->factory(stanza.name, &reader);
     SinkRequest::Transport transport;
-    if (!row->local) {
+    if (!row->local && row->has_transport) {
       transport.ca_file = ReadCaFile(&reader);
       transport.proxy = ReadProxy(&reader);
     }

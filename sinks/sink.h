@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ struct SinkRequest {
   enum class Kind : std::uint8_t {
     kHttp,
     kMail,    // `body` is a message (RFC 5322), `url` an SMTP server
+    kKafka,   // `body` is the value of a record with these headers, `url` the brokers
     kStdout,  // `body` and a line feed go to standard output
     kFile,    // `body` and a line feed are appended to the file `url`
     kNone,    // nothing to send: counts as delivered
@@ -44,6 +46,11 @@ struct SinkRequest {
     bool tls = true;             // STARTTLS where the URL is not smtps already
   };
   Envelope mail = {};
+  struct Record {
+    std::string topic, key;
+    std::map<std::string, std::string> properties;  // librdkafka's
+  };
+  Record kafka = {};
   // How it gets there; filled in by Sink::RequestFor.
   struct Transport {
     std::string ca_file;  // PEM; empty: the certificates that the system trusts

@@ -155,6 +155,19 @@ TEST_F(SendTestTest, RefusesCertificatesOfOthersAndOldOnes) {
   EXPECT_EQ(expired.requests() + other.requests(), 0);
 }
 
+// tests/integration has the real one; here is what needs none.
+TEST_F(SendTestTest, SaysWhyKafkaDidNotTakeIt) {
+  const std::string kafka =
+      "sinks: [{name: stream, kind: kafka, brokers: '127.0.0.1:1', topic: t, timeout: 1s";
+  SendTestResult result = Send(kafka + "}]\n");
+  EXPECT_THAT(result.text, HasSubstr("stream: trigger failed (Local: Message timed out)"));
+  EXPECT_FALSE(result.all_reached);
+  result = Send(kafka + ", properties: {compresion.type: lz4}}]\n");
+  EXPECT_THAT(result.text,
+              HasSubstr("trigger failed (Kafka 400: kafka property compresion.type: No "
+                        "such configuration property"));
+}
+
 TEST_F(SendTestTest, GoesThroughTheProxyOfTheStanza) {
   Receiver proxy(202);
   const SendTestResult result =

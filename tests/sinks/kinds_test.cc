@@ -659,6 +659,30 @@ TEST(Jira, TextsAreNoMarkupAndMentionNobody) {
             HasSubstr("token_file")));
 }
 
+TEST(Kafka, ARecordHasTheIncidentAsItsKey) {
+  const SecretFile password("sesame");
+  const std::unique_ptr<Sink> sink = MakeSink(
+      "{name: k, kind: kafka, brokers: [a:9092, b:9092], topic: incidents, properties: "
+      "{sasl.username: me}, sasl_password_file: " +
+      password.path() + "}");
+  ASSERT_NE(sink, nullptr);
+  const Incident incident = FullIncident();
+  const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, incident);
+  const SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.kind, SinkRequest::Kind::kKafka);
+  EXPECT_EQ(request.url, "a:9092,b:9092");
+  EXPECT_EQ(request.kafka.topic, "incidents");
+  EXPECT_EQ(request.kafka.key, incident.id.Hex());
+  EXPECT_THAT(request.kafka.properties,
+              ElementsAre(Pair("sasl.password", "sesame"), Pair("sasl.username", "me")));
+  EXPECT_THAT(request.headers, testing::Contains(Pair("idempotency-key", delivery.id.Hex())));
+  EXPECT_EQ(Parse(request.body)["action"], "trigger");
+  EXPECT_THAT(StanzaErrors("{name: k, kind: kafka, properties: {sasl.password: sesame}}"),
+              AllOf(HasSubstr("'brokers' is missing"), HasSubstr("'topic'"),
+                    HasSubstr("sasl.password must not stand in the configuration"),
+                    Not(HasSubstr("sesame"))));
+}
+
 constexpr const char* kMail =
     "{name: m, kind: email, server: 'smtp://mail:587', from: tocsin@example.com, to: "
     "[a@example.com, "

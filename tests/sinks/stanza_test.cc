@@ -112,10 +112,11 @@ TEST(SinkStanza, HeadersCannotInject) {
 TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
   EXPECT_THAT(
       StanzaErrors("name: o\nkind: pagerdutty\n"),
-      AllOf(HasSubstr("tocsin.yaml:2:7"),
-            HasSubstr("kinds are alertmanager, email, file, github, gitlab, jira, pagerduty, "
-                      "slack, statuspage, stdout, webhook"),
-            HasSubstr("did you mean 'pagerduty'?")));
+      AllOf(
+          HasSubstr("tocsin.yaml:2:7"),
+          HasSubstr("kinds are alertmanager, email, file, github, gitlab, jira, kafka, pagerduty, "
+                    "slack, statuspage, stdout, webhook"),
+          HasSubstr("did you mean 'pagerduty'?")));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, formt: text}"), HasSubstr("format"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, format: txt}"), HasSubstr("text"));
   EXPECT_THAT(StanzaErrors("{name: w, kind: webhook, url: 'http://h/', timeout: 5m}"),
@@ -123,8 +124,9 @@ TEST(SinkStanza, UnknownKindsAndKeysGetASuggestion) {
 }
 
 TEST(SinkStanza, EveryKindIsInTheTable) {
-  EXPECT_THAT(SinkKinds(), ElementsAre("alertmanager", "email", "file", "github", "gitlab", "jira",
-                                       "pagerduty", "slack", "statuspage", "stdout", "webhook"));
+  EXPECT_THAT(SinkKinds(),
+              ElementsAre("alertmanager", "email", "file", "github", "gitlab", "jira", "kafka",
+                          "pagerduty", "slack", "statuspage", "stdout", "webhook"));
 }
 
 TEST(NewSinks, ChecksFallbacks) {

@@ -1,0 +1,40 @@
+// Where what sinks render leaves the program: HTTP, SMTP, Kafka, standard output and files.
+//
+//   Outlet outlet;
+//   outlet.Send(delivery.id, sink.RequestFor(delivery), &replies);
+//   outlet.Perform(absl::Seconds(1), &replies);   // returns with the first replies, or a Wakeup
+//
+// The limits are those of app/http_client.h, app/kafka_output.h and app/local_output.h. Everything
+// from one thread, except Wakeup.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "app/http_client.h"
+#include "app/kafka_output.h"
+
+namespace tocsin {
+
+class Outlet {
+ public:
+  using Replies = std::vector<HttpClient::Reply>;
+
+  // Fails when the network libraries cannot be set up; then nothing else may be called.
+  absl::Status Init() { return http_.Init(); }
+  // REQUIRES: no request with this id is on its way. One that ends at once is answered in `replies`.
+  void Send(const Hash128& id, SinkRequest request, Replies* replies);
+  // Appends the replies to what has ended; waits for one no longer than `wait`.
+  void Perform(absl::Duration wait, Replies* replies);
+  // Requests on their way are cut off; they get no reply.
+  void CancelAll();
+  // Ends a Perform that waits, or the next one. Thread-safe.
+  void Wakeup() { http_.Wakeup(); }
+
+ private:
+  HttpClient http_;
+  KafkaOutput kafka_{[this] { http_.Wakeup(); }};
+};
+
+}  // namespace tocsin
