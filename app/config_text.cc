@@ -187,7 +187,8 @@ std::string ConfigText(const Config& config) {
                   FormatDuration(config.correlate.watch), "; a deploy of the last ",
                   FormatDuration(config.correlate.deploy_window), " is a suspect\n");
   for (const SinkConfig& sink : config.sinks) {
-    absl::StrAppend(&text, "  sink ", sink.name, ": ", sink.kind, "\n");
+    absl::StrAppend(&text, "  sink ", sink.name, ": ", sink.kind,
+                    sink.node.Find("templates") == nullptr ? "" : ", with words of its own", "\n");
   }
   ErrorList ignored;  // it was loaded already
   if (const auto own = ReadMessageTemplates(config.templates, &ignored).Replaced(); !own.empty()) {

@@ -183,8 +183,7 @@ absl::Status CheckTemplate(const std::string& text) {
 MessageTemplates::MessageTemplates() {
   for (const MessageAudience audience : kMessageAudiences) {
     for (const MessageStage stage : kMessageStages) {
-      std::string& text =
-          texts_[static_cast<std::size_t>(audience)][static_cast<std::size_t>(stage)];
+      std::string& text = At(audience, stage, 0);
       text = DefaultTemplate(audience, stage);
       if (audience == MessageAudience::kEmail) {
         // The first line says it all, and is the subject.
@@ -197,7 +196,7 @@ MessageTemplates::MessageTemplates() {
 
 std::string MessageTemplates::Render(MessageAudience audience, MessageStage stage,
                                      const Incident& incident, const Escape& escape) const {
-  mustache::mustache parsed(WithoutLinesOfTags(Text(audience, stage)));
+  mustache::mustache parsed(WithoutLinesOfTags(Text(audience, stage, incident.severity_level)));
   parsed.set_custom_escape([&](const std::string& text) { return escape ? escape(text) : text; });
   const MessageFields fields = MessageFieldsOf(incident, public_names_);
   mustache::data data = DataOf(fields.texts);
@@ -211,30 +210,38 @@ std::string MessageTemplates::Render(MessageAudience audience, MessageStage stag
   return text + "\n";
 }
 
+const std::string& MessageTemplates::Text(MessageAudience audience, MessageStage stage,
+                                          int level) const {
+  const auto of = [&](int which) -> const std::string& {
+    return texts_[static_cast<std::size_t>(which)][static_cast<std::size_t>(audience)]
+                 [static_cast<std::size_t>(stage)];
+  };
+  return level < 1 || level > kLevels || of(level).empty() ? of(0) : of(level);
+}
+
 std::vector<std::string> MessageTemplates::Replaced() const {
   const MessageTemplates ours;
   std::vector<std::string> replaced;
-  for (const MessageAudience audience : kMessageAudiences) {
-    for (const MessageStage stage : kMessageStages) {
-      if (Text(audience, stage) == ours.Text(audience, stage)) continue;
-      replaced.push_back(absl::StrCat(ToAbsl(MessageAudienceName(audience)), ".",
-                                      ToAbsl(MessageStageName(stage))));
+  for (int level = 0; level <= kLevels; ++level) {
+    for (const MessageAudience audience : kMessageAudiences) {
+      for (const MessageStage stage : kMessageStages) {
+        const std::string& general =
+            level == 0 ? ours.Text(audience, stage) : Text(audience, stage);
+        if (Text(audience, stage, level) == general) continue;
+        replaced.push_back(absl::StrCat(level == 0 ? "" : absl::StrCat("level ", level, " "),
+                                        ToAbsl(MessageAudienceName(audience)), ".",
+                                        ToAbsl(MessageStageName(stage))));
+      }
     }
   }
   std::sort(replaced.begin(), replaced.end());
   return replaced;
 }
 
-MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors) {
-  MessageTemplates templates;
-  if (node.kind == ConfigNode::Kind::kNull) return templates;
-  ConfigReader reader(node, "templates", errors);
-  if (const ConfigNode* names = reader.Node("public_names")) {
-    templates.public_names_ = ReadPublicNames(*names, errors);
-  }
+void MessageTemplates::ReadAudiences(int level, ConfigReader* reader, ErrorList* errors) {
   for (const MessageAudience audience : kMessageAudiences) {
     const std::string of = std::string(MessageAudienceName(audience));
-    const ConfigNode* stages = reader.Node(of);
+    const ConfigNode* stages = reader->Node(of);
     if (stages == nullptr) continue;
     ConfigReader stage_reader(*stages, "templates of " + of, errors);
     for (const MessageStage stage : kMessageStages) {
@@ -247,9 +254,34 @@ MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors)
         errors->Add(written->at, absl::StrCat("template ", of, ".", name, ", ", status.message()));
         continue;
       }
-      templates.texts_[static_cast<std::size_t>(audience)][static_cast<std::size_t>(stage)] = text;
+      At(audience, stage, level) = text;
+      // What this stands on had for some level comes behind what this has for all.
+      for (int each = 1; level == 0 && each <= kLevels; ++each) At(audience, stage, each).clear();
     }
     stage_reader.Finish();
+  }
+}
+
+MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors,
+                                      const MessageTemplates& base) {
+  MessageTemplates templates = base;
+  if (node.kind == ConfigNode::Kind::kNull) return templates;
+  ConfigReader reader(node, "templates", errors);
+  if (const ConfigNode* names = reader.Node("public_names")) {
+    templates.public_names_ = ReadPublicNames(*names, errors);
+  }
+  templates.ReadAudiences(0, &reader, errors);
+  if (const ConfigNode* levels = reader.Node("level")) {
+    ConfigReader level_reader(*levels, "level of templates", errors);
+    for (int level = 1; level <= MessageTemplates::kLevels; ++level) {
+      const std::string name = std::to_string(level);
+      const ConfigNode* audiences = level_reader.Node(name);
+      if (audiences == nullptr) continue;
+      ConfigReader audience_reader(*audiences, "templates of level " + name, errors);
+      templates.ReadAudiences(level, &audience_reader, errors);
+      audience_reader.Finish();
+    }
+    level_reader.Finish();
   }
   reader.Finish();
   return templates;

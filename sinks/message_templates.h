@@ -6,6 +6,10 @@
 //   templates:
 //     public_names: {orders-db: Checkout}
 //     internal: {declared: "{{severity}} {{number}}: {{title}}", resolved: {file: resolved.mustache}}
+//     level: {1: {internal: {declared: "All hands: {{title}}"}}}
+//
+// A sink's stanza may have templates of its own, which come before those of the configuration, and
+// what a level has before what all have.
 //
 // https://mustache.github.io/mustache.5.html without partials, other delimiters and unescaped
 // values: a value is never part of a template, and is always escaped for where it goes. Fields are
@@ -34,16 +38,26 @@ class MessageTemplates {
 
   std::string Render(MessageAudience audience, MessageStage stage, const Incident& incident,
                      const Escape& escape = nullptr) const;
-  const std::string& Text(MessageAudience audience, MessageStage stage) const {
-    return texts_[static_cast<std::size_t>(audience)][static_cast<std::size_t>(stage)];
-  }
-  // "public.resolved": those that are not ours, sorted.
+  // `level` is 1 to 4, or 0 for what holds where a level has nothing of its own.
+  const std::string& Text(MessageAudience audience, MessageStage stage, int level = 0) const;
+  // "public.resolved", "level 1 public.resolved": those that are not ours, sorted.
   std::vector<std::string> Replaced() const;
 
  private:
-  friend MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors);
+  friend MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors,
+                                               const MessageTemplates& base);
 
-  std::array<std::array<std::string, std::size(kMessageStages)>, std::size(kMessageAudiences)>
+  static constexpr int kLevels = 4;
+  std::string& At(MessageAudience audience, MessageStage stage, int level) {
+    return texts_[static_cast<std::size_t>(level)][static_cast<std::size_t>(audience)]
+                 [static_cast<std::size_t>(stage)];
+  }
+  void ReadAudiences(int level, ConfigReader* reader, ErrorList* errors);
+
+  // By level, 0 for all; empty where a level has nothing of its own.
+  std::array<
+      std::array<std::array<std::string, std::size(kMessageStages)>, std::size(kMessageAudiences)>,
+      1 + kLevels>
       texts_;
   std::map<std::string, std::string> public_names_;
 };
@@ -52,7 +66,9 @@ class MessageTemplates {
 // instead.
 absl::Status CheckTemplate(const std::string& text);
 
-// The stanza `templates`, where there is one. A file's path is relative to the configuration's.
-MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors);
+// The stanza `templates`, where there is one, on top of `base`. A file's path is relative to the
+// configuration's.
+MessageTemplates ReadMessageTemplates(const ConfigNode& node, ErrorList* errors,
+                                      const MessageTemplates& base = MessageTemplates());
 
 }  // namespace tocsin

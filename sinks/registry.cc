@@ -28,23 +28,24 @@ namespace {
 struct KindRow {
   std::string_view kind;
   SinkFactory factory;
+  bool words = false;  // tells people in words of templates
   bool local = false;
-  bool has_transport = true;  // libcurl's, if it leaves the machine
+  bool by_curl = true;  // if it leaves the machine
 };
 
 constexpr KindRow kKinds[] = {
-    {"alertmanager", NewAlertmanagerSink},
-    {"email", NewEmailSink},
-    {"file", NewFileSink, /*local=*/true},
-    {"github", NewGithubSink},
-    {"gitlab", NewGitlabSink},
-    {"jira", NewJiraSink},
-    {"kafka", NewKafkaSink, /*local=*/false, /*has_transport=*/false},
-    {"pagerduty", NewPagerDutySink},
-    {"slack", NewSlackSink},
-    {"statuspage", NewStatuspageSink},
-    {"stdout", NewStdoutSink, /*local=*/true},
-    {"webhook", NewWebhookSink},
+    {.kind = "alertmanager", .factory = NewAlertmanagerSink},
+    {.kind = "email", .factory = NewEmailSink, .words = true},
+    {.kind = "file", .factory = NewFileSink, .local = true},
+    {.kind = "github", .factory = NewGithubSink, .words = true},
+    {.kind = "gitlab", .factory = NewGitlabSink, .words = true},
+    {.kind = "jira", .factory = NewJiraSink, .words = true},
+    {.kind = "kafka", .factory = NewKafkaSink, .by_curl = false},
+    {.kind = "pagerduty", .factory = NewPagerDutySink},
+    {.kind = "slack", .factory = NewSlackSink, .words = true},
+    {.kind = "statuspage", .factory = NewStatuspageSink, .words = true},
+    {.kind = "stdout", .factory = NewStdoutSink, .local = true},
+    {.kind = "webhook", .factory = NewWebhookSink},
 };
 
 }  // namespace
@@ -76,9 +77,14 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
     const std::string fallback = reader.String("fallback");
     sink = row->factory(stanza.name, &reader);
     SinkRequest::Transport transport;
-    if (!row->local && row->has_transport) {
+    if (!row->local && row->by_curl) {
       transport.ca_file = ReadCaFile(&reader);
       transport.proxy = ReadProxy(&reader);
+    }
+    const ConfigNode* words = row->words ? reader.Node("templates") : nullptr;
+    if (words != nullptr) {
+      templates =
+          std::make_shared<const MessageTemplates>(ReadMessageTemplates(*words, &own, *templates));
     }
     reader.Finish();
     if (sink != nullptr) {

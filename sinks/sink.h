@@ -141,7 +141,8 @@ class Sink {
 
 // registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the
 // stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration,
-// and those that leave the machine `ca_file` and `proxy`.
+// those that leave the machine by libcurl `ca_file` and `proxy`, and those that use words
+// `templates` of their own.
 std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
                               std::shared_ptr<const MessageTemplates> templates, ErrorList* errors);
 // All of a configuration's that are right; errors are collected over all stanzas.

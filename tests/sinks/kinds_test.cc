@@ -659,6 +659,23 @@ TEST(Jira, TextsAreNoMarkupAndMentionNobody) {
             HasSubstr("token_file")));
 }
 
+TEST(Registry, ASinkMayHaveWordsOfItsOwnWhereItUsesAny) {
+  const SecretFile token("glpat-sesame");
+  const std::unique_ptr<Sink> sink = MakeSink(
+      "{name: t, kind: gitlab, project: a/b, templates: {internal: {declared: 'ours: "
+      "{{title}}'}}, token_file: " +
+      token.path() + "}");
+  ASSERT_NE(sink, nullptr);
+  const SinkRequest request =
+      sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, FullIncident()));
+  EXPECT_THAT(Parse(request.body)["description"], HasSubstr("ours: 42 % of requests fail"));
+  EXPECT_THAT(StanzaErrors("{name: t, kind: gitlab, project: a, templates: {internal: {declared: "
+                           "'{{titel}}'}}}"),
+              HasSubstr("{{titel}} names no field"));
+  EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, templates: {internal: {}}}"),
+              HasSubstr("unknown key 'templates'"));
+}
+
 TEST(Kafka, ARecordHasTheIncidentAsItsKey) {
   const SecretFile password("sesame");
   const std::unique_ptr<Sink> sink = MakeSink(

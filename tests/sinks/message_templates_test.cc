@@ -230,6 +230,38 @@ templates:
               StartsWith("Recovering: slow or failing responses in Transfers\n"));
 }
 
+TEST(ReadMessageTemplates, ALevelComesBeforeAllAndASinkBeforeTheConfiguration) {
+  std::string said;
+  const MessageTemplates base = Read(R"(
+templates:
+  internal: {declared: "all {{title}}", resolved: "over"}
+  level: {1: {internal: {declared: "hands {{title}}", update: "hourly"}}}
+)",
+                                     &said);
+  EXPECT_EQ(said, "");
+  EXPECT_THAT(base.Replaced(), ElementsAre("internal.declared", "internal.resolved",
+                                           "level 1 internal.declared", "level 1 internal.update"));
+  Incident incident = PoolIncident();
+  incident.title = "x";
+  const auto declared = [&](const MessageTemplates& templates, int level) {
+    incident.severity_level = level;
+    return templates.Render(MessageAudience::kInternal, MessageStage::kDeclared, incident);
+  };
+  EXPECT_EQ(declared(base, 1), "hands x\n");
+  EXPECT_EQ(declared(base, 2), "all x\n");
+
+  ErrorList errors;
+  const MessageTemplates own = ReadMessageTemplates(
+      ParseYaml("{internal: {declared: ours}, level: {3: {internal: {declared: third}}}}", "t.yaml",
+                &errors),
+      &errors, base);
+  EXPECT_TRUE(errors.empty());
+  EXPECT_EQ(declared(own, 1), "ours\n");
+  EXPECT_EQ(declared(own, 3), "third\n");
+  EXPECT_EQ(own.Text(MessageAudience::kInternal, MessageStage::kUpdate, 1), "hourly");
+  EXPECT_EQ(own.Text(MessageAudience::kInternal, MessageStage::kResolved, 1), "over");
+}
+
 TEST(ReadMessageTemplates, SaysEverythingThatIsWrong) {
   std::string said;
   const MessageTemplates templates = Read(R"(
@@ -237,6 +269,7 @@ templates:
   public_names: [a]
   intern: {}
   public: {declared: "{{titel}}", solved: x, update: {file: nowhere.mustache}}
+  level: {5: {internal: {}}, 2: {internal: {declared: "{{"}}}
 )",
                                           &said);
   EXPECT_THAT(said, HasSubstr("tocsin.yaml:3:17: public_names: expected a map"));
@@ -245,6 +278,8 @@ templates:
                               "{{titel}} names no field"));
   EXPECT_THAT(said, HasSubstr("unknown key 'solved'"));
   EXPECT_THAT(said, HasSubstr("nowhere.mustache cannot be read"));
+  EXPECT_THAT(said, HasSubstr("tocsin.yaml:6:11: unknown key '5' in level of templates"));
+  EXPECT_THAT(said, HasSubstr("template internal.declared, line 1, column 1: {{ has no }}"));
   EXPECT_THAT(templates.Replaced(), IsEmpty());
 }
 
