@@ -1,11 +1,11 @@
-// Carries out what the outbox decides: writes intents and receipts, sends requests with libcurl.
+// Carries out what the outbox decides: writes intents and receipts, sends requests (app/outlet.h).
 //
 //   Deliverer deliverer(config.routes, sinks, journal.get());
 //   TOCSIN_RETURN_IF_ERROR(deliverer.Start());     // restores what the journal holds, starts its
 //   thread deliverer.Submit(notifications);               // from the deciding thread
 //   deliverer.Stop(absl::Seconds(5));              // lets requests in flight end
 //
-// One thread with a curl multi handle: a slow sink holds up only its own deliveries. TLS is
+// One thread, which waits for all at once: a slow sink holds up only its own deliveries. TLS is
 // verified; redirects are not followed (a secret must not travel to another host); a reply is read
 // up to limits::kHttpReplyBytesMax; connect and total deadlines apply. At most eight requests of a
 // sink are on their way at once. Submit and the counters are thread-safe. An intent is durable

@@ -1,0 +1,105 @@
+// One sink acts up in every way that a receiver can; the other one hears everything, once and in
+// order, and the first one catches up once it is well.
+#include "app/deliverer.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/pagerduty_standin.h"
+#include "tests/app/hostile_server.h"
+#include "tests/app/watched_journal.h"
+#include "tests/sinks/sink_fixtures.h"
+
+namespace tocsin {
+namespace {
+
+using Mode = HostileServer::Mode;
+
+// What becomes of a message while the receiver is like that.
+DeliveryState StateWhile(Mode mode) {
+  if (mode == Mode::kHugeReply || mode == Mode::kNoJson) return DeliveryState::kDelivered;
+  return mode == Mode::kRedirect ? DeliveryState::kParked : DeliveryState::kIntended;
+}
+
+class HostileSink : public testing::TestWithParam<std::pair<Mode, const char*>> {
+ protected:
+  HostileSink() {
+    setenv("no_proxy", "127.0.0.1", 1);
+    setenv("TOCSIN_TEST_KEY", "R0123456789", 1);
+  }
+  Hash128 Id(const std::string& sink, const Incident& incident, NotificationAction action) const {
+    return DeliveryId(sink, incident.id, 2, action);
+  }
+};
+
+TEST_P(HostileSink, HoldsUpNobodyAndLosesNothing) {
+  const Mode mode = GetParam().first;
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  HostileServer stranger(Mode::kGood);
+  HostileServer server(mode, stranger.url());
+  std::vector<std::unique_ptr<Sink>> sinks;
+  sinks.push_back(MakeSink("{name: bot, kind: webhook, timeout: 1s, url: '" + server.url() + "'}"));
+  sinks.push_back(
+      MakeSink("{name: oncall, kind: pagerduty, routing_key_env: TOCSIN_TEST_KEY, url: '" +
+               pagerduty.url() + "'}"));
+  const std::vector<RouteConfig> routes;
+  WatchedJournal journal;
+  Deliverer deliverer(routes, sinks, &journal);
+  ASSERT_TRUE(deliverer.Start().ok());
+  std::vector<Incident> incidents;
+  for (int i = 0; i < 12; ++i) incidents.push_back(MakeIncident("incident " + std::to_string(i)));
+
+  for (const NotificationAction action :
+       {NotificationAction::kTrigger, NotificationAction::kResolve}) {
+    for (const Incident& incident : incidents) {
+      ASSERT_TRUE(deliverer.Submit({Notify(action, 2, incident)}).ok());
+    }
+    for (const Incident& incident : incidents) {
+      EXPECT_TRUE(journal.AwaitState(Id("oncall", incident, action), DeliveryState::kDelivered));
+    }
+    if (action == NotificationAction::kResolve) break;
+    if (StateWhile(mode) != DeliveryState::kIntended) {
+      for (const Incident& incident : incidents) {
+        EXPECT_TRUE(journal.AwaitState(Id("bot", incident, action), StateWhile(mode)));
+      }
+    }
+    EXPECT_EQ(stranger.requests(), 0);
+    server.Become(Mode::kGood);
+    for (const Incident& incident : incidents) {
+      if (mode == Mode::kRedirect) {
+        EXPECT_EQ(journal.Get(Id("bot", incident, action)).last_error, "HTTP 307");
+        EXPECT_EQ(deliverer.RetryParked(incident.id).value_or(0), 1u);
+      }
+      EXPECT_TRUE(journal.AwaitState(Id("bot", incident, action), DeliveryState::kDelivered));
+    }
+  }
+  for (const Incident& incident : incidents) {
+    EXPECT_TRUE(journal.AwaitState(Id("bot", incident, NotificationAction::kResolve),
+                                   DeliveryState::kDelivered));
+  }
+  deliverer.Stop(absl::Seconds(10));
+  const std::vector<PagerDutyStandIn::Page> pages = pagerduty.Pages();
+  ASSERT_EQ(pages.size(), incidents.size());
+  for (const PagerDutyStandIn::Page& page : pages) {
+    EXPECT_TRUE(page.resolved);
+    EXPECT_EQ(page.triggers, 1);
+  }
+  EXPECT_EQ(deliverer.pending(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, HostileSink, testing::ValuesIn(HostileServer::kModes),
+                         [](const auto& test) {
+                           std::string name = test.param.second;
+                           for (char& c : name) {
+                             if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+                           }
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace tocsin
