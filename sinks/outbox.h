@@ -11,26 +11,26 @@
 // Invariants:
 //   1. Nothing is sent before its intent is durable (kWrite acknowledged by OnWritten).
 //   2. Per incident and sink one delivery is in flight, in order of sequence; the next one waits
-//   until
-//      what was written about those before it is durable. The resolve of a level that a higher one
-//      replaced waits for the higher one's trigger, unless that was parked, abandoned or never
-//      meant for this sink.
+//      until what was written about those before it is durable. The resolve of a level that a
+//      higher one replaced waits for the higher one's trigger, unless that was parked, abandoned or
+//      never meant for this sink.
 //   3. A trigger whose receipt is written is never sent again, but to sinks that forget and ask for
-//      it (Sink::resend_every), until a resolve intent of its key exists; once that exists, a trigger without receipt is not retried (abandoned) — an attempt in flight ends
-//      first. A sink that pages people does not even hear of it for the first time: nobody is woken
-//      for what is over; other sinks do (a ticket). Where no other was told of the incident, those
-//      are that the routes tell of the next less urgent level.
+//      it (Sink::resend_every), until a resolve intent of its key exists; once that exists, a
+//      trigger without receipt is not retried (abandoned) — an attempt in flight ends first. A sink
+//      that pages people does not even hear of it for the first time: nobody is woken for what is
+//      over; other sinks do (a ticket). Where no other was told of the incident, those are that the
+//      routes tell of the next less urgent level.
 //   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it
-//   closes
-//      what a delayed copy of the trigger may have opened.
+//      closes what a delayed copy of the trigger may have opened.
 //   5. 429, 5xx and network errors are retried for ever with jittered exponential back-off (1 s … 5
 //      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and
 //      a refused trigger goes to the sink's fallback. A 429 holds the whole sink.
 //   6. Sinks do not wait for each other.
 //   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent, and so is
 //      what follows it, whatever the mode is by then.
-// Triggers go where the routes say, and those of an escalation to whoever by the routes is new; acknowledgements and resolves to whoever was sent the trigger,
-// whatever the routes say by then. Submitting a notification again (after a restart) is recognised
+// Triggers go where the routes say, and those of an escalation to whoever by the routes is new;
+// acknowledgements and resolves to whoever was sent the trigger, whatever the routes say by then.
+// Submitting a notification again (after a restart) is recognised
 // by its derived ids and does nothing. What a crash may have sent already counts as one attempt.
 // `now` is injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished
 // deliveries are forgotten (kForget) one hour after the incident's last resolve at their sink. Not
