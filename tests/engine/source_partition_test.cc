@@ -591,7 +591,7 @@ TEST(SourcePartitionTest, TheTopOfAFinerTableIsExact) {
         const std::vector<MeasureSlot>& slots = plan.SlotsOf(0);
         ByteReader key(table.key(row));
         const std::string service(key.Bytes());
-        for (const std::size_t slot : {2, 3}) {
+        for (const std::size_t slot : {std::size_t{2}, std::size_t{3}}) {
           tops[service].push_back(table.Cell(row).Top(slots[slot]).Top(5));
         }
         total += table.Cell(row).Top(slots[2]).total();
