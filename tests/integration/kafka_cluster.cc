@@ -168,6 +168,27 @@ bool KafkaCluster::Start() {
   return up;
 }
 
+namespace {
+
+// Whether the broker says that all partitions of the topic have a leader.
+bool KnowsTopic(rd_kafka_t* client, const std::string& topic, int partitions) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (rd_kafka_metadata(client, /*all_topics=*/1, nullptr, &metadata, kRequestMs) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return false;
+  }
+  int led = 0;
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& known = metadata->topics[i];
+    if (topic != known.topic) continue;
+    for (int p = 0; p < known.partition_cnt; ++p) led += known.partitions[p].leader >= 0 ? 1 : 0;
+  }
+  rd_kafka_metadata_destroy(metadata);
+  return led == partitions;
+}
+
+}  // namespace
+
 bool KafkaCluster::CreateTopic(const std::string& topic, int partitions,
                                const std::map<std::string, std::string>& settings) {
   rd_kafka_t* client = NewClient(brokers_, RD_KAFKA_PRODUCER);
@@ -190,6 +211,8 @@ bool KafkaCluster::CreateTopic(const std::string& topic, int partitions,
   if (event != nullptr) rd_kafka_event_destroy(event);
   rd_kafka_queue_destroy(queue);
   rd_kafka_NewTopic_destroy(created);
+  // The controller has it; whoever asks the broker next shall find it, too.
+  done = done && WaitFor(30, [&] { return KnowsTopic(client, topic, partitions); });
   rd_kafka_destroy(client);
   return done;
 }
