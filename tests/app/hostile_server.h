@@ -6,8 +6,6 @@
 // A thread for each connection, which ends with it or with the object. Thread-safe.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -20,6 +18,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "tests/app/loopback_listener.h"
 
 namespace tocsin {
 
@@ -54,23 +54,12 @@ class HostileServer {
   explicit HostileServer(Mode mode, std::string redirect_to = "http://127.0.0.1:1/")
       : mode_(mode), redirect_to_(std::move(redirect_to)) {
     signal(SIGPIPE, SIG_IGN);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const bool listens =
-        bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-        listen(listener_, 64) == 0;
-    if (!listens) std::abort();
-    socklen_t length = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
     thread_ = std::thread([this] { Run(); });
   }
   ~HostileServer() {
     stopping_ = true;
-    shutdown(listener_, SHUT_RDWR);
+    listener_.Shutdown();
     thread_.join();
-    close(listener_);
   }
   HostileServer(const HostileServer&) = delete;
   HostileServer& operator=(const HostileServer&) = delete;
@@ -83,7 +72,7 @@ class HostileServer {
   void Run() {
     std::vector<std::thread> connections;
     for (;;) {
-      const int socket = accept(listener_, nullptr, nullptr);
+      const int socket = listener_.Accept();
       if (socket < 0) break;
       connections.emplace_back([this, socket] {
         Serve(socket);
@@ -172,10 +161,10 @@ class HostileServer {
     }
   }
 
-  const int listener_ = socket(AF_INET, SOCK_STREAM, 0);
+  LoopbackListener listener_;
   std::atomic<Mode> mode_;
   const std::string redirect_to_;
-  std::string url_;
+  const std::string url_ = "http://" + listener_.address() + "/";
   std::atomic<int> requests_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

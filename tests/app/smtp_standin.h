@@ -9,8 +9,6 @@
 // Thread-safe.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +22,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/synchronization/mutex.h"
+#include "tests/app/loopback_listener.h"
 
 namespace tocsin {
 
@@ -35,21 +34,10 @@ class SmtpStandIn {
     std::string data;
   };
 
-  SmtpStandIn() : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(listen(listener_, 16), 0);
-    socklen_t length = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    url_ = "smtp://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-    thread_ = std::thread([this] { Run(); });
-  }
+  SmtpStandIn() : thread_([this] { Run(); }) {}
   ~SmtpStandIn() {
-    shutdown(listener_, SHUT_RDWR);
+    listener_.Shutdown();
     thread_.join();
-    close(listener_);
   }
   SmtpStandIn(const SmtpStandIn&) = delete;
   SmtpStandIn& operator=(const SmtpStandIn&) = delete;
@@ -66,7 +54,7 @@ class SmtpStandIn {
 
  private:
   void Run() {
-    for (int peer; (peer = accept(listener_, nullptr, nullptr)) >= 0; close(peer)) Session(peer);
+    for (int peer; (peer = listener_.Accept()) >= 0; close(peer)) Session(peer);
   }
 
   // False: hang up.
@@ -122,8 +110,8 @@ class SmtpStandIn {
     }
   }
 
-  const int listener_;
-  std::string url_;
+  LoopbackListener listener_;
+  const std::string url_ = "smtp://" + listener_.address();
   mutable absl::Mutex mutex_;
   std::map<std::string, std::string> answers_ ABSL_GUARDED_BY(mutex_);
   std::vector<Mail> mails_ ABSL_GUARDED_BY(mutex_);

@@ -7,8 +7,6 @@
 // Answers every request with 202. One connection at a time. Thread-safe.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -23,6 +21,8 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+
+#include "tests/app/loopback_listener.h"
 
 namespace tocsin {
 
@@ -44,20 +44,11 @@ class TlsStandIn {
     file.reset();
     EXPECT_EQ(SSL_CTX_use_certificate(context_.get(), certificate_.get()), 1);
     EXPECT_EQ(SSL_CTX_use_PrivateKey(context_.get(), key_.get()), 1);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(listen(listener_, 16), 0);
-    socklen_t length = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    url_ = "https://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
     thread_ = std::thread([this] { Run(); });
   }
   ~TlsStandIn() {
-    shutdown(listener_, SHUT_RDWR);
+    listener_.Shutdown();
     thread_.join();
-    close(listener_);
     std::remove(path_.c_str());
   }
   TlsStandIn(const TlsStandIn&) = delete;
@@ -97,7 +88,7 @@ class TlsStandIn {
 
   void Run() {
     for (;;) {
-      const int socket = accept(listener_, nullptr, nullptr);
+      const int socket = listener_.Accept();
       if (socket < 0) return;
       const timeval minute{.tv_sec = 60, .tv_usec = 0};
       setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
@@ -126,9 +117,9 @@ class TlsStandIn {
   const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> key_{EVP_EC_gen("P-256")};
   const std::unique_ptr<X509, Free<X509_free>> certificate_{X509_new()};
   const std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context_{SSL_CTX_new(TLS_server_method())};
-  const int listener_ = socket(AF_INET, SOCK_STREAM, 0);
+  LoopbackListener listener_;
   std::string path_;
-  std::string url_;
+  const std::string url_ = "https://" + listener_.address();
   std::atomic<int> requests_ = 0;
   std::thread thread_;
 };
