@@ -216,7 +216,7 @@ void Deliverer::Impl::Run() {
     for (const Request& request : turn.begin) {
       outlet_.Send(request.delivery.id, request.sink->RequestFor(request.delivery), &replies);
     }
-    outlet_.Perform(replies.empty() ? turn.wait : absl::ZeroDuration(), &replies);
+    outlet_.Perform(turn.wait, &replies);
   }
   outlet_.CancelAll();
 }

@@ -25,7 +25,8 @@ class Outlet {
   absl::Status Init() { return http_.Init(); }
   // REQUIRES: no request with this id is on its way. One that ends at once is answered in `replies`.
   void Send(const Hash128& id, SinkRequest request, Replies* replies);
-  // Appends the replies to what has ended; waits for one no longer than `wait`.
+  // Appends the replies to what has ended; waits for one no longer than `wait`, and not at all where
+  // there are some.
   void Perform(absl::Duration wait, Replies* replies);
   // Requests on their way are cut off; they get no reply.
   void CancelAll();

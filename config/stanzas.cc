@@ -39,6 +39,17 @@ void ReportDuplicate(const std::string& what, const std::string& name, const Loc
               absl::StrCat("duplicate ", what, " name ", Quoted(name), ": the other is ", where));
 }
 
+// A map of lists of texts.
+std::map<std::string, std::vector<std::string>> ReadLists(const ConfigNode& node,
+                                                          const std::string& what,
+                                                          ErrorList* errors) {
+  std::map<std::string, std::vector<std::string>> lists;
+  ConfigReader reader(node, what, errors);
+  for (const ConfigNode::Entry& entry : node.map) lists[entry.key] = reader.Strings(entry.key);
+  reader.Finish();
+  return lists;
+}
+
 // One of the names in `hours:`.
 std::optional<WeekHours> ReadHoursName(std::string_view key,
                                        const std::map<std::string, WeekHours>& hours,
@@ -86,11 +97,7 @@ void ReadMatch(const ConfigNode& node, const RouteNames& names, const SeveritySc
                                 owned->second.end());
   }
   if (const ConfigNode* labels = match.Node("label")) {
-    ConfigReader reader(*labels, "label of a route", errors);
-    for (const ConfigNode::Entry& entry : labels->map) {
-      route->labels[entry.key] = reader.Strings(entry.key);
-    }
-    reader.Finish();
+    route->labels = ReadLists(*labels, "label of a route", errors);
   }
   route->during = ReadHoursName("during", names.hours, &match);
   route->outside = ReadHoursName("outside", names.hours, &match);
@@ -221,11 +228,7 @@ std::vector<RouteConfig> ReadRoutes(const ConfigNode& list, const RouteNames& na
 
 std::map<std::string, std::vector<std::string>> ReadTeams(const ConfigNode& node,
                                                           ErrorList* errors) {
-  std::map<std::string, std::vector<std::string>> teams;
-  ConfigReader reader(node, "teams", errors);
-  for (const ConfigNode::Entry& entry : node.map) teams[entry.key] = reader.Strings(entry.key);
-  reader.Finish();
-  return teams;
+  return ReadLists(node, "teams", errors);
 }
 
 }  // namespace tocsin
