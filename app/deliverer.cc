@@ -30,7 +30,7 @@ namespace {
 // A storm of incidents must not open a connection for each: receivers limit those.
 constexpr std::size_t kRequestsPerSinkMax = 8;
 constexpr DurationUs kWriteRetry = kSecondUs;
-// A journal that stays broken is mentioned again after this long.
+// A journal or a sink that stays broken is mentioned again after this long.
 constexpr DurationUs kComplainEvery = kMinuteUs;
 // Longer graces are endless, and would overflow.
 constexpr absl::Duration kGraceMax = absl::Hours(1);
@@ -62,8 +62,8 @@ void BlockSigpipe() {
 class Deliverer::Impl {
  public:
   Impl(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
-       Journal* journal)
-      : sinks_(sinks), journal_(journal), outbox_(routes, sinks, JitterSeed()) {}
+       Journal* journal, const Lease* lease)
+      : sinks_(sinks), journal_(journal), lease_(lease), outbox_(routes, sinks, JitterSeed()) {}
   ~Impl() { Stop(absl::ZeroDuration()); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -92,11 +92,18 @@ class Deliverer::Impl {
 
   struct Request {
     Delivery delivery;
+    bool look_up = false;
     const Sink* sink = nullptr;
+    SinkRequest Rendered() const {
+      return look_up ? sink->LookUpFor(delivery) : sink->RequestFor(delivery);
+    }
   };
   struct Queue {
-    std::deque<Delivery> waiting;  // to be sent as soon as there is room
+    const Sink* sink = nullptr;
+    std::deque<Request> waiting;  // to be sent as soon as there is room
     std::size_t on_their_way = 0;
+    TimeUs complain_at = 0;   // 0: the last one was taken
+    std::int64_t unsaid = 0;  // failures that were not logged
   };
   // What the thread does after a look at the state.
   struct Turn {
@@ -107,6 +114,10 @@ class Deliverer::Impl {
 
   void Run();
   Turn Next(const Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Send(const Request& request, Replies* replies) ABSL_LOCKS_EXCLUDED(mutex_);
+  Queue& QueueOf(const std::string& sink) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Complain(const Request& request, const SinkReply& reply, TimeUs now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Writes what has to be written, and what that leads to.
@@ -119,6 +130,7 @@ class Deliverer::Impl {
 
   const std::vector<std::unique_ptr<Sink>>& sinks_;
   Journal* const journal_;
+  const Lease* const lease_;
   Outlet outlet_;  // of the thread, except Wakeup
 
   // Held while the journal writes: intents and receipts must reach it in the outbox's order.
@@ -213,12 +225,23 @@ void Deliverer::Impl::Run() {
     const Turn turn = Next(replies);
     replies.clear();
     if (turn.end) break;
-    for (const Request& request : turn.begin) {
-      outlet_.Send(request.delivery.id, request.sink->RequestFor(request.delivery), &replies);
-    }
+    for (const Request& request : turn.begin) Send(request, &replies);
     outlet_.Perform(turn.wait, &replies);
   }
   outlet_.CancelAll();
+}
+
+void Deliverer::Impl::Send(const Request& request, Replies* replies) {
+  SinkRequest rendered = request.Rendered();
+  if (lease_ == nullptr || lease_->Covers(Now(), rendered.timeout)) {
+    return outlet_.Send(request.delivery.id, std::move(rendered), replies);
+  }
+  absl::MutexLock lock(&mutex_);
+  on_their_way_.erase(request.delivery.id);
+  --QueueOf(request.sink->name()).on_their_way;
+  Effects effects;
+  outbox_.OnHeld(request.delivery.id, Now(), &effects);
+  Take(&effects);
 }
 
 Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
@@ -247,24 +270,45 @@ void Deliverer::Impl::OnReply(const HttpClient::Reply& reply, TimeUs now) {
   if (it == on_their_way_.end()) return;
   const Request request = std::move(it->second);
   on_their_way_.erase(it);
-  const Sink& sink = *request.sink;
-  Queue& queue = queues_[sink.name()];
+  Queue& queue = QueueOf(request.sink->name());
   --queue.on_their_way;
-  if (sink.Judge(reply.reply) != SendOutcome::kDelivered) {
-    spdlog::warn("sink {}: {} of {} failed (attempt {}): {}", sink.name(),
-                 NotificationActionName(request.delivery.action), request.delivery.dedup_key,
-                 request.delivery.attempts, sink.Describe(reply.reply));
+  if (request.sink->Judge(reply.reply) == SendOutcome::kDelivered) {
+    queue.complain_at = 0;
+  } else {
+    Complain(request, reply.reply, now);
   }
   Effects effects;
   outbox_.OnReply(reply.id, reply.reply, now, &effects);
   if (reply.reply.status == 429) {
     // Said to the sink, not to one delivery: those that wait for room go back to the outbox, which
     // holds them as long as it was asked to.
-    for (const Delivery& delivery : std::exchange(queue.waiting, {})) {
-      outbox_.OnReply(delivery.id, reply.reply, now, &effects);
+    for (const Request& waiting : std::exchange(queue.waiting, {})) {
+      outbox_.OnReply(waiting.delivery.id, reply.reply, now, &effects);
     }
   }
   Take(&effects);
+}
+
+void Deliverer::Impl::Complain(const Request& request, const SinkReply& reply, TimeUs now) {
+  Queue& queue = QueueOf(request.sink->name());
+  if (now < queue.complain_at) {
+    ++queue.unsaid;
+    return;
+  }
+  const std::string more =
+      queue.unsaid == 0 ? "" : absl::StrCat(" (and ", queue.unsaid, " failures before)");
+  spdlog::warn("sink {}: {} of {} failed (attempt {}): {}{}", request.sink->name(),
+               request.look_up ? "looking up" : NotificationActionName(request.delivery.action),
+               request.delivery.dedup_key, request.delivery.attempts, request.sink->Describe(reply),
+               more);
+  queue.complain_at = now + kComplainEvery;
+  queue.unsaid = 0;
+}
+
+Deliverer::Impl::Queue& Deliverer::Impl::QueueOf(const std::string& sink) {
+  Queue& queue = queues_[sink];
+  if (queue.sink == nullptr) queue.sink = SinkByName(sink);
+  return queue;
 }
 
 void Deliverer::Impl::Take(Effects* effects) {
@@ -274,8 +318,13 @@ void Deliverer::Impl::Take(Effects* effects) {
         unwritten_.push_back(std::move(effect.delivery));
         break;
       case OutboxEffect::Kind::kSend:
-        queues_[effect.delivery.sink].waiting.push_back(std::move(effect.delivery));
+      case OutboxEffect::Kind::kLookUp: {
+        Queue& queue = QueueOf(effect.delivery.sink);
+        queue.waiting.push_back({.delivery = std::move(effect.delivery),
+                                 .look_up = effect.kind == OutboxEffect::Kind::kLookUp,
+                                 .sink = queue.sink});
         break;
+      }
       case OutboxEffect::Kind::kForget:
         forgotten_.push_back(effect.delivery.id);
         break;
@@ -321,11 +370,11 @@ std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
   if (!unwritten_.empty()) return sends;
   for (auto& [name, queue] : queues_) {
     while (!queue.waiting.empty() && queue.on_their_way < kRequestsPerSinkMax) {
-      const Request request{.delivery = std::move(queue.waiting.front()), .sink = SinkByName(name)};
+      Request request = std::move(queue.waiting.front());
       queue.waiting.pop_front();
       ++queue.on_their_way;
       on_their_way_[request.delivery.id] = request;
-      sends.push_back(request);
+      sends.push_back(std::move(request));
     }
   }
   return sends;
@@ -351,8 +400,9 @@ const Sink* Deliverer::Impl::SinkByName(std::string_view name) const {
 }
 
 Deliverer::Deliverer(const std::vector<RouteConfig>& routes,
-                     const std::vector<std::unique_ptr<Sink>>& sinks, Journal* journal)
-    : impl_(std::make_unique<Impl>(routes, sinks, journal)) {}
+                     const std::vector<std::unique_ptr<Sink>>& sinks, Journal* journal,
+                     const Lease* lease)
+    : impl_(std::make_unique<Impl>(routes, sinks, journal, lease)) {}
 
 Deliverer::~Deliverer() = default;
 

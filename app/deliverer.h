@@ -8,9 +8,9 @@
 // One thread, which waits for all at once: a slow sink holds up only its own deliveries. TLS is
 // verified; redirects are not followed (a secret must not travel to another host); a reply is read
 // up to limits::kHttpReplyBytesMax; connect and total deadlines apply. At most eight requests of a
-// sink are on their way at once. Submit and the counters are thread-safe. An intent is durable
-// before its request leaves (Journal::WriteDeliveries). While the journal refuses a write nothing
-// new is sent; the write is tried again every second.
+// sink are on their way at once. What a sink fails at is logged once a minute, with how often. Submit and the counters are thread-safe. An intent is durable
+// before its request leaves (Journal::WriteDeliveries), and the lease is looked at last. While the
+// journal refuses a write nothing new is sent; the write is tried again every second.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "core/delivery.h"
 #include "journal/journal.h"
+#include "sinks/lease.h"
 #include "sinks/outbox.h"
 #include "sinks/sink.h"
 
@@ -30,9 +31,9 @@ namespace tocsin {
 
 class Deliverer {
  public:
-  // All outlive the deliverer.
+  // All outlive the deliverer. Without a lease it may always send: the journal's directory is locked.
   Deliverer(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
-            Journal* journal);
+            Journal* journal, const Lease* lease = nullptr);
   ~Deliverer();
   Deliverer(const Deliverer&) = delete;
   Deliverer& operator=(const Deliverer&) = delete;

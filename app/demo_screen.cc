@@ -81,6 +81,11 @@ void DemoScreen::Changed(TimeUs tick, const Incident& incident) {
 }
 
 void DemoScreen::Paged(const PagerDutyStandIn::Request& request) {
+  if (request.action == "change") {
+    const std::string text = "→ PagerDuty: change   " + OneLine(request.summary, 60);
+    Print(absl::StrCat(ToAbsl(kIndent), Painted(text, "35", style_.colour), "\n"));
+    return;
+  }
   // The level is the end of the key; the rest of it is the incident.
   const std::size_t colon = request.dedup_key.rfind(':');
   const std::string level = colon == std::string::npos ? "" : request.dedup_key.substr(colon + 1);

@@ -21,7 +21,7 @@ void Outlet::Send(const Hash128& id, SinkRequest request, Replies* replies) {
       return;
     case SinkRequest::Kind::kNone:
       replies->push_back({.id = id, .reply = {}});
-      replies->back().reply.status = 200;
+      replies->back().reply.unsent = true;
       return;
   }
 }

@@ -31,6 +31,7 @@ constexpr std::size_t kKeptBytesMax = 256 << 20;
 constexpr std::size_t kOverheadBytes = 512;
 
 constexpr std::string_view kPath = "/v2/enqueue";
+constexpr std::string_view kChangePath = "/v2/change/enqueue";
 
 struct ApiEvent {
   std::string routing_key, action, dedup_key, summary, severity;
@@ -45,7 +46,8 @@ std::size_t Characters(std::string_view text) {
 // Checks an event against the documented schema and collects what is wrong.
 class Schema {
  public:
-  ApiEvent Check(std::string_view body) {
+  // `change`: an event of the change events' endpoint.
+  ApiEvent Check(std::string_view body, bool change) {
     ApiEvent event;
     if (body.size() > kEventBytesMax) {
       errors_.push_back(absl::StrCat("the event exceeds ", kEventBytesMax, " bytes"));
@@ -58,6 +60,12 @@ class Schema {
       return event;
     }
     event.routing_key = Text(object, "", "routing_key", /*required=*/true);
+    if (change) {
+      event.action = "change";
+      CheckList(object, "links", "href", "");
+      CheckChange(object["payload"], &event);
+      return event;
+    }
     event.action = Choice(object, "", "event_action", {"trigger", "acknowledge", "resolve"});
     const bool trigger = event.action == "trigger";
     event.dedup_key = Text(object, "", "dedup_key", /*required=*/!trigger, kDedupKeyCharactersMax);
@@ -84,12 +92,27 @@ class Schema {
     Text(payload, "payload.", "source", /*required=*/true);
     event->severity =
         Choice(payload, "payload.", "severity", {"critical", "error", "warning", "info"});
+    CheckTimestamp(payload);
+    for (const char* key : {"component", "group", "class"}) {
+      Text(payload, "payload.", key, /*required=*/false);
+    }
+  }
+
+  void CheckChange(simdjson::simdjson_result<dom::element> element, ApiEvent* event) {
+    dom::object payload;
+    if (element.get(payload) != simdjson::SUCCESS) {
+      errors_.emplace_back("'payload' is missing, or not an object");
+      return;
+    }
+    event->summary = Text(payload, "payload.", "summary", /*required=*/true, kSummaryCharactersMax);
+    Text(payload, "payload.", "source", /*required=*/false);
+    CheckTimestamp(payload);
+  }
+
+  void CheckTimestamp(const dom::object& payload) {
     const std::string timestamp = Text(payload, "payload.", "timestamp", /*required=*/false);
     if (!timestamp.empty() && !ParseRfc3339(timestamp)) {
       errors_.emplace_back("'payload.timestamp' is not an ISO 8601 time");
-    }
-    for (const char* key : {"component", "group", "class"}) {
-      Text(payload, "payload.", key, /*required=*/false);
     }
   }
 
@@ -221,23 +244,29 @@ class PagerDutyStandIn::Impl {
  private:
   HttpResponse Handle(const HttpRequest& request) {
     if (request.target == "/pages" && request.method == "GET") return PageList(Pages());
-    if (request.target == "/pages" || request.target == kPath) {
-      if (request.method == "POST" && request.target == kPath) return Enqueue(request.body);
+    const bool change = request.target == kChangePath;
+    if (request.target == "/pages" || request.target == kPath || change) {
+      if (request.method == "POST" && request.target != "/pages") {
+        return Enqueue(request.body, change);
+      }
       return Failure(405, "Method not allowed", {});
     }
     return Failure(404, "Not found", {});
   }
 
-  HttpResponse Enqueue(const std::string& body) {
+  HttpResponse Enqueue(const std::string& body, bool change) {
     Schema schema;
-    ApiEvent event = schema.Check(body);
+    ApiEvent event = schema.Check(body, change);
     if (!schema.errors().empty()) {
       Keep(kOverheadBytes, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
         rejected_.insert(rejected_.end(), schema.errors().begin(), schema.errors().end());
       });
       return Failure(400, "Event object is invalid", schema.errors());
     }
-    const Request request{.action = event.action, .dedup_key = event.dedup_key, .body = body};
+    const Request request{.action = event.action,
+                          .dedup_key = event.dedup_key,
+                          .body = body,
+                          .summary = event.summary};
     const bool kept =
         Keep(body.size() + kOverheadBytes,
              [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { requests_.push_back(request); });

@@ -6,9 +6,9 @@
 //
 // Per routing key and dedup key there is at most one open incident: a trigger with the key of an
 // open one is no second one, a trigger after its resolve opens a new one, a resolve without an open
-// one does nothing. Requests are checked against the documented schema (400 with the reason). It
-// can be told to act up; its 429 asks to wait for a second. GET /pages lists what Pages() does, as
-// JSON. Keeps at most 256 MiB of requests and answers 429 past that. The callbacks run on the
+// one does nothing; change events (/v2/change/enqueue) are no pages. Requests are checked against
+// the documented schema (400 with the reason). It can be told to act up; its 429 asks to wait for a
+// second. GET /pages lists what Pages() does, as JSON. Keeps at most 256 MiB of requests and answers 429 past that. The callbacks run on the
 // server's thread and may use everything but Start and Stop. Thread-safe.
 #pragma once
 
@@ -36,9 +36,10 @@ class PagerDutyStandIn {
     std::int64_t resolved_order = 0;  // 0 while open
   };
   struct Request {
-    std::string action;
+    std::string action;  // "change" of a change event, which has no key
     std::string dedup_key;
     std::string body;
+    std::string summary = {};
   };
   struct Options {
     std::string address = "127.0.0.1:0";

@@ -14,6 +14,10 @@ std::string_view NotificationActionName(NotificationAction action) {
       return "update";
     case NotificationAction::kEscalate:
       return "escalate";
+    case NotificationAction::kRefresh:
+      return "refresh";
+    case NotificationAction::kChange:
+      return "change";
   }
   return "";
 }
@@ -66,7 +70,7 @@ Delivery Delivery::Decode(ByteReader* in) {
   if (level < 1 || level > 4) in->Fail();
   delivery.level = static_cast<int>(level);
   const std::uint8_t action = in->Byte();
-  if (action > static_cast<std::uint8_t>(NotificationAction::kUpdate)) in->Fail();
+  if (action > static_cast<std::uint8_t>(NotificationAction::kChange)) in->Fail();
   delivery.action = static_cast<NotificationAction>(action);
   const std::int64_t after = in->Signed();
   if (after < 0 || after > 4) in->Fail();
@@ -85,13 +89,15 @@ Delivery Delivery::Decode(ByteReader* in) {
 }
 
 Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level,
-                   NotificationAction action, TimeUs update_tick) {
+                   NotificationAction action, TimeUs tick) {
   ByteWriter key;
   key.Fixed64(incident.high);
   key.Fixed64(incident.low);
   key.Signed(level);
   key.Byte(static_cast<std::uint8_t>(action));
-  if (action == NotificationAction::kUpdate) key.Signed(update_tick);
+  if (action == NotificationAction::kUpdate || action == NotificationAction::kRefresh) {
+    key.Signed(tick);
+  }
   return HashParts({sink, key.view()});
 }
 

@@ -13,15 +13,20 @@
 
 namespace tocsin {
 
-// kUpdate reminds those who were told: an update of the status is due, or nobody has acknowledged.
-// kEscalate says that more people are called (Incident::escalate_to): who by the routes hears of
-// that and was not told yet gets the trigger. There is no such delivery.
 enum class NotificationAction : std::uint8_t {
   kTrigger,
   kAcknowledge,
   kResolve,
+  // Reminds those who were told: an update of the status is due, or nobody has acknowledged.
   kUpdate,
-  kEscalate
+  // More people are called (Incident::escalate_to): who by the routes hears of that and was not
+  // told yet gets the trigger. There is no such delivery.
+  kEscalate,
+  // Makes the first message say how the incident stands now. Only as a delivery: it follows another
+  // one at sinks that can.
+  kRefresh,
+  // Something was deployed. `incident` says what: title, component, scope, and when as its onset.
+  kChange,
 };
 std::string_view NotificationActionName(NotificationAction action);
 
@@ -54,7 +59,7 @@ enum class DeliveryState : std::uint8_t {
 std::string_view DeliveryStateName(DeliveryState state);
 
 struct Delivery {
-  Hash128 id;  // hash(sink, incident, level, action; of an update its tick too)
+  Hash128 id;  // hash(sink, incident, level, action; of an update and a refresh its tick too)
   std::uint64_t sequence =
       0;  // order of intent; per incident and sink deliveries go out in this order
   std::string sink;
@@ -72,13 +77,15 @@ struct Delivery {
   // What the receiver calls what it was sent, such as a ticket's number; empty where that does not
   // matter. One that is being sent carries that of the first of its incident at its sink.
   std::string receipt;
+  // Only of what is being sent: whether an earlier attempt may have arrived. Not encoded.
+  bool may_repeat = false;
 
   void Encode(ByteWriter* out) const;
   static Delivery Decode(ByteReader* in);
 };
 
-// Of updates there are several, one a tick.
+// Of updates and refreshes there are several, one a tick.
 Hash128 DeliveryId(std::string_view sink, const Hash128& incident, int level,
-                   NotificationAction action, TimeUs update_tick = kNoTime);
+                   NotificationAction action, TimeUs tick = kNoTime);
 
 }  // namespace tocsin

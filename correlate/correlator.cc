@@ -61,7 +61,7 @@ struct Correlator::State {
             .pane = config.pane};
   }
 
-  void RecordContext(const CorrelatorInput& input);
+  void RecordContext(const CorrelatorInput& input, CorrelatorOutput* out);
   void ApplyChanges(const CorrelatorInput& input);
   void ApplyImpacts(const CorrelatorInput& input);
   void Decide(const CorrelatorInput& input, CorrelatorOutput* out);
@@ -98,11 +98,14 @@ Scope& Correlator::State::ScopeOf(const std::string& key) {
   return found->second;
 }
 
-void Correlator::State::RecordContext(const CorrelatorInput& input) {
+void Correlator::State::RecordContext(const CorrelatorInput& input, CorrelatorOutput* out) {
   for (const auto& [scope, fact] : input.facts) {
     if (fact.type != EventType::kDeploy) continue;
     Scope& state = ScopeOf(scope);
-    if (state.deploys.Add(fact)) state.context_changed = true;
+    const Deploy deploy = DeployOf(fact);
+    if (!state.deploys.Add(deploy)) continue;
+    state.context_changed = true;
+    out->notifications.push_back(ChangeOf(deploy, scope, state.labels, input.tick));
   }
   for (const ScopeUsers& users : input.users) {
     ScopeOf(users.scope).users = static_cast<std::int64_t>(users.distinct + 0.5);
@@ -389,7 +392,7 @@ Correlator::Correlator(Correlator&&) noexcept = default;
 void Correlator::Tick(const CorrelatorInput& input, CorrelatorOutput* out) {
   out->lines.clear();
   out->notifications.clear();
-  state_->RecordContext(input);
+  state_->RecordContext(input, out);
   state_->ApplyChanges(input);
   state_->ApplyImpacts(input);
   state_->Decide(input, out);

@@ -11,17 +11,36 @@ constexpr auto kBeforeTime = [](const Deploy& deploy, TimeUs time) { return depl
 
 }  // namespace
 
-bool DeployLog::Add(const Fact& fact) {
-  if (fact.type != EventType::kDeploy) return false;
+Deploy DeployOf(const Fact& fact) {
   std::string_view service = fact.Get(Field::kService);
   if (service.empty()) service = fact.Get(Field::kApp);
-  Deploy deploy{.time = fact.time,
-                .service = std::string(service),
-                .version = std::string(fact.Get(Field::kVersion)),
-                .rollback = fact.Get(Field::kName) == "rollback"};
+  return {.time = fact.time,
+          .service = std::string(service),
+          .version = std::string(fact.Get(Field::kVersion)),
+          .rollback = fact.Get(Field::kName) == "rollback"};
+}
+
+Notification ChangeOf(const Deploy& deploy, std::string_view scope, const Labels& scope_labels,
+                      TimeUs tick) {
+  Notification change{.action = NotificationAction::kChange, .level = 4, .tick = tick};
+  Incident& what = change.incident;
+  const std::string verb = deploy.rollback ? "rollback" : "release";
+  what.id =
+      HashParts({"change", scope, FormatTime(deploy.time), deploy.service, deploy.version, verb});
+  what.title = verb;
+  if (!deploy.service.empty()) what.title += " of " + deploy.service;
+  if (!deploy.version.empty()) what.title += (deploy.rollback ? " to " : ", ") + deploy.version;
+  what.scope = scope;
+  what.scope_labels = scope_labels;
+  what.component = deploy.service;
+  what.onset = deploy.time;
+  return change;
+}
+
+bool DeployLog::Add(const Deploy& deploy) {
   const auto place = std::lower_bound(deploys_.begin(), deploys_.end(), deploy);
   if (place != deploys_.end() && *place == deploy) return false;
-  deploys_.insert(place, std::move(deploy));
+  deploys_.insert(place, deploy);
   if (deploys_.size() > limits::kDeploysMax) deploys_.erase(deploys_.begin());
   return true;
 }

@@ -1,7 +1,7 @@
 // The releases and rollbacks of one scope, as far back as a suspect search looks.
 //
 //   DeployLog log;
-//   if (log.Add(fact)) …                               // a deploy that was not known
+//   if (log.Add(DeployOf(fact))) …                     // one that was not known
 //   for (const Deploy& d : log.Between(onset - window, onset)) …
 //
 // In order of (time, service, version); the oldest is forgotten past limits::kDeploysMax. Not
@@ -11,8 +11,10 @@
 #include <compare>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/delivery.h"
 #include "core/fact.h"
 #include "core/time.h"
 #include "core/wire.h"
@@ -27,10 +29,17 @@ struct Deploy {
   auto operator<=>(const Deploy&) const = default;
 };
 
+// REQUIRES: a fact of type deploy.
+Deploy DeployOf(const Fact& fact);
+
+// What people are told of a deploy (NotificationAction::kChange).
+Notification ChangeOf(const Deploy& deploy, std::string_view scope, const Labels& scope_labels,
+                      TimeUs tick);
+
 class DeployLog {
  public:
-  // False if the fact is no deploy, or one that is known.
-  bool Add(const Fact& fact);
+  // False if it is known.
+  bool Add(const Deploy& deploy);
   // Forgets what lies before `time`; false if that was nothing.
   bool ForgetBefore(TimeUs time);
 

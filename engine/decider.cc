@@ -10,7 +10,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kSnapshotVersion = "decider-4";
+constexpr std::string_view kSnapshotVersion = "decider-5";
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
 

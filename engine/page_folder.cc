@@ -1,6 +1,7 @@
 #include "engine/page_folder.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "core/limits.h"
@@ -51,8 +52,8 @@ void PageFolder::FoldTrigger(const Line& line, TimeUs tick, Notification* notifi
   const int level = notification->level;
   OpenFold* fold = Joinable(line, level, tick);
   if (fold == nullptr) {
-    const Hash128 id = HashParts(
-        {"fold", line.first, absl::StrCat(line.second), absl::StrCat(level), FormatTime(tick)});
+    const Hash128 id =
+        HashParts({"fold", line.first, line.second, absl::StrCat(level), FormatTime(tick)});
     fold = &folds_[id];
     newest_[{line, level}] = id;
     begun->push_back(id);
@@ -81,6 +82,21 @@ Notification PageFolder::About(NotificationAction action, TimeUs tick, const Ope
           .pages = true,
           .audience = Audience::kPaging,
           .incident = fold.incident};
+}
+
+void PageFolder::Escalate(Notification* notification, std::vector<Notification>* said) {
+  const auto known = fold_of_.find({notification->incident.id, notification->level});
+  if (known == fold_of_.end()) return;
+  notification->audience = Audience::kNotPaging;
+  OpenFold& fold = folds_.find(known->second)->second;
+  std::vector<std::string>& called = fold.incident.escalate_to;
+  bool more = false;
+  for (const std::string& role : notification->incident.escalate_to) {
+    if (std::find(called.begin(), called.end(), role) != called.end()) continue;
+    called.push_back(role);
+    more = true;
+  }
+  if (more) said->push_back(About(NotificationAction::kEscalate, notification->tick, fold));
 }
 
 void PageFolder::Follow(const Notification& notification, std::vector<Notification>* said) {
@@ -125,19 +141,16 @@ void PageFolder::Fold(TimeUs tick, std::vector<Notification>* notifications) {
   std::map<Hash128, std::vector<std::string>> named;
   for (Notification& notification : *notifications) {
     if (notification.action == NotificationAction::kEscalate) {
-      // The page that stands for several is nobody's to take over.
-      const bool folded = fold_of_.contains({notification.incident.id, notification.level});
-      if (folded) notification.audience = Audience::kNotPaging;
+      Escalate(&notification, &said);
       continue;
     }
     if (notification.action != NotificationAction::kTrigger) {
       Follow(notification, &said);
       continue;
     }
-    const RouteConfig* const route = FirstRoute(*routes_, notification);
-    if (!notification.pages && (route == nullptr || route->levels.empty())) continue;
-    const Line line(notification.incident.scope,
-                    route == nullptr ? -1 : static_cast<std::int64_t>(route - routes_->data()));
+    std::optional<std::string> taken = PagingRoutes(*routes_, notification);
+    if (!taken) continue;
+    const Line line(notification.incident.scope, *std::move(taken));
     std::deque<TimeUs>& pages = pages_[line];
     const bool many = pages.size() >= limits::kPagesUnfolded;
     // More of them would say nothing else.
@@ -165,7 +178,7 @@ void PageFolder::Fold(TimeUs tick, std::vector<Notification>* notifications) {
 void PageFolder::Encode(ByteWriter* out) const {
   const auto encode_line = [out](const Line& line) {
     out->Bytes(line.first);
-    out->Signed(line.second);
+    out->Bytes(line.second);
   };
   out->Varint(pages_.size());
   for (const auto& [line, pages] : pages_) {
@@ -197,7 +210,7 @@ void PageFolder::Decode(ByteReader* in) {
   PageFolder fresh(routes_);
   const auto decode_line = [in] {
     std::string scope(in->Bytes());
-    return Line(std::move(scope), in->Signed());
+    return Line(std::move(scope), in->Bytes());
   };
   for (std::size_t i = in->Count(3); i > 0 && in->ok(); --i) {
     std::deque<TimeUs>& pages = fresh.pages_[decode_line()];

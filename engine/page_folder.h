@@ -4,12 +4,12 @@
 //   folder.Fold(tick, &notifications);      // what the correlator has just said, in its order
 //
 // Pages are triggers that a route takes to sinks that page people, counted by scope and route over
-// the last kWindow of ticks. Past limits::kPagesUnfolded of them a page below level 1 is folded: its
+// the last kWindow of ticks (by all the routes that it takes, where one says `continue`). Past limits::kPagesUnfolded of them a page below level 1 is folded: its
 // trigger goes on to sinks that page nobody (tickets, chats), and one page with an id of its own
 // stands for all that are folded on that route at that level. While the storm lasts more join it;
 // once the window has few pages again the next one is a page by itself, and another storm another
-// fold. A fold is acknowledged when all its members are, and resolves when all have. Level 1 is
-// counted and never folded.
+// fold. A fold is escalated to whoever a member is escalated to, once, acknowledged when all its
+// members are, and resolves when all have. Level 1 is counted and never folded.
 //
 // Decided by tick alone, so a replay folds the same. Bounded by the open incidents. Not thread-safe.
 #pragma once
@@ -42,8 +42,8 @@ class PageFolder {
   void Decode(ByteReader* in);
 
  private:
-  using Line = std::pair<std::string, std::int64_t>;  // scope and route; -1: there are no routes
-  using Member = std::pair<Hash128, int>;             // incident and level
+  using Line = std::pair<std::string, std::string>;  // scope and routes (PagingRoutes)
+  using Member = std::pair<Hash128, int>;            // incident and level
   struct OpenFold {
     Incident incident;               // what the page says
     std::map<Member, bool> members;  // whether it was acknowledged
@@ -55,6 +55,7 @@ class PageFolder {
   OpenFold* Joinable(const Line& line, int level, TimeUs tick);
   void FoldTrigger(const Line& line, TimeUs tick, Notification* notification,
                    std::vector<Hash128>* begun);
+  void Escalate(Notification* notification, std::vector<Notification>* said);
   void Follow(const Notification& notification, std::vector<Notification>* said);
   static Notification About(NotificationAction action, TimeUs tick, const OpenFold& fold);
 

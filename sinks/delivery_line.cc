@@ -15,7 +15,7 @@ std::string JsonLine(const Delivery& delivery, bool marks_repeats) {
   json.Key("action").String(NotificationActionName(delivery.action));
   json.Key("level").Int(delivery.level);
   json.Key("dedup_key").String(delivery.dedup_key);
-  if (marks_repeats && delivery.attempts > 1) json.Key("repeat").Bool(true);
+  if (marks_repeats && delivery.may_repeat) json.Key("repeat").Bool(true);
   simdjson::dom::parser parser;
   const bool valid =
       parser.parse(delivery.payload.data(), delivery.payload.size()).error() == simdjson::SUCCESS;
@@ -41,7 +41,7 @@ std::string TextLine(const Delivery& delivery) {
   if (incident.users_affected) {
     absl::StrAppend(&line, ", users affected: ", *incident.users_affected);
   }
-  if (delivery.attempts > 1) absl::StrAppend(&line, " (repeat)");
+  if (delivery.may_repeat) absl::StrAppend(&line, " (repeat)");
   return line;
 }
 

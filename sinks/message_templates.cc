@@ -194,20 +194,27 @@ MessageTemplates::MessageTemplates() {
   }
 }
 
-std::string MessageTemplates::Render(MessageAudience audience, MessageStage stage,
-                                     const Incident& incident, const Escape& escape) const {
-  mustache::mustache parsed(WithoutLinesOfTags(Text(audience, stage, incident.severity_level)));
-  parsed.set_custom_escape([&](const std::string& text) { return escape ? escape(text) : text; });
-  const MessageFields fields = MessageFieldsOf(incident, public_names_);
+std::string RenderTemplate(const std::string& text, const MessageFields& fields,
+                           const EscapeText& escape) {
+  mustache::mustache parsed(WithoutLinesOfTags(text));
+  parsed.set_custom_escape(
+      [&](const std::string& value) { return escape ? escape(value) : value; });
   mustache::data data = DataOf(fields.texts);
   for (const auto& [name, items] : fields.lists) {
     mustache::data list{mustache::data::type::list};
     for (const MessageFields::Texts& item : items) list.push_back(DataOf(item));
     data.set(name, list);
   }
-  std::string text = parsed.render(data);
-  absl::StripTrailingAsciiWhitespace(&text);
-  return text + "\n";
+  std::string rendered = parsed.render(data);
+  absl::StripTrailingAsciiWhitespace(&rendered);
+  return rendered;
+}
+
+std::string MessageTemplates::Render(MessageAudience audience, MessageStage stage,
+                                     const Incident& incident, const EscapeText& escape) const {
+  return RenderTemplate(Text(audience, stage, incident.severity_level),
+                        MessageFieldsOf(incident, public_names_), escape) +
+         "\n";
 }
 
 const std::string& MessageTemplates::Text(MessageAudience audience, MessageStage stage,

@@ -29,15 +29,19 @@
 
 namespace tocsin {
 
+// Makes one line of plain text fit for where it goes; nothing is done without.
+using EscapeText = std::function<std::string(const std::string&)>;
+
+// One template that CheckTemplate has passed, filled in.
+std::string RenderTemplate(const std::string& text, const MessageFields& fields,
+                           const EscapeText& escape = nullptr);
+
 class MessageTemplates {
  public:
-  // Makes one line of plain text fit for where the message goes; nothing is done without.
-  using Escape = std::function<std::string(const std::string&)>;
-
   MessageTemplates();  // ours
 
   std::string Render(MessageAudience audience, MessageStage stage, const Incident& incident,
-                     const Escape& escape = nullptr) const;
+                     const EscapeText& escape = nullptr) const;
   // `level` is 1 to 4, or 0 for what holds where a level has nothing of its own.
   const std::string& Text(MessageAudience audience, MessageStage stage, int level = 0) const;
   // "public.resolved", "level 1 public.resolved": those that are not ours, sorted.

@@ -1,6 +1,8 @@
 #include "sinks/outbox.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -29,22 +31,41 @@ constexpr DurationUs kEchoAfter = kMinuteUs;
 // Far more than stage 2 ever repeats after a restart (from its last snapshot).
 constexpr DurationUs kForgetAfter = kHourUs;
 
+// Where a heartbeat is answered again, it soon is.
+constexpr DurationUs kHeldFor = kSecondUs;
+
 struct Entry {
   Delivery delivery;
   int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
   bool in_flight = false;
-  int failures = 0;          // attempts in this process that got no receipt
+  bool may_have_arrived = false;  // an attempt ended without a receipt or a refusal
+  bool asked = false;             // the receiver, since then; it does not know
+  bool looking_up = false;        // what is in flight is that question
+  int failures = 0;               // attempts in this process that got no receipt
   TimeUs due = kAtOnce;      // of the next attempt or repetition; kNoTime: undecided (restored)
   bool handed_over = false;  // a parked trigger went to the fallback
+};
+
+struct Lane;
+
+// Who waits for a sink as a whole, most urgent first: level, sequence, and the lane.
+using Line = std::set<std::tuple<int, std::uint64_t, Lane*>>;
+
+// What holds a sink as a whole: a 429, and its pace.
+struct Gate {
+  TimeUs opens = kAtOnce;
+  Line line;
 };
 
 // What one sink is told about one incident.
 struct Lane {
   std::uint64_t number = 0;
   const Sink* sink = nullptr;
+  Gate* gate = nullptr;
   std::vector<Entry> entries;  // in order of sequence
   TimeUs wake = kNever;
   TimeUs forget_at = kNever;
+  std::optional<Line::value_type> place = {};  // in the gate's line
 };
 
 struct WakesBefore {
@@ -62,6 +83,21 @@ const Entry* Find(const Lane& lane, int level, NotificationAction action) {
 
 bool Intended(const Entry& entry) { return entry.delivery.state == DeliveryState::kIntended; }
 
+// With the receipt of the first of its incident.
+Delivery AsSent(const Lane& lane, const Entry& entry) {
+  Delivery sent = entry.delivery;
+  for (const Entry& other : lane.entries) {
+    if (sent.receipt.empty()) sent.receipt = other.delivery.receipt;
+  }
+  return sent;
+}
+
+// Whether an attempt may have arrived, and the receiver can be asked and was not.
+bool LookUpDue(const Lane& lane, const Entry& entry) {
+  return Intended(entry) && entry.may_have_arrived && !entry.asked &&
+         lane.sink->RenderLookUp(AsSent(lane, entry)).has_value();
+}
+
 // How long after its receipt, or its last repetition, it is sent once more; 0: never.
 DurationUs RepeatedAfter(const Lane& lane, const Entry& entry) {
   if (entry.delivery.state != DeliveryState::kDelivered) return 0;
@@ -77,10 +113,22 @@ DurationUs RepeatedAfter(const Lane& lane, const Entry& entry) {
 bool Overtaken(const Lane& lane, const Entry& entry) {
   const int level = entry.delivery.level;
   const bool resolved = Find(lane, level, NotificationAction::kResolve) != nullptr;
-  if (entry.delivery.action == NotificationAction::kTrigger) {
-    return resolved && (lane.sink->pages() || entry.failures > 0);
+  switch (entry.delivery.action) {
+    case NotificationAction::kTrigger:
+      return resolved && (lane.sink->pages() || entry.failures > 0);
+    case NotificationAction::kResolve:
+    case NotificationAction::kChange:
+      return false;
+    case NotificationAction::kRefresh:  // only how it stands last
+      return std::any_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& other) {
+        return other.delivery.action == NotificationAction::kRefresh &&
+               other.delivery.sequence > entry.delivery.sequence;
+      });
+    case NotificationAction::kAcknowledge:
+    case NotificationAction::kUpdate:
+    case NotificationAction::kEscalate:
+      break;
   }
-  if (entry.delivery.action == NotificationAction::kResolve) return false;
   const Entry* trigger = Find(lane, level, NotificationAction::kTrigger);
   return resolved || trigger == nullptr ||
          (!Intended(*trigger) && trigger->delivery.state != DeliveryState::kDelivered);
@@ -92,6 +140,29 @@ bool Blocked(const Lane& lane, const Entry& entry) {
   const Entry* trigger =
       Find(lane, entry.delivery.after_trigger_of_level, NotificationAction::kTrigger);
   return trigger != nullptr && Intended(*trigger);
+}
+
+// What the journal says next about an entry that is restored.
+void TakeOver(const Delivery& record, Entry* entry) {
+  const Delivery before = std::exchange(entry->delivery, record);
+  if (before.state == DeliveryState::kDelivered) {
+    entry->delivery.state = before.state;
+    entry->delivery.echoed = before.echoed || record.echoed;
+    if (record.receipt.empty()) entry->delivery.receipt = before.receipt;
+  }
+  if (!before.sink.empty()) entry->delivery.sequence = before.sequence;
+  // Whoever gave it up may not have known of another's attempt: where that can be asked, it is.
+  if (entry->delivery.state == DeliveryState::kAbandoned && entry->delivery.attempts > 0 &&
+      entry->delivery.action == NotificationAction::kTrigger) {
+    entry->delivery.state = DeliveryState::kIntended;
+    entry->failures = 1;
+  }
+  // It may have been on its way when the process ended.
+  if (Intended(*entry)) {
+    entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
+    entry->may_have_arrived = true;
+  }
+  entry->due = entry->delivery.state == DeliveryState::kDelivered ? kNoTime : kAtOnce;
 }
 
 bool Complete(const Lane& lane) {
@@ -114,15 +185,19 @@ struct Outbox::State {
   std::uint64_t next_sequence = 1;
   std::uint64_t next_lane = 1;
   std::map<LaneKey, Lane> lanes;
-  std::map<Hash128, Lane*> lane_of;          // by delivery
-  std::set<Lane*, WakesBefore> wakes;        // those with a `wake`
-  std::map<const Sink*, TimeUs> held_until;  // by a 429
+  std::map<Hash128, Lane*> lane_of;    // by delivery
+  std::set<Lane*, WakesBefore> wakes;  // those with a `wake`
+  std::map<std::string, Gate> gates;   // by sink
+  std::size_t pending = 0;             // entries that are intended
   Counters counters;
 
   const Sink* SinkByName(std::string_view name) const;
   Lane* LaneFor(const Hash128& incident, const Sink& sink);
   Entry* EntryOf(const Hash128& delivery);
   void Wake(Lane* lane, TimeUs when);
+  void Become(Entry* entry, DeliveryState state);
+  void StandInLine(Lane* lane, const Delivery& next);
+  void LeaveLine(Lane* lane);
   void Write(Entry* entry, Effects* effects);
   // Adds an intent unless there is one; the lane it went to, or nullptr.
   Lane* Intend(const Sink& sink, Delivery delivery, Effects* effects);
@@ -136,7 +211,9 @@ struct Outbox::State {
   // What the lane would send next; nullptr if nothing is left.
   Entry* Next(Lane* lane, TimeUs now);
   void Settle(Lane* lane, TimeUs now, Effects* effects);
+  void Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects);
   void Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  void Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now, Effects* effects);
   DurationUs Jitter(DurationUs bound);
 };
 
@@ -151,6 +228,7 @@ Lane* Outbox::State::LaneFor(const Hash128& incident, const Sink& sink) {
   Lane& lane = lanes[{incident, sink.name()}];
   if (lane.sink == nullptr) {
     lane.sink = &sink;
+    lane.gate = &gates[sink.name()];
     lane.number = next_lane++;
   }
   return &lane;
@@ -169,6 +247,24 @@ void Outbox::State::Wake(Lane* lane, TimeUs when) {
   wakes.erase(lane);
   lane->wake = when;
   if (when != kNever) wakes.insert(lane);
+}
+
+void Outbox::State::Become(Entry* entry, DeliveryState state) {
+  if (Intended(*entry)) --pending;
+  entry->delivery.state = state;
+  if (Intended(*entry)) ++pending;
+}
+
+void Outbox::State::StandInLine(Lane* lane, const Delivery& next) {
+  lane->place = {next.level, next.sequence, lane};
+  lane->gate->line.insert(*lane->place);
+  Wake(lane, kNever);
+}
+
+void Outbox::State::LeaveLine(Lane* lane) {
+  if (!lane->place) return;
+  lane->gate->line.erase(*lane->place);
+  lane->place.reset();
 }
 
 void Outbox::State::Write(Entry* entry, Effects* effects) {
@@ -194,6 +290,8 @@ Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effect
   if (withheld) {
     delivery.state = DeliveryState::kWithheld;
     ++counters.withheld;
+  } else {
+    ++pending;
   }
   lane->entries.push_back({.delivery = std::move(delivery)});
   Write(&lane->entries.back(), effects);
@@ -205,7 +303,9 @@ void Outbox::State::AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects) {
   std::vector<Delivery> unsent_pages;
   for (Entry& entry : lane->entries) {
     if (!Intended(entry) || entry.in_flight || !Overtaken(*lane, entry)) continue;
-    entry.delivery.state = DeliveryState::kAbandoned;
+    // What has arrived after all must not stay open there.
+    if (LookUpDue(*lane, entry)) continue;
+    Become(&entry, DeliveryState::kAbandoned);
     ++counters.abandoned;
     Write(&entry, effects);
     if (entry.delivery.action == NotificationAction::kTrigger && entry.delivery.attempts == 0) {
@@ -292,6 +392,7 @@ void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
 }
 
 void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
+  LeaveLine(lane);
   AbandonOvertaken(lane, now, effects);
   HandOverParked(lane, now, effects);
   for (const Entry& entry : lane->entries) {
@@ -305,16 +406,23 @@ void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
     const bool before = entry.delivery.sequence <= next->delivery.sequence || !Intended(entry);
     if (before && entry.unwritten > 0) return Wake(lane, kNever);
   }
-  const auto held = held_until.find(lane->sink);
-  const TimeUs due = std::max(next->due, held == held_until.end() ? kAtOnce : held->second);
-  if (due > now) return Wake(lane, due);
-  next->in_flight = true;
-  ++next->delivery.attempts;
-  effects->push_back({.kind = OutboxEffect::Kind::kSend, .delivery = next->delivery});
-  std::string& receipt = effects->back().delivery.receipt;
-  for (const Entry& entry : lane->entries) {
-    if (receipt.empty()) receipt = entry.delivery.receipt;
+  if (next->due > now) return Wake(lane, next->due);
+  if (lane->gate->opens > now) return StandInLine(lane, next->delivery);
+  Begin(lane, next, now, effects);
+}
+
+void Outbox::State::Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects) {
+  lane->gate->opens = now + lane->sink->pace();
+  Delivery sent = AsSent(*lane, *entry);
+  entry->in_flight = true;
+  entry->looking_up = LookUpDue(*lane, *entry);
+  if (!entry->looking_up) {
+    sent.may_repeat = Intended(*entry) && entry->may_have_arrived;
+    sent.attempts = ++entry->delivery.attempts;
   }
+  effects->push_back(
+      {.kind = entry->looking_up ? OutboxEffect::Kind::kLookUp : OutboxEffect::Kind::kSend,
+       .delivery = std::move(sent)});
   Wake(lane, kNever);
 }
 
@@ -338,9 +446,20 @@ void Outbox::State::Postpone(Lane* lane, Entry* entry, const SinkReply& reply, T
       kMillisecondUs;
   entry->due = now + std::max(backoff, asked) + Jitter(backoff / 2);
   if (reply.status == 429) {
-    TimeUs& held = held_until[lane->sink];
-    held = std::max(held, now + std::max(backoff, asked));
+    TimeUs& opens = lane->gate->opens;
+    opens = std::max(opens, now + std::max(backoff, asked));
   }
+}
+
+void Outbox::State::Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now,
+                            Effects* effects) {
+  Become(entry, DeliveryState::kDelivered);
+  entry->delivery.last_error.clear();
+  entry->delivery.receipt = receipt.substr(0, limits::kReceiptBytesMax);
+  entry->failures = 0;
+  entry->due = now + RepeatedAfter(*lane, *entry);
+  ++counters.delivered;
+  Write(entry, effects);
 }
 
 Outbox::Outbox(const std::vector<RouteConfig>& routes,
@@ -356,12 +475,17 @@ Outbox::~Outbox() = default;
 void Outbox::Restore(const Delivery& delivery) {
   state_->next_sequence = std::max(state_->next_sequence, delivery.sequence + 1);
   const Sink* sink = state_->SinkByName(delivery.sink);
-  if (sink == nullptr || state_->lane_of.contains(delivery.id)) return;
+  if (sink == nullptr) return;
+  if (Entry* known = state_->EntryOf(delivery.id)) {
+    if (Intended(*known)) --state_->pending;
+    TakeOver(delivery, known);
+    if (Intended(*known)) ++state_->pending;
+    return;
+  }
   Lane* lane = state_->LaneFor(delivery.incident, *sink);
-  Entry entry{.delivery = delivery};
-  // It may have been on its way when the process ended.
-  if (Intended(entry)) entry.delivery.attempts = std::max<std::int64_t>(1, delivery.attempts);
-  if (delivery.state == DeliveryState::kDelivered) entry.due = kNoTime;
+  Entry entry;
+  TakeOver(delivery, &entry);
+  if (Intended(entry)) ++state_->pending;
   state_->lane_of[delivery.id] = lane;
   const auto behind =
       std::upper_bound(lane->entries.begin(), lane->entries.end(), delivery.sequence,
@@ -378,7 +502,7 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   std::vector<const Sink*> told;
   NotificationAction action = notification.action;
   if (action == NotificationAction::kEscalate) action = NotificationAction::kTrigger;
-  if (action == NotificationAction::kTrigger) {
+  if (action == NotificationAction::kTrigger || action == NotificationAction::kChange) {
     told = Route(*state_->routes, *state_->sinks, notification);
   } else {
     for (auto it = state_->lanes.lower_bound({incident, ""});
@@ -398,7 +522,19 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   delivery.tick = notification.tick;
   for (const Sink* sink : told) {
     Lane* lane = state_->Intend(*sink, delivery, effects);
-    if (lane != nullptr) state_->Pump(lane, now, effects);
+    const auto known = state_->lanes.find({incident, sink->name()});
+    if (known == state_->lanes.end()) continue;
+    const Delivery& first = known->second.entries.front().delivery;
+    // Also where a crash came between the two.
+    if (first.level != delivery.level || first.action != action) {
+      Delivery refresh = delivery;
+      refresh.action = NotificationAction::kRefresh;
+      refresh.after_trigger_of_level = 0;
+      Lane* const refreshed = state_->Intend(*sink, std::move(refresh), effects);
+      if (lane == nullptr) lane = refreshed;
+    }
+    if (lane == nullptr) continue;
+    state_->Pump(lane, now, effects);
   }
 }
 
@@ -407,7 +543,12 @@ void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEf
   if (entry == nullptr) return;
   TOCSIN_CHECK(entry->unwritten > 0);
   --entry->unwritten;
-  state_->Pump(state_->lane_of[delivery], now, effects);
+  Lane* const lane = state_->lane_of[delivery];
+  const bool settled = entry->delivery.state == DeliveryState::kDelivered &&
+                       entry->unwritten == 0 && RepeatedAfter(*lane, *entry) == 0;
+  // Ten thousand incidents would be a lot of text that nobody is sent again.
+  if (settled) std::string().swap(entry->delivery.payload);
+  state_->Pump(lane, now, effects);
 }
 
 void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
@@ -416,10 +557,24 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
   if (entry == nullptr || !entry->in_flight) return;
   Lane* lane = state_->lane_of[delivery];
   const bool repeated = entry->delivery.state == DeliveryState::kDelivered;
+  const bool looked_up = std::exchange(entry->looking_up, false);
   entry->in_flight = false;
   const SendOutcome outcome = lane->sink->Judge(reply);
   if (outcome == SendOutcome::kRetry) {
+    // Who has too much to do has not done it.
+    if (!looked_up && reply.status != 429) {
+      entry->may_have_arrived = true;
+      entry->asked = false;
+    }
     state_->Postpone(lane, entry, reply, now);
+  } else if (looked_up) {
+    SinkLookUp found;  // whoever may not ask does not know
+    if (outcome == SendOutcome::kDelivered) found = lane->sink->Found(entry->delivery, reply);
+    entry->asked = true;
+    if (found.answer == SinkLookUp::Answer::kMissing) entry->may_have_arrived = false;
+    if (found.answer == SinkLookUp::Answer::kArrived) {
+      state_->Deliver(lane, entry, std::move(found.receipt), now, effects);
+    }
   } else if (repeated) {
     // Refused or not: it has its receipt.
     entry->failures = 0;
@@ -429,15 +584,9 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
       state_->Write(entry, effects);
     }
   } else if (outcome == SendOutcome::kDelivered) {
-    entry->delivery.state = DeliveryState::kDelivered;
-    entry->delivery.last_error.clear();
-    entry->delivery.receipt = lane->sink->ReceiptOf(reply).substr(0, limits::kReceiptBytesMax);
-    entry->failures = 0;
-    entry->due = now + RepeatedAfter(*lane, *entry);
-    ++state_->counters.delivered;
-    state_->Write(entry, effects);
+    state_->Deliver(lane, entry, lane->sink->ReceiptOf(reply), now, effects);
   } else {
-    entry->delivery.state = DeliveryState::kParked;
+    state_->Become(entry, DeliveryState::kParked);
     entry->delivery.last_error = lane->sink->Describe(reply);
     ++state_->counters.parked;
     state_->Write(entry, effects);
@@ -445,9 +594,23 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
   state_->Pump(lane, now, effects);
 }
 
+void Outbox::OnHeld(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects) {
+  Entry* entry = state_->EntryOf(delivery);
+  if (entry == nullptr || !entry->in_flight) return;
+  entry->in_flight = false;
+  if (!std::exchange(entry->looking_up, false)) --entry->delivery.attempts;
+  entry->due = now + kHeldFor;
+  state_->Pump(state_->lane_of[delivery], now, effects);
+}
+
 void Outbox::Advance(TimeUs now, std::vector<OutboxEffect>* effects) {
   while (!state_->wakes.empty() && (*state_->wakes.begin())->wake <= now) {
     state_->Pump(*state_->wakes.begin(), now, effects);
+  }
+  for (auto& [name, gate] : state_->gates) {
+    while (!gate.line.empty() && gate.opens <= now) {
+      state_->Pump(std::get<Lane*>(*gate.line.begin()), now, effects);
+    }
   }
 }
 
@@ -459,7 +622,7 @@ std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
        it != state_->lanes.end() && it->first.first == incident; ++it) {
     for (Entry& entry : it->second.entries) {
       if (entry.delivery.state != DeliveryState::kParked) continue;
-      entry.delivery.state = DeliveryState::kIntended;
+      state_->Become(&entry, DeliveryState::kIntended);
       entry.failures = 0;
       entry.due = kAtOnce;
       state_->Write(&entry, effects);
@@ -481,16 +644,14 @@ std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
 }
 
 TimeUs Outbox::NextDue() const {
-  return state_->wakes.empty() ? kNever : (*state_->wakes.begin())->wake;
+  TimeUs next = state_->wakes.empty() ? kNever : (*state_->wakes.begin())->wake;
+  for (const auto& [name, gate] : state_->gates) {
+    if (!gate.line.empty()) next = std::min(next, gate.opens);
+  }
+  return next;
 }
 
-std::size_t Outbox::pending() const {
-  std::ptrdiff_t pending = 0;
-  for (const auto& [key, lane] : state_->lanes) {
-    pending += std::count_if(lane.entries.begin(), lane.entries.end(), Intended);
-  }
-  return static_cast<std::size_t>(pending);
-}
+std::size_t Outbox::pending() const { return state_->pending; }
 
 const Outbox::Counters& Outbox::counters() const { return state_->counters; }
 

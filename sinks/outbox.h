@@ -3,7 +3,7 @@
 //   Outbox outbox(routes, sinks, seed);
 //   for (Delivery& d : journal) outbox.Restore(d);
 //   outbox.Submit(notification, now, &effects);   // kWrite the intents
-//   outbox.OnWritten(id, now, &effects);          // then kSend
+//   outbox.OnWritten(id, now, &effects);          // then kSend, if the lease still covers it
 //   outbox.OnReply(id, reply, now, &effects);     // kWrite the receipt, or a retry later
 //   outbox.Advance(now, &effects);                // what has become due
 //   TimeUs next = outbox.NextDue();
@@ -24,8 +24,10 @@
 //      closes what a delayed copy of the trigger may have opened.
 //   5. 429, 5xx and network errors are retried for ever with jittered exponential back-off (1 s … 5
 //      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and
-//      a refused trigger goes to the sink's fallback. A 429 holds the whole sink.
-//   6. Sinks do not wait for each other.
+//      a refused trigger goes to the sink's fallback. A 429 holds the whole sink. Before a repeat the
+//      receiver is asked, where it can be, whether it has the message already (kLookUp).
+//   6. Sinks do not wait for each other. One that has a pace (Sink::pace) is asked no faster; what
+//      waits for that goes by level, then in order of sequence.
 //   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent, and so is
 //      what follows it, whatever the mode is by then.
 // Triggers go where the routes say, and those of an escalation to whoever by the routes is new;
@@ -33,13 +35,14 @@
 // Submitting a notification again (after a restart) is recognised
 // by its derived ids and does nothing. What a crash may have sent already counts as one attempt.
 // `now` is injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished
-// deliveries are forgotten (kForget) one hour after the incident's last resolve at their sink. Not
-// thread-safe.
+// deliveries are forgotten (kForget) one hour after the incident's last resolve at their sink; their
+// payload leaves memory with their receipt. Not thread-safe.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,7 +55,8 @@ namespace tocsin {
 struct OutboxEffect {
   enum class Kind : std::uint8_t {
     kWrite,   // to the journal, then OnWritten: once per effect
-    kSend,    // to the sink, then OnReply
+    kSend,    // to the sink (Sink::RequestFor), then OnReply or OnHeld
+    kLookUp,  // the same with Sink::LookUpFor
     kForget,  // may leave the journal; no answer
   };
   Kind kind = Kind::kWrite;
@@ -71,12 +75,16 @@ class Outbox {
   ~Outbox();
 
   // From the journal, before anything else. What was intended and has no receipt is due at once.
-  // Deliveries of a sink that is no longer configured stay where they are.
+  // Deliveries of a sink that is no longer configured stay where they are. A log may hold several
+  // records of a delivery, also of a process that had lost its lease: the last one counts, but never
+  // against a receipt, and a trigger that was given up is asked for once more where that can be.
   void Restore(const Delivery& delivery);
   void Submit(const Notification& notification, TimeUs now, std::vector<OutboxEffect>* effects);
   void OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects);
   void OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
                std::vector<OutboxEffect>* effects);
+  // What was to be sent and was not, since the lease did not cover it any more; due in a second.
+  void OnHeld(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects);
   void Advance(TimeUs now, std::vector<OutboxEffect>* effects);
   // A person has put right what a sink refused: its parked deliveries of an incident are intended
   // again, at once; how many. A fallback that was told stays told.
@@ -95,16 +103,17 @@ class Outbox {
   std::unique_ptr<State> state_;
 };
 
-// The first route that matches; nullptr where none does.
-const RouteConfig* FirstRoute(const std::vector<RouteConfig>& routes,
-                              const Notification& notification);
+// The routes that may take a page somewhere, by their places: "0 3 "; "all" without any routes.
+// Pages with the same ones reach the same people. nullopt where nobody is paged.
+std::optional<std::string> PagingRoutes(const std::vector<RouteConfig>& routes,
+                                        const Notification& notification);
 
 // The sinks a notification goes to, by the routes, each once. The first route that matches ends the
 // search unless it continues, or reached nobody because its sinks page people and the level does
 // not (a route to no sink at all silences on purpose). Without any routes every sink hears
 // everything. A service matches the incident's component or a `service` label; a team whom the
 // incident calls, a `team` label, or a service that it owns; hours the tick of the notification.
-// Missing is not equal.
+// Missing is not equal. Of a change level, category and hours do not matter.
 std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
                                const std::vector<std::unique_ptr<Sink>>& sinks,
                                const Notification& notification);

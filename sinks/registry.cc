@@ -31,19 +31,23 @@ struct KindRow {
   bool words = false;  // tells people in words of templates
   bool local = false;
   bool by_curl = true;  // if it leaves the machine
+  int per_minute = 0;   // requests that its receiver bears, as documented; 0: as many as it answers
 };
+
+constexpr int kPerMinuteMax = 60'000;
 
 constexpr KindRow kKinds[] = {
     {.kind = "alertmanager", .factory = NewAlertmanagerSink},
     {.kind = "email", .factory = NewEmailSink, .words = true},
     {.kind = "file", .factory = NewFileSink, .local = true},
-    {.kind = "github", .factory = NewGithubSink, .words = true},
+    // What creates content: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    {.kind = "github", .factory = NewGithubSink, .words = true, .per_minute = 80},
     {.kind = "gitlab", .factory = NewGitlabSink, .words = true},
     {.kind = "jira", .factory = NewJiraSink, .words = true},
     {.kind = "kafka", .factory = NewKafkaSink, .by_curl = false},
     {.kind = "pagerduty", .factory = NewPagerDutySink},
-    {.kind = "slack", .factory = NewSlackSink, .words = true},
-    {.kind = "statuspage", .factory = NewStatuspageSink, .words = true},
+    {.kind = "slack", .factory = NewSlackSink, .words = true, .per_minute = 60},
+    {.kind = "statuspage", .factory = NewStatuspageSink, .words = true, .per_minute = 60},
     {.kind = "stdout", .factory = NewStdoutSink, .local = true},
     {.kind = "webhook", .factory = NewWebhookSink},
 };
@@ -77,6 +81,10 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
     const std::string fallback = reader.String("fallback");
     sink = row->factory(stanza.name, &reader);
     SinkRequest::Transport transport;
+    std::int64_t per_minute = 0;
+    if (!row->local) {
+      per_minute = reader.Int("requests_per_minute", row->per_minute, 0, kPerMinuteMax);
+    }
     if (!row->local && row->by_curl) {
       transport.ca_file = ReadCaFile(&reader);
       transport.proxy = ReadProxy(&reader);
@@ -90,6 +98,7 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
     if (sink != nullptr) {
       sink->fallback_ = fallback;
       sink->local_ = row->local;
+      if (per_minute > 0) sink->pace_ = kMinuteUs / per_minute;
       sink->transport_ = std::move(transport);
       sink->templates_ = std::move(templates);
     }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "core/labels.h"
 #include "sinks/outbox.h"
 
@@ -37,7 +38,8 @@ bool MatchesTeam(const RouteConfig& route, const Incident& incident) {
 
 bool Matches(const RouteConfig& route, const Notification& notification) {
   const Incident& incident = notification.incident;
-  if (!route.levels.empty() && !Contains(route.levels, notification.level)) return false;
+  const bool change = notification.action == NotificationAction::kChange;
+  if (!change && !route.levels.empty() && !Contains(route.levels, notification.level)) return false;
   if (!route.services.empty() && !IsAboutService(incident, route.services)) return false;
   if (!route.teams.empty() && !MatchesTeam(route, incident)) return false;
   if (!route.environments.empty()) {
@@ -47,6 +49,8 @@ bool Matches(const RouteConfig& route, const Notification& notification) {
   for (const auto& [name, values] : route.labels) {
     if (!HasLabel(incident, name, values)) return false;
   }
+  // A change has no level and no category, and wakes nobody.
+  if (change) return true;
   if (route.during && !route.during->Contains(notification.tick)) return false;
   if (route.outside && route.outside->Contains(notification.tick)) return false;
   return route.categories.empty() || Contains(route.categories, CategoryName(incident.category));
@@ -54,12 +58,18 @@ bool Matches(const RouteConfig& route, const Notification& notification) {
 
 }  // namespace
 
-const RouteConfig* FirstRoute(const std::vector<RouteConfig>& routes,
-                              const Notification& notification) {
-  const auto found = std::find_if(routes.begin(), routes.end(), [&](const RouteConfig& route) {
-    return Matches(route, notification);
-  });
-  return found == routes.end() ? nullptr : &*found;
+std::optional<std::string> PagingRoutes(const std::vector<RouteConfig>& routes,
+                                        const Notification& notification) {
+  if (routes.empty()) return notification.pages ? std::optional<std::string>("all") : std::nullopt;
+  std::string taken;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    if (!Matches(routes[i], notification)) continue;
+    const bool pages = notification.pages || !routes[i].levels.empty();
+    if (pages) absl::StrAppend(&taken, i, " ");
+    // Without looking at the sinks, one that pages nobody may have ended it or not.
+    if (!routes[i].proceed && (pages || routes[i].to.empty())) break;
+  }
+  return taken.empty() ? std::nullopt : std::optional(std::move(taken));
 }
 
 std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,

@@ -13,7 +13,7 @@ constexpr std::size_t kDescriptionBytesMax = 300;
 
 }  // namespace
 
-SendOutcome Sink::Judge(const SinkReply& reply) const {
+SendOutcome Sink::JudgeAnswer(const SinkReply& reply) const {
   if (reply.status >= 200 && reply.status < 300) return SendOutcome::kDelivered;
   if (reply.status == 0 || reply.status == 429 || reply.status >= 500) return SendOutcome::kRetry;
   return SendOutcome::kRefused;

@@ -3,6 +3,7 @@
 //   SinkRequest request = sink.Render(delivery);           // pure: no I/O
 //   … the engine's deliverer sends it …
 //   SendOutcome outcome = sink.Judge(reply);               // what the reply means
+//   … where the reply was lost: sink.RenderLookUp(delivery), sink.Found(delivery, reply) …
 //
 // A kind only knows its wire format. Sending, retrying and remembering are the outbox's and the
 // deliverer's. Immutable, thread-safe. Secrets are read at construction from a file or the
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,8 +65,9 @@ struct SinkRequest {
 };
 
 struct SinkReply {
+  bool unsent = false;  // there was nothing to send (SinkRequest::Kind::kNone)
   // 0: no answer (connection refused, time-out, reset); `error` says which. A mail's is the reply
-  // code of SMTP. What is not sent at all answers 200, or 0 with an error.
+  // code of SMTP. A line that was written answers 200, one that was not 0.
   int status = 0;
   std::string error;
   std::string body;                  // cut at limits::kHttpReplyBytesMax
@@ -72,6 +75,13 @@ struct SinkReply {
 };
 
 enum class SendOutcome : std::uint8_t { kDelivered, kRetry, kRefused };
+
+// Whether something arrived, as its receiver knows.
+struct SinkLookUp {
+  enum class Answer : std::uint8_t { kUnknown, kMissing, kArrived };
+  Answer answer = Answer::kUnknown;
+  std::string receipt;  // what ReceiptOf would have said
+};
 
 class Sink {
  public:
@@ -82,18 +92,30 @@ class Sink {
   virtual bool pages() const { return false; }
   // Whether customers read it.
   virtual bool is_public() const { return false; }
-  // Whether it wants this action at all.
-  virtual bool Wants(NotificationAction action) const = 0;
+  // Whether it wants this action at all. What few do (kRefresh, kChange) they say.
+  virtual bool Wants(NotificationAction action) const {
+    return action <= NotificationAction::kUpdate;
+  }
   // A repeat with the same key is recognised by the receiver.
   virtual bool has_idempotency_key() const { return false; }
   // How often it wants to hear again of what is not over, since it forgets; 0: never.
   virtual DurationUs resend_every() const { return 0; }
   virtual SinkRequest Render(const Delivery& delivery) const = 0;
-  // What Render says, on the way that the stanza says: what is sent.
-  SinkRequest RequestFor(const Delivery& delivery) const {
-    SinkRequest request = Render(delivery);
-    request.transport = transport_;
-    return request;
+  // Asks the receiver whether `delivery`, of which an attempt had no reply, has arrived. nullopt
+  // where nothing can be asked, or need not be, since a repeat does no harm.
+  virtual std::optional<SinkRequest> RenderLookUp(const Delivery& delivery) const {
+    (void)delivery;
+    return std::nullopt;
+  }
+  // What the reply to that says. REQUIRES: its status is 2xx.
+  virtual SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const {
+    (void)delivery, (void)reply;
+    return {};
+  }
+  // What either says, on the way that the stanza says: what is sent.
+  SinkRequest RequestFor(const Delivery& delivery) const { return OnItsWay(Render(delivery)); }
+  SinkRequest LookUpFor(const Delivery& delivery) const {
+    return OnItsWay(RenderLookUp(delivery).value_or(SinkRequest()));
   }
   // What to remember of a reply that was a success, for whatever follows about this incident
   // (Delivery::receipt): a message's or ticket's id. At most limits::kReceiptBytesMax.
@@ -101,8 +123,10 @@ class Sink {
     (void)reply;
     return "";
   }
-  // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
-  virtual SendOutcome Judge(const SinkReply& reply) const;
+  // What a reply means for its delivery.
+  SendOutcome Judge(const SinkReply& reply) const {
+    return reply.unsent ? SendOutcome::kDelivered : JudgeAnswer(reply);
+  }
   // Whose reply codes it gets, for Describe.
   virtual std::string_view protocol() const { return "HTTP"; }
   // A reply that was no success, in one short line: "HTTP 400: …". Without this sink's secrets,
@@ -113,12 +137,16 @@ class Sink {
   const MessageTemplates& templates() const { return *templates_; }
   // The sink that hears of a page which this one refused for good; "" if there is none.
   const std::string& fallback() const { return fallback_; }
+  // Least time between two requests, of what its receiver bears over time; 0: as fast as it answers.
+  DurationUs pace() const { return pace_; }
   // Whether what it is told stays on this machine.
   bool local() const { return local_; }
   // Whether what it would be told is only recorded: `mode: shadow`, which local sinks do not mind.
   bool withheld() const { return withheld_; }
 
  protected:
+  // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
+  virtual SendOutcome JudgeAnswer(const SinkReply& reply) const;
   Sink(std::string name, std::string kind) : name_(std::move(name)), kind_(std::move(kind)) {}
   // What Describe takes out of a reply. Called by constructors only.
   void AddSecret(std::string secret) { secrets_.push_back(std::move(secret)); }
@@ -129,9 +157,15 @@ class Sink {
                                        ErrorList* errors);
   friend std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors);
 
+  SinkRequest OnItsWay(SinkRequest request) const {
+    request.transport = transport_;
+    return request;
+  }
+
   std::string name_;
   std::string kind_;
   std::string fallback_;
+  DurationUs pace_ = 0;
   bool local_ = false;
   bool withheld_ = false;
   SinkRequest::Transport transport_;
@@ -141,8 +175,8 @@ class Sink {
 
 // registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the
 // stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration,
-// those that leave the machine by libcurl `ca_file` and `proxy`, and those that use words
-// `templates` of their own.
+// those that leave the machine `requests_per_minute`, by libcurl `ca_file` and `proxy`, and those
+// that use words `templates` of their own.
 std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
                               std::shared_ptr<const MessageTemplates> templates, ErrorList* errors);
 // All of a configuration's that are right; errors are collected over all stanzas.

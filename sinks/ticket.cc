@@ -1,5 +1,8 @@
 #include "sinks/ticket.h"
 
+#include <simdjson.h>
+
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -14,8 +17,9 @@ namespace {
 // What every tracker takes; GitHub 65,536 characters, Jira 32,767.
 constexpr std::size_t kTextBytesMax = 30'000;
 
-// A reply repeats the ticket with its text, and must be whole to be read.
+// A reply repeats the ticket with its text, and must be whole to be read; a list has many.
 constexpr std::size_t kReplyBytesMax = 512 << 10;
+constexpr std::size_t kListBytesMax = 4 << 20;
 
 }  // namespace
 
@@ -55,18 +59,57 @@ SinkRequest TicketSink::Render(const Delivery& delivery) const {
     request = Close(delivery.receipt, CutUtf8(text, kTextBytesMax),
                     CutUtf8(message(MessageStage::kDeclared), kTextBytesMax));
   } else {
-    if (delivery.attempts > 1) text += "(may have been posted before)\n";
+    if (delivery.may_repeat) text += "(may have been posted before)\n";
     text = CutUtf8(text, kTextBytesMax);
     const std::string title =
         incident.title.empty()
             ? absl::StrCat("incident ", delivery.dedup_key)
             : absl::StrCat(incident.severity, " ", incident.number, ": ", incident.title);
-    request =
-        opened ? Comment(delivery.receipt, text) : Open(OneLine(title, title_bytes_max()), text);
+    request = opened ? Comment(delivery.receipt, text, MarkOf(delivery))
+                     : Open(OneLine(title, title_bytes_max()), text, MarkOf(delivery));
   }
   request.timeout = timeout();
   request.reply_bytes_max = kReplyBytesMax;
   return request;
+}
+
+std::optional<SinkRequest> TicketSink::RenderLookUp(const Delivery& delivery) const {
+  const bool opened = !delivery.receipt.empty();
+  std::optional<SinkRequest> request;
+  if (delivery.action == NotificationAction::kResolve) {
+    if (opened) request = FindEnd(delivery.receipt);
+  } else if (opened) {
+    request = FindComment(delivery.receipt);
+  } else if (delivery.action == NotificationAction::kTrigger) {
+    request = FindTicket(MarkOf(delivery));
+  }
+  if (!request) return request;
+  request->method = "GET";
+  request->timeout = timeout();
+  request->reply_bytes_max = kListBytesMax;
+  return request;
+}
+
+std::string TicketSink::MarkOf(const Delivery& delivery) {
+  return absl::StrCat("tocsin-", delivery.id.Hex());
+}
+
+SinkLookUp TicketSink::FindMarked(const SinkReply& reply, const std::string& mark,
+                                  std::string_view field, std::string_view number) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array list;
+  if (parser.parse(reply.body).get(list) != simdjson::SUCCESS) return {};
+  int size = 0;
+  for (const simdjson::dom::element item : list) {
+    ++size;
+    std::string_view text;
+    if (item[field].get(text) != simdjson::SUCCESS) continue;
+    if (text.find(mark) == std::string_view::npos) continue;
+    std::int64_t receipt = 0;
+    const bool numbered = item[number].get(receipt) == simdjson::SUCCESS;
+    return {SinkLookUp::Answer::kArrived, numbered ? absl::StrCat(receipt) : ""};
+  }
+  return {size < kFoundMax ? SinkLookUp::Answer::kMissing : SinkLookUp::Answer::kUnknown, ""};
 }
 
 }  // namespace tocsin

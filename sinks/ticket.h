@@ -4,13 +4,15 @@
 //
 // The first trigger opens a ticket with the message `declared`; a rise, an acknowledgement and a
 // reminder are comments on it, and so is the end, which closes it. The receipt is what the tracker
-// calls the ticket. There is nothing by which a tracker could recognise a repeat, so what may have
-// been posted before says so. Immutable, thread-safe.
+// calls the ticket. There is nothing by which a tracker could recognise a repeat: what is posted
+// carries a mark, by which it is looked for before it would be posted again, and where the tracker
+// cannot tell, the repeat says that it may be one. Immutable, thread-safe.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "sinks/sink.h"
 
@@ -23,8 +25,8 @@ std::string MarkdownLines(const std::string& text);
 
 class TicketSink : public Sink {
  public:
-  bool Wants(NotificationAction) const override { return true; }
   SinkRequest Render(const Delivery& delivery) const final;
+  std::optional<SinkRequest> RenderLookUp(const Delivery& delivery) const final;
 
  protected:
   using Sink::Sink;
@@ -33,13 +35,31 @@ class TicketSink : public Sink {
   virtual std::string Escape(const std::string& text) const = 0;
   // What the tracker takes of a title.
   virtual std::size_t title_bytes_max() const = 0;
-  // The requests, without time-out. `title` and `text` are escaped and cut, `ticket` is a receipt.
-  virtual SinkRequest Open(const std::string& title, const std::string& text) const = 0;
-  virtual SinkRequest Comment(const std::string& ticket, const std::string& text) const = 0;
+  // The requests, without time-out. `title` and `text` are escaped and cut, `ticket` is a receipt,
+  // `mark` a word that readers do not see.
+  virtual SinkRequest Open(const std::string& title, const std::string& text,
+                           const std::string& mark) const = 0;
+  virtual SinkRequest Comment(const std::string& ticket, const std::string& text,
+                              const std::string& mark) const = 0;
   // `declared` is what the ticket said when it was opened, with what is known now.
   virtual SinkRequest Close(const std::string& ticket, const std::string& text,
                             const std::string& declared) const = 0;
+  // Where something with the mark would be: the ticket, and a comment on one.
+  virtual SinkRequest FindTicket(const std::string& mark) const = 0;
+  virtual SinkRequest FindComment(const std::string& ticket) const = 0;
+  // Whether `ticket` is closed; nullopt where closing it twice does no harm.
+  virtual std::optional<SinkRequest> FindEnd(const std::string& ticket) const {
+    (void)ticket;
+    return std::nullopt;
+  }
   virtual DurationUs timeout() const = 0;
+
+  static std::string MarkOf(const Delivery& delivery);
+  // Of a reply that is a list of things with a text in `field`: the one that shows the mark, with
+  // what it has in `number` as receipt. A list of kFoundMax may have left it out.
+  static constexpr int kFoundMax = 50;
+  static SinkLookUp FindMarked(const SinkReply& reply, const std::string& mark,
+                               std::string_view field, std::string_view number);
 };
 
 }  // namespace tocsin

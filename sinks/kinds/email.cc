@@ -74,7 +74,6 @@ class EmailSink final : public Sink {
     AddSecret(options_.password);
   }
 
-  bool Wants(NotificationAction) const override { return true; }
   std::string_view protocol() const override { return "SMTP"; }
 
   SinkRequest Render(const Delivery& delivery) const override {
@@ -99,7 +98,7 @@ class EmailSink final : public Sink {
   }
 
   // Replies of SMTP: 4xx is "try again later", 5xx "do not".
-  SendOutcome Judge(const SinkReply& reply) const override {
+  SendOutcome JudgeAnswer(const SinkReply& reply) const override {
     if (reply.status >= 200 && reply.status < 300) return SendOutcome::kDelivered;
     return reply.status >= 500 ? SendOutcome::kRefused : SendOutcome::kRetry;
   }

@@ -16,8 +16,6 @@ class FileSink final : public Sink {
   FileSink(std::string name, std::string path, LineFormat format)
       : Sink(std::move(name), "file"), path_(std::move(path)), format_(format) {}
 
-  bool Wants(NotificationAction) const override { return true; }
-
   SinkRequest Render(const Delivery& delivery) const override {
     SinkRequest request;
     request.kind = SinkRequest::Kind::kFile;

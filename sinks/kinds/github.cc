@@ -52,10 +52,14 @@ class GithubSink final : public TicketSink {
                : "";
   }
 
+  SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
+    return FindMarked(reply, MarkOf(delivery), "body", "number");
+  }
+
   // Too many requests are 403, too, and then say when to come back.
-  SendOutcome Judge(const SinkReply& reply) const override {
+  SendOutcome JudgeAnswer(const SinkReply& reply) const override {
     if (reply.status == 403 && reply.retry_after_ms >= 0) return SendOutcome::kRetry;
-    return Sink::Judge(reply);
+    return Sink::JudgeAnswer(reply);
   }
 
  private:
@@ -63,21 +67,23 @@ class GithubSink final : public TicketSink {
   std::size_t title_bytes_max() const override { return 250; }  // GitHub takes 256 characters
   DurationUs timeout() const override { return options_.timeout; }
 
-  SinkRequest Open(const std::string& title, const std::string& text) const override {
+  SinkRequest Open(const std::string& title, const std::string& text,
+                   const std::string& mark) const override {
     JsonWriter json;
     json.BeginObject();
     json.Key("title").String(title);
     json.Key("labels").BeginArray();
     for (const std::string& label : options_.labels) json.String(label);
     json.EndArray();
-    json.Key("body").String(MarkdownLines(text));
+    json.Key("body").String(Marked(text, mark));
     json.EndObject();
     return Request("POST", "", json.Take());
   }
-  SinkRequest Comment(const std::string& ticket, const std::string& text) const override {
+  SinkRequest Comment(const std::string& ticket, const std::string& text,
+                      const std::string& mark) const override {
     JsonWriter json;
     json.BeginObject();
-    json.Key("body").String(MarkdownLines(text));
+    json.Key("body").String(Marked(text, mark));
     json.EndObject();
     return Request("POST", absl::StrCat("/", ticket, "/comments"), json.Take());
   }
@@ -91,6 +97,19 @@ class GithubSink final : public TicketSink {
     json.Key("body").String(MarkdownLines(absl::StrCat(text, "\n", declared)));
     json.EndObject();
     return Request("PATCH", absl::StrCat("/", ticket), json.Take());
+  }
+
+  // The list, since the search learns of what is new only after a while.
+  SinkRequest FindTicket(const std::string&) const override {
+    return Request("GET",
+                   absl::StrCat("?state=all&sort=created&direction=desc&per_page=", kFoundMax), "");
+  }
+  SinkRequest FindComment(const std::string& ticket) const override {
+    return Request("GET", absl::StrCat("/", ticket, "/comments?per_page=", kFoundMax), "");
+  }
+  // Shows nothing where Markdown is shown.
+  static std::string Marked(const std::string& text, const std::string& mark) {
+    return absl::StrCat(MarkdownLines(text), "\n<!-- ", mark, " -->\n");
   }
 
   SinkRequest Request(const char* method, const std::string& path, std::string body) const {

@@ -47,25 +47,34 @@ class GitlabSink final : public TicketSink {
                                                                             : "";
   }
 
+  SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
+    const SinkLookUp issue = FindMarked(reply, MarkOf(delivery), "description", "iid");
+    return issue.answer == SinkLookUp::Answer::kArrived
+               ? issue
+               : FindMarked(reply, MarkOf(delivery), "body", "iid");
+  }
+
  private:
   std::string Escape(const std::string& text) const override { return EscapeMarkdown(text); }
   std::size_t title_bytes_max() const override { return 250; }  // GitLab takes 255 characters
   DurationUs timeout() const override { return options_.timeout; }
 
-  SinkRequest Open(const std::string& title, const std::string& text) const override {
+  SinkRequest Open(const std::string& title, const std::string& text,
+                   const std::string& mark) const override {
     JsonWriter json;
     json.BeginObject();
     json.Key("title").String(title);
     json.Key("issue_type").String("incident");
     if (!options_.labels.empty()) json.Key("labels").String(absl::StrJoin(options_.labels, ","));
-    json.Key("description").String(Description(text));
+    json.Key("description").String(Marked(text, mark));
     json.EndObject();
     return Request("POST", "", json.Take());
   }
-  SinkRequest Comment(const std::string& ticket, const std::string& text) const override {
+  SinkRequest Comment(const std::string& ticket, const std::string& text,
+                      const std::string& mark) const override {
     JsonWriter json;
     json.BeginObject();
-    json.Key("body").String(Description(text));
+    json.Key("body").String(Marked(text, mark));
     json.EndObject();
     return Request("POST", absl::StrCat("/", ticket, "/notes"), json.Take());
   }
@@ -80,6 +89,19 @@ class GitlabSink final : public TicketSink {
     return Request("PUT", absl::StrCat("/", ticket), json.Take());
   }
 
+  SinkRequest FindTicket(const std::string& mark) const override {
+    return Request("GET", absl::StrCat("?in=description&per_page=", kFoundMax, "&search=", mark),
+                   "");
+  }
+  SinkRequest FindComment(const std::string& ticket) const override {
+    return Request(
+        "GET",
+        absl::StrCat("/", ticket, "/notes?sort=desc&order_by=created_at&per_page=", kFoundMax), "");
+  }
+  // Shows nothing where Markdown is shown.
+  static std::string Marked(const std::string& text, const std::string& mark) {
+    return absl::StrCat(Description(text), "\n<!-- ", mark, " -->\n");
+  }
   static std::string Description(const std::string& text) {
     return MarkdownLines(WithoutCommands(text));
   }

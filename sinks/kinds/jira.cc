@@ -25,6 +25,12 @@ bool IsOf(std::string_view allowed, const std::string& text) {
   return !text.empty() && text.find_first_not_of(allowed) == std::string::npos;
 }
 
+namespace dom = simdjson::dom;
+
+// A property of comments by which they are known again; that of the one that is the end.
+constexpr const char* kMarkProperty = "tocsin.delivery";
+constexpr const char* kEndMark = "tocsin-end";
+
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kKeyCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
@@ -32,6 +38,7 @@ class JiraSink final : public TicketSink {
  public:
   struct Options {
     std::string issues_url;  // …/rest/api/2/issue
+    std::string search_url;
     std::string project, issue_type, done;
     std::string authorization;
     std::vector<std::string> labels;
@@ -54,6 +61,34 @@ class JiraSink final : public TicketSink {
     return IsOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", ticket) ? ticket : "";
   }
 
+  // What is not there may only be new: Jira's index is behind.
+  SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
+    dom::parser parser;
+    dom::element answer;
+    if (parser.parse(reply.body).get(answer) != simdjson::SUCCESS) return {};
+    std::string_view key;
+    if (answer["issues"].at(0)["key"].get(key) == simdjson::SUCCESS) {
+      return {SinkLookUp::Answer::kArrived, std::string(key)};
+    }
+    std::string_view status;
+    if (answer["fields"]["status"]["statusCategory"]["key"].get(status) == simdjson::SUCCESS) {
+      return {status == "done" ? SinkLookUp::Answer::kArrived : SinkLookUp::Answer::kMissing, ""};
+    }
+    dom::array comments;
+    if (answer["comments"].get(comments) != simdjson::SUCCESS) return {};
+    const bool end = delivery.action == NotificationAction::kResolve;
+    const std::string wanted = end ? std::string(kEndMark) : MarkOf(delivery);
+    for (const dom::element comment : comments) {
+      std::string_view mark;
+      const bool marked =
+          comment["properties"].at(0)["value"]["mark"].get(mark) == simdjson::SUCCESS;
+      if (marked && mark == wanted) return {SinkLookUp::Answer::kArrived, ""};
+    }
+    return {
+        comments.size() < kFoundMax ? SinkLookUp::Answer::kMissing : SinkLookUp::Answer::kUnknown,
+        ""};
+  }
+
  private:
   // Wiki markup.
   std::string Escape(const std::string& text) const override {
@@ -67,7 +102,8 @@ class JiraSink final : public TicketSink {
   std::size_t title_bytes_max() const override { return 250; }  // Jira takes 255 characters
   DurationUs timeout() const override { return options_.timeout; }
 
-  SinkRequest Open(const std::string& title, const std::string& text) const override {
+  SinkRequest Open(const std::string& title, const std::string& text,
+                   const std::string& mark) const override {
     JsonWriter json;
     json.BeginObject();
     json.Key("fields").BeginObject();
@@ -81,21 +117,29 @@ class JiraSink final : public TicketSink {
     json.Key("description").String(text);
     json.Key("labels").BeginArray();
     for (const std::string& label : options_.labels) json.String(label);
+    json.String(mark);
     json.EndArray();
     json.EndObject();
     json.EndObject();
     return Request("", json.Take());
   }
-  SinkRequest Comment(const std::string& ticket, const std::string& text) const override {
+  SinkRequest Comment(const std::string& ticket, const std::string& text,
+                      const std::string& mark) const override {
     JsonWriter json;
     json.BeginObject();
     json.Key("body").String(text);
+    json.Key("properties").BeginArray().BeginObject();
+    json.Key("key").String(kMarkProperty);
+    json.Key("value").BeginObject();
+    json.Key("mark").String(mark);
+    json.EndObject();
+    json.EndObject().EndArray();
     json.EndObject();
     return Request(absl::StrCat("/", ticket, "/comment"), json.Take());
   }
   SinkRequest Close(const std::string& ticket, const std::string& text,
                     const std::string&) const override {
-    if (options_.done.empty()) return Comment(ticket, text);
+    if (options_.done.empty()) return Comment(ticket, text, kEndMark);
     JsonWriter json;
     json.BeginObject();
     json.Key("transition").BeginObject();
@@ -112,6 +156,24 @@ class JiraSink final : public TicketSink {
     json.EndObject();
     json.EndObject();
     return Request(absl::StrCat("/", ticket, "/transitions"), json.Take());
+  }
+
+  SinkRequest FindTicket(const std::string& mark) const override {
+    SinkRequest request = Request("", "");
+    request.url =
+        absl::StrCat(options_.search_url, "?fields=summary&maxResults=1&jql=labels%20%3D%20", "%22",
+                     mark, "%22");
+    return request;
+  }
+  SinkRequest FindComment(const std::string& ticket) const override {
+    return Request(
+        absl::StrCat("/", ticket,
+                     "/comment?expand=properties&orderBy=-created&maxResults=", kFoundMax),
+        "");
+  }
+  std::optional<SinkRequest> FindEnd(const std::string& ticket) const override {
+    return options_.done.empty() ? FindComment(ticket)
+                                 : Request(absl::StrCat("/", ticket, "?fields=status"), "");
   }
 
   SinkRequest Request(const std::string& path, std::string body) const {
@@ -146,6 +208,8 @@ std::unique_ptr<Sink> NewJiraSink(const std::string& name, ConfigReader* reader)
   const std::string user = reader->String("user");
   const std::string token = ReadSecret("token", "a Jira token that may write issues",
                                        /*optional=*/false, reader);
+  // Jira Cloud has no other search any more, Jira Data Center not yet this one.
+  options.search_url = absl::StrCat(url, "/rest/api/2/search", user.empty() ? "" : "/jql");
   options.authorization =
       user.empty() ? absl::StrCat("Bearer ", token)
                    : absl::StrCat("Basic ", absl::Base64Escape(absl::StrCat(user, ":", token)));

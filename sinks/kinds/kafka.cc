@@ -32,7 +32,6 @@ class KafkaSink final : public Sink {
     AddSecret(password);
   }
 
-  bool Wants(NotificationAction) const override { return true; }
   bool has_idempotency_key() const override { return true; }
   std::string_view protocol() const override { return "Kafka"; }
 

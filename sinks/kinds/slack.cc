@@ -5,9 +5,11 @@
 //
 // Keys: url_file or url_env (the webhook's URL is a secret), or token_file or token_env with
 // `channel`, and then api_url; timeout. With a token all about an incident is in the thread of its
-// first message, and its end is shown in the channel too. Texts are those of sinks/message.h for
-// `internal`. There is nothing that Slack could recognise a repeat by, so a message that may have
-// been posted before says so. https://docs.slack.dev/reference/methods/chat.postmessage
+// first message, which says how the incident stands, and its end is shown in the channel too. Texts
+// are those of sinks/message.h for `internal`. There is nothing that Slack could recognise a repeat
+// by: with a token a message's metadata has the delivery's id, by which it is looked for before it
+// would be posted again; where that cannot be known, a message says that it may be a repeat.
+// https://docs.slack.dev/reference/methods/chat.postmessage, …/chat.update, …/conversations.history
 #include <simdjson.h>
 
 #include <optional>
@@ -29,8 +31,37 @@ namespace {
 constexpr std::size_t kSectionBytesMax = 2900;
 constexpr std::size_t kTextBytesMax = 300;  // what a notification on a phone shows
 
-// A reply repeats the message, and must be whole to be read.
+// A reply repeats the message, and must be whole to be read; a list has many.
 constexpr std::size_t kReplyBytesMax = 64 << 10;
+constexpr std::size_t kListBytesMax = 4 << 20;
+constexpr int kListMax = 100;
+
+constexpr std::string_view kChannelCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+constexpr std::string_view kPost = "chat.postMessage";
+
+namespace dom = simdjson::dom;
+
+// A message's place: "C0123456789/1503435956.000247". Of a reply that names no channel only when.
+struct Place {
+  std::string channel, time;
+};
+
+Place PlaceOf(const std::string& receipt, const std::string& channel) {
+  const std::size_t slash = receipt.find('/');
+  if (slash == std::string::npos) return {channel, receipt};
+  return {receipt.substr(0, slash), receipt.substr(slash + 1)};
+}
+
+bool IsOf(std::string_view text, std::string_view allowed) {
+  return !text.empty() && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+// "" unless both can stand in a URL.
+std::string ReceiptAt(std::string_view channel, std::string_view time) {
+  if (!IsOf(time, "0123456789.")) return "";
+  const bool named = IsOf(channel, kChannelCharacters);
+  return named ? absl::StrCat(ToAbsl(channel), "/", ToAbsl(time)) : std::string(time);
+}
 
 // Nothing that comes from an event may become a mention or a link.
 std::string Mrkdwn(const std::string& text) {
@@ -49,42 +80,79 @@ class SlackSink final : public Sink {
     AddSecret(options_.token.empty() ? options_.url : options_.token);
   }
 
-  bool Wants(NotificationAction) const override { return true; }
+  bool Wants(NotificationAction action) const override {
+    return Sink::Wants(action) || (action == NotificationAction::kRefresh && HasMethods());
+  }
 
   SinkRequest Render(const Delivery& delivery) const override {
-    SinkRequest request;
     const absl::StatusOr<Incident> incident = ReadIncident(delivery.payload);
     std::string message = Mrkdwn("incident " + delivery.dedup_key) + "\n";
     bool over = false;
     if (incident.ok()) {
-      const std::optional<MessageStage> stage = StageToTell(delivery, *incident);
-      request.kind = stage ? SinkRequest::Kind::kHttp : SinkRequest::Kind::kNone;
-      if (!stage) return request;
+      const std::optional<MessageStage> stage = StageToShow(delivery, *incident);
+      if (!stage) return Nothing();
       over = *stage == MessageStage::kResolved;
       message = templates().Render(MessageAudience::kInternal, *stage, *incident, Mrkdwn);
     }
-    if (delivery.attempts > 1) message += "(may have been posted before)\n";
-    request.url = options_.url;
-    request.timeout = options_.timeout;
-    request.reply_bytes_max = kReplyBytesMax;
-    request.headers = {{"Content-Type", "application/json; charset=utf-8"}};
-    if (!options_.token.empty()) {
-      request.headers.emplace_back("Authorization", "Bearer " + options_.token);
-    }
+    const bool refresh = delivery.action == NotificationAction::kRefresh;
+    if (refresh && delivery.receipt.empty()) return Nothing();
+    if (delivery.may_repeat && !refresh) message += "(may have been posted before)\n";
+    SinkRequest request = Request(refresh ? MethodUrl("chat.update") : options_.url);
     request.body = Body(message, delivery, over);
     return request;
   }
 
+  // A refresh says the same again.
+  std::optional<SinkRequest> RenderLookUp(const Delivery& delivery) const override {
+    const bool posted = Render(delivery).kind != SinkRequest::Kind::kNone;
+    if (!HasMethods() || !posted || delivery.action == NotificationAction::kRefresh) {
+      return std::nullopt;
+    }
+    const Place first = PlaceOf(delivery.receipt, options_.channel);
+    const bool thread = !delivery.receipt.empty();
+    SinkRequest request =
+        Request(MethodUrl(thread ? "conversations.replies" : "conversations.history"));
+    request.method = "GET";
+    absl::StrAppend(&request.url, "?include_all_metadata=true&limit=", kListMax,
+                    "&channel=", IsOf(first.channel, kChannelCharacters) ? first.channel : "");
+    if (thread) absl::StrAppend(&request.url, "&ts=", first.time);
+    request.reply_bytes_max = kListBytesMax;
+    return request;
+  }
+
+  SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
+    dom::parser parser;
+    dom::element answer;
+    dom::array messages;
+    if (parser.parse(reply.body).get(answer) != simdjson::SUCCESS ||
+        answer["messages"].get(messages) != simdjson::SUCCESS) {
+      return {};
+    }
+    for (const dom::element message : messages) {
+      std::string_view id;
+      std::string_view time;
+      if (message["metadata"]["event_payload"]["delivery"].get(id) != simdjson::SUCCESS) continue;
+      if (id != delivery.id.Hex() || message["ts"].get(time) != simdjson::SUCCESS) continue;
+      return {SinkLookUp::Answer::kArrived, ReceiptAt(options_.channel, time)};
+    }
+    bool more = false;
+    const bool all = answer["has_more"].get(more) != simdjson::SUCCESS || !more;
+    return {all ? SinkLookUp::Answer::kMissing : SinkLookUp::Answer::kUnknown, ""};
+  }
+
   std::string ReceiptOf(const SinkReply& reply) const override {
-    simdjson::dom::parser parser;
+    dom::parser parser;
+    dom::element answer;
+    std::string_view channel;
     std::string_view posted;
-    return parser.parse(reply.body)["ts"].get(posted) == simdjson::SUCCESS ? std::string(posted)
-                                                                           : "";
+    if (parser.parse(reply.body).get(answer) != simdjson::SUCCESS) return "";
+    if (answer["channel"].get(channel) != simdjson::SUCCESS) channel = "";
+    return answer["ts"].get(posted) == simdjson::SUCCESS ? ReceiptAt(channel, posted) : "";
   }
 
   // The API says 200 to everything; the webhook's answer is the text "ok".
-  SendOutcome Judge(const SinkReply& reply) const override {
-    const SendOutcome outcome = Sink::Judge(reply);
+  SendOutcome JudgeAnswer(const SinkReply& reply) const override {
+    const SendOutcome outcome = Sink::JudgeAnswer(reply);
     if (options_.token.empty() || outcome != SendOutcome::kDelivered) return outcome;
     simdjson::dom::parser parser;
     simdjson::dom::element answer;
@@ -106,17 +174,64 @@ class SlackSink final : public Sink {
   }
 
  private:
+  static SinkRequest Nothing() {
+    SinkRequest request;
+    request.kind = SinkRequest::Kind::kNone;
+    return request;
+  }
+
+  // The first message goes on saying what it said, until it is over.
+  static std::optional<MessageStage> StageToShow(const Delivery& delivery,
+                                                 const Incident& incident) {
+    if (delivery.action != NotificationAction::kRefresh) return StageToTell(delivery, incident);
+    const MessageStage stage = StageOf(incident);
+    return stage == MessageStage::kDeclared ? MessageStage::kUpdate : stage;
+  }
+
+  // Whether more than one method of the API can be called: not through an incoming webhook.
+  bool HasMethods() const {
+    return !options_.token.empty() && absl::EndsWith(options_.url, ToAbsl(kPost));
+  }
+  std::string MethodUrl(const char* method) const {
+    return options_.url.substr(0, options_.url.size() - kPost.size()) + method;
+  }
+
+  SinkRequest Request(std::string url) const {
+    SinkRequest request;
+    request.url = std::move(url);
+    request.timeout = options_.timeout;
+    request.reply_bytes_max = kReplyBytesMax;
+    request.headers = {{"Content-Type", "application/json; charset=utf-8"}};
+    if (!options_.token.empty()) {
+      request.headers.emplace_back("Authorization", "Bearer " + options_.token);
+    }
+    return request;
+  }
+
   std::string Body(const std::string& message, const Delivery& delivery, bool over) const {
     const std::string first = message.substr(0, message.find('\n'));
+    const Place place = PlaceOf(delivery.receipt, options_.channel);
+    const bool refresh = delivery.action == NotificationAction::kRefresh;
     JsonWriter json;
     json.BeginObject();
     if (!options_.token.empty()) {
-      json.Key("channel").String(options_.channel);
-      if (!delivery.receipt.empty()) {
-        json.Key("thread_ts").String(delivery.receipt);
+      json.Key("channel").String(place.channel);
+      if (refresh) {
+        json.Key("ts").String(place.time);
+      } else if (!place.time.empty()) {
+        json.Key("thread_ts").String(place.time);
         const bool raised = delivery.action == NotificationAction::kTrigger;
         if (over || raised) json.Key("reply_broadcast").Bool(true);
       }
+    }
+    // An update without metadata leaves them as they are.
+    if (HasMethods() && !refresh) {
+      json.Key("metadata").BeginObject();
+      json.Key("event_type").String("tocsin_delivery");
+      json.Key("event_payload").BeginObject();
+      json.Key("delivery").String(delivery.id.Hex());
+      json.EndObject();
+      json.EndObject();
     }
     json.Key("text").String(CutUtf8(first, kTextBytesMax));
     json.Key("blocks").BeginArray().BeginObject();

@@ -6,8 +6,9 @@
 // Keys: page, token_file or token_env (an API key), components (what is called a component here: its
 // id there), api_url, timeout. The first trigger opens an incident, later ones, reminders and the
 // end update it; texts are those of sinks/message.h for `public`, whose first line is the name.
-// An acknowledgement is nothing to customers. Statuspage cannot recognise a repeat: one whose reply
-// was lost may open a second incident there. https://developer.statuspage.io/#tag/incidents
+// An acknowledgement is nothing to customers. Statuspage cannot recognise a repeat: what is sent
+// leaves its id in the incident's metadata, where it is looked for before it would be sent again.
+// https://developer.statuspage.io/#tag/incidents
 #include <simdjson.h>
 
 #include <algorithm>
@@ -29,8 +30,10 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 250;
 constexpr std::size_t kBodyBytesMax = 20'000;
-// A reply has the incident with all its updates, and must be whole to be read.
+// A reply has the incident with all its updates, and must be whole to be read; a list has many.
 constexpr std::size_t kReplyBytesMax = 512 << 10;
+constexpr std::size_t kListBytesMax = 4 << 20;
+constexpr int kListMax = 50;
 
 bool IsId(const std::string& text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -80,7 +83,7 @@ class StatuspageSink final : public Sink {
 
   bool is_public() const override { return true; }
   bool Wants(NotificationAction action) const override {
-    return action != NotificationAction::kAcknowledge;
+    return Sink::Wants(action) && action != NotificationAction::kAcknowledge;
   }
 
   SinkRequest Render(const Delivery& delivery) const override {
@@ -95,16 +98,41 @@ class StatuspageSink final : public Sink {
       request.kind = SinkRequest::Kind::kNone;
       return request;
     }
-    request.method = opened ? "PATCH" : "POST";
-    request.url = opened ? absl::StrCat(options_.incidents_url, "/", delivery.receipt)
-                         : options_.incidents_url;
-    request.timeout = options_.timeout;
-    request.reply_bytes_max = kReplyBytesMax;
-    request.headers = {{"Content-Type", "application/json"},
-                       {"Authorization", "OAuth " + options_.token}};
+    request = Request(opened ? "PATCH" : "POST", delivery.receipt);
     if (opened && *stage == MessageStage::kDeclared) stage = MessageStage::kUpdate;
-    request.body = Body(*incident, delivery.level, *stage);
+    request.body = Body(*incident, delivery, *stage);
     return request;
+  }
+
+  std::optional<SinkRequest> RenderLookUp(const Delivery& delivery) const override {
+    if (Render(delivery).kind == SinkRequest::Kind::kNone) return std::nullopt;
+    SinkRequest request = Request("GET", delivery.receipt);
+    if (delivery.receipt.empty()) absl::StrAppend(&request.url, "?limit=", kListMax);
+    request.reply_bytes_max = kListBytesMax;
+    return request;
+  }
+
+  // One incident, or a list of them.
+  SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
+    simdjson::dom::parser parser;
+    simdjson::dom::element answer;
+    if (parser.parse(reply.body).get(answer) != simdjson::SUCCESS) return {};
+    const auto shows = [&](const simdjson::dom::element& incident) {
+      std::string_view id;
+      return incident["metadata"]["tocsin"]["delivery"].get(id) == simdjson::SUCCESS &&
+             id == delivery.id.Hex();
+    };
+    simdjson::dom::array list;
+    if (answer.get(list) != simdjson::SUCCESS) {
+      return {shows(answer) ? SinkLookUp::Answer::kArrived : SinkLookUp::Answer::kMissing, ""};
+    }
+    for (const simdjson::dom::element incident : list) {
+      std::string_view id;
+      if (!shows(incident) || incident["id"].get(id) != simdjson::SUCCESS) continue;
+      if (IsId(std::string(id))) return {SinkLookUp::Answer::kArrived, std::string(id)};
+    }
+    return {list.size() < kListMax ? SinkLookUp::Answer::kMissing : SinkLookUp::Answer::kUnknown,
+            ""};
   }
 
   std::string ReceiptOf(const SinkReply& reply) const override {
@@ -115,7 +143,20 @@ class StatuspageSink final : public Sink {
   }
 
  private:
-  std::string Body(const Incident& incident, int level, MessageStage stage) const {
+  SinkRequest Request(const char* method, const std::string& incident) const {
+    SinkRequest request;
+    request.method = method;
+    request.url = options_.incidents_url;
+    if (!incident.empty()) absl::StrAppend(&request.url, "/", incident);
+    request.timeout = options_.timeout;
+    request.reply_bytes_max = kReplyBytesMax;
+    request.headers = {{"Content-Type", "application/json"},
+                       {"Authorization", "OAuth " + options_.token}};
+    return request;
+  }
+
+  std::string Body(const Incident& incident, const Delivery& delivery, MessageStage stage) const {
+    const int level = delivery.level;
     const std::string text = templates().Render(MessageAudience::kPublic, stage, incident);
     const std::size_t end = std::min(text.find('\n'), text.size());
     JsonWriter json;
@@ -125,6 +166,11 @@ class StatuspageSink final : public Sink {
     json.Key("status").String(StatusOf(stage));
     json.Key("impact_override").String(ImpactOf(level));
     json.Key("body").String(CutUtf8(text.substr(std::min(end + 1, text.size())), kBodyBytesMax));
+    json.Key("metadata").BeginObject();
+    json.Key("tocsin").BeginObject();
+    json.Key("delivery").String(delivery.id.Hex());
+    json.EndObject();
+    json.EndObject();
     const auto component = options_.components.find(incident.component);
     if (component != options_.components.end()) {
       json.Key("component_ids").BeginArray().String(component->second).EndArray();

@@ -14,8 +14,6 @@ class StdoutSink final : public Sink {
   StdoutSink(std::string name, LineFormat format)
       : Sink(std::move(name), "stdout"), format_(format) {}
 
-  bool Wants(NotificationAction) const override { return true; }
-
   SinkRequest Render(const Delivery& delivery) const override {
     SinkRequest request;
     request.kind = SinkRequest::Kind::kStdout;

@@ -87,7 +87,6 @@ class WebhookSink final : public Sink {
     }
   }
 
-  bool Wants(NotificationAction) const override { return true; }
   bool has_idempotency_key() const override { return true; }
 
   SinkRequest Render(const Delivery& delivery) const override {

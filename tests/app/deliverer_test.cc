@@ -90,17 +90,16 @@ class JudgedSink final : public Sink {
   JudgedSink(std::string url, DurationUs timeout)
       : Sink("judged", "test"), url_(std::move(url)), timeout_(timeout) {}
 
-  bool Wants(NotificationAction) const override { return true; }
   SinkRequest Render(const Delivery&) const override {
     SinkRequest request;
     request.url = url_;
     request.timeout = timeout_;
     return request;
   }
-  SendOutcome Judge(const SinkReply& reply) const override {
+  SendOutcome JudgeAnswer(const SinkReply& reply) const override {
     absl::MutexLock lock(&mutex_);
     errors_.push_back(reply.error);
-    return Sink::Judge(reply);
+    return Sink::JudgeAnswer(reply);
   }
   // "" if there was none within a minute.
   std::string AwaitError() const {

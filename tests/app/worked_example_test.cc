@@ -1,16 +1,21 @@
-// docs/worked-example.md says what the program says: the card, the messages and the post-mortem of
-// the story that `tocsin demo` tells.
+// docs/worked-example.md and docs/sinks-rendered.md say what the program says: the card, the messages,
+// the post-mortem and what each sink is sent of the story that `tocsin demo` tells.
 
+#include <simdjson.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
+#include <memory>
+#include <set>
 #include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "app/card.h"
 #include "app/commands.h"
 #include "app/demo.h"
@@ -18,6 +23,7 @@
 #include "core/string_hash.h"
 #include "sinks/incident_line.h"
 #include "sinks/message_templates.h"
+#include "tests/sinks/sink_fixtures.h"
 
 namespace tocsin {
 namespace {
@@ -38,6 +44,55 @@ tocsin postmortem INC-2026-001 --incidents incidents.jsonl --output postmortem/
 ```
 The words are templates that a configuration may replace: [messages.md](messages.md).
 )";
+
+constexpr const char* kSinksPage = "docs/sinks-rendered.md";
+
+constexpr const char* kSinksHead = R"(# What each sink is sent
+
+The page that opens the incident of the [worked example](worked-example.md), and its end, as they leave the program: a test compares this page with it.
+`(secret)` stands for a secret, `(incident line)` for the incident as in `--incidents`. What each of them does with it: [sinks.md](sinks.md).
+)";
+
+// A stanza, and what its receiver would call the incident.
+struct ShownSink {
+  const char* title;
+  const char* stanza;
+  const char* receipt;
+};
+
+constexpr ShownSink kShown[] = {
+    {"PagerDuty",
+     "{name: s, kind: pagerduty, routing_key_env: TOCSIN_TEST_SECRET, links: [{text: 'Logs of "
+     "{{component}}', href: 'https://logs.example/?q={{component}}&from={{onset_ms}}'}]}",
+     ""},
+    {"Alertmanager", "{name: s, kind: alertmanager, url: 'http://alertmanager:9093'}", ""},
+    {"Slack, with a token",
+     "{name: s, kind: slack, token_env: TOCSIN_TEST_SECRET, channel: C0123456789}",
+     "C0123456789/1503435956.000247"},
+    {"GitHub",
+     "{name: s, kind: github, repository: acme/ops, token_env: TOCSIN_TEST_SECRET, labels: "
+     "[incident]}",
+     "17"},
+    {"GitLab", "{name: s, kind: gitlab, project: acme/ops, token_env: TOCSIN_TEST_SECRET}", "17"},
+    {"Jira",
+     "{name: s, kind: jira, url: 'https://acme.atlassian.net', project: OPS, token_env: "
+     "TOCSIN_TEST_SECRET, done: '31'}",
+     "OPS-17"},
+    {"Statuspage",
+     "{name: s, kind: statuspage, page: abc123def456, token_env: TOCSIN_TEST_SECRET, components: "
+     "{rupaya-db: 8kbf7d35c070}}",
+     "p31zjtct2jer"},
+    {"E-mail",
+     "{name: s, kind: email, server: 'smtp://mail.example:587', from: tocsin@example.com, to: "
+     "[oncall@example.com]}",
+     ""},
+    {"Webhook",
+     "{name: s, kind: webhook, url: 'https://bot.example/tocsin', secret_env: TOCSIN_TEST_SECRET}",
+     ""},
+    {"Kafka", "{name: s, kind: kafka, brokers: 'kafka:9092', topic: incidents}", ""},
+    {"File", "{name: s, kind: file, path: /var/log/tocsin/deliveries.jsonl}", ""},
+    {"Standard output, as text", "{name: s, kind: stdout, format: text}", ""},
+};
 
 std::string FileText(const std::string& path) {
   std::ifstream file(path);
@@ -109,6 +164,120 @@ std::string Page(const std::vector<Incident>& lines) {
                     "\n");
   }
   return page;
+}
+
+// JSON over several lines, with the incident line left out.
+std::string Pretty(const simdjson::dom::element& value, const std::string& indent) {
+  simdjson::dom::object object;
+  simdjson::dom::array array;
+  std::string text;
+  if (value.get(object) == simdjson::SUCCESS) {
+    for (const simdjson::dom::key_value_pair member : object) {
+      absl::StrAppend(&text, text.empty() ? "{\n" : ",\n", indent, "  \"", ToAbsl(member.key),
+                      "\": ",
+                      member.key == "incident" && member.value.is_object()
+                          ? "(incident line)"
+                          : Pretty(member.value, indent + "  "));
+    }
+    return absl::StrCat(text, "\n", indent, "}");
+  }
+  if (value.get(array) == simdjson::SUCCESS) {
+    if (array.size() == 0) return "[]";
+    for (const simdjson::dom::element item : array) {
+      absl::StrAppend(&text, text.empty() ? "[\n" : ",\n", indent, "  ",
+                      Pretty(item, indent + "  "));
+    }
+    return absl::StrCat(text, "\n", indent, "]");
+  }
+  return simdjson::minify(value);
+}
+
+std::string PrettyBody(const SinkRequest& request) {
+  if (request.kind == SinkRequest::Kind::kMail) {
+    // Its text in clear.
+    const std::size_t end = request.body.find("\r\n\r\n");
+    const std::string base64 = absl::StrReplaceAll(request.body.substr(end + 4), {{"\r\n", ""}});
+    std::string text;
+    EXPECT_TRUE(absl::Base64Unescape(base64, &text));
+    return absl::StrCat(absl::StrReplaceAll(request.body.substr(0, end), {{"\r\n", "\n"}}), "\n\n",
+                        text, "(as base64)");
+  }
+  simdjson::dom::parser parser;
+  simdjson::dom::element body;
+  return parser.parse(request.body).get(body) == simdjson::SUCCESS ? Pretty(body, "")
+                                                                   : request.body;
+}
+
+std::string RequestText(const SinkRequest& request) {
+  std::string text;
+  switch (request.kind) {
+    case SinkRequest::Kind::kHttp:
+      text = absl::StrCat(request.method, " ", request.url, "\n");
+      break;
+    case SinkRequest::Kind::kMail:
+      text = absl::StrCat("to ", request.url, ":\n");
+      break;
+    case SinkRequest::Kind::kKafka:
+      text = absl::StrCat("to ", request.url, ", topic ", request.kafka.topic, ", key ",
+                          request.kafka.key, ":\n");
+      break;
+    case SinkRequest::Kind::kFile:
+      text = absl::StrCat("to ", request.url, ":\n");
+      break;
+    case SinkRequest::Kind::kStdout:
+      break;
+    case SinkRequest::Kind::kNone:
+      ADD_FAILURE() << "nothing is sent";
+  }
+  for (const auto& [name, value] : request.headers) {
+    absl::StrAppend(&text, name, ": ", name == "X-Tocsin-Signature" ? "v1=(of the body)" : value,
+                    "\n");
+  }
+  return absl::StrReplaceAll(absl::StrCat(text, PrettyBody(request), "\n"),
+                             {{"not-a-secret", "(secret)"}});
+}
+
+std::string SinksPage(const std::vector<Incident>& lines) {
+  setenv("TOCSIN_TEST_SECRET", "not-a-secret", 1);
+  std::string page = kSinksHead;
+  for (const ShownSink& shown : kShown) {
+    const std::unique_ptr<Sink> sink = MakeSink(shown.stanza);
+    if (sink == nullptr) {
+      ADD_FAILURE() << shown.stanza;
+      continue;
+    }
+    absl::StrAppend(&page, "\n## ", shown.title, "\n");
+    for (const auto action : {NotificationAction::kTrigger, NotificationAction::kResolve,
+                              NotificationAction::kRefresh, NotificationAction::kChange}) {
+      if (!sink->Wants(action)) continue;
+      const bool first = action == NotificationAction::kTrigger;
+      Incident incident = first ? lines.front() : lines.back();
+      if (action == NotificationAction::kChange) {
+        incident.title = "release of api, v1.2.0";
+        incident.component = "api";
+        incident.onset = lines.front().onset - 270 * kSecondUs;
+      }
+      Delivery delivery = MakeDelivery(action, incident.severity_level, incident);
+      delivery.tick = first ? incident.detected_at : incident.resolved_at;
+      if (!first) delivery.receipt = shown.receipt;
+      absl::StrAppend(&page, "\n**", ToAbsl(NotificationActionName(action)), "**\n",
+                      Fenced(RequestText(sink->Render(delivery))));
+    }
+  }
+  return page;
+}
+
+TEST(WorkedExample, ThePageOfSinksSaysWhatTheyAreSent) {
+  const std::vector<Incident> lines = Story();
+  ASSERT_FALSE(lines.empty());
+  const std::string page = SinksPage(lines);
+  if (std::getenv("TOCSIN_RENEW_DOCS") != nullptr) std::ofstream(kSinksPage) << page;
+  EXPECT_EQ(FileText(kSinksPage), page)
+      << "to renew it: TOCSIN_RENEW_DOCS=1 ./dev test -R app_worked_example_test";
+  // Every kind is there.
+  std::set<std::string> kinds;
+  for (const ShownSink& shown : kShown) kinds.insert(MakeSink(shown.stanza)->kind());
+  for (const std::string& kind : SinkKinds()) EXPECT_TRUE(kinds.contains(kind)) << kind;
 }
 
 TEST(WorkedExample, ThePageSaysWhatTheProgramSays) {

@@ -21,6 +21,24 @@ TEST(Pages, LevelOneIsToldAtOnce) {
   EXPECT_EQ(s.Told(), "");
 }
 
+TEST(Pages, ADeployIsToldOnceAndIsNoPage) {
+  Scenario s;
+  s.Deploy("api", "v2", kMinuteUs);
+  s.Tick();
+  EXPECT_EQ(s.Told(), "change 4");
+  const Incident& change = s.out.notifications[0].incident;
+  EXPECT_EQ(change.title, "release of api, v2");
+  EXPECT_EQ(change.component, "api");
+  EXPECT_EQ(LabelValue(change.scope_labels, "env"), "prod");
+  s.Deploy("api", "v2", kMinuteUs + 10 * kSecondUs);  // a tick later, the same time
+  s.Tick();
+  EXPECT_EQ(s.Told(), "");
+  s.Deploy("api", "v1", 0, "rollback");
+  s.Tick();
+  ASSERT_EQ(s.Told(), "change 4");
+  EXPECT_EQ(s.out.notifications[0].incident.title, "rollback of api to v1");
+}
+
 TEST(Pages, ARaiseBeforeTheFirstTriggerSkipsTheLowerLevel) {
   Scenario s;
   const Hash128 id = s.Fire({.labels = kApi, .level = 2});

@@ -208,6 +208,10 @@ class Checker {
 
   void CheckNotifications(const CorrelatorOutput& out) {
     for (const Notification& told : out.notifications) {
+      if (told.action == NotificationAction::kChange) {
+        EXPECT_TRUE(changes_.insert(told.incident.id).second) << "a deploy told twice";
+        continue;
+      }
       const std::pair key(told.incident.id, told.level);
       if (told.action == NotificationAction::kTrigger) {
         EXPECT_TRUE(triggered_.insert(key).second) << "a key triggered twice";
@@ -227,6 +231,7 @@ class Checker {
   std::map<Hash128, int> level_;
   std::set<Hash128> resolved_;
   std::set<std::string> numbers_;
+  std::set<Hash128> changes_;
   std::set<std::pair<Hash128, int>> triggered_, open_keys_;
 };
 

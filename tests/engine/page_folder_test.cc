@@ -212,15 +212,37 @@ TEST_F(PageFolderTest, AMalformedStateIsNone) {
   }
 }
 
-TEST_F(PageFolderTest, AnEscalationIsNoPageAndOneOfAFoldedPagePagesNobody) {
+TEST_F(PageFolderTest, AnEscalationOfAFoldedPageIsOneOfTheFoldAndOnlyOnce) {
   Trigger({1, 2, 3, 4});
   EXPECT_THAT(Text(Fold({Of(NotificationAction::kEscalate, NewIncident(1)),
                          Of(NotificationAction::kEscalate, NewIncident(2))})),
               ElementsAre("escalate INC-2026-1:2", "escalate INC-2026-2:2"));
-  Trigger({5, 6});
-  EXPECT_THAT(Text(Fold({Of(NotificationAction::kEscalate, NewIncident(5)),
-                         Of(NotificationAction::kEscalate, NewIncident(6))})),
-              ElementsAre("escalate INC-2026-5:2", "escalate INC-2026-6:2 others"));
+  Trigger({5, 6, 7});
+  const auto escalate = [&](std::uint64_t number, const std::vector<std::string>& to) {
+    Notification notification = Of(NotificationAction::kEscalate, NewIncident(number));
+    notification.incident.escalate_to = to;
+    return notification;
+  };
+  EXPECT_THAT(Text(Fold({escalate(5, {"cto"}), escalate(6, {"cto"}), escalate(7, {"cto"})})),
+              ElementsAre("escalate INC-2026-5:2", "escalate INC-2026-6:2 others",
+                          "escalate INC-2026-7:2 others", "escalate INC-2026-6+:2 paging"));
+  EXPECT_THAT(said_.back().incident.escalate_to, ElementsAre("cto"));
+  EXPECT_THAT(Fold({escalate(6, {"cto", "ceo"})}), SizeIs(2));
+  EXPECT_THAT(said_.back().incident.escalate_to, ElementsAre("cto", "ceo"));
+}
+
+// A team must not miss its page because of another team's storm.
+TEST_F(PageFolderTest, RoutesThatContinueArePartOfTheWay) {
+  routes_.resize(3);
+  routes_[0].to = {"chat"};
+  routes_[0].proceed = true;
+  routes_[1].services = {"api"};
+  routes_[1].to = {"api-oncall"};
+  routes_[2].services = {"web"};
+  routes_[2].to = {"web-oncall"};
+  Trigger({1, 2, 3, 4, 5, 6, 7});
+  EXPECT_THAT(Text(Fold({Of(NotificationAction::kTrigger, NewIncident(8, "web"))})),
+              ElementsAre("trigger INC-2026-8:2"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What each kind of sink sends, against the receivers' schemas, with texts made to break them.
+// What each kind of sink sends, field by field. Texts that were made to break out: injection_test.cc.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <simdjson.h>
@@ -148,68 +148,68 @@ TEST(PagerDuty, StillPagesWhenThePayloadIsUnreadable) {
   }
 }
 
-// Every text of an incident replaced by `title` or its beginning.
-Incident Hostile(const std::string& title) {
-  const std::string text = title.substr(0, 4096);
+TEST(PagerDuty, LinksAndImagesAreFilledIn) {
+  const std::unique_ptr<Sink> sink = PagerDuty(
+      ", client_url: 'https://tocsin.example/{{number}}', links: [{text: 'Logs of {{component}}', "
+      "href: 'https://logs.example/?q={{title}}&from={{onset_ms}}'}, {text: gone, href: "
+      "'http{{classification}}'}], images: [{src: 'https://grafana.example/{{component}}.png', "
+      "href: 'https://grafana.example/', alt: Errors}]");
+  ASSERT_NE(sink, nullptr);
+  std::map<std::string, std::string> event =
+      Parse(sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, FullIncident())).body);
+  EXPECT_EQ(event["client_url"], "https://tocsin.example/INC-2026-001");
+  EXPECT_EQ(event["links[0].text"], "Runbook");
+  EXPECT_EQ(event["links[1].text"], "Logs of api");
+  EXPECT_EQ(event["links[1].href"],
+            "https://logs.example/?q=42%20%25%20of%20requests%20fail&from=1772399100000");
+  EXPECT_EQ(event.count("links[2].text"), 0u) << "no address is left of it";
+  EXPECT_EQ(event["images[0].src"], "https://grafana.example/api.png");
+  EXPECT_EQ(event["images[0].href"], "https://grafana.example/");
+  EXPECT_EQ(event["images[0].alt"], "Errors");
+}
+
+TEST(PagerDuty, NothingBreaksOutOfAnAddress) {
+  const std::unique_ptr<Sink> sink =
+      PagerDuty(", links: [{text: x, href: 'https://logs.example/{{component}}'}]");
+  ASSERT_NE(sink, nullptr);
   Incident incident = FullIncident();
-  incident.title = title;
-  incident.number = incident.severity = incident.component = text;
-  incident.classification = incident.runbook = text;
-  incident.scope.clear();
-  AppendKeyPart(text, &incident.scope);
-  incident.advice.assign(20, text);
-  incident.escalate_to.assign(20, text);
-  Suspect suspect;
-  suspect.kind = suspect.name = suspect.reason = text;
-  incident.suspects.assign(16, suspect);
-  Signal signal;
-  signal.detector = text;
-  signal.series = {{text, text}};
-  incident.signals.assign(20, signal);
-  return incident;
+  incident.runbook.clear();
+  incident.component = "../x?a=b&c#d@evil.example:80/\"> \xe2\x80\xae";
+  const std::string href = Parse(
+      sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident)).body)["links[0].href"];
+  EXPECT_EQ(href, "https://logs.example/..%2fx%3fa%3db%26c%23d%40evil.example%3a80%2f%22%3e");
 }
 
-const std::vector<std::string>& HostileTexts() {
-  static const std::vector<std::string> texts = {
-      "line\r\nbreak: {\"event_action\":\"resolve\"}",
-      "\",\"event_action\":\"resolve\",\"x\":\"",
-      "\\\",\\u0022}",
-      "\xff\xfe invalid \xc3",
-      std::string("nul\0byte", 8),
-      "\xe2\x80\xae reversed",
-      std::string(1 << 20, 'x'),
-      std::string(1 << 17, '"'),
-      std::string(1 << 17, '\x01'),
-      "\xf0\x9f\x94\x94" + std::string(5000, '\xff'),
+TEST(PagerDuty, RefusesLinksThatAreNone) {
+  const SecretFile key(kKey);
+  const auto errors = [&](const std::string& more) {
+    return StanzaErrors("{name: o, kind: pagerduty, routing_key_file: " + key.path() + ", " + more +
+                        "}");
   };
-  return texts;
+  EXPECT_THAT(errors("links: x"), HasSubstr("expected a list of at most 20 {text, href}"));
+  EXPECT_THAT(errors("links: [{text: x}]"), HasSubstr("expected a list of {text, href}"));
+  EXPECT_THAT(errors("links: [{href: 'ftp://x'}]"), HasSubstr("begins with http"));
+  EXPECT_THAT(errors("links: [{href: 'https://x/{{compnent}}'}]"),
+              HasSubstr("did you mean 'component'"));
+  EXPECT_THAT(errors("images: [{src: 'http://x'}]"), HasSubstr("begins with https://"));
+  EXPECT_THAT(errors("client_url: x"), HasSubstr("client_url: expected an address"));
+  EXPECT_THAT(errors("url: 'http://x/hook', changes: true"), HasSubstr("ends with /v2/enqueue"));
 }
 
-TEST(PagerDuty, KeepsItsSchemaWhateverTheTexts) {
-  const std::vector<std::string> known = {
-      "routing_key",      "event_action",      "dedup_key",         "client",
-      "links[0].href",    "links[0].text",     "payload.summary",   "payload.source",
-      "payload.severity", "payload.timestamp", "payload.component", "payload.group",
-      "payload.class"};
-  for (const std::string& text : HostileTexts()) {
-    SCOPED_TRACE(absl::CHexEscape(text.substr(0, 40)));
-    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));
-    const std::string body = PagerDuty()->Render(delivery).body;
-    EXPECT_LE(body.size(), 512'000u);
-    EXPECT_TRUE(simdjson::validate_utf8(body.data(), body.size()));
-    std::map<std::string, std::string> event = Parse(body);
-    EXPECT_EQ(event["routing_key"], kKey);
-    EXPECT_EQ(event["event_action"], "trigger");
-    EXPECT_LE(event["dedup_key"].size(), 255u);
-    EXPECT_LE(event["payload.summary"].size(), 1024u);
-    EXPECT_NE(event["payload.summary"], "");
-    EXPECT_NE(event["payload.source"], "");
-    for (const auto& [path, value] : event) {
-      EXPECT_EQ(value.find_first_of(std::string("\r\n\0\x01", 4)), std::string::npos) << path;
-      if (path.rfind("payload.custom_details.", 0) == 0) continue;
-      EXPECT_THAT(known, testing::Contains(path));
-    }
-  }
+TEST(PagerDuty, DeploysAreChangeEvents) {
+  Incident deploy = MakeIncident("release of api, v2");
+  const Delivery delivery = MakeDelivery(NotificationAction::kChange, 4, deploy);
+  const std::unique_ptr<Sink> sink = PagerDuty();
+  ASSERT_TRUE(sink->Wants(NotificationAction::kChange));
+  const SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://events.pagerduty.com/v2/change/enqueue");
+  EXPECT_THAT(Parse(request.body),
+              UnorderedElementsAre(
+                  Pair("routing_key", kKey), Pair("payload.summary", "release of api, v2"),
+                  Pair("payload.timestamp", "2026-03-01T21:05:00Z"), Pair("payload.source", "prod"),
+                  Pair("payload.custom_details.service", "api")));
+  EXPECT_FALSE(PagerDuty(", changes: false")->Wants(NotificationAction::kChange));
+  EXPECT_FALSE(PagerDuty(", url: 'http://h/x'")->Wants(NotificationAction::kChange));
 }
 
 TEST(Webhook, SendsTheIncidentLineWithAnIdempotencyKey) {
@@ -254,13 +254,9 @@ TEST(Webhook, SignsTheBody) {
   EXPECT_THAT(request.body, Not(HasSubstr("sesame")));
 }
 
-TEST(Webhook, IsJsonWhateverTheTexts) {
+TEST(Webhook, IsJsonWhateverThePayload) {
   const std::unique_ptr<Sink> sink = MakeSink("{name: w, kind: webhook, url: 'http://h/'}");
   ASSERT_NE(sink, nullptr);
-  for (const std::string& text : HostileTexts()) {
-    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));
-    EXPECT_EQ(Parse(sink->Render(delivery).body)["action"], "trigger");
-  }
   Delivery broken = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
   broken.payload = "},\"action\":\"resolve\"";
   EXPECT_EQ(Parse(sink->Render(broken).body)["incident"], "null");
@@ -333,11 +329,7 @@ TEST(Alertmanager, IsToldAgainAndShowsItsToken) {
   EXPECT_THAT(sink->Describe(reply), Not(HasSubstr("sesame")));
 }
 
-TEST(Alertmanager, IsJsonWhateverTheTexts) {
-  for (const std::string& text : HostileTexts()) {
-    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 1, Hostile(text));
-    EXPECT_EQ(Parse(Alertmanager()->Render(delivery).body)["[0].labels.level"], "1");
-  }
+TEST(Alertmanager, IsJsonWhateverThePayload) {
   Delivery broken = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
   broken.payload = "}]";
   EXPECT_EQ(Parse(Alertmanager()->Render(broken).body)["[0].annotations.summary"],
@@ -417,6 +409,55 @@ TEST(Slack, AllAboutAnIncidentIsInOneThread) {
   EXPECT_THAT(body["text"], HasSubstr("resolved after 60 min"));
 }
 
+TEST(Slack, TheFirstMessageSaysHowItStands) {
+  const std::unique_ptr<Sink> sink = Slack("");
+  ASSERT_NE(sink, nullptr);
+  ASSERT_TRUE(sink->Wants(NotificationAction::kRefresh));
+  Incident incident = FullIncident();
+  incident.revision = 2;
+  incident.acknowledged_by = "ana";
+  Delivery delivery = MakeDelivery(NotificationAction::kRefresh, 2, incident);
+  EXPECT_EQ(sink->Render(delivery).kind, SinkRequest::Kind::kNone) << "there is no first message";
+  delivery.receipt =
+      sink->ReceiptOf(Replied(200, R"({"ok": true, "channel": "C99", "ts": "1503435956.000247"})"));
+  EXPECT_EQ(delivery.receipt, "C99/1503435956.000247");
+  const SinkRequest request = sink->Render(delivery);
+  EXPECT_EQ(request.url, "https://slack.com/api/chat.update");
+  std::map<std::string, std::string> body = Parse(request.body);
+  EXPECT_EQ(body["channel"], "C99");
+  EXPECT_EQ(body["ts"], "1503435956.000247");
+  EXPECT_EQ(body.count("thread_ts"), 0u);
+  EXPECT_THAT(body["blocks[0].text.text"], HasSubstr("ana is on it."));
+  const SecretFile url("https://hooks.slack.com/services/T0/B0/sesame");
+  EXPECT_FALSE(MakeSink("{name: ops, kind: slack, url_file: " + url.path() + "}")
+                   ->Wants(NotificationAction::kRefresh));
+}
+
+TEST(Slack, LooksForWhatItMayHavePosted) {
+  const std::unique_ptr<Sink> sink = Slack("");
+  ASSERT_NE(sink, nullptr);
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
+  EXPECT_EQ(Parse(sink->Render(delivery).body)["metadata.event_payload.delivery"],
+            delivery.id.Hex());
+  EXPECT_EQ(sink->LookUpFor(delivery).url,
+            "https://slack.com/api/conversations.history?include_all_metadata=true&limit=100&"
+            "channel=C01");
+  const auto answer = [&](const std::string& id, const std::string& more) {
+    return Replied(200, R"({"ok": true, "messages": [{"text": "x"}, {"ts": "1.5", "metadata": )"
+                        R"({"event_payload": {"delivery": ")" +
+                            id + "\"}}}]" + more + "}");
+  };
+  const SinkLookUp found = sink->Found(delivery, answer(delivery.id.Hex(), ""));
+  EXPECT_EQ(found.answer, SinkLookUp::Answer::kArrived);
+  EXPECT_EQ(found.receipt, "C01/1.5");
+  EXPECT_EQ(sink->Found(delivery, answer("0", "")).answer, SinkLookUp::Answer::kMissing);
+  EXPECT_EQ(sink->Found(delivery, answer("0", ", \"has_more\": true")).answer,
+            SinkLookUp::Answer::kUnknown);
+  delivery.receipt = "C99/1.5";
+  EXPECT_THAT(sink->LookUpFor(delivery).url, HasSubstr("conversations.replies?"));
+  EXPECT_THAT(sink->LookUpFor(delivery).url, HasSubstr("channel=C99&ts=1.5"));
+}
+
 TEST(Slack, JudgesWhatTheApiSaysUnderStatus200) {
   const std::unique_ptr<Sink> sink = Slack("");
   ASSERT_NE(sink, nullptr);
@@ -429,19 +470,11 @@ TEST(Slack, JudgesWhatTheApiSaysUnderStatus200) {
   EXPECT_EQ(sink->Judge(Replied(429, "")), SendOutcome::kRetry);
 }
 
-TEST(Slack, NobodyIsMentionedAndRepeatsSayThatTheyMayBe) {
+TEST(Slack, RepeatsSayThatTheyMayBe) {
   const std::unique_ptr<Sink> sink = Slack("");
   ASSERT_NE(sink, nullptr);
-  for (const std::string& hostile : HostileTexts()) {
-    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
-    delivery.attempts = 2;
-    std::map<std::string, std::string> body = Parse(sink->Render(delivery).body);
-    const std::string text = body["blocks[0].text.text"] + body["text"];
-    EXPECT_THAT(text, Not(HasSubstr("<")));
-    EXPECT_LE(body["blocks[0].text.text"].size(), 3000u);
-  }
   Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, FullIncident());
-  delivery.attempts = 2;
+  delivery.may_repeat = true;
   EXPECT_THAT(sink->Render(delivery).body, HasSubstr("may have been posted before"));
 }
 
@@ -507,10 +540,31 @@ TEST(Github, TextsAreNoMarkupAndMentionNobody) {
   const std::string body =
       Parse(sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident)).body)["body"];
   EXPECT_THAT(body, HasSubstr("@\u200Boctocat \\<img src=x\\> \\[a\\](b) \\#1"));
-  for (const std::string& hostile : HostileTexts()) {
-    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
-    EXPECT_LE(Parse(sink->Render(delivery).body)["title"].size(), 256u);
-  }
+}
+
+TEST(Github, LooksForWhatItMayHavePosted) {
+  const std::unique_ptr<Sink> sink = Github();
+  ASSERT_NE(sink, nullptr);
+  Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 3, FullIncident());
+  const std::string mark = "<!-- tocsin-" + delivery.id.Hex() + " -->";
+  EXPECT_THAT(Parse(sink->Render(delivery).body)["body"], HasSubstr(mark));
+  EXPECT_EQ(sink->LookUpFor(delivery).method, "GET");
+  EXPECT_THAT(sink->LookUpFor(delivery).url, HasSubstr("/repos/acme/ops/issues?state=all"));
+  const SinkLookUp found = sink->Found(
+      delivery,
+      Replied(200, R"([{"number": 6, "body": null}, {"number": 7, "body": ")" + mark + "\"}]"));
+  EXPECT_EQ(found.answer, SinkLookUp::Answer::kArrived);
+  EXPECT_EQ(found.receipt, "7");
+  EXPECT_EQ(sink->Found(delivery, Replied(200, "[]")).answer, SinkLookUp::Answer::kMissing);
+  EXPECT_EQ(sink->Found(delivery, Replied(200, "<html>")).answer, SinkLookUp::Answer::kUnknown);
+  std::string full = "[{}";
+  for (int i = 1; i < 50; ++i) full += ",{}";
+  EXPECT_EQ(sink->Found(delivery, Replied(200, full + "]")).answer, SinkLookUp::Answer::kUnknown);
+  delivery = MakeDelivery(NotificationAction::kUpdate, 3, FullIncident());
+  delivery.receipt = "7";
+  EXPECT_THAT(sink->LookUpFor(delivery).url, HasSubstr("/issues/7/comments?"));
+  delivery.action = NotificationAction::kResolve;
+  EXPECT_FALSE(sink->RenderLookUp(delivery).has_value()) << "closing it twice does no harm";
 }
 
 TEST(Github, WaitsWhereItIsToldTo) {
@@ -576,12 +630,6 @@ TEST(Gitlab, TextsAreNoMarkupNoMentionAndNoCommand) {
   const std::string body = Parse(
       sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident)).body)["description"];
   EXPECT_THAT(body, HasSubstr("@\u200Broot \\~bug"));
-  for (const std::string& hostile : HostileTexts()) {
-    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
-    std::map<std::string, std::string> parsed = Parse(sink->Render(delivery).body);
-    EXPECT_LE(parsed["title"].size(), 255u);
-    EXPECT_EQ(parsed["description"].find("\n/"), std::string::npos);
-  }
   EXPECT_THAT(StanzaErrors("{name: t, kind: gitlab, project: '/acme?'}"),
               AllOf(HasSubstr("expected its path or number"), HasSubstr("token_file")));
 }
@@ -649,10 +697,6 @@ TEST(Jira, TextsAreNoMarkupAndMentionNobody) {
       Parse(sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, incident))
                 .body)["fields.description"];
   EXPECT_THAT(body, HasSubstr("\\[\\~admin\\] \\{panel\\} \\!x.png\\! \\*now\\*"));
-  for (const std::string& hostile : HostileTexts()) {
-    Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
-    EXPECT_LE(Parse(sink->Render(delivery).body)["fields.summary"].size(), 255u);
-  }
   EXPECT_THAT(
       StanzaErrors("{name: t, kind: jira, url: 'https://a.example', project: ops, done: Done}"),
       AllOf(HasSubstr("expected the key of a project"), HasSubstr("the id of a transition"),
@@ -739,27 +783,6 @@ TEST(Email, IsAMessageInTheConversationOfItsIncident) {
       << "replaced by a higher level";
 }
 
-TEST(Email, NothingBreaksOutOfItsHeaders) {
-  const std::unique_ptr<Sink> sink = MakeSink(kMail);
-  ASSERT_NE(sink, nullptr);
-  for (const std::string& hostile : HostileTexts()) {
-    const std::string mail =
-        sink->Render(MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile))).body;
-    const std::string headers = mail.substr(0, mail.find("\r\n\r\n"));
-    std::size_t lines = 0;
-    for (std::size_t at = 0; at != std::string::npos; at = headers.find("\r\n", at + 1)) ++lines;
-    EXPECT_LE(lines, 20u);
-    for (const char c : mail) {
-      EXPECT_TRUE((c >= ' ' && c < 0x7F) || c == '\r' || c == '\n');
-      if (!((c >= ' ' && c < 0x7F) || c == '\r' || c == '\n')) break;
-    }
-    for (std::size_t at = 0, end; (end = mail.find("\r\n", at)) != std::string::npos;
-         at = end + 2) {
-      EXPECT_LE(end - at, 998u);
-    }
-  }
-}
-
 TEST(Email, JudgesBySmtp) {
   const std::unique_ptr<Sink> sink = MakeSink(kMail);
   ASSERT_NE(sink, nullptr);
@@ -829,11 +852,6 @@ TEST(Statuspage, CustomersReadTheirWordsAndTheEnd) {
 TEST(Statuspage, ShowsNothingThatItCannotRead) {
   const std::unique_ptr<Sink> sink = Statuspage();
   ASSERT_NE(sink, nullptr);
-  for (const std::string& hostile : HostileTexts()) {
-    const Delivery delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
-    EXPECT_EQ(Parse(sink->Render(delivery).body)["incident.name"],
-              "Investigating errors in our service");
-  }
   Delivery broken = MakeDelivery(NotificationAction::kTrigger, 1, FullIncident());
   broken.payload = "{";
   EXPECT_EQ(sink->Render(broken).kind, SinkRequest::Kind::kNone);
@@ -852,15 +870,9 @@ TEST(Stdout, WritesOneLine) {
             "TRIGGER level 2 (SEV2) INC-2026-001 prod api: 42 % of requests fail, since "
             "2026-03-01T21:05:00Z, users affected: 42");
   EXPECT_EQ(Parse(json->Render(delivery).body).count("repeat"), 0u);
-  delivery.attempts = 2;
+  delivery.may_repeat = true;
   EXPECT_THAT(text->Render(delivery).body, HasSubstr(" (repeat)"));
   EXPECT_EQ(Parse(json->Render(delivery).body)["repeat"], "true");
-  for (const std::string& hostile : HostileTexts()) {
-    delivery = MakeDelivery(NotificationAction::kTrigger, 2, Hostile(hostile));
-    for (const Sink* sink : {json.get(), text.get()}) {
-      EXPECT_EQ(sink->Render(delivery).body.find_first_of("\r\n"), std::string::npos);
-    }
-  }
 }
 
 TEST(File, RendersTheLinesOfStdoutForItsPath) {

@@ -2,13 +2,16 @@
 #include "sinks/outbox.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sinks/lease.h"
 #include "tests/sinks/sink_fixtures.h"
 
 namespace tocsin {
@@ -32,6 +35,9 @@ struct Traits {
   bool pages, idempotent;
   std::string fallback;
   DurationUs resend_every = 0;
+  bool looks_up = false;
+  bool refreshes = false;
+  int per_minute = 0;
 };
 
 class TestSink final : public Sink {
@@ -40,7 +46,19 @@ class TestSink final : public Sink {
   bool pages() const override { return traits_.pages; }
   bool has_idempotency_key() const override { return traits_.idempotent; }
   DurationUs resend_every() const override { return traits_.resend_every; }
-  bool Wants(NotificationAction) const override { return true; }
+  bool Wants(NotificationAction action) const override {
+    return Sink::Wants(action) || (action == NotificationAction::kRefresh && traits_.refreshes);
+  }
+  std::optional<SinkRequest> RenderLookUp(const Delivery&) const override {
+    return traits_.looks_up ? std::optional(SinkRequest()) : std::nullopt;
+  }
+  // "arrived 7", "missing".
+  SinkLookUp Found(const Delivery&, const SinkReply& reply) const override {
+    if (reply.body == "missing") return {SinkLookUp::Answer::kMissing, ""};
+    if (reply.body.starts_with("arrived "))
+      return {SinkLookUp::Answer::kArrived, reply.body.substr(8)};
+    return {};
+  }
   std::string ReceiptOf(const SinkReply& reply) const override { return reply.body; }
   SinkRequest Render(const Delivery&) const override { return {}; }
 
@@ -58,12 +76,14 @@ class OutboxTest : public testing::Test {
     outbox_.reset();
     sinks_.clear();
     for (const Traits& traits : sinks) {
-      if (traits.fallback.empty()) {
+      if (traits.fallback.empty() && traits.per_minute == 0) {
         sinks_.push_back(std::make_unique<TestSink>(traits));
       } else {
-        // Only the registry sets a fallback.
-        sinks_.push_back(MakeSink("{name: " + traits.name + ", kind: webhook, url: 'http://h/', " +
-                                  "fallback: " + traits.fallback + "}"));
+        // Only the registry sets a fallback and a pace.
+        sinks_.push_back(
+            MakeSink("{name: " + traits.name + ", kind: webhook, url: 'http://h/'" +
+                     (traits.fallback.empty() ? "" : ", fallback: " + traits.fallback) +
+                     ", requests_per_minute: " + std::to_string(traits.per_minute) + "}"));
       }
     }
     outbox_ = std::make_unique<Outbox>(routes_, sinks_, /*seed=*/1);
@@ -102,9 +122,10 @@ class OutboxTest : public testing::Test {
   // Answers what is in flight for this action.
   std::string Reply(NotificationAction action, int level, int status,
                     const std::string& incident = "a", const std::string& sink = "oncall",
-                    std::int64_t retry_after_ms = -1) {
+                    std::int64_t retry_after_ms = -1, const std::string& body = "") {
     SinkReply reply;
     reply.status = status;
+    reply.body = body;
     reply.error = status == 0 ? "connection refused" : "";
     reply.retry_after_ms = retry_after_ms;
     const Hash128 id = DeliveryId(sink, HashBytes(incident), level, action);
@@ -143,6 +164,11 @@ class OutboxTest : public testing::Test {
           EXPECT_TRUE(journal_.contains(d.id)) << "sent before its intent is durable: " << what;
           EXPECT_TRUE(in_flight_.insert(d.id).second) << "sent twice at once: " << what;
           log += "send " + what + " #" + std::to_string(d.attempts) + "\n";
+          last_sent_ = d;
+          break;
+        case OutboxEffect::Kind::kLookUp:
+          EXPECT_TRUE(in_flight_.insert(d.id).second) << "sent twice at once: " << what;
+          log += "look up " + what + "\n";
           break;
         case OutboxEffect::Kind::kForget:
           journal_.erase(d.id);
@@ -160,6 +186,7 @@ class OutboxTest : public testing::Test {
   std::vector<Delivery> unwritten_;
   std::map<Hash128, Delivery> journal_;
   std::set<Hash128> in_flight_;
+  Delivery last_sent_;
 };
 
 TEST_F(OutboxTest, NothingIsSentBeforeItsIntentIsDurable) {
@@ -728,6 +755,207 @@ TEST_F(OutboxTest, WhatATicketSaysAlreadyIsNotFiledAgain) {
 }
 
 // Only the registry makes sinks withhold.
+class LookUpTest : public OutboxTest {
+ protected:
+  LookUpTest() {
+    traits_.looks_up = true;
+    Restart({traits_});
+  }
+  std::string Answer(NotificationAction action, const std::string& body, int status = 200) {
+    return Reply(action, 2, status, "a", "oncall", -1, body);
+  }
+  bool MayRepeat() const { return last_sent_.may_repeat; }
+  Traits traits_{"oncall", /*wakes_people=*/false, /*recognises_repeats=*/false};
+};
+
+TEST_F(LookUpTest, WhatArrivedIsNotSentAgain) {
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  EXPECT_EQ(Answer(kTrigger, "", 0), "");
+  EXPECT_EQ(Advance(2 * kSecondUs), "look up oncall trigger 2\n");
+  EXPECT_EQ(Answer(kTrigger, "arrived 7"), "write oncall trigger 2 delivered\n");
+  Written();
+  EXPECT_EQ(outbox_->DeliveriesOf(HashBytes("a"))[0].receipt, "7");
+  EXPECT_EQ(Advance(kHourUs), "");
+}
+
+TEST_F(LookUpTest, WhatDidNotArriveIsSentAndIsNoRepeat) {
+  Submit(kTrigger, 2);
+  Written();
+  Answer(kTrigger, "", 0);
+  Advance(2 * kSecondUs);
+  EXPECT_EQ(Answer(kTrigger, "missing"), "send oncall trigger 2 #2\n");
+  EXPECT_FALSE(MayRepeat());
+  // The next one is asked for again.
+  Answer(kTrigger, "", 503);
+  EXPECT_EQ(Advance(4 * kSecondUs), "look up oncall trigger 2\n");
+}
+
+TEST_F(LookUpTest, WhatNobodyKnowsIsSentAsARepeat) {
+  Submit(kTrigger, 2);
+  Written();
+  Answer(kTrigger, "", 0);
+  Advance(2 * kSecondUs);
+  EXPECT_EQ(Answer(kTrigger, "", 403), "send oncall trigger 2 #2\n") << "may not ask";
+  EXPECT_TRUE(MayRepeat());
+}
+
+TEST_F(LookUpTest, AQuestionWithoutAnAnswerIsAskedAgain) {
+  Submit(kTrigger, 2);
+  Written();
+  Answer(kTrigger, "", 0);
+  Advance(2 * kSecondUs);
+  EXPECT_EQ(Answer(kTrigger, "", 503), "");
+  EXPECT_EQ(Advance(4 * kSecondUs), "look up oncall trigger 2\n");
+  EXPECT_EQ(outbox_->DeliveriesOf(HashBytes("a"))[0].attempts, 1);
+}
+
+TEST_F(LookUpTest, WhoHasTooMuchToDoHasNotDoneIt) {
+  Submit(kTrigger, 2);
+  Written();
+  Answer(kTrigger, "", 429);
+  EXPECT_EQ(Advance(2 * kSecondUs), "send oncall trigger 2 #2\n");
+  EXPECT_FALSE(MayRepeat());
+}
+
+TEST_F(LookUpTest, ACrashIsAReasonToAsk) {
+  Submit(kTrigger, 2);
+  Written();
+  Restart({traits_}, /*keep_journal=*/true);
+  EXPECT_EQ(Advance(0), "look up oncall trigger 2\n");
+}
+
+TEST_F(LookUpTest, WhatMayHaveArrivedIsEndedNotAbandoned) {
+  Submit(kTrigger, 2);
+  Written();
+  Answer(kTrigger, "", 0);
+  Submit(kResolve, 2);
+  Written();
+  EXPECT_EQ(Advance(2 * kSecondUs), "look up oncall trigger 2\n");
+  EXPECT_EQ(Answer(kTrigger, "arrived 7"), "write oncall trigger 2 delivered\n");
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+}
+
+TEST_F(OutboxTest, ASinkIsAskedNoFasterThanItBearsAndTheWorstFirst) {
+  Traits slow("oncall");
+  slow.per_minute = 30;
+  Restart({slow});
+  Submit(kTrigger, 3, "a");
+  EXPECT_EQ(Written(), "send oncall trigger 3 #1\n");
+  Submit(kTrigger, 3, "b");
+  Submit(kTrigger, 1, "c");
+  Submit(kTrigger, 3, "d");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(outbox_->NextDue(), now_ + 2 * kSecondUs);
+  EXPECT_EQ(Advance(kSecondUs), "");
+  EXPECT_EQ(Advance(kSecondUs), "send oncall trigger 1 #1\n");
+  EXPECT_EQ(Advance(kSecondUs), "");
+  EXPECT_EQ(Advance(kSecondUs), "send oncall trigger 3 #1\n");
+  // What is over meanwhile gives up its place; a webhook hears of it all the same.
+  Submit(kResolve, 3, "d");
+  Written();
+  EXPECT_EQ(Advance(2 * kSecondUs), "send oncall trigger 3 #1\n");
+  EXPECT_EQ(Reply(kTrigger, 3, 200, "d"), "write oncall trigger 3 delivered\n");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(Advance(2 * kSecondUs), "send oncall resolve 3 #1\n");
+  EXPECT_EQ(outbox_->pending(), 4u);
+}
+
+TEST_F(OutboxTest, WhatTheLeaseDoesNotCoverWaits) {
+  Submit(kTrigger, 2);
+  EXPECT_EQ(Written(), "send oncall trigger 2 #1\n");
+  const Hash128 id = DeliveryId("oncall", HashBytes("a"), 2, kTrigger);
+  in_flight_.erase(id);
+  std::vector<OutboxEffect> effects;
+  outbox_->OnHeld(id, now_, &effects);
+  EXPECT_EQ(Carry(effects), "");
+  EXPECT_EQ(Advance(kSecondUs / 2), "");
+  EXPECT_EQ(Advance(kSecondUs / 2), "send oncall trigger 2 #1\n") << "it was no attempt";
+  EXPECT_FALSE(last_sent_.may_repeat);
+}
+
+TEST(LeaseTest, CoversWhatEndsBeforeOthersTakeOver) {
+  Lease lease(30 * kSecondUs);
+  EXPECT_FALSE(lease.Covers(0, kSecondUs)) << "nobody has answered yet";
+  lease.Renewed(100 * kSecondUs);
+  EXPECT_TRUE(lease.Covers(118 * kSecondUs, 10 * kSecondUs));
+  EXPECT_FALSE(lease.Covers(119 * kSecondUs, 10 * kSecondUs));
+  EXPECT_TRUE(Lease().Covers(kDayUs, kMinuteUs)) << "one machine";
+}
+
+TEST_F(OutboxTest, TheFirstMessageIsKeptUpToDateWhereItCanBe) {
+  Traits chat("oncall", /*wakes_people=*/false, /*recognises_repeats=*/false);
+  chat.refreshes = true;
+  Restart({chat});
+  EXPECT_EQ(Submit(kTrigger, 2), "write oncall trigger 2 intended\n");
+  Written();
+  Reply(kTrigger, 2, 200);
+  Written();
+  EXPECT_EQ(Submit(kTrigger, 2), "") << "not because of a repetition";
+  EXPECT_EQ(Submit(kAcknowledge, 2),
+            "write oncall acknowledge 2 intended\nwrite oncall refresh 2 intended\n");
+  Written();
+  EXPECT_EQ(Reply(kAcknowledge, 2, 200), "write oncall acknowledge 2 delivered\n");
+  EXPECT_EQ(Written(), "send oncall refresh 2 #1\n");
+  const TimeUs tick = MakeIncident("a").detected_at;
+  const auto refreshed = [&](int status) {
+    const Hash128 id = DeliveryId("oncall", HashBytes("a"), 2, NotificationAction::kRefresh, tick);
+    in_flight_.erase(id);
+    SinkReply reply;
+    reply.status = status;
+    std::vector<OutboxEffect> effects;
+    outbox_->OnReply(id, reply, now_, &effects);
+    return Carry(effects);
+  };
+  EXPECT_EQ(refreshed(503), "");
+  // One that is behind is left out.
+  Notification end = Notify(kResolve, 2, MakeIncident("a"));
+  end.tick = tick + kMinuteUs;
+  std::vector<OutboxEffect> effects;
+  outbox_->Submit(end, now_, &effects);
+  EXPECT_EQ(Carry(effects),
+            "write oncall resolve 2 intended\nwrite oncall refresh 2 intended\n"
+            "write oncall refresh 2 abandoned\n");
+  EXPECT_EQ(Written(), "send oncall resolve 2 #1\n");
+  Reply(kResolve, 2, 200);
+  EXPECT_EQ(Written(), "send oncall refresh 2 #1\n");
+}
+
+TEST_F(OutboxTest, OfALogTheLastRecordCountsButNeverAgainstAReceipt) {
+  Submit(kTrigger, 2);
+  const Delivery intent = unwritten_[0];
+  Written();
+  Reply(kTrigger, 2, 202);
+  const Delivery receipt = unwritten_[0];
+  for (const auto& log : {std::vector{intent, receipt}, std::vector{intent, receipt, intent}}) {
+    Restart({Traits("oncall")});
+    for (const Delivery& record : log) outbox_->Restore(record);
+    EXPECT_EQ(outbox_->pending(), 0u);
+    EXPECT_EQ(Advance(kMinuteUs), "");
+  }
+  Restart({Traits("oncall")});
+  Delivery refused = intent;
+  refused.state = DeliveryState::kParked;
+  outbox_->Restore(refused);
+  outbox_->Restore(intent);
+  EXPECT_EQ(outbox_->pending(), 1u) << "somebody sent it again by hand";
+}
+
+TEST_F(OutboxTest, AChangeGoesToWhoeverWantsIt) {
+  setenv("TOCSIN_TEST_KEY", "R0123456789", 1);
+  Restart({Traits("chat")});
+  sinks_.push_back(MakeSink("{name: oncall, kind: pagerduty, routing_key_env: TOCSIN_TEST_KEY}"));
+  sinks_.push_back(
+      MakeSink("{name: quiet, kind: pagerduty, routing_key_env: TOCSIN_TEST_KEY, changes: false}"));
+  const NotificationAction change = NotificationAction::kChange;
+  EXPECT_EQ(Submit(change, 4), "write oncall change 4 intended\n");
+  EXPECT_EQ(Written(), "send oncall change 4 #1\n");
+  EXPECT_EQ(Submit(change, 4), "");
+  EXPECT_EQ(Reply(change, 4, 202), "write oncall change 4 delivered\n");
+  EXPECT_EQ(Written(), "");
+  EXPECT_EQ(Advance(kHourUs), "forget oncall change 4\n");
+}
+
 class ShadowTest : public OutboxTest {
  protected:
   void Mode(const std::string& mode) {

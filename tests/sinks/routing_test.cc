@@ -11,7 +11,6 @@ class NamedSink final : public Sink {
  public:
   NamedSink(std::string name, bool pages) : Sink(std::move(name), "test"), pages_(pages) {}
   bool pages() const override { return pages_; }
-  bool Wants(NotificationAction) const override { return true; }
   SinkRequest Render(const Delivery&) const override { return {}; }
 
  private:
