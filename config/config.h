@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include "config/matcher.h"
 #include "config/hours.h"
+#include "config/matcher.h"
 #include "config/node.h"
 #include "config/predicate.h"
 #include "core/act.h"

@@ -10,8 +10,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/short_text.h"
 #include "core/ascii.h"
+#include "core/short_text.h"
 #include "core/time.h"
 #include "ingest/request_line.h"
 

@@ -31,7 +31,7 @@ constexpr DurationUs kEchoAfter = kMinuteUs;
 // Far more than stage 2 ever repeats after a restart (from its last snapshot).
 constexpr DurationUs kForgetAfter = kHourUs;
 
-// Where a heartbeat is answered again, it soon is.
+// What waits for the lease, or for an answer to a question that follows.
 constexpr DurationUs kHeldFor = kSecondUs;
 
 struct Entry {
@@ -40,6 +40,7 @@ struct Entry {
   bool in_flight = false;
   bool may_have_arrived = false;  // an attempt ended without a receipt or a refusal
   bool asked = false;             // the receiver, since then; it does not know
+  bool accepted = false;          // it said yes, in words that do not say what it calls it
   bool looking_up = false;        // what is in flight is that question
   int failures = 0;               // attempts in this process that got no receipt
   TimeUs due = kAtOnce;      // of the next attempt or repetition; kNoTime: undecided (restored)
@@ -96,6 +97,13 @@ Delivery AsSent(const Lane& lane, const Entry& entry) {
 bool LookUpDue(const Lane& lane, const Entry& entry) {
   return Intended(entry) && entry.may_have_arrived && !entry.asked &&
          lane.sink->RenderLookUp(AsSent(lane, entry)).has_value();
+}
+
+// Whether what follows has to know what the receiver calls this, and it can be asked.
+bool NeedsReceipt(const Lane& lane, const Entry& entry) {
+  const Delivery sent = AsSent(lane, entry);
+  return sent.action == NotificationAction::kTrigger && sent.receipt.empty() &&
+         lane.sink->RenderLookUp(sent).has_value();
 }
 
 // How long after its receipt, or its last repetition, it is sent once more; 0: never.
@@ -213,6 +221,8 @@ struct Outbox::State {
   void Settle(Lane* lane, TimeUs now, Effects* effects);
   void Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects);
   void Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  void TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const SinkReply& reply, TimeUs now,
+                  Effects* effects);
   void Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now, Effects* effects);
   DurationUs Jitter(DurationUs bound);
 };
@@ -451,6 +461,24 @@ void Outbox::State::Postpone(Lane* lane, Entry* entry, const SinkReply& reply, T
   }
 }
 
+void Outbox::State::TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const SinkReply& reply,
+                               TimeUs now, Effects* effects) {
+  switch (found.answer) {
+    case SinkLookUp::Answer::kUnreadable:
+      return Postpone(lane, entry, reply, now);
+    case SinkLookUp::Answer::kMissing:
+      entry->may_have_arrived = entry->accepted = false;
+      return;
+    case SinkLookUp::Answer::kUnknown:
+      entry->asked = true;
+      if (!entry->accepted) return;
+      break;
+    case SinkLookUp::Answer::kArrived:
+      break;
+  }
+  Deliver(lane, entry, std::move(found.receipt), now, effects);
+}
+
 void Outbox::State::Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now,
                             Effects* effects) {
   Become(entry, DeliveryState::kDelivered);
@@ -568,13 +596,10 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
     }
     state_->Postpone(lane, entry, reply, now);
   } else if (looked_up) {
-    SinkLookUp found;  // whoever may not ask does not know
+    // Whoever may not ask does not know.
+    SinkLookUp found{.answer = SinkLookUp::Answer::kUnknown, .receipt = ""};
     if (outcome == SendOutcome::kDelivered) found = lane->sink->Found(entry->delivery, reply);
-    entry->asked = true;
-    if (found.answer == SinkLookUp::Answer::kMissing) entry->may_have_arrived = false;
-    if (found.answer == SinkLookUp::Answer::kArrived) {
-      state_->Deliver(lane, entry, std::move(found.receipt), now, effects);
-    }
+    state_->TakeAnswer(lane, entry, std::move(found), reply, now, effects);
   } else if (repeated) {
     // Refused or not: it has its receipt.
     entry->failures = 0;
@@ -584,7 +609,15 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
       state_->Write(entry, effects);
     }
   } else if (outcome == SendOutcome::kDelivered) {
-    state_->Deliver(lane, entry, lane->sink->ReceiptOf(reply), now, effects);
+    std::string receipt = lane->sink->ReceiptOf(reply);
+    if (receipt.empty() && NeedsReceipt(*lane, *entry) && !reply.unsent) {
+      // A proxy's page, or a reply that was too long: what follows would find nothing to end.
+      entry->may_have_arrived = entry->accepted = true;
+      entry->asked = false;
+      entry->due = now + kHeldFor;
+    } else {
+      state_->Deliver(lane, entry, std::move(receipt), now, effects);
+    }
   } else {
     state_->Become(entry, DeliveryState::kParked);
     entry->delivery.last_error = lane->sink->Describe(reply);

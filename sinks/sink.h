@@ -78,8 +78,13 @@ enum class SendOutcome : std::uint8_t { kDelivered, kRetry, kRefused };
 
 // Whether something arrived, as its receiver knows.
 struct SinkLookUp {
-  enum class Answer : std::uint8_t { kUnknown, kMissing, kArrived };
-  Answer answer = Answer::kUnknown;
+  enum class Answer : std::uint8_t {
+    kUnreadable,  // a proxy's page, a reply that was cut: to be asked again
+    kUnknown,     // nobody can tell
+    kMissing,
+    kArrived
+  };
+  Answer answer = Answer::kUnreadable;
   std::string receipt;  // what ReceiptOf would have said
 };
 

@@ -70,6 +70,10 @@ class JiraSink final : public TicketSink {
     if (answer["issues"].at(0)["key"].get(key) == simdjson::SUCCESS) {
       return {SinkLookUp::Answer::kArrived, std::string(key)};
     }
+    dom::array issues;
+    if (answer["issues"].get(issues) == simdjson::SUCCESS) {
+      return {SinkLookUp::Answer::kUnknown, ""};
+    }
     std::string_view status;
     if (answer["fields"]["status"]["statusCategory"]["key"].get(status) == simdjson::SUCCESS) {
       return {status == "done" ? SinkLookUp::Answer::kArrived : SinkLookUp::Answer::kMissing, ""};

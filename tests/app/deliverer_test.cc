@@ -167,6 +167,23 @@ TEST_F(DelivererTest, AnIntentIsDurableBeforeItsRequest) {
   EXPECT_THAT(durable, ElementsAre(true));
 }
 
+TEST_F(DelivererTest, NothingIsSentThatTheLeaseDoesNotCover) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  // Longer than this machine is up: the one answer covers the rest of the test.
+  Lease lease(kDayUs * 365 * 100);
+  deliverer_ = std::make_unique<Deliverer>(routes_, sinks_, &journal_, &lease);
+  ASSERT_TRUE(deliverer_->Start().ok());
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  EXPECT_TRUE(journal_.Has(Id("oncall", kTrigger))) << "the intent is written all the same";
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_THAT(pagerduty.Requests(), SizeIs(0));
+  lease.Renewed(1);
+  EXPECT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  EXPECT_EQ(journal_.Get(Id("oncall", kTrigger)).attempts, 1);
+}
+
 TEST_F(DelivererTest, SubmittingAgainDoesNothing) {
   PagerDutyStandIn pagerduty({});
   ASSERT_TRUE(pagerduty.Start().ok());

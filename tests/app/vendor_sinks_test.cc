@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -24,7 +25,10 @@
 namespace tocsin {
 namespace {
 
-// A vendor behind HTTP. Of seven requests one is taken without an answer, one gets 503 and one 429.
+// A vendor behind HTTP with a bad start: what becomes of its first requests. '5' is 503, '9' 429, 'd'
+// taken without an answer, 'p' with a page that nobody understands.
+constexpr std::string_view kFaults = ".5.d..p.9..d.p..5";
+
 class VendorServer {
  public:
   explicit VendorServer(const VendorKind& kind)
@@ -46,22 +50,24 @@ class VendorServer {
  private:
   HttpResponse Handle(const HttpRequest& request) {
     absl::MutexLock lock(&mutex_);
-    const int turn = ++requests_ % 7;
-    if (turn == 2) return {.status = 503};
-    if (turn == 4) return {.status = 429, .headers = {{"Retry-After", "1"}}};
+    const char fault = requests_ < kFaults.size() ? kFaults[requests_] : '.';
+    ++requests_;
+    if (fault == '5') return {.status = 503};
+    if (fault == '9') return {.status = 429, .headers = {{"Retry-After", "1"}}};
     SinkRequest received;
     received.method = request.method;
     received.url = request.target;
     received.body = request.body;
     for (const auto& [name, value] : request.headers) received.headers.emplace_back(name, value);
     const SinkReply reply = vendor_->Receive(received);
-    if (turn == 6) return {.drop = true};
+    if (fault == 'd') return {.drop = true};
+    if (fault == 'p') return {.status = reply.status, .body = "<html>a proxy's page</html>"};
     return {.status = reply.status, .content_type = "application/json", .body = reply.body};
   }
 
   mutable absl::Mutex mutex_;
   const std::unique_ptr<Vendor> vendor_ ABSL_PT_GUARDED_BY(mutex_);
-  int requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t requests_ ABSL_GUARDED_BY(mutex_) = 0;
   HttpServer http_;  // last: it stops before what its handler uses goes
 };
 

@@ -556,7 +556,7 @@ TEST(Github, LooksForWhatItMayHavePosted) {
   EXPECT_EQ(found.answer, SinkLookUp::Answer::kArrived);
   EXPECT_EQ(found.receipt, "7");
   EXPECT_EQ(sink->Found(delivery, Replied(200, "[]")).answer, SinkLookUp::Answer::kMissing);
-  EXPECT_EQ(sink->Found(delivery, Replied(200, "<html>")).answer, SinkLookUp::Answer::kUnknown);
+  EXPECT_EQ(sink->Found(delivery, Replied(200, "<html>")).answer, SinkLookUp::Answer::kUnreadable);
   std::string full = "[{}";
   for (int i = 1; i < 50; ++i) full += ",{}";
   EXPECT_EQ(sink->Found(delivery, Replied(200, full + "]")).answer, SinkLookUp::Answer::kUnknown);

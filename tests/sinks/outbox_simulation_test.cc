@@ -478,6 +478,11 @@ class Simulation {
       Reply(process, delivery, latency, [wait] { return Status(429, wait); });
     } else if (luck < options_.lost_replies + 43 && refuses_ && !look_up) {
       Reply(process, delivery, latency, [] { return Status(400); });
+    } else if (luck < options_.lost_replies + 48) {  // a proxy's page, or ten megabytes of it
+      Reply(process, delivery, 2 * latency, [reply = arrive(latency)] {
+        if (reply->status / 100 == 2) reply->body = "<html>";
+        return *reply;
+      });
     } else {
       Reply(process, delivery, 2 * latency, [reply = arrive(latency)] { return *reply; });
     }

@@ -52,9 +52,10 @@ class TestSink final : public Sink {
   std::optional<SinkRequest> RenderLookUp(const Delivery&) const override {
     return traits_.looks_up ? std::optional(SinkRequest()) : std::nullopt;
   }
-  // "arrived 7", "missing".
+  // "arrived 7", "missing", "unknown".
   SinkLookUp Found(const Delivery&, const SinkReply& reply) const override {
     if (reply.body == "missing") return {SinkLookUp::Answer::kMissing, ""};
+    if (reply.body == "unknown") return {SinkLookUp::Answer::kUnknown, ""};
     if (reply.body.starts_with("arrived "))
       return {SinkLookUp::Answer::kArrived, reply.body.substr(8)};
     return {};
@@ -808,6 +809,26 @@ TEST_F(LookUpTest, AQuestionWithoutAnAnswerIsAskedAgain) {
   EXPECT_EQ(Answer(kTrigger, "", 503), "");
   EXPECT_EQ(Advance(4 * kSecondUs), "look up oncall trigger 2\n");
   EXPECT_EQ(outbox_->DeliveriesOf(HashBytes("a"))[0].attempts, 1);
+}
+
+TEST_F(LookUpTest, AReplyThatDoesNotSayWhatItIsCalledIsAReasonToAsk) {
+  for (const char* const answer : {"arrived 7", "missing", "unknown"}) {
+    Restart({traits_});
+    Submit(kTrigger, 2);
+    Written();
+    EXPECT_EQ(Answer(kTrigger, ""), "");
+    EXPECT_EQ(Advance(kSecondUs), "look up oncall trigger 2\n");
+    EXPECT_EQ(Answer(kTrigger, answer), std::string(answer) == "missing"
+                                            ? "send oncall trigger 2 #2\n"
+                                            : "write oncall trigger 2 delivered\n");
+  }
+  Restart({traits_});
+  Submit(kTrigger, 2);
+  Written();
+  Answer(kTrigger, "");
+  Advance(kSecondUs);
+  EXPECT_EQ(Answer(kTrigger, "<html>"), "") << "asked again";
+  EXPECT_EQ(Advance(2 * kSecondUs), "look up oncall trigger 2\n");
 }
 
 TEST_F(LookUpTest, WhoHasTooMuchToDoHasNotDoneIt) {
