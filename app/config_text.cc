@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "config/predicate.h"
+#include "core/number_text.h"
 #include "core/string_hash.h"
 #include "sinks/message_templates.h"
 
@@ -182,6 +183,13 @@ std::string RoutesText(const Config& config) {
 std::string ConfigText(const Config& config) {
   std::string text = absl::StrCat(config.source, ": ok\n", SeverityText(config.severity));
   for (const InputConfig& input : config.inputs) text += InputText(input, config.pane);
+  if (config.enrichment != nullptr) {
+    for (const EnrichmentTable& table : *config.enrichment) {
+      absl::StrAppend(&text, "  enrich: what is known of a ", table.from().Name(), ", for ",
+                      GroupedNumber(static_cast<std::int64_t>(table.rows())),
+                      table.rows() == 1 ? " value" : " values", "\n");
+    }
+  }
   for (const DetectorConfig& detector : config.detectors) text += DetectorText(detector, config);
   absl::StrAppend(&text, "  an incident resolves once all was clear for ",
                   FormatDuration(config.correlate.watch), "; a deploy of the last ",

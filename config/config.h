@@ -14,10 +14,12 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "config/enrichment.h"
 #include "config/hours.h"
 #include "config/matcher.h"
 #include "config/node.h"
@@ -65,8 +67,9 @@ struct InputConfig {
   DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
   std::vector<FieldMapping> map;
   // Of time stamps in text that name no zone, and no year (syslog's); ingest/text_time.h.
-  std::optional<DurationUs> time_zone;  // offset from UTC
-  int year = 0;                         // 0: the record's
+  std::optional<DurationUs> time_zone;                // offset from UTC
+  int year = 0;                                       // 0: the record's
+  std::shared_ptr<const Enrichment> enrichment = {};  // the configuration's, for all inputs
   Location at;
 };
 
@@ -184,6 +187,7 @@ struct Config {
   DurationUs pane = 10 * kSecondUs;
   std::vector<FieldRef> scope;  // default {env}
   std::vector<InputConfig> inputs;
+  std::shared_ptr<const Enrichment> enrichment = {};  // of whatever is read; null: none
   std::vector<DetectorConfig> detectors;
   std::map<std::string, DetectorAdvice> advice;
   std::vector<SinkConfig> sinks;

@@ -214,6 +214,10 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* inputs = root.Node("inputs")) {
     config.inputs = ReadInputs(*inputs, config.pane, errors);
   }
+  if (const ConfigNode* tables = root.Node("enrich")) {
+    config.enrichment = ReadEnrichment(*tables, errors);
+    for (InputConfig& input : config.inputs) input.enrichment = config.enrichment;
+  }
   if (const ConfigNode* severity = root.Node("severity")) {
     ReadSeverity(*severity, errors, &config.severity);
   }

@@ -55,7 +55,7 @@ class Decoder {
 };
 
 // nullptr when the format is unknown or the mapping is wrong; the errors say so. REQUIRES: a format
-// `auto` was resolved (ingest/detect_format.h).
+// `auto` was resolved (ingest/detect_format.h). What the input's enrichment knows is filled in.
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors);
 
 // How a file of this format falls into records: JSON is a sequence of values, text formats are

@@ -56,6 +56,7 @@ MessageDecoder::MessageDecoder(const InputConfig& input, ErrorList* errors)
   InputConfig inner = input;
   inner.format = lines_ ? "json" : input.message_format;
   inner.message_format.clear();
+  inner.enrichment = nullptr;  // the whole input knows it
   decoder_ = NewDecoder(inner, errors);
 }
 

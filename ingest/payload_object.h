@@ -137,6 +137,24 @@ class PayloadObject {
     }
   }
 
+  // Calls visit(name, number) for each member that is a number, or a boolean as 0 or 1; texts and null
+  // are passed over, others are faults.
+  template <typename Visit>
+  void ForEachNumber(Visit visit) const {
+    if (!present()) return;
+    for (const simdjson::dom::key_value_pair member : *object_) {
+      double number = 0;
+      bool yes = false;
+      if (!member.value.get(number)) {
+        visit(member.key, number);
+      } else if (!member.value.get(yes)) {
+        visit(member.key, yes ? 1.0 : 0.0);
+      } else if (!member.value.is_string() && !member.value.is_null()) {
+        Refuse("a field that is no number, boolean or text");
+      }
+    }
+  }
+
  private:
   template <PayloadKey kKey, PayloadKey kWhat>
   static JsonFault Fault() {

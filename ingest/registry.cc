@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "ingest/decoder.h"
 #include "ingest/detect_format.h"
+#include "ingest/enriching_decoder.h"
 #include "ingest/json_decoder.h"
 
 namespace tocsin {
@@ -25,6 +26,7 @@ DecoderFactory NewCloudWatchMetricStreamDecoder;
 DecoderFactory NewGitHubDeployDecoder;
 DecoderFactory NewGitLabDeployDecoder;
 DecoderFactory NewGrafanaDecoder;
+DecoderFactory NewInfluxDecoder;
 DecoderFactory NewKubernetesEventsDecoder;
 DecoderFactory NewLogfmtDecoder;
 DecoderFactory NewPagerDutyWebhookDecoder;
@@ -34,6 +36,7 @@ DecoderFactory NewRegexDecoder;
 DecoderFactory NewSentryDecoder;
 DecoderFactory NewSnsDecoder;
 DecoderFactory NewSyslogDecoder;
+DecoderFactory NewTelegrafDecoder;
 
 namespace {
 
@@ -59,6 +62,7 @@ constexpr std::array kFormats = {
     Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
     Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
     Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
+    Format{"influx", NewInfluxDecoder},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"kubernetes-events", NewKubernetesEventsDecoder, Framing::kJsonValues},
     Format{"logfmt", NewLogfmtDecoder},
@@ -72,6 +76,7 @@ constexpr std::array kFormats = {
     Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
     Format{"syslog", NewSyslogDecoder},
+    Format{"telegraf", NewTelegrafDecoder, Framing::kJsonValues},
     Format{"vector", NewJsonDecoder, Framing::kJsonValues},
     Format{"winston", NewJsonDecoder, Framing::kJsonValues},
     Format{"zap", NewJsonDecoder, Framing::kJsonValues},
@@ -99,7 +104,7 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
                                 "messages of another: " + input.format + " does not");
       return nullptr;
     }
-    return format.create(input, errors);
+    return Enrich(format.create(input, errors), input.enrichment);
   }
   if (input.format == kAutoFormat) {
     errors->Add(input.at, "input " + input.name + ": format auto is for files, whose first lines " +

@@ -354,6 +354,7 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
     }
   }
   InputConfig input;
+  input.enrichment = config.enrichment;
   if (found != nullptr) input = *found;
   if (input.name.empty()) input.name = "replay";
   if (!format.empty()) {

@@ -44,8 +44,10 @@ class VendorServer {
     absl::MutexLock lock(&mutex_);
     return vendor_->Faults();
   }
-  bool by_level() const { return vendor_->by_level(); }
-  bool tells_repeats() const { return vendor_->tells_repeats(); }
+  bool tells_repeats() const {
+    absl::MutexLock lock(&mutex_);
+    return vendor_->tells_repeats();
+  }
 
  private:
   HttpResponse Handle(const HttpRequest& request) {
