@@ -92,6 +92,10 @@ bool SetCommonOptions(Transfer* transfer) {
     set(CURLOPT_CAINFO, ca_file.c_str());
     set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
+#if LIBCURL_VERSION_NUM >= 0x075700
+  // It would remember authorities for a day, and not see that they were renewed.
+  set(CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
   if (const std::string& proxy = transfer->request.transport.proxy; !proxy.empty()) {
     set(CURLOPT_PROXY, proxy.c_str());
   }

@@ -2,6 +2,7 @@
 // order, and the first one catches up once it is well.
 #include "app/deliverer.h"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,8 +10,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/time/clock.h"
 #include "app/pagerduty_standin.h"
 #include "tests/app/hostile_server.h"
+#include "tests/app/tls_standin.h"
 #include "tests/app/watched_journal.h"
 #include "tests/sinks/sink_fixtures.h"
 
@@ -91,6 +94,61 @@ TEST_P(HostileSink, HoldsUpNobodyAndLosesNothing) {
   }
   EXPECT_EQ(deliverer.pending(), 0u);
 }
+
+struct BadCertificate {
+  const char* name;
+  TlsStandIn::Options options;
+  bool trusted = true;
+};
+
+class HostileCertificate : public testing::TestWithParam<BadCertificate> {};
+
+TEST_P(HostileCertificate, NothingIsSentUntilItIsRight) {
+  setenv("no_proxy", "127.0.0.1", 1);
+  setenv("TOCSIN_TEST_KEY", "R0123456789", 1);
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  TlsStandIn server(GetParam().options);
+  TlsStandIn stranger({});
+  // The authorities that the sink trusts; read again for each request.
+  const std::string trusted = testing::TempDir() + "trusted_" + std::to_string(getpid()) + ".pem";
+  const auto trust = [&](const TlsStandIn& whom) {
+    std::filesystem::copy_file(whom.certificate(), trusted,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  trust(GetParam().trusted ? server : stranger);
+  std::vector<std::unique_ptr<Sink>> sinks;
+  sinks.push_back(MakeSink("{name: bot, kind: webhook, url: '" + server.url() + "/', ca_file: '" +
+                           trusted + "'}"));
+  sinks.push_back(
+      MakeSink("{name: oncall, kind: pagerduty, routing_key_env: TOCSIN_TEST_KEY, url: '" +
+               pagerduty.url() + "'}"));
+  const std::vector<RouteConfig> routes;
+  WatchedJournal journal;
+  Deliverer deliverer(routes, sinks, &journal);
+  ASSERT_TRUE(deliverer.Start().ok());
+  const Incident incident = MakeIncident("incident");
+  ASSERT_TRUE(deliverer.Submit({Notify(NotificationAction::kTrigger, 2, incident)}).ok());
+  const auto id = [&](const std::string& sink) {
+    return DeliveryId(sink, incident.id, 2, NotificationAction::kTrigger);
+  };
+  EXPECT_TRUE(journal.AwaitState(id("oncall"), DeliveryState::kDelivered));
+  while (server.connections() == 0) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_EQ(server.requests(), 0);
+  server.Become({});
+  trust(server);
+  EXPECT_TRUE(journal.AwaitState(id("bot"), DeliveryState::kDelivered));
+  EXPECT_EQ(server.requests(), 1);
+  deliverer.Stop(absl::ZeroDuration());
+  std::filesystem::remove(trusted);
+}
+
+INSTANTIATE_TEST_SUITE_P(Certificates, HostileCertificate,
+                         testing::Values(BadCertificate{"expired", {.days = -1}},
+                                         BadCertificate{"of_another_host",
+                                                        {.host = "pager.example"}},
+                                         BadCertificate{"of_nobody_we_trust", {}, false}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(Modes, HostileSink, testing::ValuesIn(HostileServer::kModes),
                          [](const auto& test) {

@@ -3,6 +3,7 @@
 //   TlsStandIn server({.host = "127.0.0.1", .days = 1});
 //   server.url()          // https://127.0.0.1:PORT
 //   server.certificate()  // the path of a PEM file: who trusts that, trusts this server
+//   server.Become({});    // for connections from now on; the file has the new certificate
 //
 // Answers every request with 202. One connection at a time. Thread-safe.
 #pragma once
@@ -17,8 +18,10 @@
 #include <atomic>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -36,14 +39,9 @@ class TlsStandIn {
   explicit TlsStandIn(const Options& options) {
     // A client that does not trust it hangs up while it talks.
     signal(SIGPIPE, SIG_IGN);
-    MakeCertificate(options);
     path_ = testing::TempDir() + "tls_" + std::to_string(getpid()) + "_" +
             std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".pem";
-    std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path_.c_str(), "w"), &std::fclose);
-    EXPECT_EQ(PEM_write_X509(file.get(), certificate_.get()), 1);
-    file.reset();
-    EXPECT_EQ(SSL_CTX_use_certificate(context_.get(), certificate_.get()), 1);
-    EXPECT_EQ(SSL_CTX_use_PrivateKey(context_.get(), key_.get()), 1);
+    Become(options);
     thread_ = std::thread([this] { Run(); });
   }
   ~TlsStandIn() {
@@ -57,6 +55,18 @@ class TlsStandIn {
   const std::string& url() const { return url_; }
   const std::string& certificate() const { return path_; }
   int requests() const { return requests_; }
+  int connections() const { return connections_; }  // that have ended
+
+  void Become(const Options& options) {
+    const Certificate certificate = MakeCertificate(options);
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path_.c_str(), "w"), &std::fclose);
+    EXPECT_EQ(PEM_write_X509(file.get(), certificate.get()), 1);
+    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
+    EXPECT_EQ(SSL_CTX_use_certificate(context.get(), certificate.get()), 1);
+    EXPECT_EQ(SSL_CTX_use_PrivateKey(context.get(), key_.get()), 1);
+    const std::lock_guard lock(mutex_);
+    context_ = std::move(context);
+  }
 
  private:
   template <auto free_function>
@@ -67,8 +77,11 @@ class TlsStandIn {
     }
   };
 
-  void MakeCertificate(const Options& options) {
-    X509* const x509 = certificate_.get();
+  using Certificate = std::unique_ptr<X509, Free<X509_free>>;
+
+  Certificate MakeCertificate(const Options& options) const {
+    Certificate certificate(X509_new());
+    X509* const x509 = certificate.get();
     X509_set_version(x509, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
     X509_gmtime_adj(X509_getm_notBefore(x509), -60L * 60 * 24 * 30);
@@ -84,6 +97,12 @@ class TlsStandIn {
         X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
     X509_add_ext(x509, extension.get(), -1);
     EXPECT_GT(X509_sign(x509, key_.get(), EVP_sha256()), 0);
+    return certificate;
+  }
+
+  std::shared_ptr<SSL_CTX> Context() const {
+    const std::lock_guard lock(mutex_);
+    return context_;
   }
 
   void Run() {
@@ -92,10 +111,12 @@ class TlsStandIn {
       if (socket < 0) return;
       const timeval minute{.tv_sec = 60, .tv_usec = 0};
       setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
-      const std::unique_ptr<SSL, Free<SSL_free>> ssl(SSL_new(context_.get()));
+      const std::shared_ptr<SSL_CTX> context = Context();
+      const std::unique_ptr<SSL, Free<SSL_free>> ssl(SSL_new(context.get()));
       SSL_set_fd(ssl.get(), socket);
       if (SSL_accept(ssl.get()) == 1) Answer(ssl.get());
       close(socket);
+      ++connections_;
     }
   }
 
@@ -115,12 +136,13 @@ class TlsStandIn {
   }
 
   const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> key_{EVP_EC_gen("P-256")};
-  const std::unique_ptr<X509, Free<X509_free>> certificate_{X509_new()};
-  const std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>> context_{SSL_CTX_new(TLS_server_method())};
+  mutable std::mutex mutex_;
+  std::shared_ptr<SSL_CTX> context_;  // guarded by mutex_
   LoopbackListener listener_;
   std::string path_;
   const std::string url_ = "https://" + listener_.address();
   std::atomic<int> requests_ = 0;
+  std::atomic<int> connections_ = 0;
   std::thread thread_;
 };
 

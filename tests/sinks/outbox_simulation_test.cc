@@ -474,7 +474,8 @@ class Simulation {
       arrive(latency);
       Reply(process, delivery, 2 * latency, [] { return Status(500); });
     } else if (luck < options_.lost_replies + 40) {
-      const auto wait = static_cast<std::int64_t>(random_.Below(90'000));
+      const bool says_when = random_.Percent(50);
+      const auto wait = says_when ? static_cast<std::int64_t>(random_.Below(90'000)) : -1;
       Reply(process, delivery, latency, [wait] { return Status(429, wait); });
     } else if (luck < options_.lost_replies + 43 && refuses_ && !look_up) {
       Reply(process, delivery, latency, [] { return Status(400); });
