@@ -114,7 +114,8 @@ class Deliverer::Impl {
 
   void Run();
   Turn Next(const Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Send(const Request& request, Replies* replies) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False where the lease does not cover it any more: the outbox has it back.
+  bool Send(const Request& request, Replies* replies) ABSL_LOCKS_EXCLUDED(mutex_);
   Queue& QueueOf(const std::string& sink) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Complain(const Request& request, const SinkReply& reply, TimeUs now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -222,19 +223,23 @@ void Deliverer::Impl::Run() {
   BlockSigpipe();
   Replies replies;
   while (true) {
-    const Turn turn = Next(replies);
+    Turn turn = Next(replies);
     replies.clear();
     if (turn.end) break;
-    for (const Request& request : turn.begin) Send(request, &replies);
+    for (const Request& request : turn.begin) {
+      // What came back is due before anything that the turn knew of.
+      if (!Send(request, &replies)) turn.wait = absl::ZeroDuration();
+    }
     outlet_.Perform(turn.wait, &replies);
   }
   outlet_.CancelAll();
 }
 
-void Deliverer::Impl::Send(const Request& request, Replies* replies) {
+bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
   SinkRequest rendered = request.Rendered();
   if (lease_ == nullptr || lease_->Covers(Now(), rendered.timeout)) {
-    return outlet_.Send(request.delivery.id, std::move(rendered), replies);
+    outlet_.Send(request.delivery.id, std::move(rendered), replies);
+    return true;
   }
   absl::MutexLock lock(&mutex_);
   on_their_way_.erase(request.delivery.id);
@@ -242,6 +247,7 @@ void Deliverer::Impl::Send(const Request& request, Replies* replies) {
   Effects effects;
   outbox_.OnHeld(request.delivery.id, Now(), &effects);
   Take(&effects);
+  return false;
 }
 
 Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
