@@ -8,9 +8,10 @@
 // One thread, which waits for all at once: a slow sink holds up only its own deliveries. TLS is
 // verified; redirects are not followed (a secret must not travel to another host); a reply is read
 // up to limits::kHttpReplyBytesMax; connect and total deadlines apply. At most eight requests of a
-// sink are on their way at once. What a sink fails at is logged once a minute, with how often. Submit and the counters are thread-safe. An intent is durable
-// before its request leaves (Journal::WriteDeliveries), and the lease is looked at last. While the
-// journal refuses a write nothing new is sent; the write is tried again every second.
+// sink are on their way at once. A sink that goes on failing is logged once a minute, with how often.
+// Submit and the counters are thread-safe. An intent is durable before its request leaves
+// (Journal::WriteDeliveries), and the lease is looked at last. While the journal refuses a write
+// nothing new is sent; the write is tried again every second.
 #pragma once
 
 #include <cstddef>

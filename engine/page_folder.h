@@ -3,10 +3,11 @@
 //   PageFolder folder(config.routes);
 //   folder.Fold(tick, &notifications);      // what the correlator has just said, in its order
 //
-// Pages are triggers that a route takes to sinks that page people, counted by scope and route over
-// the last kWindow of ticks (by all the routes that it takes, where one says `continue`). Past limits::kPagesUnfolded of them a page below level 1 is folded: its
-// trigger goes on to sinks that page nobody (tickets, chats), and one page with an id of its own
-// stands for all that are folded on that route at that level. While the storm lasts more join it;
+// Pages are triggers that a route takes to sinks that page people, counted by scope and route (by all
+// the routes that it takes, where one says `continue`) over the last kWindow of ticks. Past
+// limits::kPagesUnfolded of them a page below level 1 is folded: its trigger goes on to sinks that
+// page nobody (tickets, chats), and one page with an id of its own stands for all that are folded on
+// that route at that level. While the storm lasts more join it;
 // once the window has few pages again the next one is a page by itself, and another storm another
 // fold. A fold is escalated to whoever a member is escalated to, once, acknowledged when all its
 // members are, and resolves when all have. Level 1 is counted and never folded.
