@@ -59,11 +59,6 @@ int Explain(const absl::Status& status) {
   return ExitCodeOf(status);
 }
 
-bool IsLoopback(const std::string& address) {
-  return address.starts_with("127.") || address.starts_with("localhost:") ||
-         address.starts_with("[::1]:");
-}
-
 HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline, const ApiContext& api) {
   const std::string path = request.target.substr(0, request.target.find('?'));
   if (path.starts_with("/api/")) return AnswerApi(request, api);
@@ -208,6 +203,7 @@ int ReplayRecorded(const ReplayCommand& command) {
       Replay({.config = &*config,
               .inputs = command.inputs,
               .format = command.format,
+              .signal = command.signal,
               .incidents_path = command.incidents,
               .signals_path = command.signals,
               .threads = command.threads,

@@ -140,7 +140,7 @@ int DecodeFiles(const DecodeCommand& command) {
   if (config.inputs.empty()) config.inputs.emplace_back().format = kAutoFormat;
   PrintingSink sink(command.explain);
   const absl::Status status = [&]() -> absl::Status {
-    const InputConfig input = InputFor(config, command.file, "", command.format);
+    const InputConfig input = InputFor(config, command.file, "", command.format, command.signal);
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(command.file));
     for (const FileInput& file : files) TOCSIN_RETURN_IF_ERROR(DecodeOne(file, input, &sink));
     return absl::OkStatus();

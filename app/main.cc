@@ -14,6 +14,11 @@ void AddConfig(CLI::App* command, std::string* config) {
       ->required();
 }
 
+void AddSignal(CLI::App* command, std::string* signal) {
+  command->add_option("--signal", *signal, "what a file of format otlp-proto is of")
+      ->check(CLI::IsMember({"logs", "metrics"}));
+}
+
 void AddOutputs(CLI::App* command, std::string* incidents, std::string* signals, int* threads) {
   command->add_option("--incidents", *incidents, "write incidents as JSON lines to this file");
   command->add_option("--signals", *signals, "write signals as JSON lines to this file");
@@ -144,12 +149,14 @@ int main(int argc, char** argv) {
   replay_app->add_option("--stats", replay.stats, "write one JSON object of figures to this file");
   replay_app->add_option("--format", replay.format,
                          "format of the input, or auto (default: as configured)");
+  AddSignal(replay_app, &replay.signal);
 
   tocsin::DecodeCommand decode;
   CLI::App* decode_app = app.add_subcommand("decode", "print the events of a file as JSON lines");
   decode_app->footer("Example: tocsin decode --format clf --explain access.log");
   decode_app->add_option("--format", decode.format,
                          "format of the file (default: as configured, else auto)");
+  AddSignal(decode_app, &decode.signal);
   decode_app->add_option("-c,--config", decode.config,
                          "a YAML file whose input of this file says how to read it");
   decode_app->add_flag("--explain", decode.explain, "say what was skipped, and why");

@@ -45,6 +45,30 @@ struct FileInputConfig {
   bool follow = true;  // go on reading as the file grows
 };
 
+// Who may post to an input by HTTP. With a Kafka topic what comes is appended to that, else to
+// segments in the state directory, which are then the input's file.
+struct HttpInputConfig {
+  std::string token_file;   // of bearer tokens, one a line
+  std::string signature;    // whose scheme signs the bodies: a name of HttpSignatureNames; or empty
+  std::string secret_file;  // the secrets that sign, one a line; not for "sns"
+  std::vector<std::string> topics;  // of "sns": the ARNs whose messages are taken
+  bool open = false;                // anybody may post, from wherever the server listens
+  int requests_per_second = 1'000;
+  Location at;
+};
+std::vector<std::string> HttpSignatureNames();
+// Whether only this machine reaches a server that listens there.
+bool IsLoopback(const std::string& address);
+
+// The server that such inputs share.
+struct HttpServerConfig {
+  std::string listen = "127.0.0.1:9465";
+  std::string certificate_file, key_file;  // PEM; both or neither
+  int connections_max = 1'024;
+  std::int64_t body_bytes_max = 8 << 20;
+  std::int64_t log_bytes_max = std::int64_t{1} << 30;  // of an input's segments
+};
+
 // Where a canonical field comes from in a user's own records: `time: ts`, `status: http.status`, or
 // a constant: `type: {value: request}`.
 struct FieldMapping {
@@ -58,10 +82,13 @@ struct InputConfig {
   std::string name;
   std::optional<KafkaInputConfig> kafka;  // exactly one of kafka and file
   std::optional<FileInputConfig> file;
+  std::optional<HttpInputConfig> http;  // beside kafka, or with the file that it is appended to
   std::string format = "json";
   std::string message_format;  // of the messages that a format such as sns carries
   std::string preset;          // of format json: whose logs they are (ingest/field_presets.h)
   Location preset_at;
+  std::string signal;  // of format otlp-proto: "logs" or "metrics"
+  Location signal_at;
   std::string pattern;  // of format regex
   Location pattern_at;
   DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
@@ -187,6 +214,7 @@ struct Config {
   DurationUs pane = 10 * kSecondUs;
   std::vector<FieldRef> scope;  // default {env}
   std::vector<InputConfig> inputs;
+  HttpServerConfig http;
   std::shared_ptr<const Enrichment> enrichment = {};  // of whatever is read; null: none
   std::vector<DetectorConfig> detectors;
   std::map<std::string, DetectorAdvice> advice;

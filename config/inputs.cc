@@ -119,7 +119,9 @@ std::optional<DurationUs> ReadTimeZone(ConfigReader& input) {
   return std::nullopt;
 }
 
-InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors) {
+InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundings,
+                      ErrorList* errors) {
+  const DurationUs pane = surroundings.pane;
   InputConfig input;
   input.at = node.at;
   ConfigReader reader(node, "", errors);
@@ -133,14 +135,31 @@ InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors
   if (const ConfigNode* file = named.Node("file")) {
     input.file = ReadFile(*file, absl::StrCat("file of ", what), errors);
   }
-  if (input.kafka.has_value() == input.file.has_value()) {
-    errors->Add(node.at, absl::StrCat(what, " has ", input.kafka ? "both" : "neither", " kafka ",
-                                      input.kafka ? "and" : "nor", " file: expected one of them"));
+  const ConfigNode* http = named.Node("http");
+  if (input.kafka && input.file) {
+    errors->Add(node.at, absl::StrCat(what, " has both kafka and file: expected one of them"));
+  } else if (http != nullptr && input.file) {
+    errors->Add(node.at, absl::StrCat(what, " has both http and file: expected one of them"));
+  } else if (http == nullptr && !input.kafka && !input.file) {
+    errors->Add(node.at,
+                absl::StrCat(what, " has neither kafka, file nor http: expected one of them"));
+  }
+  if (http != nullptr) {
+    input.http = ReadHttpInput(*http, absl::StrCat("http of ", what), surroundings.http_is_local,
+                               errors);
+    if (!input.kafka) {
+      input.file = FileInputConfig{.path = surroundings.state_dir + "/http/" + input.name};
+    } else if (input.kafka->topics.size() > 1) {
+      errors->Add(http->at, absl::StrCat(what, " has http and several topics: expected the one ",
+                                         "that is appended to"));
+    }
   }
   input.format = named.String("format", input.format);
   input.message_format = named.String("message_format");
   input.preset = named.String("preset");
   input.preset_at = named.At("preset");
+  input.signal = named.Choice("signal", {"logs", "metrics"}, "");
+  input.signal_at = named.At("signal");
   input.pattern = named.String("pattern");
   input.pattern_at = named.At("pattern");
   input.delay = named.Duration("delay", DefaultDelay(input.format, pane), 0, kDelayMax);
@@ -158,10 +177,11 @@ InputConfig ReadInput(const ConfigNode& node, DurationUs pane, ErrorList* errors
 
 }  // namespace
 
-std::vector<InputConfig> ReadInputs(const ConfigNode& list, DurationUs pane, ErrorList* errors) {
+std::vector<InputConfig> ReadInputs(const ConfigNode& list, const InputSurroundings& surroundings,
+                                    ErrorList* errors) {
   std::vector<InputConfig> inputs;
   for (const ConfigNode& node : NamedStanzas(list, "input", errors)) {
-    inputs.push_back(ReadInput(node, pane, errors));
+    inputs.push_back(ReadInput(node, surroundings, errors));
   }
   return inputs;
 }

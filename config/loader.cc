@@ -187,23 +187,6 @@ void ReadLimits(ConfigReader* root, ErrorList* errors, LimitsConfig* config) {
   reader.Finish();
 }
 
-std::string ReadListen(ConfigReader* root, const std::string& fallback) {
-  std::string listen = root->String("listen", fallback);
-  if (listen == "off") return listen;
-  const std::size_t colon = listen.rfind(':');
-  ConfigNode port;
-  port.kind = ConfigNode::Kind::kScalar;
-  if (colon != std::string::npos) port.scalar = listen.substr(colon + 1);
-  ErrorList ignored;
-  if (colon == std::string::npos || colon == 0 ||
-      !IntValue(port, "port", 0, 65'535, &ignored).has_value()) {
-    root->Error("listen", absl::StrCat("listen is ", Quoted(listen),
-                                       ": expected an address and port such as 127.0.0.1:9464, "
-                                       "or off"));
-  }
-  return listen;
-}
-
 Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* errors) {
   Config config;
   config.source = source;
@@ -211,8 +194,15 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   root.Node("extends");
   config.pane = root.Duration("pane", config.pane, kSecondUs, 5 * kMinuteUs);
   config.scope = ReadScope(&root);
+  config.state_dir = root.String("state_dir", config.state_dir);
+  if (config.state_dir.empty()) root.Error("state_dir", "state_dir is empty: expected a directory");
+  if (const ConfigNode* http = root.Node("http")) config.http = ReadHttpServer(*http, errors);
   if (const ConfigNode* inputs = root.Node("inputs")) {
-    config.inputs = ReadInputs(*inputs, config.pane, errors);
+    config.inputs = ReadInputs(*inputs,
+                               {.pane = config.pane,
+                                .state_dir = config.state_dir,
+                                .http_is_local = IsLoopback(config.http.listen)},
+                               errors);
   }
   if (const ConfigNode* tables = root.Node("enrich")) {
     config.enrichment = ReadEnrichment(*tables, errors);
@@ -248,8 +238,6 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   }
   if (const ConfigNode* templates = root.Node("templates")) config.templates = *templates;
   ReadLimits(&root, errors, &config.limits);
-  config.state_dir = root.String("state_dir", config.state_dir);
-  if (config.state_dir.empty()) root.Error("state_dir", "state_dir is empty: expected a directory");
   config.listen = ReadListen(&root, config.listen);
   config.api_token_file = root.String("api_token_file");
   config.pagerduty_webhook_secret_file = root.String("pagerduty_webhook_secret_file");

@@ -17,8 +17,22 @@
 
 namespace tocsin {
 
-// inputs.cc. `pane` decides which delays are possible.
-std::vector<InputConfig> ReadInputs(const ConfigNode& list, DurationUs pane, ErrorList* errors);
+// What an input's stanza does not say itself.
+struct InputSurroundings {
+  DurationUs pane = 10 * kSecondUs;  // decides which delays are possible
+  std::string state_dir;             // where what comes by HTTP is kept
+  bool http_is_local = true;         // nobody but this machine can post
+};
+// inputs.cc
+std::vector<InputConfig> ReadInputs(const ConfigNode& list, const InputSurroundings& surroundings,
+                                    ErrorList* errors);
+
+// http.cc
+HttpServerConfig ReadHttpServer(const ConfigNode& node, ErrorList* errors);
+HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, bool is_local,
+                              ErrorList* errors);
+// The key `listen`: host:port, or "off".
+std::string ReadListen(ConfigReader* reader, const std::string& fallback);
 
 // severity.cc
 void ReadSeverity(const ConfigNode& node, ErrorList* errors, SeverityScheme* scheme);

@@ -11,6 +11,8 @@ namespace tocsin::limits {
 
 // One event's text, one label value, labels per event, nesting: past it the event is undecodable.
 inline constexpr std::size_t kEventBytesMax = 1 << 20;
+// One payload of many events: an OTLP request, a scrape, a body by HTTP, each decompressed.
+inline constexpr std::size_t kPayloadBytesMax = 8 << 20;
 inline constexpr std::size_t kLabelValueBytesMax = 1 << 10;
 inline constexpr std::size_t kLabelsMax = 64;
 inline constexpr int kJsonDepthMax = 32;

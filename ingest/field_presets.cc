@@ -92,6 +92,9 @@ constexpr FieldPath kOtel[] = {
     {"exception.stacktrace", JsonTarget::kStack},
     {"attributes.exception.stacktrace", JsonTarget::kStack},
     {"Attributes.exception.stacktrace", JsonTarget::kStack},
+    // Of resources, in Kubernetes.
+    {"k8s.pod.name", Text(Field::kHost)},
+    {"service.instance.id", JsonTarget::kLabel, "instance"},
 };
 constexpr std::string_view kOtelObjects[] = {"attributes", "Attributes",
                                              "resource",   "resource.attributes",
@@ -260,6 +263,14 @@ constexpr FieldPath kNginxJson[] = {
     {"referrer", JsonTarget::kLabel, "referer"},
 };
 
+// The labels that Prometheus gives every target; https://prometheus.io/docs/concepts/jobs_instances
+constexpr FieldPath kPrometheus[] = {
+    {"service", Text(Field::kService)},
+    {"job", Text(Field::kService)},
+    {"host", Text(Field::kHost)},
+    {"instance", Text(Field::kHost)},
+};
+
 // https://docs.docker.com/engine/logging/drivers/json-file: a line of a container's output each.
 constexpr FieldPath kDocker[] = {
     {"time", JsonTarget::kTime},
@@ -284,6 +295,10 @@ constexpr FieldPreset kPresets[] = {
      .dash_is_nothing = true},
     {.name = "otel", .paths = kOtel, .prefixes = kOtelObjects},
     {.name = "pino", .paths = kPino},
+    {.name = "prometheus",
+     .paths = kPrometheus,
+     .type = EventType::kMetric,
+     .is_json = false},
     // Names are those that the user gave.
     {.name = "regex", .paths = {}, .is_json = false, .is_lenient = false},
     {.name = "vector", .paths = kVector},

@@ -1,6 +1,7 @@
 #include "ingest/file_source.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -59,6 +60,50 @@ class TextLineReader final : public LineReader {
   std::size_t scanned_ = 0;  // bytes of the window without a line feed
 };
 
+class PayloadFileReader final : public LineReader {
+ public:
+  PayloadFileReader(std::unique_ptr<TextStream> stream, const Options& options)
+      : stream_(std::move(stream)), offset_(options.start_offset) {}
+
+  Result Next(Line* line) override {
+    constexpr std::size_t kStep = 64 << 10;
+    text_.clear();
+    std::uint64_t size = 0;
+    for (std::size_t count = kStep; count > 0; size += count) {
+      // What is beyond the limit is read, so as to be passed over, and not kept.
+      const std::size_t kept = std::min(text_.size(), limits::kPayloadBytesMax + 1);
+      text_.resize(kept + kStep);
+      count = stream_->Read(text_.data() + kept, kStep);
+      text_.resize(kept + count);
+    }
+    if (!status().ok()) return Result::kError;
+    if (text_.empty()) return Result::kEnd;
+    line->oversized = size > limits::kPayloadBytesMax;
+    line->text = std::string_view(text_).substr(0, limits::kPayloadBytesMax + 1);
+    line->offset = offset_;
+    offset_ += size;
+    line->next_offset = offset_;
+    return Result::kLine;
+  }
+
+  absl::Status status() const override { return stream_->status(); }
+  std::uint64_t bytes_read() const override { return stream_->bytes_read(); }
+  std::uint64_t bytes_total() const override { return stream_->bytes_total(); }
+
+ private:
+  std::unique_ptr<TextStream> stream_;
+  std::string text_;
+  std::uint64_t offset_;
+};
+
+absl::StatusOr<bool> IsJsonFile(const std::string& path) {
+  if (path == "-") return true;
+  TOCSIN_ASSIGN_OR_RETURN(const std::unique_ptr<TextStream> stream, TextStream::Open(path));
+  std::array<char, 64> bytes;
+  const std::size_t count = stream->Read(bytes.data(), bytes.size());
+  return BeginsAsJson({bytes.data(), count});
+}
+
 bool IsHidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
 
 }  // namespace
@@ -92,6 +137,16 @@ absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
   return files;
 }
 
+// A length is a varint, which is a bracket only by chance: what a request begins with, its tag and
+// its own length, stands behind it then.
+bool BeginsAsJson(std::string_view bytes) {
+  const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
+  if (begin == bytes.npos) return true;
+  if (bytes[begin] != '{' && bytes[begin] != '[') return false;
+  constexpr int kTagAndLength = 2;
+  return bytes.size() < 3 || bytes[1] != '\n' || bytes[2] != bytes[0] - kTagAndLength;
+}
+
 absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path) {
   return Open(path, Options());
 }
@@ -99,9 +154,15 @@ absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& 
 absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path,
                                                              const Options& options) {
   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<TextStream> stream, TextStream::Open(path));
+  Framing framing = options.framing;
+  if (framing == Framing::kJsonOrPayload) {
+    TOCSIN_ASSIGN_OR_RETURN(const bool json, IsJsonFile(path));
+    framing = json ? Framing::kJsonValues : Framing::kPayload;
+  }
   TOCSIN_RETURN_IF_ERROR(stream->SkipTo(options.start_offset));
-  if (options.framing == Framing::kJsonValues) {
-    return NewJsonValueReader(std::move(stream), options);
+  if (framing == Framing::kJsonValues) return NewJsonValueReader(std::move(stream), options);
+  if (framing == Framing::kPayload) {
+    return std::make_unique<PayloadFileReader>(std::move(stream), options);
   }
   return std::make_unique<TextLineReader>(std::move(stream), options);
 }

@@ -9,7 +9,7 @@
 // top-level value is a record (json_framer.h says how). Offsets are bytes of the decompressed text,
 // so that a position can be committed and sought again. A record longer than limits::kEventBytesMax
 // is handed over cut (a line one byte past that, so that a decoder sees it), with `oversized` set,
-// and the rest skipped. Bounded memory: one buffer of twice that, and what the decompression takes
+// and the rest skipped. With Framing::kPayload the file is one record. Bounded memory: one buffer of twice that, and what the decompression takes
 // (text_stream.h). Not thread-safe.
 #pragma once
 
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/time.h"
 
 namespace tocsin {
 
@@ -32,7 +33,16 @@ struct FileInput {
 // names, or the file itself; "-" is stdin. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 
-enum class Framing : std::uint8_t { kLines, kJsonValues };
+enum class Framing : std::uint8_t {
+  kLines,
+  kJsonValues,
+  kPayload,        // the file is one record, of up to limits::kPayloadBytesMax
+  kJsonOrPayload,  // which of the two, its first bytes tell; stdin is JSON
+};
+
+// Whether these first bytes of a record are JSON's, and not those of an OTLP request behind its
+// length, as CloudWatch's metric streams have one or the other.
+bool BeginsAsJson(std::string_view bytes);
 
 class LineReader {
  public:
@@ -41,6 +51,7 @@ class LineReader {
     std::uint64_t next_offset = 0;
     std::string_view text;  // without the line feed (and a carriage return before it)
     bool oversized = false;
+    TimeUs time = kNoTime;  // when it was appended, where the file says so
   };
   enum class Result : std::uint8_t { kLine, kEnd, kError };
 

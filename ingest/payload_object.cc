@@ -1,7 +1,9 @@
 #include "ingest/payload_object.h"
 
+#include "absl/strings/numbers.h"
 #include "config/config.h"
 #include "core/limits.h"
+#include "core/string_hash.h"
 #include "ingest/text_time.h"
 
 namespace tocsin {
@@ -61,6 +63,40 @@ std::optional<double> PayloadObject::NumberOf(std::string_view key, JsonFault fa
   }
   Refuse(fault);
   return std::nullopt;
+}
+
+std::optional<double> PayloadObject::IntegerOf(std::string_view key, JsonFault fault) const {
+  const std::optional<simdjson::dom::element> element = Find(key);
+  if (!element) return std::nullopt;
+  std::int64_t integer = 0;
+  std::string_view text;
+  if (!element->get(integer) ||
+      (!element->get(text) && absl::SimpleAtoi(ToAbsl(text), &integer))) {
+    return static_cast<double>(integer);
+  }
+  Refuse(fault);
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> PayloadObject::UnsignedOf(std::string_view key,
+                                                       JsonFault fault) const {
+  const std::optional<simdjson::dom::element> element = Find(key);
+  if (!element) return std::nullopt;
+  std::uint64_t integer = 0;
+  std::string_view text;
+  if (!element->get(integer) ||
+      (!element->get(text) && absl::SimpleAtoi(ToAbsl(text), &integer))) {
+    return integer;
+  }
+  Refuse(fault);
+  return std::nullopt;
+}
+
+bool PayloadObject::TruthOf(std::string_view key, JsonFault fault) const {
+  const std::optional<simdjson::dom::element> element = Find(key);
+  bool truth = false;
+  if (element && element->get(truth)) Refuse(fault);
+  return truth;
 }
 
 TimeUs PayloadObject::TimeOf(std::string_view key, JsonFault fault) const {

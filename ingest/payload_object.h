@@ -69,6 +69,20 @@ class PayloadObject {
   std::optional<double> Number() const {
     return NumberOf(kKey.view(), Fault<kKey, " is not a number in range">());
   }
+  // A whole number, which JSON that was protobuf has as a text. Beyond 2^53 it is rounded.
+  template <PayloadKey kKey>
+  std::optional<double> Integer() const {
+    return IntegerOf(kKey.view(), Fault<kKey, " is not an integer">());
+  }
+  template <PayloadKey kKey>
+  std::optional<std::uint64_t> Unsigned() const {
+    return UnsignedOf(kKey.view(), Fault<kKey, " is not an integer">());
+  }
+  // False where it is absent.
+  template <PayloadKey kKey>
+  bool Truth() const {
+    return TruthOf(kKey.view(), Fault<kKey, " is neither true nor false">());
+  }
   // RFC 3339, perhaps with a blank before the zone, or an epoch. Go's zero time is none.
   template <PayloadKey kKey>
   TimeUs Time() const {
@@ -169,6 +183,9 @@ class PayloadObject {
   std::string_view TextOf(std::string_view key, JsonFault fault) const;
   std::string IdOf(std::string_view key, JsonFault fault) const;
   std::optional<double> NumberOf(std::string_view key, JsonFault fault) const;
+  std::optional<double> IntegerOf(std::string_view key, JsonFault fault) const;
+  std::optional<std::uint64_t> UnsignedOf(std::string_view key, JsonFault fault) const;
+  bool TruthOf(std::string_view key, JsonFault fault) const;
   TimeUs TimeOf(std::string_view key, JsonFault fault) const;
   PayloadObject ObjectOf(std::string_view key, JsonFault fault) const;
   std::optional<simdjson::dom::array> ArrayOf(std::string_view key, JsonFault fault) const;

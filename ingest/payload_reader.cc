@@ -4,6 +4,7 @@
 
 #include "ingest/json_fields.h"
 #include "ingest/json_scanner.h"
+#include "ingest/payload_fault.h"
 
 namespace tocsin {
 namespace {
@@ -41,7 +42,9 @@ std::size_t ValueBytes(std::string_view text, bool* cut_short) {
 }  // namespace
 
 JsonFault PayloadParser::Parse(std::string_view text, simdjson::dom::element* value) {
-  if (text.size() > bytes_max_) return json_fault::kTooLarge;
+  if (text.size() > bytes_max_) {
+    return bytes_max_ > limits::kEventBytesMax ? payload_fault::kTooLarge : json_fault::kTooLarge;
+  }
   if (parser_.capacity() == 0) {
     const simdjson::error_code error = parser_.allocate(kParserBytesMin, limits::kJsonDepthMax);
     if (error) return json_fault::Of(error);
@@ -59,8 +62,8 @@ JsonFault PayloadParser::Parse(std::string_view text, JsonFault* fault, PayloadO
   return {};
 }
 
-PayloadReader::PayloadReader(const InputConfig& input, ErrorList* errors)
-    : constants_(input, errors) {}
+PayloadReader::PayloadReader(const InputConfig& input, ErrorList* errors, std::size_t bytes_max)
+    : constants_(input, errors), parser_(bytes_max) {}
 
 void PayloadReader::Begin(std::string_view record, TimeUs record_time, EventSink* sink) {
   bytes_ = record;

@@ -58,7 +58,8 @@ class PayloadReader {
  public:
   using Visit = absl::FunctionRef<void(const PayloadObject& payload)>;
 
-  PayloadReader(const InputConfig& input, ErrorList* errors);
+  PayloadReader(const InputConfig& input, ErrorList* errors,
+                std::size_t bytes_max = limits::kEventBytesMax);
 
   void ForEach(std::string_view record, TimeUs record_time, EventSink* sink, Visit visit);
   // Around what a decoder reads of a record by other means, such as its decompressed text.

@@ -29,9 +29,13 @@ DecoderFactory NewGrafanaDecoder;
 DecoderFactory NewInfluxDecoder;
 DecoderFactory NewKubernetesEventsDecoder;
 DecoderFactory NewLogfmtDecoder;
+DecoderFactory NewOtlpJsonDecoder;
+DecoderFactory NewOtlpProtoDecoder;
 DecoderFactory NewPagerDutyWebhookDecoder;
 DecoderFactory NewPgbouncerDecoder;
 DecoderFactory NewPostgresDecoder;
+DecoderFactory NewPrometheusRemoteWriteDecoder;
+DecoderFactory NewPrometheusTextDecoder;
 DecoderFactory NewRegexDecoder;
 DecoderFactory NewSentryDecoder;
 DecoderFactory NewSnsDecoder;
@@ -55,7 +59,7 @@ constexpr std::array kFormats = {
     Format{"clf", NewClfDecoder},
     Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
     Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues, true},
-    Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonValues},
+    Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonOrPayload},
     Format{"docker", NewJsonDecoder, Framing::kJsonValues},
     Format{"ecs", NewJsonDecoder, Framing::kJsonValues},
     Format{"fluent-bit", NewJsonDecoder, Framing::kJsonValues},
@@ -68,10 +72,14 @@ constexpr std::array kFormats = {
     Format{"logfmt", NewLogfmtDecoder},
     Format{"nginx-json", NewJsonDecoder, Framing::kJsonValues},
     Format{"otel", NewJsonDecoder, Framing::kJsonValues},
+    Format{"otlp-json", NewOtlpJsonDecoder, Framing::kJsonValues},
+    Format{"otlp-proto", NewOtlpProtoDecoder, Framing::kPayload},
     Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
     Format{"pgbouncer", NewPgbouncerDecoder},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
     Format{"postgres", NewPostgresDecoder},
+    Format{"prometheus-remote-write", NewPrometheusRemoteWriteDecoder, Framing::kPayload},
+    Format{"prometheus-text", NewPrometheusTextDecoder, Framing::kPayload},
     Format{"regex", NewRegexDecoder},
     Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
@@ -95,6 +103,12 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
     errors->Add(
         input.pattern_at,
         "input " + input.name + ": pattern is for format regex, and the format is " + input.format);
+    return nullptr;
+  }
+  if (!input.signal.empty() && input.format != "otlp-proto") {
+    errors->Add(input.signal_at, "input " + input.name +
+                                     ": signal is for format otlp-proto, and the format is " +
+                                     input.format);
     return nullptr;
   }
   for (const Format& format : kFormats) {

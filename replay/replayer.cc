@@ -278,7 +278,7 @@ absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
     if (IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(argument));
     for (const FileInput& file : files) {
-      InputConfig input = InputFor(*options.config, argument, "", options.format);
+      InputConfig input = InputFor(*options.config, argument, "", options.format, options.signal);
       TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));
       TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader,
                               LineReader::Open(file.path, {.framing = FramingOf(input.format)}));
@@ -344,7 +344,7 @@ std::int64_t PeakRssBytes() {
 }  // namespace
 
 InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
-                     const std::string& format) {
+                     const std::string& format, const std::string& signal) {
   const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
   for (const InputConfig& input : config.inputs) {
     if (input.file && input.file->path == argument) found = &input;
@@ -361,7 +361,9 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
     input.format = format;
     if (format != "json") input.preset.clear();
     if (format != "regex") input.pattern.clear();
+    if (format != "otlp-proto") input.signal.clear();
   }
+  if (!signal.empty()) input.signal = signal;
   return input;
 }
 
@@ -403,7 +405,7 @@ absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options) {
     if (!IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const KafkaUri uri, ParseKafkaUri(argument));
     topics.push_back(std::make_unique<KafkaReplay>(
-        *setup, InputFor(config, argument, uri.topic, options.format), uri, &engine));
+        *setup, InputFor(config, argument, uri.topic, options.format, options.signal), uri, &engine));
     TOCSIN_RETURN_IF_ERROR(topics.back()->Start());
     for (const std::string& source : topics.back()->Sources()) expected.push_back(source);
   }

@@ -24,7 +24,8 @@ namespace tocsin {
 struct ReplayOptions {
   const Config* config = nullptr;   // outlives the call
   std::vector<std::string> inputs;  // files, directories, "-", kafka:// URIs
-  std::string format;               // overrides the first input's; empty: as configured, else json
+  std::string format;  // overrides that of all inputs; empty: as configured, else json
+  std::string signal;  // of format otlp-proto, as `signal:` of an input
   std::string incidents_path;
   std::string signals_path;
   int threads = 0;
@@ -51,9 +52,10 @@ struct ReplayStats {
 };
 
 // The configured input that describes a file or topic given on the command line: the one of that
-// path or topic, else the first, else the default one. `format` overrides unless it is empty.
+// path or topic, else the first, else the default one. What is given of `format` and `signal`
+// overrides.
 InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
-                     const std::string& format);
+                     const std::string& format, const std::string& signal = "");
 
 // InvalidArgument for a wrong input or configuration, Unavailable for what cannot be read or
 // written.

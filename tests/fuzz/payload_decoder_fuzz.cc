@@ -15,6 +15,9 @@ namespace {
 std::unique_ptr<Decoder> NewMappedDecoder() {
   InputConfig input;
   input.format = TOCSIN_FORMAT;
+#ifdef TOCSIN_SIGNAL
+  input.signal = TOCSIN_SIGNAL;
+#endif
   input.map = {{"service", "", "shop", {}}, {"labels.team", "", "web", {}}};
   ErrorList errors;
   std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);

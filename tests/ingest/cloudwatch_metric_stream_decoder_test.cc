@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+
+#include <protozero/varint.hpp>
 
 #include "tests/ingest/event_text.h"
+#include "tests/ingest/otlp_messages.h"
 
 namespace tocsin {
 namespace {
@@ -79,6 +83,57 @@ TEST(CloudWatchMetricStreamDecoder, ABadLineLeavesItsNeighboursAlone) {
                 {good + "\n{\"metric_name\": \"a\n" + good,
                  text + text + "undecodable: cut short inside a string"},
                 kRecordTime);
+}
+
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-metric-streams-formats-opentelemetry-100.html
+TEST(CloudWatchMetricStreamDecoder, OpenTelemetry) {
+  const auto request = [](const std::string& dependency) {
+    std::string point;
+    protozero::pbf_writer writer(point);
+    writer.add_fixed64(3, kOtlpTime);
+    writer.add_fixed64(4, 4);
+    writer.add_double(5, 40);
+    for (const auto& [quantile, value] : {std::pair(0.0, 8.0), std::pair(1.0, 12.0)}) {
+      std::string bytes;
+      protozero::pbf_writer inner(bytes);
+      inner.add_double(1, quantile);
+      inner.add_double(2, value);
+      writer.add_message(6, bytes);
+    }
+    writer.add_message(7, OtlpPair("Namespace", OtlpText("AWS/RDS")));
+    writer.add_message(7, OtlpPair("MetricName", OtlpText("DatabaseConnections")));
+    writer.add_message(
+        7, OtlpPair("Dimensions", OtlpMap({OtlpPair("DBInstanceIdentifier", OtlpText(dependency))})));
+    return OtlpRequest({OtlpPair("cloud.account.id", OtlpText("1234567890")),
+                        OtlpPair("cloud.region", OtlpText("us-east-1"))},
+                       {OtlpMetricOf("amazonaws.com/AWS/RDS/DatabaseConnections", "{Count}",
+                                     {.kind = 11}, {point})});
+  };
+  const auto expected = [](const std::string& dependency) {
+    return "2026-01-01T00:00:00Z metric summary value=10 count=4 sum=40 min=8 max=12 dependency=" +
+           dependency +
+           " name=DatabaseConnections region=us-east-1 unit={Count} labels.DBInstanceIdentifier=" +
+           dependency + " labels.account=1234567890 labels.namespace=AWS/RDS";
+  };
+  const auto delimited = [](const std::string& message) {
+    std::string bytes;
+    protozero::add_varint_to_buffer(&bytes, message.size());
+    return bytes + message;
+  };
+  // Of every length, as a length may look like a bracket or a blank.
+  for (std::size_t more = 0; more < 130; ++more) {
+    const std::string name(1 + more, 'd');
+    ExpectDecoded(kInput, {delimited(request(name)) + delimited(request("orders-db")),
+                           expected(name) + "\n" + expected("orders-db")});
+  }
+  const std::string small = OtlpRequest({}, {OtlpMetricOf("a", "", {.kind = 11}, {})});
+  for (std::size_t size = small.size(); size < 130; ++size) {
+    std::string padded = OtlpRequest({}, {OtlpMetricOf("a", std::string(size - small.size(), 'u'),
+                                                       {.kind = 11}, {})});
+    if (padded.size() > 127) break;
+    ExpectDecoded(kInput, {delimited(padded), ""});
+  }
+  ExpectDecoded(kInput, {"\x7f\x0a", "undecodable: not a valid protobuf message"});
 }
 
 }  // namespace

@@ -58,6 +58,12 @@ struct RecordCase {
   std::string_view expected;
 };
 
+// The same for what is put together.
+struct BuiltCase {
+  std::string record;
+  std::string expected;
+};
+
 inline void ExpectDecoded(const InputConfig& input, const RecordCase& test,
                           TimeUs record_time = kNoTime) {
   SCOPED_TRACE(test.record);

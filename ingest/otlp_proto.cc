@@ -1,0 +1,448 @@
+#include "ingest/otlp_proto.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <protozero/pbf_reader.hpp>
+#include <protozero/varint.hpp>
+
+#include "core/limits.h"
+#include "ingest/payload_fault.h"
+
+namespace tocsin {
+namespace {
+
+using protozero::data_view;
+using protozero::pbf_reader;
+using protozero::pbf_wire_type;
+using protozero::tag_and_type;
+
+// A map within a map within …
+struct TooDeep {};
+
+std::string_view View(data_view view) { return {view.data(), view.size()}; }
+
+constexpr auto kBytesOf(std::uint32_t tag) {
+  return tag_and_type(tag, pbf_wire_type::length_delimited);
+}
+constexpr auto kVarintOf(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::varint); }
+constexpr auto kFixed64Of(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::fixed64); }
+
+void ReadPair(pbf_reader pair, std::string_view prefix, int depth, OtlpAttributes* attributes);
+
+// AnyValue.
+void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttributes* attributes) {
+  if (depth > limits::kJsonDepthMax) throw TooDeep{};
+  while (value.next()) {
+    switch (value.tag_and_type()) {
+      case kBytesOf(1):
+        attributes->Add(name, View(value.get_view()));
+        break;
+      case kVarintOf(2):
+        attributes->Add(name, value.get_bool());
+        break;
+      case kVarintOf(3):
+        attributes->Add(name, value.get_int64());
+        break;
+      case kFixed64Of(4):
+        attributes->Add(name, value.get_double());
+        break;
+      case kBytesOf(6): {
+        pbf_reader map = value.get_message();
+        while (map.next(1, pbf_wire_type::length_delimited)) {
+          ReadPair(map.get_message(), name, depth + 1, attributes);
+        }
+        break;
+      }
+      default:
+        value.skip();
+    }
+  }
+}
+
+// KeyValue.
+void ReadPair(pbf_reader pair, std::string_view prefix, int depth, OtlpAttributes* attributes) {
+  std::string_view name;
+  data_view value;
+  while (pair.next()) {
+    switch (pair.tag_and_type()) {
+      case kBytesOf(1):
+        name = View(pair.get_view());
+        break;
+      case kBytesOf(2):
+        value = pair.get_view();
+        break;
+      default:
+        pair.skip();
+    }
+  }
+  if (!prefix.empty()) name = attributes->Join(prefix, name);
+  ReadValue(pbf_reader(value), name, depth, attributes);
+}
+
+void ReadResource(pbf_reader resource, OtlpAttributes* attributes) {
+  while (resource.next(1, pbf_wire_type::length_delimited)) {
+    ReadPair(resource.get_message(), {}, 0, attributes);
+  }
+}
+
+constexpr std::uint64_t kCumulative = 2;  // AggregationTemporality
+constexpr std::uint32_t kNoRecordedValue = 1;  // of DataPointFlags
+
+class MetricsReader {
+ public:
+  explicit MetricsReader(OtlpVisitor* visitor) : visitor_(*visitor) {}
+
+  void ReadScope(pbf_reader scope) {
+    while (scope.next(2, pbf_wire_type::length_delimited)) ReadMetric(scope.get_message());
+  }
+
+ private:
+  void ReadMetric(pbf_reader metric);
+  void ReadPoints(pbf_reader data);
+  void ReadNumber(pbf_reader point);
+  void ReadHistogram(pbf_reader point);
+  void ReadExponential(pbf_reader point);
+  void ReadSummary(pbf_reader point);
+  void ReadQuantile(pbf_reader quantile);
+
+  OtlpVisitor& visitor_;
+  OtlpMetric metric_;
+  bool exponential_ = false;
+  OtlpPoint point_;
+};
+
+void MetricsReader::ReadMetric(pbf_reader metric) {
+  metric_ = {};
+  data_view points;
+  const auto take = [&](OtlpMetric::Kind kind) {
+    metric_.kind = kind;
+    points = metric.get_view();
+  };
+  while (metric.next()) {
+    switch (metric.tag_and_type()) {
+      case kBytesOf(1):
+        metric_.name = View(metric.get_view());
+        break;
+      case kBytesOf(3):
+        metric_.unit = View(metric.get_view());
+        break;
+      case kBytesOf(5):
+        take(OtlpMetric::Kind::kGauge);
+        break;
+      case kBytesOf(7):
+        take(OtlpMetric::Kind::kSum);
+        break;
+      case kBytesOf(9):
+        take(OtlpMetric::Kind::kHistogram);
+        exponential_ = false;
+        break;
+      case kBytesOf(10):
+        take(OtlpMetric::Kind::kHistogram);
+        exponential_ = true;
+        break;
+      case kBytesOf(11):
+        take(OtlpMetric::Kind::kSummary);
+        metric_.cumulative = true;
+        break;
+      default:
+        metric.skip();
+    }
+  }
+  if (metric_.kind != OtlpMetric::Kind::kNone) ReadPoints(pbf_reader(points));
+}
+
+void MetricsReader::ReadPoints(pbf_reader data) {
+  // What the points are stands behind them.
+  pbf_reader about = data;
+  while (about.next()) {
+    switch (about.tag_and_type()) {
+      case kVarintOf(2):
+        metric_.cumulative = about.get_uint64() == kCumulative;
+        break;
+      case kVarintOf(3):
+        metric_.monotonic = about.get_bool();
+        break;
+      default:
+        about.skip();
+    }
+  }
+  while (data.next(1, pbf_wire_type::length_delimited)) {
+    point_.Clear();
+    const data_view bytes = data.get_view();
+    point_.bytes = View(bytes);
+    switch (metric_.kind) {
+      case OtlpMetric::Kind::kHistogram:
+        exponential_ ? ReadExponential(pbf_reader(bytes)) : ReadHistogram(pbf_reader(bytes));
+        break;
+      case OtlpMetric::Kind::kSummary:
+        ReadSummary(pbf_reader(bytes));
+        break;
+      default:
+        ReadNumber(pbf_reader(bytes));
+    }
+    visitor_.OnPoint(metric_, point_);
+  }
+}
+
+void MetricsReader::ReadNumber(pbf_reader point) {
+  while (point.next()) {
+    switch (point.tag_and_type()) {
+      case kFixed64Of(3):
+        point_.time = OtlpTime(point.get_fixed64());
+        break;
+      case kFixed64Of(4):
+        point_.value = point.get_double();
+        break;
+      case kFixed64Of(6):
+        point_.value = static_cast<double>(point.get_sfixed64());
+        break;
+      case kBytesOf(7):
+        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        break;
+      case kVarintOf(8):
+        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
+        break;
+      default:
+        point.skip();
+    }
+  }
+}
+
+void MetricsReader::ReadHistogram(pbf_reader point) {
+  while (point.next()) {
+    switch (point.tag_and_type()) {
+      case kFixed64Of(3):
+        point_.time = OtlpTime(point.get_fixed64());
+        break;
+      case kFixed64Of(4):
+        point_.count = static_cast<double>(point.get_fixed64());
+        break;
+      case kFixed64Of(5):
+        point_.sum = point.get_double();
+        break;
+      case kBytesOf(9):
+        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        break;
+      case kVarintOf(10):
+        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
+        break;
+      case kFixed64Of(11):
+        point_.min = point.get_double();
+        break;
+      case kFixed64Of(12):
+        point_.max = point.get_double();
+        break;
+      default:
+        point.skip();
+    }
+  }
+}
+
+void MetricsReader::ReadExponential(pbf_reader point) {
+  while (point.next()) {
+    switch (point.tag_and_type()) {
+      case kBytesOf(1):
+        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        break;
+      case kFixed64Of(3):
+        point_.time = OtlpTime(point.get_fixed64());
+        break;
+      case kFixed64Of(4):
+        point_.count = static_cast<double>(point.get_fixed64());
+        break;
+      case kFixed64Of(5):
+        point_.sum = point.get_double();
+        break;
+      case kVarintOf(10):
+        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
+        break;
+      case kFixed64Of(12):
+        point_.min = point.get_double();
+        break;
+      case kFixed64Of(13):
+        point_.max = point.get_double();
+        break;
+      default:
+        point.skip();
+    }
+  }
+}
+
+void MetricsReader::ReadSummary(pbf_reader point) {
+  while (point.next()) {
+    switch (point.tag_and_type()) {
+      case kFixed64Of(3):
+        point_.time = OtlpTime(point.get_fixed64());
+        break;
+      case kFixed64Of(4):
+        point_.count = static_cast<double>(point.get_fixed64());
+        break;
+      case kFixed64Of(5):
+        point_.sum = point.get_double();
+        break;
+      case kBytesOf(6):
+        ReadQuantile(point.get_message());
+        break;
+      case kBytesOf(7):
+        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        break;
+      case kVarintOf(8):
+        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
+        break;
+      default:
+        point.skip();
+    }
+  }
+}
+
+void MetricsReader::ReadQuantile(pbf_reader quantile) {
+  // As protobuf has it, what is 0 is not written.
+  double at = 0;
+  double value = 0;
+  while (quantile.next()) {
+    switch (quantile.tag_and_type()) {
+      case kFixed64Of(1):
+        at = quantile.get_double();
+        break;
+      case kFixed64Of(2):
+        value = quantile.get_double();
+        break;
+      default:
+        quantile.skip();
+    }
+  }
+  point_.quantiles.emplace_back(at, value);
+}
+
+class LogsReader {
+ public:
+  explicit LogsReader(OtlpVisitor* visitor) : visitor_(*visitor) {}
+
+  void ReadScope(pbf_reader scope) {
+    while (scope.next(2, pbf_wire_type::length_delimited)) {
+      log_.Clear();
+      const data_view bytes = scope.get_view();
+      log_.bytes = View(bytes);
+      ReadLog(pbf_reader(bytes));
+      visitor_.OnLog(log_);
+    }
+  }
+
+ private:
+  void ReadLog(pbf_reader log);
+  void ReadBody(pbf_reader body);
+  void SetTraceId(std::string_view id);
+
+  OtlpVisitor& visitor_;
+  OtlpLog log_;
+};
+
+void LogsReader::ReadLog(pbf_reader log) {
+  TimeUs observed = kNoTime;
+  data_view body;
+  while (log.next()) {
+    switch (log.tag_and_type()) {
+      case kFixed64Of(1):
+        log_.time = OtlpTime(log.get_fixed64());
+        break;
+      case kVarintOf(2):
+        log_.severity_number = log.get_int32();
+        break;
+      case kBytesOf(3):
+        log_.severity_text = View(log.get_view());
+        break;
+      case kBytesOf(5):
+        body = log.get_view();
+        break;
+      case kBytesOf(6):
+        ReadPair(log.get_message(), {}, 0, &log_.attributes);
+        break;
+      case kBytesOf(9):
+        SetTraceId(View(log.get_view()));
+        break;
+      case kFixed64Of(11):
+        observed = OtlpTime(log.get_fixed64());
+        break;
+      default:
+        log.skip();
+    }
+  }
+  if (log_.time == kNoTime) log_.time = observed;
+  ReadBody(pbf_reader(body));
+}
+
+void LogsReader::ReadBody(pbf_reader body) {
+  const std::size_t before = log_.attributes.pairs().size();
+  ReadValue(body, {}, 0, &log_.attributes);
+  log_.TakeMessage(before);
+}
+
+void LogsReader::SetTraceId(std::string_view id) {
+  constexpr std::size_t kTraceIdBytes = 16;
+  constexpr char kDigits[] = "0123456789abcdef";
+  log_.has_trace_id = id.size() == kTraceIdBytes && id.find_first_not_of('\0') != id.npos;
+  if (!log_.has_trace_id) return;
+  for (std::size_t i = 0; i < kTraceIdBytes; ++i) {
+    const auto byte = static_cast<unsigned char>(id[i]);
+    log_.trace_id[2 * i] = kDigits[byte >> 4];
+    log_.trace_id[2 * i + 1] = kDigits[byte & 15];
+  }
+}
+
+// Both requests are lists of a resource with what is of it.
+template <typename Reader>
+void ReadRequest(std::string_view bytes, OtlpVisitor* visitor) {
+  Reader reader(visitor);
+  OtlpAttributes attributes;
+  pbf_reader request(bytes.data(), bytes.size());
+  while (request.next(1, pbf_wire_type::length_delimited)) {
+    const data_view list = request.get_view();
+    attributes.Clear();
+    pbf_reader resources(list);
+    while (resources.next(1, pbf_wire_type::length_delimited)) {
+      ReadResource(resources.get_message(), &attributes);
+    }
+    visitor->OnResource(attributes);
+    pbf_reader scopes(list);
+    while (scopes.next(2, pbf_wire_type::length_delimited)) reader.ReadScope(scopes.get_message());
+  }
+}
+
+// The library throws; nothing of that leaves this file.
+template <typename Read>
+std::string_view Faults(Read read) {
+  try {
+    read();
+  } catch (const protozero::exception&) {
+    return payload_fault::kProtobuf;
+  } catch (const TooDeep&) {
+    return payload_fault::kTooDeep;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view ReadOtlpLogs(std::string_view bytes, OtlpVisitor* visitor) {
+  return Faults([&] { ReadRequest<LogsReader>(bytes, visitor); });
+}
+
+std::string_view ReadOtlpMetrics(std::string_view bytes, OtlpVisitor* visitor) {
+  return Faults([&] { ReadRequest<MetricsReader>(bytes, visitor); });
+}
+
+std::string_view ReadDelimitedOtlpMetrics(std::string_view bytes, OtlpVisitor* visitor) {
+  return Faults([&] {
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    while (at < end) {
+      const std::uint64_t size = protozero::decode_varint(&at, end);
+      if (size > static_cast<std::uint64_t>(end - at)) throw protozero::end_of_buffer_exception{};
+      ReadRequest<MetricsReader>({at, static_cast<std::size_t>(size)}, visitor);
+      at += size;
+    }
+  });
+}
+
+}  // namespace tocsin

@@ -1,0 +1,175 @@
+// Prometheus' remote write, version 1.0: a WriteRequest in protobuf, compressed as a snappy block.
+//
+// https://prometheus.io/docs/specs/prw/remote_write_spec
+//
+// What becomes of a sample is in ingest/prometheus_samples.h. Nothing in the request says what type a
+// metric has (its metadata comes in requests of its own, now and then), so that names tell. Of a
+// native histogram the count and the sum become two counters. Exemplars are passed over.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <protozero/pbf_reader.hpp>
+#include <snappy.h>
+
+#include "core/limits.h"
+#include "ingest/decoder.h"
+#include "ingest/payload_fault.h"
+#include "ingest/payload_reader.h"
+#include "ingest/prometheus_samples.h"
+
+namespace tocsin {
+namespace {
+
+using protozero::data_view;
+using protozero::pbf_reader;
+using protozero::pbf_wire_type;
+using protozero::tag_and_type;
+
+std::string_view View(data_view view) { return {view.data(), view.size()}; }
+
+// nullopt: out of range.
+std::optional<TimeUs> TimeOf(std::int64_t milliseconds) {
+  if (milliseconds < 0 || milliseconds > kMaxTime / kMillisecondUs) return std::nullopt;
+  return milliseconds * kMillisecondUs;
+}
+
+class PrometheusRemoteWriteDecoder final : public Decoder {
+ public:
+  PrometheusRemoteWriteDecoder(const InputConfig& input, ErrorList* errors)
+      : samples_(input, errors) {}
+
+  void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override;
+
+ private:
+  void ReadSeries(data_view series, TimeUs record_time, EventSink* sink);
+  void ReadLabel(pbf_reader label);
+  void ReadSample(pbf_reader sample);
+  void ReadHistogram(pbf_reader histogram);
+
+  PrometheusSamples samples_;
+  std::string request_;
+};
+
+void PrometheusRemoteWriteDecoder::Decode(std::string_view record, TimeUs record_time,
+                                          EventSink* sink) {
+  std::size_t size = 0;
+  if (!snappy::GetUncompressedLength(record.data(), record.size(), &size)) {
+    return sink->OnUndecodable(record, "not a snappy block");
+  }
+  if (size > limits::kPayloadBytesMax) {
+    return sink->OnUndecodable(record, payload_fault::kTooLarge);
+  }
+  request_.resize(size);
+  if (!snappy::RawUncompress(record.data(), record.size(), request_.data())) {
+    return sink->OnUndecodable(record, "not a snappy block");
+  }
+  try {
+    pbf_reader request(request_);
+    while (request.next(1, pbf_wire_type::length_delimited)) {
+      ReadSeries(request.get_view(), record_time, sink);
+    }
+  } catch (const protozero::exception&) {
+    sink->OnUndecodable(record, payload_fault::kProtobuf);
+  }
+}
+
+void PrometheusRemoteWriteDecoder::ReadSeries(data_view series, TimeUs record_time,
+                                              EventSink* sink) {
+  samples_.Begin(View(series), record_time, sink);
+  samples_.BeginSeries();
+  // Labels stand before the samples, though nothing but custom says so.
+  for (pbf_reader labels(series); labels.next(1, pbf_wire_type::length_delimited);) {
+    ReadLabel(labels.get_message());
+  }
+  pbf_reader rest(series);
+  while (rest.next()) {
+    switch (rest.tag_and_type()) {
+      case tag_and_type(2, pbf_wire_type::length_delimited):
+        ReadSample(rest.get_message());
+        break;
+      case tag_and_type(4, pbf_wire_type::length_delimited):
+        ReadHistogram(rest.get_message());
+        break;
+      default:
+        rest.skip();
+    }
+  }
+}
+
+void PrometheusRemoteWriteDecoder::ReadLabel(pbf_reader label) {
+  std::string_view name;
+  std::string_view value;
+  while (label.next()) {
+    switch (label.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::length_delimited):
+        name = View(label.get_view());
+        break;
+      case tag_and_type(2, pbf_wire_type::length_delimited):
+        value = View(label.get_view());
+        break;
+      default:
+        label.skip();
+    }
+  }
+  samples_.AddLabel(name, value);
+}
+
+void PrometheusRemoteWriteDecoder::ReadSample(pbf_reader sample) {
+  double value = 0;
+  std::int64_t milliseconds = 0;
+  while (sample.next()) {
+    switch (sample.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::fixed64):
+        value = sample.get_double();
+        break;
+      case tag_and_type(2, pbf_wire_type::varint):
+        milliseconds = sample.get_int64();
+        break;
+      default:
+        sample.skip();
+    }
+  }
+  const std::optional<TimeUs> time = TimeOf(milliseconds);
+  if (!time) return samples_.Refuse("a time out of range");
+  samples_.Deliver(value, *time, PrometheusSamples::TypeByName(samples_.name()));
+}
+
+void PrometheusRemoteWriteDecoder::ReadHistogram(pbf_reader histogram) {
+  double count = 0;
+  double sum = 0;
+  std::int64_t milliseconds = 0;
+  while (histogram.next()) {
+    switch (histogram.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::varint):
+        count = static_cast<double>(histogram.get_uint64());
+        break;
+      case tag_and_type(2, pbf_wire_type::fixed64):
+        count = histogram.get_double();
+        break;
+      case tag_and_type(3, pbf_wire_type::fixed64):
+        sum = histogram.get_double();
+        break;
+      case tag_and_type(15, pbf_wire_type::varint):
+        milliseconds = histogram.get_int64();
+        break;
+      default:
+        histogram.skip();
+    }
+  }
+  const std::optional<TimeUs> time = TimeOf(milliseconds);
+  if (!time) return samples_.Refuse("a time out of range");
+  samples_.Deliver(count, *time, MetricType::kCounter, "_count");
+  samples_.Deliver(sum, *time, MetricType::kCounter, "_sum");
+}
+
+}  // namespace
+
+std::unique_ptr<Decoder> NewPrometheusRemoteWriteDecoder(const InputConfig& input,
+                                                         ErrorList* errors) {
+  return NewPayloadDecoder<PrometheusRemoteWriteDecoder>(input, errors);
+}
+
+}  // namespace tocsin

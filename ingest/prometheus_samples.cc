@@ -1,0 +1,86 @@
+#include "ingest/prometheus_samples.h"
+
+#include <cmath>
+
+#include "core/limits.h"
+#include "ingest/field_presets.h"
+#include "ingest/payload_fault.h"
+#include "ingest/utf8.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kName = "__name__";
+
+}  // namespace
+
+PrometheusSamples::PrometheusSamples(const InputConfig& input, ErrorList* errors)
+    : fields_(input.map, errors, FindPreset("prometheus")), builder_(&fields_, input) {}
+
+MetricType PrometheusSamples::TypeByName(std::string_view name) {
+  for (const std::string_view suffix : {"_total", "_count", "_sum", "_bucket"}) {
+    if (name.ends_with(suffix)) return MetricType::kCounter;
+  }
+  return MetricType::kGauge;
+}
+
+void PrometheusSamples::Begin(std::string_view bytes, TimeUs record_time, EventSink* sink) {
+  bytes_ = bytes;
+  record_time_ = record_time;
+  sink_ = sink;
+}
+
+void PrometheusSamples::BeginSeries() {
+  name_ = {};
+  labels_.clear();
+}
+
+void PrometheusSamples::AddLabel(std::string_view name, std::string_view value) {
+  if (name == kName) {
+    name_ = value;
+  } else {
+    labels_.emplace_back(name, value);
+  }
+}
+
+EventFault PrometheusSamples::Fill(double value, TimeUs time, MetricType type,
+                                   std::string_view suffix) {
+  if (name_.empty()) return "a sample without a name";
+  if (!IsUtf8(name_)) return payload_fault::kNotUtf8;
+  std::size_t position = 0;
+  for (const auto& [name, text] : labels_) {
+    if (!IsUtf8(name) || !IsUtf8(text)) return payload_fault::kNotUtf8;
+    if (const JsonEntry* const entry = foreseen_.Find(name, position++)) {
+      if (const EventFault fault = builder_.Store(*entry, text); !fault.empty()) return fault;
+    }
+    if (name.empty()) continue;
+    if (const EventFault fault = builder_.AddLabel(name, text); !fault.empty()) return fault;
+  }
+  // A label that is called like one of these is a label alone.
+  Event& event = builder_.event();
+  event.type = EventType::kMetric;
+  event.metric_type = type;
+  event.time = time;
+  event.value = value;
+  event.count = event.sum = event.min = event.max = std::nullopt;
+  event.Set(Field::kName, name_);
+  if (!suffix.empty()) {
+    joined_.assign(name_).append(suffix);
+    event.Set(Field::kName, joined_);
+  }
+  return builder_.Complete();
+}
+
+void PrometheusSamples::Deliver(double value, TimeUs time, MetricType type,
+                                std::string_view suffix) {
+  if (!std::isfinite(value)) return Skip("a sample that is no number");
+  if (!(std::fabs(value) <= limits::kNumberMagnitudeMax)) {
+    return Refuse(payload_fault::kNumberRange);
+  }
+  builder_.Begin(record_time_);
+  const EventFault fault = Fill(value, time, type, suffix);
+  if (!fault.empty()) return Refuse(fault);
+  sink_->OnEvent(builder_.event());
+}
+
+}  // namespace tocsin

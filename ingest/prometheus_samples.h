@@ -1,0 +1,61 @@
+// Makes events of Prometheus' samples: a `metric` each.
+//
+//   PrometheusSamples samples(input, &errors);
+//   samples.Begin(record, record_time, sink);
+//   samples.BeginSeries();
+//   samples.AddLabel("__name__", "http_requests_total");
+//   samples.AddLabel("job", "shop");
+//   samples.Deliver(1027, time, PrometheusSamples::TypeByName("http_requests_total"));
+//
+// All labels but the name are labels, and fill fields as those of JSON do: `job` the service and
+// `instance` the host, where no label is called so. What is no number, as a series that ended has
+// it, is skipped. Views live until the next BeginSeries. Not thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/node.h"
+#include "ingest/decoder.h"
+#include "ingest/event_builder.h"
+#include "ingest/foreseen_fields.h"
+#include "ingest/json_fields.h"
+
+namespace tocsin {
+
+class PrometheusSamples {
+ public:
+  PrometheusSamples(const InputConfig& input, ErrorList* errors);
+
+  // Of a sample whose type nobody told: a counter where its name ends as counters', and the parts of
+  // histograms and summaries, do by convention.
+  // https://prometheus.io/docs/practices/naming
+  static MetricType TypeByName(std::string_view name);
+
+  // `bytes` are shown where something in them is wrong.
+  void Begin(std::string_view bytes, TimeUs record_time, EventSink* sink);
+  void BeginSeries();
+  void AddLabel(std::string_view name, std::string_view value);
+  std::string_view name() const { return name_; }
+  // A time of kNoTime is the record's. `suffix` goes behind the name.
+  void Deliver(double value, TimeUs time, MetricType type, std::string_view suffix = {});
+  void Refuse(std::string_view reason) { sink_->OnUndecodable(bytes_, reason); }
+  void Skip(std::string_view reason) { sink_->OnSkipped(bytes_, reason); }
+
+ private:
+  EventFault Fill(double value, TimeUs time, MetricType type, std::string_view suffix);
+
+  JsonFields fields_;
+  EventBuilder builder_;
+  ForeseenFields foreseen_{&fields_};
+  std::string_view name_;
+  std::vector<LabelView> labels_;
+  std::string joined_;
+  std::string_view bytes_;
+  TimeUs record_time_ = kNoTime;
+  EventSink* sink_ = nullptr;
+};
+
+}  // namespace tocsin
