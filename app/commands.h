@@ -31,16 +31,16 @@ struct ReplayCommand {
   std::string signals;
   std::string stats;
   std::string format;
-  std::string signal;  // of format otlp-proto
+  std::string signal = {};  // of format otlp-proto
   int threads = 0;
 };
 int ReplayRecorded(const ReplayCommand& command);
 
 struct DecodeCommand {
-  std::string format;  // empty: as configured, else auto
-  std::string signal;  // of format otlp-proto
-  std::string config;  // empty: none
-  std::string file;    // or a directory, or "-"
+  std::string format;       // empty: as configured, else auto
+  std::string signal = {};  // of format otlp-proto
+  std::string config;       // empty: none
+  std::string file;         // or a directory, or "-"
   bool explain = false;
 };
 // Canonical events on stdout; on stderr how many, and what was not used; with `explain` each.

@@ -83,9 +83,9 @@ HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, b
     reader.Error("signature", absl::StrCat("signature of ", what, " needs a secret_file"));
   }
   if (is_sns == http.topics.empty()) {
-    reader.Error("topics", is_sns ? absl::StrCat(what, " needs topics: the ARNs whose messages it ",
-                                                 "takes")
-                                  : absl::StrCat("topics of ", what, " is for signature sns"));
+    reader.Error("topics",
+                 is_sns ? absl::StrCat(what, " needs topics: the ARNs whose messages it ", "takes")
+                        : absl::StrCat("topics of ", what, " is for signature sns"));
   }
   if (!is_local && !http.open && http.token_file.empty() && http.signature.empty()) {
     errors->Add(node.at, absl::StrCat(what, " lets other machines post unasked: expected a ",

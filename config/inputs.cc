@@ -145,8 +145,8 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
                 absl::StrCat(what, " has neither kafka, file nor http: expected one of them"));
   }
   if (http != nullptr) {
-    input.http = ReadHttpInput(*http, absl::StrCat("http of ", what), surroundings.http_is_local,
-                               errors);
+    input.http =
+        ReadHttpInput(*http, absl::StrCat("http of ", what), surroundings.http_is_local, errors);
     if (!input.kafka) {
       input.file = FileInputConfig{.path = surroundings.state_dir + "/http/" + input.name};
     } else if (input.kafka->topics.size() > 1) {

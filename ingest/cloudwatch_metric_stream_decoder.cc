@@ -150,8 +150,8 @@ void CloudWatchMetricStreamDecoder::Deliver(Metric metric, AddDimensions add_dim
   // broken source has.
   for (const std::optional<double>& number :
        {event.value, event.count, event.sum, event.min, event.max}) {
-    if (number && !(*number <= limits::kNumberMagnitudeMax &&
-                    *number >= -limits::kNumberMagnitudeMax)) {
+    if (number &&
+        !(*number <= limits::kNumberMagnitudeMax && *number >= -limits::kNumberMagnitudeMax)) {
       return reader_.Refuse(number == event.value ? "a mean that is out of range"
                                                   : payload_fault::kNumberRange);
     }

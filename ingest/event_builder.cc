@@ -342,17 +342,14 @@ EventFault EventBuilder::AddLabel(std::string_view name, std::string_view text) 
     // The first of a name counts, where several of a log's names mean the same.
     const bool is_nothing = text.empty() || (fields_.preset()->dash_is_nothing && text == "-");
     const auto known = labels_.begin() + static_cast<std::ptrdiff_t>(label_count_);
-    const bool is_known = std::any_of(labels_.begin(), known,
-                                      [&](const LabelView& label) { return label.first == name; });
+    // Names differ in their length or their end more often than not.
+    const bool is_known = std::any_of(labels_.begin(), known, [&](const LabelView& label) {
+      return label.first.size() == name.size() &&
+             (name.empty() || label.first.back() == name.back()) && label.first == name;
+    });
     if (is_nothing || is_known) return {};
   }
-  static_assert(limits::kLabelsMax == 64 && limits::kLabelValueBytesMax == 1024);
-  if (name.size() > limits::kLabelValueBytesMax || text.size() > limits::kLabelValueBytesMax) {
-    return kLabelSize;
-  }
-  if (label_count_ == labels_.size()) return kLabelCount;
-  labels_[label_count_++] = {name, text};
-  return {};
+  return AddNewLabel(name, text);
 }
 
 EventFault EventBuilder::Complete() {

@@ -59,6 +59,16 @@ class EventBuilder {
   EventFault SetWord(JsonTarget target, std::string_view text);
   EventFault SetTime(std::string_view text);
   EventFault AddLabel(std::string_view name, std::string_view text);
+  // The same for one of a name that no label has, and of a text that is something.
+  EventFault AddNewLabel(std::string_view name, std::string_view text) {
+    static_assert(limits::kLabelsMax == 64 && limits::kLabelValueBytesMax == 1024);
+    if (name.size() > limits::kLabelValueBytesMax || text.size() > limits::kLabelValueBytesMax) {
+      return kLabelSize;
+    }
+    if (label_count_ == labels_.size()) return kLabelCount;
+    labels_[label_count_++] = {name, text};
+    return {};
+  }
 
   EventFault Complete();
 

@@ -295,10 +295,7 @@ constexpr FieldPreset kPresets[] = {
      .dash_is_nothing = true},
     {.name = "otel", .paths = kOtel, .prefixes = kOtelObjects},
     {.name = "pino", .paths = kPino},
-    {.name = "prometheus",
-     .paths = kPrometheus,
-     .type = EventType::kMetric,
-     .is_json = false},
+    {.name = "prometheus", .paths = kPrometheus, .type = EventType::kMetric, .is_json = false},
     // Names are those that the user gave.
     {.name = "regex", .paths = {}, .is_json = false, .is_lenient = false},
     {.name = "vector", .paths = kVector},

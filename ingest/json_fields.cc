@@ -366,6 +366,7 @@ void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
   int label = -1;
   if (!target && mapping.target.starts_with("labels.") && mapping.target.size() > 7) {
     target = JsonTarget::kLabel;
+    maps_labels_ = true;
     label = static_cast<int>(label_names_.size());
     label_names_.push_back(strings_.emplace_back(mapping.target.substr(7)));
   }

@@ -226,6 +226,8 @@ class JsonFields {
   // What every event starts as: the mappings' constants.
   const Event& base() const { return base_; }
   const std::vector<LabelView>& constant_labels() const { return constant_labels_; }
+  // Whether the mappings make labels.
+  bool maps_labels() const { return maps_labels_; }
 
  private:
   // A preset's log has levels and durations in other forms than a canonical event.
@@ -244,6 +246,7 @@ class JsonFields {
   std::deque<std::string> strings_;        // a deque, because views of its elements must stay valid
   std::vector<std::string_view> label_names_;
   std::vector<LabelView> constant_labels_;
+  bool maps_labels_ = false;
   Event base_;
 };
 

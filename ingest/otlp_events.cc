@@ -24,8 +24,7 @@ bool InRange(const std::optional<double>& number) {
 }  // namespace
 
 OtlpEvents::OtlpEvents(const InputConfig& input, ErrorList* errors)
-    : fields_(input.map, errors, FindPreset("otel")),
-      builder_(&fields_, input) {}
+    : fields_(input.map, errors, FindPreset("otel")), builder_(&fields_, input) {}
 
 void OtlpEvents::Begin(std::string_view record, TimeUs record_time, EventSink* sink) {
   record_ = record;
@@ -48,16 +47,21 @@ void OtlpEvents::OnResource(const OtlpAttributes& resource) {
 
 EventFault OtlpEvents::StoreAttributes(const OtlpAttributes& attributes, bool as_labels) {
   std::size_t position = 0;
+  bool may_repeat = fields_.maps_labels();
   for (const auto& [name, text] : attributes.pairs()) {
     const JsonEntry* const entry = foreseen_.Find(name, position++);
     if (entry == nullptr && !as_labels) continue;
-    if (!IsUtf8(text)) return kNotUtf8;
+    // What is stored as a label may be called as one that follows.
+    may_repeat = may_repeat || (entry != nullptr && entry->only == JsonEntry::Only::kNone);
+    const bool is_new = foreseen_.repeats() && !may_repeat;
+    if (!IsUtf8(text) || (!is_new && !IsUtf8(name))) return kNotUtf8;
     if (entry != nullptr) {
       if (const EventFault fault = builder_.Store(*entry, text); !fault.empty()) return fault;
     }
-    if (!as_labels || name.empty()) continue;
-    if (!IsUtf8(name)) return kNotUtf8;
-    if (const EventFault fault = builder_.AddLabel(name, text); !fault.empty()) return fault;
+    if (!as_labels || name.empty() || text.empty()) continue;
+    const EventFault fault =
+        is_new ? builder_.AddNewLabel(name, text) : builder_.AddLabel(name, text);
+    if (!fault.empty()) return fault;
   }
   return {};
 }
@@ -69,7 +73,8 @@ EventFault OtlpEvents::BeginPoint(const OtlpMetric& metric, const OtlpPoint& poi
   if (metric.name.empty()) return "a metric without a name";
   if (!IsUtf8(metric.name) || !IsUtf8(metric.unit)) return kNotUtf8;
   // The point's before the resource's: the first label of a name counts.
-  if (const EventFault fault = StoreAttributes(point.attributes, true); !fault.empty()) return fault;
+  if (const EventFault fault = StoreAttributes(point.attributes, true); !fault.empty())
+    return fault;
   for (const Known& known : resource_) {
     if (const EventFault fault = builder_.Store(*known.entry, known.text); !fault.empty()) {
       return fault;
@@ -145,9 +150,9 @@ void OtlpEvents::OnPoint(const OtlpMetric& metric, const OtlpPoint& point) {
       break;
   }
   if (!point.count) return sink_->OnUndecodable(bytes, "a point without a count");
-  DeliverPoint(metric, point,
-               metric.kind == OtlpMetric::Kind::kSummary ? MetricType::kSummary
-                                                         : MetricType::kHistogram);
+  DeliverPoint(
+      metric, point,
+      metric.kind == OtlpMetric::Kind::kSummary ? MetricType::kSummary : MetricType::kHistogram);
   for (const auto& [quantile, value] : point.quantiles) {
     std::array<char, 32> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), quantile).ptr;

@@ -86,8 +86,7 @@ void OtlpJsonDecoder::ReadResource(const PayloadObject& list) {
 }
 
 void OtlpJsonDecoder::ReadAttributes(const PayloadObject& owner, OtlpAttributes* attributes) {
-  owner.ForEach<"attributes">(
-      [&](const PayloadObject& pair) { ReadPair(pair, {}, attributes); });
+  owner.ForEach<"attributes">([&](const PayloadObject& pair) { ReadPair(pair, {}, attributes); });
 }
 
 void OtlpJsonDecoder::ReadPair(const PayloadObject& pair, std::string_view prefix,
@@ -168,8 +167,8 @@ void OtlpJsonDecoder::ReadLog(const PayloadObject& log) {
   ReadValue(log.Object<"body">(), {}, &log_.attributes);
   log_.TakeMessage(before);
   const std::string_view trace_id = log.Text<"traceId">();
-  log_.has_trace_id = trace_id.size() == log_.trace_id.size() &&
-                      trace_id.find_first_not_of('0') != trace_id.npos;
+  log_.has_trace_id =
+      trace_id.size() == log_.trace_id.size() && trace_id.find_first_not_of('0') != trace_id.npos;
   if (log_.has_trace_id) {
     std::transform(trace_id.begin(), trace_id.end(), log_.trace_id.begin(),
                    [](char c) { return IsUpper(c) ? static_cast<char>(c | 0x20) : c; });

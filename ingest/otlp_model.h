@@ -33,9 +33,7 @@ class OtlpAttributes {
     used_ = 0;
   }
   void Add(std::string_view name, std::string_view text) { pairs_.emplace_back(name, text); }
-  void Add(std::string_view name, bool yes) {
-    Add(name, std::string_view(yes ? "true" : "false"));
-  }
+  void Add(std::string_view name, bool yes) { Add(name, std::string_view(yes ? "true" : "false")); }
   void Add(std::string_view name, std::int64_t number) { Add(name, Print(number)); }
   void Add(std::string_view name, double number) { Add(name, Print(number)); }
   // What stays until Clear.
@@ -81,10 +79,10 @@ struct OtlpMetric {
 // Of histograms, exponential ones included, what the buckets add up to.
 struct OtlpPoint {
   TimeUs time = kNoTime;
-  std::optional<double> value;                   // of a gauge or a sum
-  std::optional<double> count, sum, min, max;    // of the others
+  std::optional<double> value;                       // of a gauge or a sum
+  std::optional<double> count, sum, min, max;        // of the others
   std::vector<std::pair<double, double>> quantiles;  // of a summary: quantile and value
-  bool absent = false;                           // "no recorded value"
+  bool absent = false;                               // "no recorded value"
   OtlpAttributes attributes;
   std::string_view bytes;  // as it stands, to be shown
 
@@ -95,8 +93,8 @@ struct OtlpLog {
   TimeUs time = kNoTime;
   int severity_number = 0;  // 0: not said
   std::string_view severity_text;
-  std::string_view message;   // of a body that is a text, a number or a truth
-  OtlpAttributes attributes;  // behind them the members of a body that is a map
+  std::string_view message;         // of a body that is a text, a number or a truth
+  OtlpAttributes attributes;        // behind them the members of a body that is a map
   std::array<char, 32> trace_id{};  // in hexadecimal digits
   bool has_trace_id = false;
   std::string_view bytes;

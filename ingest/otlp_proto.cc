@@ -1,13 +1,11 @@
 #include "ingest/otlp_proto.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include <protozero/pbf_reader.hpp>
 #include <protozero/varint.hpp>
 
 #include "core/limits.h"
 #include "ingest/payload_fault.h"
+#include "ingest/proto_pair.h"
 
 namespace tocsin {
 namespace {
@@ -28,7 +26,7 @@ constexpr auto kBytesOf(std::uint32_t tag) {
 constexpr auto kVarintOf(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::varint); }
 constexpr auto kFixed64Of(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::fixed64); }
 
-void ReadPair(pbf_reader pair, std::string_view prefix, int depth, OtlpAttributes* attributes);
+void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes);
 
 // AnyValue.
 void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttributes* attributes) {
@@ -50,7 +48,7 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
       case kBytesOf(6): {
         pbf_reader map = value.get_message();
         while (map.next(1, pbf_wire_type::length_delimited)) {
-          ReadPair(map.get_message(), name, depth + 1, attributes);
+          ReadPair(map.get_view(), name, depth + 1, attributes);
         }
         break;
       }
@@ -61,32 +59,24 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
 }
 
 // KeyValue.
-void ReadPair(pbf_reader pair, std::string_view prefix, int depth, OtlpAttributes* attributes) {
-  std::string_view name;
-  data_view value;
-  while (pair.next()) {
-    switch (pair.tag_and_type()) {
-      case kBytesOf(1):
-        name = View(pair.get_view());
-        break;
-      case kBytesOf(2):
-        value = pair.get_view();
-        break;
-      default:
-        pair.skip();
-    }
-  }
+void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes) {
+  std::string_view name, value;
+  ReadProtoPair(View(bytes), &name, &value);
   if (!prefix.empty()) name = attributes->Join(prefix, name);
-  ReadValue(pbf_reader(value), name, depth, attributes);
+  if (IsOnlyBytes(1, value)) {
+    attributes->Add(name, BytesOf(value));
+  } else {
+    ReadValue(pbf_reader(value.data(), value.size()), name, depth, attributes);
+  }
 }
 
 void ReadResource(pbf_reader resource, OtlpAttributes* attributes) {
   while (resource.next(1, pbf_wire_type::length_delimited)) {
-    ReadPair(resource.get_message(), {}, 0, attributes);
+    ReadPair(resource.get_view(), {}, 0, attributes);
   }
 }
 
-constexpr std::uint64_t kCumulative = 2;  // AggregationTemporality
+constexpr std::uint64_t kCumulative = 2;       // AggregationTemporality
 constexpr std::uint32_t kNoRecordedValue = 1;  // of DataPointFlags
 
 class MetricsReader {
@@ -198,7 +188,7 @@ void MetricsReader::ReadNumber(pbf_reader point) {
         point_.value = static_cast<double>(point.get_sfixed64());
         break;
       case kBytesOf(7):
-        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        ReadPair(point.get_view(), {}, 0, &point_.attributes);
         break;
       case kVarintOf(8):
         point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
@@ -222,7 +212,7 @@ void MetricsReader::ReadHistogram(pbf_reader point) {
         point_.sum = point.get_double();
         break;
       case kBytesOf(9):
-        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        ReadPair(point.get_view(), {}, 0, &point_.attributes);
         break;
       case kVarintOf(10):
         point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
@@ -243,7 +233,7 @@ void MetricsReader::ReadExponential(pbf_reader point) {
   while (point.next()) {
     switch (point.tag_and_type()) {
       case kBytesOf(1):
-        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        ReadPair(point.get_view(), {}, 0, &point_.attributes);
         break;
       case kFixed64Of(3):
         point_.time = OtlpTime(point.get_fixed64());
@@ -285,7 +275,7 @@ void MetricsReader::ReadSummary(pbf_reader point) {
         ReadQuantile(point.get_message());
         break;
       case kBytesOf(7):
-        ReadPair(point.get_message(), {}, 0, &point_.attributes);
+        ReadPair(point.get_view(), {}, 0, &point_.attributes);
         break;
       case kVarintOf(8):
         point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
@@ -356,7 +346,7 @@ void LogsReader::ReadLog(pbf_reader log) {
         body = log.get_view();
         break;
       case kBytesOf(6):
-        ReadPair(log.get_message(), {}, 0, &log_.attributes);
+        ReadPair(log.get_view(), {}, 0, &log_.attributes);
         break;
       case kBytesOf(9):
         SetTraceId(View(log.get_view()));

@@ -70,8 +70,7 @@ std::optional<double> PayloadObject::IntegerOf(std::string_view key, JsonFault f
   if (!element) return std::nullopt;
   std::int64_t integer = 0;
   std::string_view text;
-  if (!element->get(integer) ||
-      (!element->get(text) && absl::SimpleAtoi(ToAbsl(text), &integer))) {
+  if (!element->get(integer) || (!element->get(text) && absl::SimpleAtoi(ToAbsl(text), &integer))) {
     return static_cast<double>(integer);
   }
   Refuse(fault);
@@ -84,8 +83,7 @@ std::optional<std::uint64_t> PayloadObject::UnsignedOf(std::string_view key,
   if (!element) return std::nullopt;
   std::uint64_t integer = 0;
   std::string_view text;
-  if (!element->get(integer) ||
-      (!element->get(text) && absl::SimpleAtoi(ToAbsl(text), &integer))) {
+  if (!element->get(integer) || (!element->get(text) && absl::SimpleAtoi(ToAbsl(text), &integer))) {
     return integer;
   }
   Refuse(fault);

@@ -10,15 +10,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include <protozero/pbf_reader.hpp>
 #include <snappy.h>
+#include <protozero/pbf_reader.hpp>
 
 #include "core/limits.h"
 #include "ingest/decoder.h"
 #include "ingest/payload_fault.h"
 #include "ingest/payload_reader.h"
 #include "ingest/prometheus_samples.h"
+#include "ingest/proto_pair.h"
 
 namespace tocsin {
 namespace {
@@ -45,12 +47,17 @@ class PrometheusRemoteWriteDecoder final : public Decoder {
 
  private:
   void ReadSeries(data_view series, TimeUs record_time, EventSink* sink);
-  void ReadLabel(pbf_reader label);
   void ReadSample(pbf_reader sample);
   void ReadHistogram(pbf_reader histogram);
 
+  struct Value {
+    data_view bytes;
+    bool is_histogram;
+  };
+
   PrometheusSamples samples_;
   std::string request_;
+  std::vector<Value> values_;  // of the series at hand
 };
 
 void PrometheusRemoteWriteDecoder::Decode(std::string_view record, TimeUs record_time,
@@ -80,41 +87,31 @@ void PrometheusRemoteWriteDecoder::ReadSeries(data_view series, TimeUs record_ti
                                               EventSink* sink) {
   samples_.Begin(View(series), record_time, sink);
   samples_.BeginSeries();
-  // Labels stand before the samples, though nothing but custom says so.
-  for (pbf_reader labels(series); labels.next(1, pbf_wire_type::length_delimited);) {
-    ReadLabel(labels.get_message());
-  }
-  pbf_reader rest(series);
-  while (rest.next()) {
-    switch (rest.tag_and_type()) {
+  values_.clear();
+  // All labels before the first value, though nothing but custom has them stand so.
+  pbf_reader reader(series);
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::length_delimited): {
+        std::string_view name, value;
+        ReadProtoPair(View(reader.get_view()), &name, &value);
+        samples_.AddLabel(name, value);
+        break;
+      }
       case tag_and_type(2, pbf_wire_type::length_delimited):
-        ReadSample(rest.get_message());
+        values_.push_back({.bytes = reader.get_view(), .is_histogram = false});
         break;
       case tag_and_type(4, pbf_wire_type::length_delimited):
-        ReadHistogram(rest.get_message());
+        values_.push_back({.bytes = reader.get_view(), .is_histogram = true});
         break;
       default:
-        rest.skip();
+        reader.skip();
     }
   }
-}
-
-void PrometheusRemoteWriteDecoder::ReadLabel(pbf_reader label) {
-  std::string_view name;
-  std::string_view value;
-  while (label.next()) {
-    switch (label.tag_and_type()) {
-      case tag_and_type(1, pbf_wire_type::length_delimited):
-        name = View(label.get_view());
-        break;
-      case tag_and_type(2, pbf_wire_type::length_delimited):
-        value = View(label.get_view());
-        break;
-      default:
-        label.skip();
-    }
+  for (const Value& value : values_) {
+    value.is_histogram ? ReadHistogram(pbf_reader(value.bytes))
+                       : ReadSample(pbf_reader(value.bytes));
   }
-  samples_.AddLabel(name, value);
 }
 
 void PrometheusRemoteWriteDecoder::ReadSample(pbf_reader sample) {

@@ -49,12 +49,16 @@ EventFault PrometheusSamples::Fill(double value, TimeUs time, MetricType type,
   if (!IsUtf8(name_)) return payload_fault::kNotUtf8;
   std::size_t position = 0;
   for (const auto& [name, text] : labels_) {
-    if (!IsUtf8(name) || !IsUtf8(text)) return payload_fault::kNotUtf8;
-    if (const JsonEntry* const entry = foreseen_.Find(name, position++)) {
+    const JsonEntry* const entry = foreseen_.Find(name, position++);
+    const bool is_new = foreseen_.repeats() && !fields_.maps_labels();
+    if (!IsUtf8(text) || (!is_new && !IsUtf8(name))) return payload_fault::kNotUtf8;
+    if (entry != nullptr) {
       if (const EventFault fault = builder_.Store(*entry, text); !fault.empty()) return fault;
     }
-    if (name.empty()) continue;
-    if (const EventFault fault = builder_.AddLabel(name, text); !fault.empty()) return fault;
+    if (name.empty() || text.empty()) continue;
+    const EventFault fault =
+        is_new ? builder_.AddNewLabel(name, text) : builder_.AddLabel(name, text);
+    if (!fault.empty()) return fault;
   }
   // A label that is called like one of these is a label alone.
   Event& event = builder_.event();

@@ -109,10 +109,10 @@ void PrometheusTextDecoder::ReadComment() {
       family_ = family_.substr(1, family_.size() - 2);
     }
     const std::string_view type = TakeWord(&rest_);
-    type_ = type == "counter"                            ? Family::kCounter
-            : type == "gauge"                            ? Family::kGauge
+    type_ = type == "counter"                          ? Family::kCounter
+            : type == "gauge"                          ? Family::kGauge
             : type == "histogram" || type == "summary" ? Family::kParts
-                                                         : Family::kUntold;
+                                                       : Family::kUntold;
   }
   samples_.Skip("a comment");
 }

@@ -405,7 +405,8 @@ absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options) {
     if (!IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const KafkaUri uri, ParseKafkaUri(argument));
     topics.push_back(std::make_unique<KafkaReplay>(
-        *setup, InputFor(config, argument, uri.topic, options.format, options.signal), uri, &engine));
+        *setup, InputFor(config, argument, uri.topic, options.format, options.signal), uri,
+        &engine));
     TOCSIN_RETURN_IF_ERROR(topics.back()->Start());
     for (const std::string& source : topics.back()->Sources()) expected.push_back(source);
   }

@@ -24,8 +24,8 @@ namespace tocsin {
 struct ReplayOptions {
   const Config* config = nullptr;   // outlives the call
   std::vector<std::string> inputs;  // files, directories, "-", kafka:// URIs
-  std::string format;  // overrides that of all inputs; empty: as configured, else json
-  std::string signal;  // of format otlp-proto, as `signal:` of an input
+  std::string format;               // overrides that of all inputs; empty: as configured, else json
+  std::string signal = {};          // of format otlp-proto, as `signal:` of an input
   std::string incidents_path;
   std::string signals_path;
   int threads = 0;

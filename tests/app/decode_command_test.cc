@@ -5,7 +5,10 @@
 #include <filesystem>
 #include <string>
 
+#include <protozero/varint.hpp>
+
 #include "app/commands.h"
+#include "tests/ingest/otlp_messages.h"
 
 namespace tocsin {
 namespace {
@@ -99,6 +102,35 @@ TEST_F(DecodeCommandTest, AFolderAsItsInputSays) {
               AllOf(HasSubstr("\"type\":\"request\",\"env\":\"prod\",\"service\":\"shop\""),
                     HasSubstr("{\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"log\"")));
   EXPECT_EQ(output.notes, "2 events\n1 skipped: the rest of a message\n");
+}
+
+TEST_F(DecodeCommandTest, ABinaryFileIsOneRecord) {
+  std::string point;
+  protozero::pbf_writer writer(point);
+  writer.add_fixed64(3, kOtlpTime);
+  writer.add_fixed64(4, 10);  // which is a line feed
+  writer.add_double(5, 40);
+  const std::string request = OtlpRequest({}, {OtlpMetricOf("a", "ms", {.kind = 11}, {point})});
+  const Output otlp = Run(
+      {.format = "otlp-proto", .signal = "metrics", .config = "", .file = Write("a.bin", request)});
+  EXPECT_EQ(otlp.notes, "3 events\n");
+  EXPECT_THAT(otlp.events, HasSubstr("\"metric_type\":\"summary\",\"count\":10,\"sum\":40}"));
+  // Streams of CloudWatch are JSON or requests behind their lengths, a file as well as a record.
+  std::string stream;
+  for (int i = 0; i < 2; ++i) {
+    protozero::add_varint_to_buffer(&stream, request.size());
+    stream += request;
+  }
+  const Output binary =
+      Run({.format = "cloudwatch-metric-stream", .config = "", .file = Write("b.bin", stream)});
+  EXPECT_EQ(binary.notes, "2 events\n");
+  EXPECT_THAT(binary.events, HasSubstr("\"value\":4,\"count\":10,\"sum\":40"));
+  const std::string json = R"({"metric_name": "a", "timestamp": 1767225600000,)"
+                           R"( "value": {"count": 1, "sum": 2}})";
+  const Output text = Run({.format = "cloudwatch-metric-stream",
+                           .config = "",
+                           .file = Write("c.json", json + "\n" + json)});
+  EXPECT_EQ(text.notes, "2 events\n");
 }
 
 TEST_F(DecodeCommandTest, Errors) {

@@ -202,7 +202,7 @@ TEST(LoaderTest, SingleErrors) {
       {"inputs: [{name: a, file: x}, {name: a, file: y}]",
        "t.yaml:1:37: duplicate input name 'a': the other is at line 1"},
       {"inputs: [{name: a}]",
-       "t.yaml:1:10: input a has neither kafka nor file: expected one of them"},
+       "t.yaml:1:10: input a has neither kafka, file nor http: expected one of them"},
       {"inputs: [{name: a, file: x, kafka: {brokers: b, topics: t}}]",
        "t.yaml:1:10: input a has both kafka and file: expected one of them"},
       {"inputs: [{name: a, kafka: {brokers: b}}]", "t.yaml:1:27: kafka of input a needs 'topics'"},

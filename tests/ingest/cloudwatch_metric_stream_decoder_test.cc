@@ -103,7 +103,8 @@ TEST(CloudWatchMetricStreamDecoder, OpenTelemetry) {
     writer.add_message(7, OtlpPair("Namespace", OtlpText("AWS/RDS")));
     writer.add_message(7, OtlpPair("MetricName", OtlpText("DatabaseConnections")));
     writer.add_message(
-        7, OtlpPair("Dimensions", OtlpMap({OtlpPair("DBInstanceIdentifier", OtlpText(dependency))})));
+        7,
+        OtlpPair("Dimensions", OtlpMap({OtlpPair("DBInstanceIdentifier", OtlpText(dependency))})));
     return OtlpRequest({OtlpPair("cloud.account.id", OtlpText("1234567890")),
                         OtlpPair("cloud.region", OtlpText("us-east-1"))},
                        {OtlpMetricOf("amazonaws.com/AWS/RDS/DatabaseConnections", "{Count}",
@@ -128,8 +129,8 @@ TEST(CloudWatchMetricStreamDecoder, OpenTelemetry) {
   }
   const std::string small = OtlpRequest({}, {OtlpMetricOf("a", "", {.kind = 11}, {})});
   for (std::size_t size = small.size(); size < 130; ++size) {
-    std::string padded = OtlpRequest({}, {OtlpMetricOf("a", std::string(size - small.size(), 'u'),
-                                                       {.kind = 11}, {})});
+    std::string padded = OtlpRequest(
+        {}, {OtlpMetricOf("a", std::string(size - small.size(), 'u'), {.kind = 11}, {})});
     if (padded.size() > 127) break;
     ExpectDecoded(kInput, {delimited(padded), ""});
   }

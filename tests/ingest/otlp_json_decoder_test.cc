@@ -55,14 +55,13 @@ TEST(OtlpJsonDecoder, EveryKindOfMetric) {
                  time + "histogram count=4 sum=10 name=a service=shop\n" + time +
                      "counter value=4 name=a_count service=shop\n" + time +
                      "counter value=10 name=a_sum service=shop"});
-  ExpectDecoded(kInput,
-                {Metrics(R"({"name": "a", "summary": {"dataPoints": [{)" + stamp +
-                         R"(, "count": "1", "sum": 2, "quantileValues": [{"quantile": 0.5,)"
-                         R"("value": 2}]}]}})"),
-                 time + "summary count=1 sum=2 name=a service=shop\n" + time +
-                     "value=2 name=a service=shop labels.quantile=0.5\n" + time +
-                     "counter value=1 name=a_count service=shop\n" + time +
-                     "counter value=2 name=a_sum service=shop"});
+  ExpectDecoded(kInput, {Metrics(R"({"name": "a", "summary": {"dataPoints": [{)" + stamp +
+                                 R"(, "count": "1", "sum": 2, "quantileValues": [{"quantile": 0.5,)"
+                                 R"("value": 2}]}]}})"),
+                         time + "summary count=1 sum=2 name=a service=shop\n" + time +
+                             "value=2 name=a service=shop labels.quantile=0.5\n" + time +
+                             "counter value=1 name=a_count service=shop\n" + time +
+                             "counter value=2 name=a_sum service=shop"});
 }
 
 TEST(OtlpJsonDecoder, Logs) {

@@ -45,18 +45,20 @@ TEST(OtlpProtoDecoder, GaugesAndSums) {
        OtlpMetricOf("open", "", {.kind = 7, .temporality = 2}, {NumberPoint(3)}),
        OtlpMetricOf("new", "", {.kind = 7, .temporality = 1, .monotonic = true},
                     {NumberPoint(2)})});
-  ExpectDecoded(
-      Of("metrics"),
-      {request,
-       // An attribute that is called like a field of ours is a label, whatever it says.
-       time + "value=4.5 host=shop-7f name=queue.depth service=shop unit={items} "
-              "labels.instance=a1 labels.type=request\n" +
-           time + "value=-2 host=shop-7f name=queue.depth service=shop unit={items} "
-                  "labels.instance=a1\n" +
-           time + "counter value=10 endpoint=/orders host=shop-7f name=requests service=shop "
-                  "unit=1 labels.code=200 labels.http.route=/orders labels.instance=a1\n" +
-           time + "value=3 host=shop-7f name=open service=shop labels.instance=a1\n" +
-           time + "delta value=2 host=shop-7f name=new service=shop labels.instance=a1"});
+  ExpectDecoded(Of("metrics"),
+                {request,
+                 // An attribute that is called like a field of ours is a label, whatever it says.
+                 time +
+                     "value=4.5 host=shop-7f name=queue.depth service=shop unit={items} "
+                     "labels.instance=a1 labels.type=request\n" +
+                     time +
+                     "value=-2 host=shop-7f name=queue.depth service=shop unit={items} "
+                     "labels.instance=a1\n" +
+                     time +
+                     "counter value=10 endpoint=/orders host=shop-7f name=requests service=shop "
+                     "unit=1 labels.code=200 labels.http.route=/orders labels.instance=a1\n" +
+                     time + "value=3 host=shop-7f name=open service=shop labels.instance=a1\n" +
+                     time + "delta value=2 host=shop-7f name=new service=shop labels.instance=a1"});
 }
 
 TEST(OtlpProtoDecoder, HistogramsAndSummaries) {
@@ -87,24 +89,22 @@ TEST(OtlpProtoDecoder, HistogramsAndSummaries) {
   const std::string time = "2026-01-01T00:00:00Z metric ";
   ExpectDecoded(
       Of("metrics"),
-      {OtlpRequest({}, {OtlpMetricOf("a", "ms", {.kind = 9, .temporality = 1},
-                                     {histogram(false, 4, 20)}),
-                        OtlpMetricOf("b", "ms", {.kind = 10, .temporality = 1},
-                                     {histogram(true, 4, 20)}),
-                        OtlpMetricOf("c", "", {.kind = 9, .temporality = 2},
-                                     {histogram(false, 4, 20)}),
-                        OtlpMetricOf("d", "", {.kind = 11}, {summary})}),
-       time + "histogram value=5 count=4 sum=20 min=1 max=9 name=a unit=ms labels.zone=a\n" +
-           time + "histogram value=5 count=4 sum=20 min=1 max=9 name=b unit=ms labels.zone=a\n" +
+      {OtlpRequest(
+           {}, {OtlpMetricOf("a", "ms", {.kind = 9, .temporality = 1}, {histogram(false, 4, 20)}),
+                OtlpMetricOf("b", "ms", {.kind = 10, .temporality = 1}, {histogram(true, 4, 20)}),
+                OtlpMetricOf("c", "", {.kind = 9, .temporality = 2}, {histogram(false, 4, 20)}),
+                OtlpMetricOf("d", "", {.kind = 11}, {summary})}),
+       time + "histogram value=5 count=4 sum=20 min=1 max=9 name=a unit=ms labels.zone=a\n" + time +
+           "histogram value=5 count=4 sum=20 min=1 max=9 name=b unit=ms labels.zone=a\n" +
            // Since the start of the process, a mean would say next to nothing.
-           time + "histogram count=4 sum=20 min=1 max=9 name=c labels.zone=a\n" +
-           time + "counter value=4 name=c_count labels.zone=a\n" +
-           time + "counter value=20 name=c_sum labels.zone=a\n" +
-           time + "summary count=4 sum=20 min=1 max=11 name=d\n" +
-           time + "value=1 name=d labels.quantile=0\n" +
-           time + "value=10.9 name=d labels.quantile=0.99\n" +
-           time + "value=11 name=d labels.quantile=1\n" + time + "counter value=4 name=d_count\n" +
-           time + "counter value=20 name=d_sum"});
+           time + "histogram count=4 sum=20 min=1 max=9 name=c labels.zone=a\n" + time +
+           "counter value=4 name=c_count labels.zone=a\n" + time +
+           "counter value=20 name=c_sum labels.zone=a\n" + time +
+           "summary count=4 sum=20 min=1 max=11 name=d\n" + time +
+           "value=1 name=d labels.quantile=0\n" + time +
+           "value=10.9 name=d labels.quantile=0.99\n" + time +
+           "value=11 name=d labels.quantile=1\n" + time + "counter value=4 name=d_count\n" + time +
+           "counter value=20 name=d_sum"});
 }
 
 TEST(OtlpProtoDecoder, PointsThatSayNothing) {
@@ -122,8 +122,8 @@ TEST(OtlpProtoDecoder, PointsThatSayNothing) {
     return bytes;
   }();
   const auto decoded = [](const std::string& point) {
-    return DecodedText(Of("metrics"), OtlpRequest({}, {OtlpMetricOf("a", "", {.kind = 5}, {point})}),
-                       kRecordTime);
+    return DecodedText(Of("metrics"),
+                       OtlpRequest({}, {OtlpMetricOf("a", "", {.kind = 5}, {point})}), kRecordTime);
   };
   EXPECT_EQ(decoded(absent), "skipped: a point without a recorded value");
   EXPECT_EQ(decoded(no_number), "undecodable: a point without a number");
@@ -147,8 +147,8 @@ TEST(OtlpProtoDecoder, Logs) {
   writer.add_string(3, "SEVERE");
   writer.add_message(5, OtlpText("connection refused"));
   writer.add_message(6, OtlpPair("exception.type", OtlpText("IOError")));
-  writer.add_bytes(9, std::string("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\xff",
-                                  16));
+  writer.add_bytes(
+      9, std::string("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\xff", 16));
   std::string request_log;
   pbf_writer second(request_log);
   second.add_fixed64(11, kOtlpTime);
@@ -156,12 +156,13 @@ TEST(OtlpProtoDecoder, Logs) {
   second.add_message(5, OtlpMap({OtlpPair("message", OtlpText("done")),
                                  OtlpPair("http.request.method", OtlpText("GET")),
                                  OtlpPair("http.response.status_code", OtlpInteger(503))}));
-  ExpectDecoded(Of("logs"),
-                {OtlpRequest({kShop}, {log, request_log}),
-                 "2026-01-01T00:00:00Z log exception=IOError level=error message=connection refused "
-                 "service=shop trace_id=000102030405060708090a0b0c0d0eff\n"
-                 "2026-01-01T00:00:00Z request 503 level=warn message=done method=GET "
-                 "service=shop"});
+  ExpectDecoded(
+      Of("logs"),
+      {OtlpRequest({kShop}, {log, request_log}),
+       "2026-01-01T00:00:00Z log exception=IOError level=error message=connection refused "
+       "service=shop trace_id=000102030405060708090a0b0c0d0eff\n"
+       "2026-01-01T00:00:00Z request 503 level=warn message=done method=GET "
+       "service=shop"});
 }
 
 TEST(OtlpProtoDecoder, MapsPathsAndConstants) {
@@ -178,6 +179,32 @@ TEST(OtlpProtoDecoder, MapsPathsAndConstants) {
                  "labels.aws.table.name=t1 labels.table=t1 labels.team=web"});
 }
 
+// Names that stand as they stood before are not looked up again, nor compared with each other.
+TEST(OtlpProtoDecoder, OneLabelOfAName) {
+  const auto of = [](std::initializer_list<std::string> names) {
+    std::string point = NumberPoint(1);
+    int value = 0;
+    for (const std::string& name : names) {
+      pbf_writer(point).add_message(7, OtlpPair(name, OtlpText(std::to_string(value++))));
+    }
+    return point;
+  };
+  std::string expected;
+  for (const std::string labels :
+       {"labels.a=0 labels.b=1", "labels.b=1 labels.x=0", "labels.b=0", "labels.b=0", "labels.b=0",
+        "labels.instance=0 labels.service.instance.id=0",
+        "labels.instance=0 labels.service.instance.id=0"}) {
+    if (!expected.empty()) expected += '\n';
+    expected += "2026-01-01T00:00:00Z metric value=1 name=m " + labels;
+  }
+  const std::string request =
+      OtlpRequest({}, {OtlpMetricOf("m", "", {.kind = 5},
+                                    {of({"a", "b"}), of({"x", "b"}), of({"b", "b"}), of({"b", "b"}),
+                                     of({"b", "b"}), of({"service.instance.id", "instance"}),
+                                     of({"service.instance.id", "instance"})})});
+  ExpectDecoded(Of("metrics"), {request, expected});
+}
+
 TEST(OtlpProtoDecoder, WhatIsNoRequest) {
   const std::string good =
       OtlpRequest({kShop}, {OtlpMetricOf("a", "", {.kind = 5}, {NumberPoint(1)})});
@@ -185,10 +212,11 @@ TEST(OtlpProtoDecoder, WhatIsNoRequest) {
   ExpectDecoded(Of("metrics"), {"", ""});
   ExpectDecoded(Of("metrics"), {good + "\x0a\x7f", event + "\nundecodable: not a valid protobuf "
                                                            "message"});
-  ExpectDecoded(Of("metrics"), {"{\"resourceMetrics\": []}", "undecodable: not a valid protobuf "
-                                                             "message"});
-  ExpectDecoded(Of("metrics"),
-                {std::string(limits::kPayloadBytesMax + 1, '\n'), "undecodable: larger than 8 MiB"});
+  ExpectDecoded(Of("metrics"), {"{\"resourceMetrics\": []}",
+                                "undecodable: not a valid protobuf "
+                                "message"});
+  ExpectDecoded(Of("metrics"), {std::string(limits::kPayloadBytesMax + 1, '\n'),
+                                "undecodable: larger than 8 MiB"});
   // However deep, a map costs no stack.
   std::string deep = OtlpText("x");
   for (int i = 0; i < 1'000; ++i) deep = OtlpMap({OtlpPair("m", deep)});

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include <protozero/pbf_writer.hpp>
 #include <snappy.h>
+#include <protozero/pbf_writer.hpp>
 
 #include "core/limits.h"
 #include "tests/ingest/event_text.h"
@@ -55,11 +55,16 @@ std::string Request(std::initializer_list<std::string> series) {
 TEST(PrometheusRemoteWriteDecoder, AnEventASample) {
   ExpectDecoded(
       kInput,
-      {Request({Series({{"__name__", "http_requests_total"}, {"code", "500"},
-                        {"instance", "web-1:9090"}, {"job", "shop"}},
+      {Request({Series({{"__name__", "http_requests_total"},
+                        {"code", "500"},
+                        {"instance", "web-1:9090"},
+                        {"job", "shop"}},
                        {1027, 1028}),
-                Series({{"__name__", "queue_depth"}, {"env", "stage"}, {"job", "a"},
-                        {"service", "b"}, {"type", "request"}},
+                Series({{"__name__", "queue_depth"},
+                        {"env", "stage"},
+                        {"job", "a"},
+                        {"service", "b"},
+                        {"type", "request"}},
                        {4.5}),
                 Series({{"__name__", "lag_seconds_bucket"}, {"le", "+Inf"}}, {7})}),
        "2026-01-01T00:00:00.123Z metric counter value=1027 host=web-1:9090 "

@@ -23,7 +23,8 @@ TEST(PrometheusTextDecoder, TypesByTheirLineOrTheName) {
            "counter value=2 name=a_count"},
       {"# TYPE a summary\na{quantile=\"0.5\"} 2\na_count 2\n",
        "value=2 name=a labels.quantile=0.5\n" + t + "counter value=2 name=a_count"},
-      {"# TYPE a unknown\na 2\nb_total 3\n", "value=2 name=a\n" + t + "counter value=3 name=b_total"},
+      {"# TYPE a unknown\na 2\nb_total 3\n",
+       "value=2 name=a\n" + t + "counter value=3 name=b_total"},
       {"a:b_c 2", "value=2 name=a:b_c"},
   };
   for (const BuiltCase& test : cases) {
