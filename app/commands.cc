@@ -110,7 +110,7 @@ void CheckKinds(const Config& config, ErrorList* errors) {
   NewSinks(config, errors);
   for (const InputConfig& input : config.inputs) {
     // What `auto` means is known once there is a file.
-    if (!input.file || input.format != kAutoFormat) NewDecoder(input, errors);
+    if (!input.file || input.http || input.format != kAutoFormat) NewDecoder(input, errors);
   }
 }
 
@@ -184,6 +184,9 @@ int Run(const RunCommand& command) {
   absl::Status status = pipeline.Start();
   if (status.ok()) {
     if (serves) spdlog::info("running; metrics, health and API on port {}", http.port());
+    if (pipeline.http_port() != 0) {
+      spdlog::info("inputs by HTTP on port {}: POST /v1/sources/NAME", pipeline.http_port());
+    }
     while (stop_requested == 0 && pipeline.status().ok() && !pipeline.Finished()) {
       absl::SleepFor(kWatchEvery);
     }

@@ -144,8 +144,11 @@ std::string DetectorText(const DetectorConfig& detector, const Config& config) {
 std::string InputText(const InputConfig& input, DurationUs pane) {
   const DurationUs worst = pane + input.delay + 2'500 * kMillisecondUs;
   std::string text =
-      absl::StrCat("  input ", input.name, ": ", input.kafka ? "Kafka" : "file", ", delay ",
-                   FormatDuration(input.delay), "; a fault is decided at most ",
+      absl::StrCat("  input ", input.name, ": ",
+                   input.http    ? (input.kafka ? "HTTP to Kafka" : "HTTP")
+                   : input.kafka ? "Kafka"
+                                 : "file",
+                   ", delay ", FormatDuration(input.delay), "; a fault is decided at most ",
                    FormatDuration(worst), " after it shows\n");
   if (input.kafka) {
     text +=

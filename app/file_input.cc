@@ -19,8 +19,8 @@ bool Grows(const std::string& path) {
 }  // namespace
 
 FileFollower::FileFollower(const InputConfig* config, const EngineSetup* setup, Journal* journal,
-                           DeadLetterObserver* dead_letters)
-    : config_(config), setup_(setup), journal_(journal), dead_letters_(dead_letters) {}
+                           DeadLetterObserver* dead_letters, RecordLog* log)
+    : config_(config), setup_(setup), journal_(journal), dead_letters_(dead_letters), log_(log) {}
 
 absl::Status FileFollower::Start() {
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> inputs, ListFiles(config_->file->path));
@@ -34,6 +34,7 @@ absl::Status FileFollower::Start() {
 
 absl::Status FileFollower::Open(const FileInput& input) {
   auto file = std::make_unique<File>();
+  file->live = log_ != nullptr;
   InputConfig config = *config_;
   TOCSIN_RETURN_IF_ERROR(ResolveFormat(input.path, &config));
   // A payload is whole as it stands: nothing but its end says where it ends.
@@ -54,7 +55,8 @@ absl::Status FileFollower::Open(const FileInput& input) {
       file->reader,
       LineReader::Open(input.path, {.framing = FramingOf(config.format),
                                     .start_offset = static_cast<std::uint64_t>(from.offset),
-                                    .complete_at_end = !file->follow}));
+                                    .complete_at_end = !file->follow,
+                                    .durable_end = log_ ? log_->durable_end() : nullptr}));
   files_.push_back(std::move(file));
   return absl::OkStatus();
 }
@@ -77,10 +79,14 @@ absl::Status FileFollower::Read(File* file, const InputClock& clock, bool* progr
         CountReceived(1);
         file->stage1->Feed({.offset = static_cast<std::int64_t>(line.offset),
                             .next_offset = static_cast<std::int64_t>(line.next_offset),
+                            .timestamp = line.time,
+                            .append_time = line.time != kNoTime,
                             .bytes = line.text});
         const DurationUs distance = file->stage1->clock() - clock.wall;
-        file->live = file->stage1->clock() != kNoTime && distance < kLiveDistanceMax &&
-                     distance > -kLiveDistanceMax;
+        // What is appended here and now is live, however long ago the last of it was.
+        file->live =
+            log_ != nullptr || (file->stage1->clock() != kNoTime && distance < kLiveDistanceMax &&
+                                distance > -kLiveDistanceMax);
         file->at_end = false;
         file->commit_due = true;
         *progressed = true;
@@ -122,7 +128,10 @@ absl::Status FileFollower::CloseIdle(const InputClock& clock) {
 
 absl::Status FileFollower::Commit(InputPartition* partition, bool sync) {
   (void)sync;  // the journal is always durable
-  return CommitNow(static_cast<const File&>(*partition), partition->stage1->Commit());
+  const SourceCommit commit = partition->stage1->Commit();
+  TOCSIN_RETURN_IF_ERROR(CommitNow(static_cast<const File&>(*partition), commit));
+  if (log_ != nullptr) log_->Trim(commit.offset);
+  return absl::OkStatus();
 }
 
 absl::Status FileFollower::CommitNow(const File& file, const SourceCommit& commit) {

@@ -9,6 +9,7 @@
 
 #include "app/input.h"
 #include "ingest/file_source.h"
+#include "ingest/record_log.h"
 #include "journal/journal.h"
 #include "replay/engine_setup.h"
 
@@ -16,9 +17,9 @@ namespace tocsin {
 
 class FileFollower : public Input {
  public:
-  // All outlive the input.
+  // All outlive the input. `log` is that of an input by HTTP, which the file then is; else nullptr.
   FileFollower(const InputConfig* config, const EngineSetup* setup, Journal* journal,
-               DeadLetterObserver* dead_letters);
+               DeadLetterObserver* dead_letters, RecordLog* log);
 
   const InputConfig& config() const override { return *config_; }
   absl::Status Start() override;
@@ -45,6 +46,7 @@ class FileFollower : public Input {
   const EngineSetup* setup_;
   Journal* journal_;
   DeadLetterObserver* dead_letters_;
+  RecordLog* log_;
   std::vector<std::unique_ptr<File>> files_;
 };
 

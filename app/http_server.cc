@@ -9,16 +9,20 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -32,11 +36,11 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
+namespace ssl = asio::ssl;
 using beast::error_code;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
-constexpr std::size_t kConnectionsMax = 64;
 constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
-constexpr std::uint64_t kBodyBytesMax = 1 << 20;
 // What is read ahead of the parser; it must hold a whole header.
 constexpr std::size_t kBufferBytesMax = 64 << 10;
 // When there are no descriptors left, accepting again at once would only burn the processor.
@@ -44,13 +48,20 @@ constexpr std::chrono::milliseconds kAcceptRetry(100);
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-class Session;
+// One connection, whatever it speaks.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  // Its pending operation ends with an error, and the session with it.
+  virtual void Close() = 0;
+};
 
 // What the sessions of one server share; only its thread touches it.
 struct Sessions {
-  HttpServer::Handler handler;
+  HttpServer::AsyncHandler handler;
   std::chrono::nanoseconds phase_timeout{0};
-  std::set<Session*> open = {};
+  std::uint64_t body_bytes_max = 0;
+  std::set<Connection*> open = {};
 };
 
 HttpRequest ToHttpRequest(http::request<http::string_body> message) {
@@ -69,37 +80,61 @@ HttpRequest ToHttpRequest(http::request<http::string_body> message) {
   return request;
 }
 
-// One connection; kept alive by its pending operation.
-class Session : public std::enable_shared_from_this<Session> {
+// Kept alive by its pending operation, or by itself while it waits for an answer.
+template <typename Stream>
+class Session final : public Connection, public std::enable_shared_from_this<Session<Stream>> {
+  static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
+
   template <typename Member>
   auto Then(Member member) {
-    return beast::bind_front_handler(member, shared_from_this());
+    return beast::bind_front_handler(member, this->shared_from_this());
   }
 
  public:
-  Session(tcp::socket socket, Sessions* sessions)
-      : stream_(std::move(socket)), buffer_(kBufferBytesMax), sessions_(sessions) {
+  template <typename... Arguments>
+  explicit Session(Sessions* sessions, Arguments&&... arguments)
+      : stream_(std::forward<Arguments>(arguments)...),
+        buffer_(kBufferBytesMax),
+        sessions_(sessions) {
     sessions_->open.insert(this);
   }
-  ~Session() { sessions_->open.erase(this); }
+  ~Session() override { sessions_->open.erase(this); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  void Begin() {
+    if constexpr (kTls) {
+      BeginPhase();
+      stream_.async_handshake(ssl::stream_base::server, Then(&Session::OnHandshake));
+    } else {
+      ReadHeader();
+    }
+  }
+
+  void Close() override {
+    const std::shared_ptr<Session> self = std::exchange(waiting_, nullptr);
+    Lowest().close();
+  }
+
+ private:
+  beast::tcp_stream& Lowest() { return beast::get_lowest_layer(stream_); }
+  void BeginPhase() { Lowest().expires_after(sessions_->phase_timeout); }
+
+  void OnHandshake(error_code error) {
+    if (!error) ReadHeader();
+  }
 
   void ReadHeader() {
     parser_.emplace();
     parser_->header_limit(kHeaderBytesMax);
-    parser_->body_limit(kBodyBytesMax);
-    stream_.expires_after(sessions_->phase_timeout);
+    parser_->body_limit(sessions_->body_bytes_max);
+    BeginPhase();
     http::async_read_header(stream_, buffer_, *parser_, Then(&Session::OnHeader));
   }
 
-  // Its pending operation ends with an error, and the session with it.
-  void Close() { stream_.close(); }
-
- private:
   void OnHeader(error_code error, std::size_t) {
     if (error) return Refuse(error);
-    stream_.expires_after(sessions_->phase_timeout);
+    BeginPhase();
     if (parser_->get().version() >= 11 && !parser_->is_done() &&
         beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
       asio::async_write(stream_, asio::buffer(kContinue), Then(&Session::OnContinue));
@@ -115,11 +150,26 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void OnRequest(error_code error, std::size_t) {
     if (error) return Refuse(error);
-    const bool keep_alive = parser_->get().keep_alive();
-    const bool head = parser_->get().method() == http::verb::head;
-    HttpResponse response = sessions_->handler(ToHttpRequest(parser_->release()));
+    keep_alive_ = parser_->get().keep_alive();
+    head_ = parser_->get().method() == http::verb::head;
+    Lowest().expires_never();
+    waiting_ = this->shared_from_this();
+    // The answer may come from any thread; the session is only touched by the server's.
+    sessions_->handler(ToHttpRequest(parser_->release()),
+                       [session = this->weak_from_this(),
+                        executor = stream_.get_executor()](HttpResponse response) {
+                         asio::post(executor, [session, response = std::move(response)]() mutable {
+                           if (const auto alive = session.lock())
+                             alive->OnResponse(std::move(response));
+                         });
+                       });
+  }
+
+  void OnResponse(HttpResponse response) {
+    if (waiting_ == nullptr) return;  // cut off meanwhile
+    const std::shared_ptr<Session> self = std::exchange(waiting_, nullptr);
     if (response.drop) return Close();
-    Write(std::move(response), keep_alive, head);
+    Write(std::move(response), keep_alive_, head_);
   }
 
   // Says what was wrong if a client can still hear it; else the connection just ends.
@@ -150,7 +200,7 @@ class Session : public std::enable_shared_from_this<Session> {
     message_.prepare_payload();
     // The length stays: it is what a GET would have.
     if (head) message_.body().clear();
-    stream_.expires_after(sessions_->phase_timeout);
+    BeginPhase();
     http::async_write(stream_, message_, Then(&Session::OnWritten));
   }
 
@@ -159,20 +209,29 @@ class Session : public std::enable_shared_from_this<Session> {
     if (message_.keep_alive()) return ReadHeader();
     // Closing while the client still sends would reset the connection, and with it the answer that
     // is on its way: what comes is read and dropped until the client is done or out of time.
-    stream_.socket().shutdown(tcp::socket::shutdown_send, error);
-    stream_.expires_after(sessions_->phase_timeout);
-    Drain({}, 0);
+    BeginPhase();
+    if constexpr (kTls) {
+      stream_.async_shutdown(Then(&Session::OnShutdown));
+    } else {
+      stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+      Drain({}, 0);
+    }
   }
+
+  void OnShutdown(error_code) { Close(); }
 
   void Drain(error_code error, std::size_t) {
     if (error) return Close();
     stream_.async_read_some(asio::buffer(dropped_), Then(&Session::Drain));
   }
 
-  beast::tcp_stream stream_;
+  Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> message_;
+  bool keep_alive_ = false;
+  bool head_ = false;
+  std::shared_ptr<Session> waiting_;  // itself, for an answer
   std::array<char, 4096> dropped_;
   Sessions* sessions_;
 };
@@ -181,17 +240,20 @@ class Session : public std::enable_shared_from_this<Session> {
 
 class HttpServer::Impl {
  public:
-  Impl(Options options, Handler handler)
+  Impl(Options options, AsyncHandler handler)
       : options_(std::move(options)),
         sessions_{.handler = std::move(handler),
-                  .phase_timeout = absl::ToChronoNanoseconds(options_.phase_timeout)} {}
+                  .phase_timeout = absl::ToChronoNanoseconds(options_.phase_timeout),
+                  .body_bytes_max = options_.body_bytes_max} {}
   ~Impl() { Stop(); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   absl::Status Start() {
     if (thread_.joinable()) return absl::FailedPreconditionError("the HTTP server is running");
-    if (absl::Status status = Listen(); !status.ok()) {
+    absl::Status status = LoadCertificate();
+    if (status.ok()) status = Listen();
+    if (!status.ok()) {
       error_code ignored;
       acceptor_.close(ignored);
       return status;
@@ -214,7 +276,11 @@ class HttpServer::Impl {
       error_code ignored;
       acceptor_.close(ignored);
       accept_again_.cancel();
-      for (Session* session : sessions_.open) session->Close();
+      // Closing one may end it, and take it out of the set.
+      const std::vector<Connection*> open(sessions_.open.begin(), sessions_.open.end());
+      for (Connection* connection : open) {
+        if (sessions_.open.count(connection) > 0) connection->Close();
+      }
     });
     // All operations end with an error, so there is nothing left to run.
     thread_.join();
@@ -223,6 +289,24 @@ class HttpServer::Impl {
   std::uint16_t port() const { return port_; }
 
  private:
+  absl::Status LoadCertificate() {
+    if (options_.certificate_file.empty()) return absl::OkStatus();
+    tls_.emplace(ssl::context::tls_server);
+    error_code error;
+    tls_->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
+                          ssl::context::no_sslv3 | ssl::context::no_tlsv1 |
+                          ssl::context::no_tlsv1_1,
+                      error);
+    const std::string* file = &options_.certificate_file;
+    if (!error) tls_->use_certificate_chain_file(*file, error);
+    if (!error) {
+      file = &options_.key_file;
+      tls_->use_private_key_file(*file, ssl::context::pem, error);
+    }
+    if (!error) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("cannot use ", *file, ": ", error.message()));
+  }
+
   absl::Status Listen() {
     const std::string& address = options_.address;
     const std::size_t colon = address.rfind(':');
@@ -262,8 +346,12 @@ class HttpServer::Impl {
         return;
       }
       // One too many is closed at once: it learns that now, not after a time-out in the backlog.
-      if (sessions_.open.size() < kConnectionsMax) {
-        std::make_shared<Session>(std::move(socket), &sessions_)->ReadHeader();
+      if (sessions_.open.size() < options_.connections_max) {
+        if (tls_) {
+          std::make_shared<Session<TlsStream>>(&sessions_, std::move(socket), *tls_)->Begin();
+        } else {
+          std::make_shared<Session<beast::tcp_stream>>(&sessions_, std::move(socket))->Begin();
+        }
       }
       Accept();
     });
@@ -273,6 +361,7 @@ class HttpServer::Impl {
   Sessions sessions_;
   bool stopping_ = false;   // of the server's thread while it runs
   std::uint16_t port_ = 0;  // written before the thread starts
+  std::optional<ssl::context> tls_;
   asio::io_context io_{1};
   tcp::acceptor acceptor_{io_};
   asio::steady_timer accept_again_{io_};
@@ -280,6 +369,12 @@ class HttpServer::Impl {
 };
 
 HttpServer::HttpServer(Options options, Handler handler)
+    : HttpServer(std::move(options), AsyncHandler([handler = std::move(handler)](
+                                                      HttpRequest request, const Respond& respond) {
+                   respond(handler(request));
+                 })) {}
+
+HttpServer::HttpServer(Options options, AsyncHandler handler)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(handler))) {}
 
 HttpServer::~HttpServer() = default;

@@ -146,6 +146,26 @@ void AddDeliveries(const PipelineStatus& status, Families* families) {
                   static_cast<double>(status.deliveries_pending));
 }
 
+void AddPosted(const std::vector<Receiver::SourceCounters>& posted, Families* families) {
+  if (posted.empty()) return;
+  std::vector<ClientMetric> requests;
+  std::vector<ClientMetric> bytes;
+  for (const Receiver::SourceCounters& source : posted) {
+    for (const bool accepted : {true, false}) {
+      const std::int64_t count = accepted ? source.accepted : source.refused;
+      ClientMetric metric = Families::Sample(MetricType::Counter, static_cast<double>(count));
+      metric.label = {{"input", source.name}, {"outcome", accepted ? "accepted" : "refused"}};
+      requests.push_back(std::move(metric));
+    }
+    bytes.push_back(Families::Sample(MetricType::Counter, static_cast<double>(source.bytes)));
+    bytes.back().label = {{"input", source.name}};
+  }
+  families->Add("tocsin_posts_total", "Requests to inputs by HTTP; accepted ones are durable.",
+                MetricType::Counter, std::move(requests));
+  families->Add("tocsin_posted_bytes_total", "Bytes of the accepted requests, as they came.",
+                MetricType::Counter, std::move(bytes));
+}
+
 void AddProcess(const PipelineStatus& status, Families* families) {
   families->Counter("tocsin_records_received_total",
                     "Records taken from all inputs, those included that are not read yet.",
@@ -184,6 +204,7 @@ std::string MetricsText(const PipelineStatus& status) {
   AddSources(status.sources, &families);
   AddDecisions(status, &families);
   AddDeliveries(status, &families);
+  AddPosted(status.posted, &families);
   AddProcess(status, &families);
   // Families are plain data here: only the library's registry throws.
   return prometheus::TextSerializer().Serialize(families.all());

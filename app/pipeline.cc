@@ -16,6 +16,7 @@
 #include "app/file_input.h"
 #include "app/kafka_input.h"
 #include "app/reader.h"
+#include "app/receiver.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
 #include "replay/engine_setup.h"
@@ -52,6 +53,7 @@ class Pipeline::Impl {
   }
   PipelineStatus Snapshot() const;
   const IncidentBook& incidents() const { return book_; }
+  std::uint16_t http_port() const { return receiver_ ? receiver_->port() : 0; }
   std::vector<Silence> silences() const {
     return built_.load(std::memory_order_acquire) ? loop_->Status().silences
                                                   : std::vector<Silence>();
@@ -85,6 +87,7 @@ class Pipeline::Impl {
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<DeadLetters> dead_letters_;
+  std::unique_ptr<Receiver> receiver_;  // where there are inputs by HTTP; outlives their readers
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<Decider> decider_;
   std::unique_ptr<DecisionLoop> loop_;
@@ -127,8 +130,9 @@ std::vector<std::unique_ptr<Input>> Pipeline::Impl::MakeInputs() {
           std::make_unique<KafkaInput>(&input, setup_.get(), dead_letters_.get(),
                                        TbbExecutor({.threads = options_.threads, .grain = 1})));
     } else {
+      RecordLog* const log = receiver_ ? receiver_->LogOf(input.name) : nullptr;
       inputs.push_back(std::make_unique<FileFollower>(&input, setup_.get(), journal_.get(),
-                                                      dead_letters_.get()));
+                                                      dead_letters_.get(), log));
     }
   }
   return inputs;
@@ -144,6 +148,10 @@ absl::Status Pipeline::Impl::Build() {
                                       ": no inputs: name a Kafka topic or a file under `inputs:`");
   }
   TOCSIN_RETURN_IF_ERROR(OpenJournal());
+  if (Receiver::IsNeeded(*options_.config)) {
+    TOCSIN_ASSIGN_OR_RETURN(receiver_, Receiver::Open(options_.config, {}));
+    TOCSIN_RETURN_IF_ERROR(receiver_->Start());
+  }
   deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get());
   decider_ = std::make_unique<Decider>(options_.config, &setup_->plan, &setup_->detectors,
                                        TbbExecutor({.threads = options_.threads}));
@@ -216,6 +224,7 @@ bool Pipeline::Impl::Finished() const {
 }
 
 absl::Status Pipeline::Impl::Stop() {
+  if (receiver_) receiver_->Stop();
   stopping_.store(true, std::memory_order_relaxed);
   if (reading_.joinable()) reading_.join();
   queue_.Close();
@@ -239,6 +248,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
   out.times = decided.times;
+  if (receiver_) out.posted = receiver_->Counters();
   out.queued_batches = queue_.size();
   out.deliveries = deliverer_->counters();
   out.deliveries_pending = deliverer_->pending();
@@ -262,6 +272,7 @@ absl::Status Pipeline::status() const { return impl_->status(); }
 PipelineStatus Pipeline::Snapshot() const { return impl_->Snapshot(); }
 absl::Status Pipeline::Stop() { return impl_->Stop(); }
 const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
+std::uint16_t Pipeline::http_port() const { return impl_->http_port(); }
 std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
 absl::Status Pipeline::Submit(const Act& act) { return impl_->Submit(act); }
 std::vector<Delivery> Pipeline::DeliveriesOf(const Hash128& incident) const {

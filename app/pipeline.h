@@ -21,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "app/incident_book.h"
+#include "app/receiver.h"
 #include "config/config.h"
 #include "core/act.h"
 #include "engine/decider.h"
@@ -55,8 +56,9 @@ struct PipelineStatus {
   std::int64_t snapshots = 0;
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
-  LifeTimes times;         // of incidents
-  bool assigned = false;   // every input has its partitions
+  std::vector<Receiver::SourceCounters> posted;  // by HTTP
+  LifeTimes times;                               // of incidents
+  bool assigned = false;                         // every input has its partitions
   bool caught_up = false;  // every source has reached the end of its input once, or lags little
   DurationUs lag = 0;      // of the slowest source behind the others or the end of its input
 };
@@ -86,6 +88,8 @@ class Pipeline {
   absl::Status status() const;
   PipelineStatus Snapshot() const;
   const IncidentBook& incidents() const;
+  // Where inputs by HTTP are served; 0: nowhere.
+  std::uint16_t http_port() const;
   // Those that people asked for, as of the last decision.
   std::vector<Silence> silences() const;
   // What a person did, on its way into the batch log. Unavailable once nothing is read any more.

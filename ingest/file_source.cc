@@ -9,6 +9,7 @@
 #include "core/limits.h"
 #include "core/status_macros.h"
 #include "ingest/json_framer.h"
+#include "ingest/record_log.h"
 #include "ingest/text_buffer.h"
 #include "ingest/text_stream.h"
 
@@ -119,6 +120,10 @@ absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
   if (facts.type() != fs::file_type::directory) {
     return std::vector<FileInput>{{.path = path, .name = fs::path(path).filename().string()}};
   }
+  if (IsRecordLog(path)) {
+    const fs::path whole = fs::path(path) / "";
+    return std::vector<FileInput>{{.path = path, .name = whole.parent_path().filename().string()}};
+  }
   std::vector<FileInput> files;
   fs::recursive_directory_iterator at(path, error);
   for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
@@ -153,6 +158,7 @@ absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& 
 
 absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path,
                                                              const Options& options) {
+  if (IsRecordLog(path)) return OpenRecordLog(path, options);
   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<TextStream> stream, TextStream::Open(path));
   Framing framing = options.framing;
   if (framing == Framing::kJsonOrPayload) {

@@ -13,6 +13,7 @@
 // (text_stream.h). Not thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,7 +31,8 @@ struct FileInput {
 };
 
 // The regular files under a directory (recursively, hidden ones left out) in the order of their
-// names, or the file itself; "-" is stdin. Errors name the path.
+// names, or the file itself; "-" is stdin, and the folder of a record log (ingest/record_log.h) is one
+// input. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 
 enum class Framing : std::uint8_t {
@@ -69,6 +71,8 @@ class LineReader {
     Framing framing = Framing::kLines;
     std::uint64_t start_offset = 0;
     bool complete_at_end = true;
+    // Of a record log that is being written: how far it may be read. Outlives the reader.
+    const std::atomic<std::int64_t>* durable_end = nullptr;
   };
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path);
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path,

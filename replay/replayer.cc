@@ -59,6 +59,8 @@ class FileReplaySource : public ReplaySource {
         case LineReader::Result::kLine:
           partition().Feed({.offset = static_cast<std::int64_t>(line.offset),
                             .next_offset = static_cast<std::int64_t>(line.next_offset),
+                            .timestamp = line.time,
+                            .append_time = line.time != kNoTime,
                             .bytes = line.text});
           break;
         case LineReader::Result::kEnd:

@@ -145,7 +145,8 @@ TEST_F(DecodeCommandTest, Errors) {
   const std::string config = Write("c.yaml", "inputs: [{name: a}]\n");
   const Output invalid = Run({.format = "", .config = config, .file = path});
   EXPECT_EQ(invalid.code, kFinding);
-  EXPECT_THAT(invalid.notes, AllOf(HasSubstr("neither kafka nor file"), Not(HasSubstr("events"))));
+  EXPECT_THAT(invalid.notes,
+              AllOf(HasSubstr("neither kafka, file nor http"), Not(HasSubstr("events"))));
 }
 
 }  // namespace

@@ -1,0 +1,52 @@
+#include "ingest/unpack.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <zstd.h>
+
+#include "ingest/inflate.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::string_view kTooLarge = "too large when decompressed";
+// A window of 8 MiB, which levels up to 19 keep to; what needs more is refused.
+constexpr int kWindowLogMax = 23;
+
+std::string_view UnpackZstd(std::string_view bytes, std::size_t bytes_max, std::string* text) {
+  constexpr std::size_t kStep = 64 << 10;
+  const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(),
+                                                                        ZSTD_freeDCtx);
+  if (context == nullptr) return "no memory to decompress with";
+  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kWindowLogMax);
+  ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+  text->clear();
+  std::size_t left = 1;  // 0 at the end of a frame
+  for (;;) {
+    const std::size_t size = text->size();
+    // One byte more than may be, so that a text of just that size ends in time.
+    text->resize(std::min(size + kStep, bytes_max + 1));
+    ZSTD_outBuffer out{text->data() + size, text->size() - size, 0};
+    left = ZSTD_decompressStream(context.get(), &out, &in);
+    text->resize(size + out.pos);
+    if (ZSTD_isError(left)) return "a compressed message that is damaged";
+    if (text->size() > bytes_max) return kTooLarge;
+    if (in.pos == in.size && out.pos < out.size) break;
+  }
+  return left == 0 ? std::string_view() : "a compressed message that is cut short";
+}
+
+}  // namespace
+
+std::string_view Unpack(std::string_view encoding, std::string_view bytes, std::size_t bytes_max,
+                        std::string* text) {
+  if (encoding == "gzip" || encoding == "x-gzip" || encoding == "deflate") {
+    if (!IsDeflated(bytes)) return "a compressed message that is damaged";
+    return Inflate(bytes, bytes_max, text);
+  }
+  if (encoding == "zstd") return UnpackZstd(bytes, bytes_max, text);
+  return kUnknownEncoding;
+}
+
+}  // namespace tocsin

@@ -1,0 +1,223 @@
+#include "app/receiver.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "config/config.h"
+#include "ingest/file_source.h"
+#include "sinks/signature.h"
+#include "tests/app/socket.h"
+#include "tests/ingest/packed_text.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr TimeUs kNow = 1'767'225'600 * kSecondUs;
+constexpr char kEvent[] = R"({"time":"2026-01-01T00:00:00Z","type":"log","service":"a"})";
+
+class ReceiverTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "receiver_" +
+              testing::UnitTest::GetInstance()->current_test_info()->name() + "/";
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+
+  std::string Write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ + name) << text;
+    return folder_ + name;
+  }
+
+  // Inputs as YAML, one a line.
+  void Open(const std::string& inputs, const std::string& http = "") {
+    receiver_.reset();
+    ErrorList errors;
+    std::optional<Config> config =
+        LoadConfigText(absl::StrCat("state_dir: ", folder_, "state\nhttp: {listen: \"127.0.0.1:0\"",
+                                    http.empty() ? "" : ", ", http, "}\ninputs:\n", inputs),
+                       "t.yaml", &errors);
+    for (const ConfigError& error : errors.Sorted()) ADD_FAILURE() << error.ToString();
+    ASSERT_TRUE(config);
+    config_ = *std::move(config);
+    absl::StatusOr<std::unique_ptr<Receiver>> opened =
+        Receiver::Open(&config_, {.now = [this] { return now_.load(); }, .fetch = {}});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    receiver_ = *std::move(opened);
+    ASSERT_TRUE(receiver_->Start().ok());
+  }
+
+  std::string Post(const std::string& path, const std::string& body,
+                   const std::string& headers = "") {
+    TestSocket socket(receiver_->port());
+    socket.Send(absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n",
+                             headers, "Content-Length: ", body.size(), "\r\n\r\n", body));
+    return socket.ReadAll();
+  }
+
+  // What the input's log holds, read as `replay` would.
+  std::vector<std::string> Logged(const std::string& input) {
+    std::vector<std::string> records;
+    const auto reader = LineReader::Open(folder_ + "state/http/" + input);
+    if (!reader.ok()) return {reader.status().ToString()};
+    LineReader::Line line;
+    while ((*reader)->Next(&line) == LineReader::Result::kLine) {
+      EXPECT_EQ(line.time, kNow);
+      records.emplace_back(line.text);
+    }
+    EXPECT_TRUE((*reader)->status().ok());
+    return records;
+  }
+
+  std::string folder_;
+  std::atomic<TimeUs> now_{kNow};
+  Config config_;
+  std::unique_ptr<Receiver> receiver_;
+};
+
+TEST_F(ReceiverTest, WhatIsAnsweredIsInTheLog) {
+  Open("  - {name: events, http: {}}\n  - {name: web, http: {}, format: clf}\n");
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent)), 200);
+  EXPECT_EQ(Logged("events"), std::vector<std::string>{kEvent});
+  EXPECT_EQ(StatusOf(Post("/v1/sources/events", std::string(kEvent) + "\n" + kEvent)), 200);
+  EXPECT_THAT(Logged("events"), SizeIs(2));
+  const std::string line =
+      "203.0.113.7 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 7\n";
+  EXPECT_EQ(StatusOf(Post("/v1/sources/web", line + line)), 200);
+  EXPECT_EQ(Logged("web"), std::vector<std::string>{line + line});
+  EXPECT_EQ(StatusOf(Post("/v1/events", "")), 200) << "nothing is a success";
+  EXPECT_THAT(Logged("events"), SizeIs(2));
+  const std::vector<Receiver::SourceCounters> counters = receiver_->Counters();
+  ASSERT_THAT(counters, SizeIs(2));
+  EXPECT_EQ(counters[0].name, "events");
+  EXPECT_EQ(counters[0].accepted, 3);
+  EXPECT_EQ(counters[0].refused, 0);
+}
+
+TEST_F(ReceiverTest, OtherAnswers) {
+  Open(
+      "  - {name: a, http: {}}\n  - {name: rw, http: {}, format: prometheus-remote-write}\n"
+      "  - {name: otlp, http: {}, format: otlp-proto, signal: logs}\n",
+      "body_mib_max: 1");
+  EXPECT_EQ(StatusOf(Post("/v1/sources/b", kEvent)), 404);
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent)), 404) << "no input is called events";
+  EXPECT_EQ(StatusOf(Post("/", kEvent)), 404);
+  const std::string broken = Post("/v1/sources/a", "{\"time\": ");
+  EXPECT_EQ(StatusOf(broken), 400);
+  EXPECT_THAT(broken, HasSubstr("nothing in it can be read as json: cut short"));
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", std::string((1 << 20) + 1, ' '))), 413);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/rw", "x")), 400);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/rw", "")), 204);
+  EXPECT_THAT(Post("/v1/sources/otlp", ""),
+              AllOf(HasSubstr("200 OK"), HasSubstr("application/x-protobuf")));
+  EXPECT_EQ(StatusOf(Post("/v1/sources/otlp", "{}", "Content-Type: application/json\r\n")), 415);
+  TestSocket socket(receiver_->port());
+  socket.Send("GET /v1/sources/a HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(socket.ReadAll(), AllOf(HasSubstr("405"), HasSubstr("Allow: POST")));
+  TestSocket health(receiver_->port());
+  health.Send("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(health.ReadAll(), HasSubstr("200 OK"));
+  for (const std::string input : {"a", "rw", "otlp"}) EXPECT_THAT(Logged(input), IsEmpty());
+}
+
+TEST_F(ReceiverTest, CompressedBodies) {
+  Open("  - {name: a, http: {}}\n");
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", Gzip(kEvent), "Content-Encoding: gzip\r\n")), 200);
+  EXPECT_EQ(Logged("a"), std::vector<std::string>{kEvent});
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", Zstd(kEvent), "Content-Encoding: zstd\r\n")), 200);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Content-Encoding: gzip\r\n")), 400);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Content-Encoding: zstd\r\n")), 400);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Content-Encoding: br\r\n")), 415);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Content-Encoding: snappy\r\n")), 415);
+  const std::string bomb = Gzip(std::string(64 << 20, ' '));
+  ASSERT_LT(bomb.size(), 1U << 20);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", bomb, "Content-Encoding: gzip\r\n")), 413);
+  const std::string other = Zstd(std::string(64 << 20, ' '));
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", other, "Content-Encoding: zstd\r\n")), 413);
+  const std::string half = Zstd(kEvent).substr(0, 20);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", half, "Content-Encoding: zstd\r\n")), 400);
+  EXPECT_EQ(Logged("a"), (std::vector<std::string>{kEvent, kEvent}));
+}
+
+TEST_F(ReceiverTest, TokensAndSignatures) {
+  const std::string tokens = Write("tokens", "first\nsecond\n");
+  const std::string secret = Write("secret", "s3cret\n");
+  Open(absl::StrCat("  - {name: a, http: {token_file: ", tokens, "}}\n",
+                    "  - {name: gh, http: {signature: github, secret_file: ", secret, "}}\n",
+                    "  - {name: gl, http: {signature: gitlab, secret_file: ", secret, "}}\n",
+                    "  - {name: se, http: {signature: sentry, secret_file: ", secret, "}}\n",
+                    "  - {name: pd, http: {signature: pagerduty, secret_file: ", secret, "}}\n"));
+  EXPECT_THAT(Post("/v1/sources/a", kEvent), AllOf(HasSubstr("401"), HasSubstr("Bearer")));
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer third\r\n")), 401);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer second\r\n")), 200);
+  const std::string v1 = BodySignature("s3cret", kEvent);
+  const std::string hex = v1.substr(3);
+  const std::string wrong(64, 'a');
+  const std::pair<std::string, std::pair<std::string, std::string>> schemes[] = {
+      {"gh", {"X-Hub-Signature-256: sha256=" + hex, "X-Hub-Signature-256: sha256=" + wrong}},
+      {"gl", {"X-Gitlab-Token: s3cret", "X-Gitlab-Token: s3creT"}},
+      {"se", {"Sentry-Hook-Signature: " + hex, "Sentry-Hook-Signature: " + wrong}},
+      {"pd", {"X-PagerDuty-Signature: " + v1, "X-PagerDuty-Signature: v1=" + wrong}}};
+  for (const auto& [name, headers] : schemes) {
+    SCOPED_TRACE(name);
+    const std::string path = "/v1/sources/" + name;
+    EXPECT_EQ(StatusOf(Post(path, kEvent)), 401);
+    EXPECT_EQ(StatusOf(Post(path, kEvent, headers.second + "\r\n")), 401);
+    EXPECT_EQ(StatusOf(Post(path, std::string(kEvent) + " ", headers.first + "\r\n")),
+              name == "gl" ? 200 : 401);
+    const std::size_t before = Logged(name).size();
+    EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 200);
+    EXPECT_THAT(Logged(name), SizeIs(before + 1));
+    // Played back, or sent again because our answer was lost.
+    EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 200);
+    EXPECT_THAT(Logged(name), SizeIs(before + 1));
+  }
+}
+
+TEST_F(ReceiverTest, AboveTheRateAndAFullLog) {
+  Open("  - {name: a, http: {requests_per_second: 2}}\n");
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
+  EXPECT_THAT(Post("/v1/sources/a", kEvent), AllOf(HasSubstr("429"), HasSubstr("Retry-After: 1")));
+  now_ = kNow + kSecondUs;
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", "")), 200);
+}
+
+TEST_F(ReceiverTest, GoesOnWhereItStopped) {
+  const std::string inputs = "  - {name: a, http: {}}\n";
+  Open(inputs);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
+  Open(inputs);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
+  EXPECT_THAT(Logged("a"), ElementsAre(kEvent, kEvent));
+}
+
+TEST_F(ReceiverTest, WhatCannotBeOpenedIsNamed) {
+  ErrorList errors;
+  const std::optional<Config> config = LoadConfigText(
+      absl::StrCat("state_dir: ", folder_, "\ninputs: [{name: a, http: {token_file: /nowhere}}]\n"),
+      "t.yaml", &errors);
+  ASSERT_TRUE(config);
+  EXPECT_THAT(std::string(Receiver::Open(&*config, {}).status().message()), HasSubstr("/nowhere"));
+}
+
+}  // namespace
+}  // namespace tocsin
