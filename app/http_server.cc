@@ -4,6 +4,8 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <list>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -62,6 +64,8 @@ struct Sessions {
   std::chrono::nanoseconds phase_timeout{0};
   std::uint64_t body_bytes_max = 0;
   std::set<Connection*> open = {};
+  // Of them those that have not sent a whole header yet, the longest wait first.
+  std::list<Connection*> waiting = {};
 };
 
 HttpRequest ToHttpRequest(http::request<http::string_body> message) {
@@ -79,6 +83,30 @@ HttpRequest ToHttpRequest(http::request<http::string_body> message) {
   request.body = std::move(message.body());
   return request;
 }
+
+// Stricter than the library about what two servers in a row may read differently: a repeated length,
+// a coding other than chunked, and a field that goes on in the next line.
+class RequestParser final : public http::request_parser<http::string_body> {
+  void on_field_impl(http::field name, beast::string_view name_text, beast::string_view value,
+                     error_code& error) override {
+    if (name == http::field::content_length && get().count(name) > 0) {
+      error = http::error::multiple_content_length;
+    } else if (name == http::field::transfer_encoding && !beast::iequals(value, "chunked")) {
+      error = http::error::bad_transfer_encoding;
+    } else if (WasFolded(name_text, value)) {
+      error = http::error::bad_obs_fold;
+    } else {
+      get().insert(name, name_text, value);
+    }
+  }
+
+  // The library joins such lines in a buffer of its own; all other values stand behind their name.
+  static bool WasFolded(beast::string_view name, beast::string_view value) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(name.data());
+    const auto at = reinterpret_cast<std::uintptr_t>(value.data());
+    return !value.empty() && (at < begin || at > begin + kBufferBytesMax);
+  }
+};
 
 // Kept alive by its pending operation, or by itself while it waits for an answer.
 template <typename Stream>
@@ -98,11 +126,12 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
         sessions_(sessions) {
     sessions_->open.insert(this);
   }
-  ~Session() override { sessions_->open.erase(this); }
+  ~Session() override { Leave(); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   void Begin() {
+    StartWaiting();
     if constexpr (kTls) {
       BeginPhase();
       stream_.async_handshake(ssl::stream_base::server, Then(&Session::OnHandshake));
@@ -113,6 +142,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
 
   void Close() override {
     const std::shared_ptr<Session> self = std::exchange(waiting_, nullptr);
+    Leave();
     Lowest().close();
   }
 
@@ -120,11 +150,24 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   beast::tcp_stream& Lowest() { return beast::get_lowest_layer(stream_); }
   void BeginPhase() { Lowest().expires_after(sessions_->phase_timeout); }
 
+  void Leave() {
+    StopWaiting();
+    sessions_->open.erase(this);
+  }
+  void StartWaiting() {
+    if (!place_) place_ = sessions_->waiting.insert(sessions_->waiting.end(), this);
+  }
+  void StopWaiting() {
+    if (place_) sessions_->waiting.erase(*place_);
+    place_.reset();
+  }
+
   void OnHandshake(error_code error) {
     if (!error) ReadHeader();
   }
 
   void ReadHeader() {
+    StartWaiting();
     parser_.emplace();
     parser_->header_limit(kHeaderBytesMax);
     parser_->body_limit(sessions_->body_bytes_max);
@@ -133,6 +176,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   }
 
   void OnHeader(error_code error, std::size_t) {
+    StopWaiting();
     if (error) return Refuse(error);
     BeginPhase();
     if (parser_->get().version() >= 11 && !parser_->is_done() &&
@@ -227,11 +271,12 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
 
   Stream stream_;
   beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<RequestParser> parser_;
   http::response<http::string_body> message_;
   bool keep_alive_ = false;
   bool head_ = false;
   std::shared_ptr<Session> waiting_;  // itself, for an answer
+  std::optional<std::list<Connection*>::iterator> place_;  // in Sessions::waiting
   std::array<char, 4096> dropped_;
   Sessions* sessions_;
 };
@@ -344,6 +389,10 @@ class HttpServer::Impl {
           if (!stopping_) Accept();
         });
         return;
+      }
+      // Who sends nothing makes room, and holds nobody else up.
+      if (sessions_.open.size() >= options_.connections_max && !sessions_.waiting.empty()) {
+        sessions_.waiting.front()->Close();
       }
       // One too many is closed at once: it learns that now, not after a time-out in the backlog.
       if (sessions_.open.size() < options_.connections_max) {

@@ -76,7 +76,8 @@ HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, b
       static_cast<int>(reader.Int("requests_per_second", http.requests_per_second, 1, 1'000'000));
   reader.Finish();
   const bool is_sns = http.signature == "sns";
-  if (!http.secret_file.empty() && (http.signature.empty() || is_sns)) {
+  const bool says_signature = reader.Has("signature");
+  if (!http.secret_file.empty() && (!says_signature || is_sns)) {
     reader.Error("secret_file", absl::StrCat("secret_file of ", what, " signs nothing: expected a ",
                                              "signature of github, gitlab, pagerduty or sentry"));
   } else if (http.secret_file.empty() && !http.signature.empty() && !is_sns) {

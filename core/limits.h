@@ -23,6 +23,8 @@ inline constexpr std::size_t kSeriesLabelBytesMax = kLabelValueBytesMax;
 
 // Keys per partition, pane and aggregation in log order; the rest are counted in `(other)`.
 inline constexpr std::uint32_t kPaneKeysMax = 65'536;
+// Sources whose counters one series adds up; the samples of others are dropped and counted.
+inline constexpr std::size_t kCounterSourcesMax = 4'096;
 // Facts a partition carries for one pane, and the text of one fact.
 inline constexpr std::size_t kPaneFactsMax = 4'096;
 inline constexpr std::size_t kFactBytesMax = 16 << 10;

@@ -83,7 +83,7 @@ struct SpecCells {
   std::int64_t Count(std::size_t measure) const { return cell.Count((*slots)[measure]); }
   double Sum(std::size_t measure) const { return cell.Sum((*slots)[measure]); }
   const GaugeValue& Gauge(std::size_t measure) const { return cell.Gauge((*slots)[measure]); }
-  const CounterValue& Counter(std::size_t measure) const { return cell.Counter((*slots)[measure]); }
+  const CounterSet& Counters(std::size_t measure) const { return cell.Counters((*slots)[measure]); }
   const LogHistogram& Histogram(std::size_t measure) const {
     return cell.Histogram((*slots)[measure]);
   }

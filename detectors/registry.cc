@@ -21,6 +21,7 @@ DetectorFactory NewExhaustion;
 DetectorFactory NewLatency;
 DetectorFactory NewLeak;
 DetectorFactory NewMismatch;
+DetectorFactory NewRate;
 DetectorFactory NewSaturation;
 DetectorFactory NewState;
 DetectorFactory NewStorm;
@@ -44,6 +45,7 @@ constexpr std::array kKinds = {
     Kind{"latency", &NewLatency},
     Kind{"leak", &NewLeak},
     Kind{"mismatch", &NewMismatch},
+    Kind{"rate", &NewRate},
     Kind{"saturation", &NewSaturation},
     Kind{"state", &NewState},
     Kind{"storm", &NewStorm},

@@ -53,7 +53,7 @@ struct Candidate {
 };
 constexpr Candidate kCandidates[] = {
     {"postgres", false}, {"clf", true},     {"alb", true},
-    {"pgbouncer", true}, {"syslog", false}, {"logfmt", true},
+    {"pgbouncer", true}, {"syslog", false}, {"logfmt", true}, {"influx", true},
 };
 
 bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
@@ -94,6 +94,42 @@ bool Carries(const Signature& signature, const std::vector<std::string>& lines) 
   return 2 * found > all;
 }
 
+// Documents of vendors, by keys that stand in them somewhere, whose own come first.
+constexpr Signature kDocuments[] = {
+    {"otlp-json", {"\"resourceMetrics\"", "\"scopeMetrics\"", "", ""}},
+    {"otlp-json", {"\"resourceLogs\"", "\"scopeLogs\"", "", ""}},
+    {"grafana", {"\"alerts\"", "\"orgId\"", "\"groupKey\"", ""}},
+    {"alertmanager", {"\"alerts\"", "\"groupKey\"", "\"groupLabels\"", ""}},
+    {"telegraf", {"\"name\"", "\"fields\"", "\"tags\"", "\"timestamp\""}},
+    {"cloudwatch-metric-stream", {"\"metric_stream_name\"", "\"metric_name\"", "", ""}},
+    {"cloudwatch-logs", {"\"logEvents\"", "\"logGroup\"", "\"messageType\"", ""}},
+    {"cloudwatch-logs", {"\"awslogs\"", "\"data\"", "", ""}},
+    {"cloudwatch-alarm", {"AlarmName", "NewStateValue", "", ""}},
+    {"cloudwatch-alarm", {"\"CloudWatch Alarm State Change\"", "\"alarmName\"", "", ""}},
+    {"sns", {"\"TopicArn\"", "\"MessageId\"", "\"Message\"", ""}},
+    {"github-deploy", {"\"deployment_status\"", "\"repository\"", "", ""}},
+    {"gitlab-deploy", {"\"object_kind\"", "\"deployment_id\"", "", ""}},
+    {"kubernetes-events", {"\"involvedObject\"", "\"reason\"", "", ""}},
+    {"kubernetes-events", {"\"regarding\"", "\"reason\"", "", ""}},
+    {"pagerduty-webhook", {"\"event_type\"", "\"resource_type\"", "\"occurred_at\"", ""}},
+    {"sentry", {"\"installation\"", "\"actor\"", "\"action\"", "\"data\""}},
+};
+
+bool HoldsAnywhere(const Signature& signature, const std::vector<std::string>& lines) {
+  return std::all_of(signature.keys.begin(), signature.keys.end(), [&](std::string_view key) {
+    return std::any_of(lines.begin(), lines.end(),
+                       [&](const std::string& line) { return line.find(key) != line.npos; });
+  });
+}
+
+// The comments that Prometheus' text has before its metrics.
+bool BeginsLikeAScrape(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    if (!line.empty()) return line.starts_with("# HELP ") || line.starts_with("# TYPE ");
+  }
+  return false;
+}
+
 bool BeginsLikeJson(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     const std::size_t at = line.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
@@ -110,6 +146,10 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::InvalidArgumentError("stdin: format auto needs a file: name the format");
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, FirstLines(path));
+  if (BeginsLikeAScrape(lines)) {
+    input->format = "prometheus-text";
+    return absl::OkStatus();
+  }
   for (const Candidate& candidate : kCandidates) {
     if (!Fits(candidate, lines)) continue;
     input->format = candidate.format;
@@ -119,12 +159,20 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     const auto* const signature =
         std::find_if(std::begin(kSignatures), std::end(kSignatures),
                      [&](const Signature& candidate) { return Carries(candidate, lines); });
-    const bool is_known = signature != std::end(kSignatures) && input->preset.empty();
-    input->format = is_known ? signature->format : "json";
+    const auto* const document =
+        std::find_if(std::begin(kDocuments), std::end(kDocuments),
+                     [&](const Signature& candidate) { return HoldsAnywhere(candidate, lines); });
+    input->format = "json";
+    if (!input->preset.empty()) return absl::OkStatus();
+    if (signature != std::end(kSignatures)) {
+      input->format = signature->format;
+    } else if (document != std::end(kDocuments)) {
+      input->format = document->format;
+    }
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      path + ": the first lines tell no format (json, " +
+      path + ": the first lines tell no format (json, prometheus-text, " +
       absl::StrJoin(kCandidates, ", ",
                     [](std::string* out, const Candidate& c) { out->append(c.format); }) +
       "): name it");

@@ -72,31 +72,6 @@ GaugeValue DecodeGauge(ByteReader* in) {
   return gauge;
 }
 
-void EncodeCounter(const CounterValue& counter, ByteWriter* out) {
-  out->Signed(counter.samples);
-  if (counter.samples == 0) return;
-  out->Signed(counter.first_time);
-  out->Signed(counter.last_time);
-  out->Double(counter.first);
-  out->Double(counter.last);
-  out->Double(counter.increase);
-  out->Signed(counter.resets);
-}
-
-CounterValue DecodeCounter(ByteReader* in) {
-  CounterValue counter;
-  counter.samples = in->Signed();
-  if (counter.samples < 0) in->Fail();
-  if (counter.samples == 0) return counter;
-  counter.first_time = in->Signed();
-  counter.last_time = in->Signed();
-  counter.first = in->Double();
-  counter.last = in->Double();
-  counter.increase = in->Double();
-  counter.resets = in->Signed();
-  return counter;
-}
-
 }  // namespace
 
 void GaugeValue::Add(TimeUs time, double value, std::optional<double> limit_value) {
@@ -133,48 +108,6 @@ void GaugeValue::Merge(const GaugeValue& other) {
   }
   sum.Merge(other.sum);
   samples += other.samples;
-}
-
-void CounterValue::Add(TimeUs time, double value) {
-  if (samples == 0) {
-    first = value;
-    first_time = time;
-  } else if (value >= last) {
-    increase += value - last;
-  } else {
-    // A reset: the counter began again from zero.
-    increase += value;
-    ++resets;
-  }
-  last = value;
-  last_time = time;
-  ++samples;
-}
-
-void CounterValue::Merge(const CounterValue& other) {
-  if (other.samples == 0) return;
-  if (samples == 0) {
-    *this = other;
-    return;
-  }
-  // One series comes from one partition as a rule; where it does not, the later part follows the
-  // earlier one as if they had been one log.
-  const CounterValue* before = this;
-  const CounterValue* after = &other;
-  if (other.first_time < first_time) std::swap(before, after);
-  CounterValue merged = *before;
-  if (after->first >= merged.last) {
-    merged.increase += after->first - merged.last;
-  } else {
-    merged.increase += after->first;
-    ++merged.resets;
-  }
-  merged.increase += after->increase;
-  merged.resets += after->resets;
-  merged.samples += after->samples;
-  merged.last = after->last;
-  merged.last_time = after->last_time;
-  *this = merged;
 }
 
 TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_parts,
@@ -265,8 +198,8 @@ const GaugeValue& CellView::Gauge(MeasureSlot slot) const {
   return table_->gauges_[row_ * table_->layout_->gauges + slot.index];
 }
 
-const CounterValue& CellView::Counter(MeasureSlot slot) const {
-  static const CounterValue kEmpty;
+const CounterSet& CellView::Counters(MeasureSlot slot) const {
+  static const auto& kEmpty = *new CounterSet();  // never destroyed
   if (table_ == nullptr) return kEmpty;
   return table_->counters_[row_ * table_->layout_->counters + slot.index];
 }
@@ -356,7 +289,7 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event, const TableLay
         }
         break;
       case MeasureKind::kCounter:
-        if (event.value) counters_[row * layout_->counters + index].Add(event.time, *event.value);
+        counters_[row * layout_->counters + index].Add(SourceOf(event), event);
         break;
       case MeasureKind::kHistogram:
         histograms_[row * layout_->histograms + index].Add(event.duration, event.weight);
@@ -489,7 +422,7 @@ void PaneTable::Encode(ByteWriter* out) const {
       EncodeGauge(gauges_[row * layout_->gauges + i], out);
     }
     for (std::uint32_t i = 0; i < layout_->counters; ++i) {
-      EncodeCounter(counters_[row * layout_->counters + i], out);
+      counters_[row * layout_->counters + i].Encode(out);
     }
     for (std::uint32_t i = 0; i < layout_->histograms; ++i) {
       histograms_[row * layout_->histograms + i].Encode(out);
@@ -523,7 +456,7 @@ PaneTable PaneTable::Decode(const TableLayout* layout, ByteReader* in) {
       table.gauges_[row * layout->gauges + i] = DecodeGauge(in);
     }
     for (std::uint32_t i = 0; i < layout->counters; ++i) {
-      table.counters_[row * layout->counters + i] = DecodeCounter(in);
+      table.counters_[row * layout->counters + i] = CounterSet::Decode(in);
     }
     for (std::uint32_t i = 0; i < layout->histograms; ++i) {
       table.histograms_[row * layout->histograms + i] = LogHistogram::Decode(in);

@@ -24,6 +24,7 @@
 #include "core/hyperloglog.h"
 #include "core/space_saving.h"
 #include "core/string_hash.h"
+#include "panes/counter_set.h"
 #include "panes/series_spec.h"
 
 namespace tocsin {
@@ -41,19 +42,6 @@ struct GaugeValue {
   void Add(TimeUs time, double value, std::optional<double> limit_value);
   void Merge(const GaugeValue& other);
   bool operator==(const GaugeValue&) const = default;
-};
-
-// A cumulative counter in one pane. Deltas between panes are stage 2's.
-struct CounterValue {
-  std::int64_t samples = 0;
-  TimeUs first_time = kNoTime, last_time = kNoTime;
-  double first = 0, last = 0;
-  double increase = 0;  // within the pane, resets taken out; exact for integers below 2^53
-  std::int64_t resets = 0;
-
-  void Add(TimeUs time, double value);  // in log order
-  void Merge(const CounterValue& other);
-  bool operator==(const CounterValue&) const = default;
 };
 
 // Where one measure of an aggregation lives.
@@ -131,7 +119,7 @@ class CellView {
   std::int64_t Count(MeasureSlot slot) const;
   double Sum(MeasureSlot slot) const;
   const GaugeValue& Gauge(MeasureSlot slot) const;
-  const CounterValue& Counter(MeasureSlot slot) const;
+  const CounterSet& Counters(MeasureSlot slot) const;
   const LogHistogram& Histogram(MeasureSlot slot) const;
   const HyperLogLog& Distinct(MeasureSlot slot) const;
   const SpaceSaving& Top(MeasureSlot slot) const;
@@ -190,7 +178,7 @@ class PaneTable {
   std::vector<std::int64_t> counts_;
   std::vector<FixedSum> sums_;
   std::vector<GaugeValue> gauges_;
-  std::vector<CounterValue> counters_;
+  std::vector<CounterSet> counters_;
   std::vector<LogHistogram> histograms_;
   std::vector<HyperLogLog> distincts_;
   std::vector<SpaceSaving> tops_;

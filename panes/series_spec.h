@@ -25,7 +25,7 @@ enum class MeasureKind : std::uint8_t {
   kCount,      // int64: events (by weight) that pass the filter
   kSum,        // FixedSum of a number
   kGauge,      // GaugeValue of `value`, with its `limit`
-  kCounter,    // CounterValue of `value`: cumulative, resets detected
+  kCounter,    // CounterSet of `value`: cumulative, resets detected, each source by itself
   kHistogram,  // LogHistogram of `duration` in µs
   kDistinct,   // HyperLogLog of a text field
   kTopK,       // SpaceSaving of a text field
@@ -77,7 +77,7 @@ struct Measure {
     return {.kind = MeasureKind::kGauge, .value = MeasureValue::kCondition};
   }
   static Measure Cvss() { return {.kind = MeasureKind::kGauge, .value = MeasureValue::kCvss}; }
-  static Measure Counter() { return {.kind = MeasureKind::kCounter}; }
+  static Measure Counters() { return {.kind = MeasureKind::kCounter}; }
   static Measure Histogram() {
     return {.kind = MeasureKind::kHistogram, .filter = MeasureFilter::kHasDuration};
   }

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -146,6 +148,22 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"BadLength", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400},
         Hostile{"TwoLengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
                 400},
+        // Where two servers in a row read different requests in the same bytes.
+        Hostile{"LengthAndChunks",
+                "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "0\r\n\r\n",
+                400},
+        Hostile{"ChunksAndLength",
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n"
+                "0\r\n\r\n",
+                400},
+        Hostile{"SameLengthTwice",
+                "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab", 400},
+        Hostile{"BareLineFeeds", "GET / HTTP/1.1\nHost: x\n\n", 400},
+        Hostile{"FoldedLine", "GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n", 400},
+        Hostile{"SpaceBeforeColon", "POST / HTTP/1.1\r\nContent-Length : 2\r\n\r\nab", 400},
+        Hostile{"OtherCoding", "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+                400},
         Hostile{"Garbage", std::string("\x16\x03\x01\x02\0\x01\0\x01\xfc\r\n\r\n", 13), 400},
         Hostile{"Version", "GET / HTTP/9.9\r\n\r\n", 400}),
     [](const testing::TestParamInfo<Hostile>& param_info) { return param_info.param.name; });
@@ -183,30 +201,69 @@ TEST(HttpServer, AClientThatDoesNotReadIsCutOff) {
   EXPECT_LT(socket.ReadAll().size(), large.size());
 }
 
-TEST(HttpServer, TakesManyConnectionsAndClosesThoseOverTheLimit) {
-  HttpServer server({}, Echo);
+TEST(HttpServer, WhoSendsNothingMakesRoom) {
+  HttpServer server({.connections_max = 8}, Echo);
   ASSERT_TRUE(server.Start().ok());
-  std::vector<std::unique_ptr<TestSocket>> sockets;
-  for (int i = 0; i < 64; ++i) {
-    sockets.push_back(std::make_unique<TestSocket>(server.port()));
-    sockets.back()->Send("GET / HTTP/1.1\r\n\r\n");
-    ASSERT_EQ(StatusOf(sockets.back()->ReadReply()), 200) << i;
+  std::vector<std::unique_ptr<TestSocket>> idle;
+  for (int i = 0; i < 1'000; ++i) {
+    idle.push_back(std::make_unique<TestSocket>(server.port()));
+    if (i % 2 == 0) idle.back()->Send("GET / HTTP/1.1\r\nX-Slow: ");
+  }
+  for (int i = 0; i < 20; ++i) {
+    TestSocket next(server.port());
+    next.Send("GET /next HTTP/1.1\r\n\r\n");
+    EXPECT_EQ(BodyOf(next.ReadReply()), "GET /next ");
+  }
+  // The first have long been cut off.
+  EXPECT_EQ(idle.front()->ReadAll(), "");
+}
+
+TEST(HttpServer, WhereAllAreBusyOneMoreIsClosed) {
+  HttpServer server({.connections_max = 8}, Echo);
+  ASSERT_TRUE(server.Start().ok());
+  std::vector<std::unique_ptr<TestSocket>> busy;
+  for (int i = 0; i < 8; ++i) {
+    busy.push_back(std::make_unique<TestSocket>(server.port()));
+    busy.back()->Send("POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    EXPECT_THAT(busy.back()->ReadReply(), HasSubstr("100 Continue"));
   }
   TestSocket one_too_many(server.port());
   one_too_many.Send("GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(one_too_many.ReadAll(), "");
-  // Those that are in still are, and there is room again once one has left.
-  sockets.front()->Send("GET /again HTTP/1.1\r\n\r\n");
-  EXPECT_EQ(BodyOf(sockets.front()->ReadReply()), "GET /again ");
-  sockets.pop_back();
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
-  std::string reply;
-  while (reply.empty() && absl::Now() < deadline) {
-    TestSocket next(server.port());
-    next.Send("GET /next HTTP/1.1\r\n\r\n");
-    reply = next.ReadReply();
-  }
-  EXPECT_EQ(BodyOf(reply), "GET /next ");
+  busy.front()->Send("abc");
+  EXPECT_EQ(BodyOf(busy.front()->ReadReply()), "POST / abc");
+}
+
+TEST(HttpServer, AnswersFromAnotherThread) {
+  std::vector<std::thread> threads;
+  HttpServer server({}, [&](HttpRequest request, HttpServer::Respond respond) {
+    threads.emplace_back([request = std::move(request), respond = std::move(respond)] {
+      respond({.body = "late " + request.target});
+    });
+  });
+  ASSERT_TRUE(server.Start().ok());
+  TestSocket socket(server.port());
+  socket.Send("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(socket.ReadReply()), "late /1");
+  EXPECT_EQ(BodyOf(socket.ReadReply()), "late /2");
+  server.Stop();
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(HttpServer, AnAnswerAfterTheEndIsNone) {
+  HttpServer::Respond kept;
+  absl::Notification asked;
+  HttpServer server({}, [&](const HttpRequest&, HttpServer::Respond respond) {
+    kept = std::move(respond);
+    asked.Notify();
+  });
+  ASSERT_TRUE(server.Start().ok());
+  TestSocket socket(server.port());
+  socket.Send("GET / HTTP/1.1\r\n\r\n");
+  asked.WaitForNotification();
+  server.Stop();
+  EXPECT_EQ(socket.ReadAll(), "");
+  kept({.body = "too late"});
 }
 
 TEST(HttpServer, StopsWithOpenConnectionsAndStartsAgain) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,10 +14,11 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/status/statusor.h"
 #include "config/config.h"
 #include "ingest/file_source.h"
 #include "sinks/signature.h"
+#include "tests/app/sns_authority.h"
 #include "tests/app/socket.h"
 #include "tests/ingest/packed_text.h"
 
@@ -59,7 +61,8 @@ class ReceiverTest : public testing::Test {
     ASSERT_TRUE(config);
     config_ = *std::move(config);
     absl::StatusOr<std::unique_ptr<Receiver>> opened =
-        Receiver::Open(&config_, {.now = [this] { return now_.load(); }, .fetch = {}});
+        Receiver::Open(&config_, {.now = [this] { return now_.load(); },
+                                  .fetch = [this](const std::string& url) { return Fetch(url); }});
     ASSERT_TRUE(opened.ok()) << opened.status();
     receiver_ = *std::move(opened);
     ASSERT_TRUE(receiver_->Start().ok());
@@ -87,7 +90,14 @@ class ReceiverTest : public testing::Test {
     return records;
   }
 
+  absl::StatusOr<std::string> Fetch(const std::string& url) {
+    const auto found = served_.find(url);
+    if (found == served_.end()) return absl::UnavailableError("status 404");
+    return found->second;
+  }
+
   std::string folder_;
+  std::map<std::string, std::string> served_;  // by SNS
   std::atomic<TimeUs> now_{kNow};
   Config config_;
   std::unique_ptr<Receiver> receiver_;
@@ -192,13 +202,45 @@ TEST_F(ReceiverTest, TokensAndSignatures) {
   }
 }
 
-TEST_F(ReceiverTest, AboveTheRateAndAFullLog) {
+TEST_F(ReceiverTest, MessagesOfSns) {
+  served_[kCertificate] = Ours().Pem();
+  Open(absl::StrCat("  - {name: alarms, http: {signature: sns, topics: [\"", kTopic,
+                    "\"]}, format: cloudwatch-alarm}\n"));
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", Signed(Confirmation()))), 503)
+      << "the address that confirms does not answer";
+  served_[kSubscribe] = "confirmed";
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", Signed(Confirmation()))), 200);
+  EXPECT_THAT(Logged("alarms"), IsEmpty());
+  Fields alarm = Notification();
+  alarm["Message"] = R"({"AlarmName": "a", "NewStateValue": "ALARM", "StateChangeTime":)"
+                     R"( "2026-01-01T00:00:00.000+0000", "Trigger": {}})";
+  const std::string body = Signed(alarm);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", body)), 200);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", body)), 200) << "delivered again";
+  EXPECT_EQ(Logged("alarms"), std::vector<std::string>{body});
+  const Authority other;
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", Signed(alarm, other))), 401);
+  alarm["TopicArn"] = "arn:aws:sns:us-east-1:666:alarms";
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", Signed(alarm))), 403);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", "{}")), 400);
+  EXPECT_THAT(Logged("alarms"), SizeIs(1));
+}
+
+TEST_F(ReceiverTest, AboveTheRateOrAFullLog) {
   Open("  - {name: a, http: {requests_per_second: 2}}\n");
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
   EXPECT_THAT(Post("/v1/sources/a", kEvent), AllOf(HasSubstr("429"), HasSubstr("Retry-After: 1")));
   now_ = kNow + kSecondUs;
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", "")), 200);
+  // A log that nobody reads takes what it may hold and no more.
+  Open("  - {name: full, http: {}}\n", "log_mib_max: 128");
+  const std::string large = std::string(kEvent) + std::string(7 << 20, ' ');
+  int taken = 0;
+  std::string reply;
+  while (StatusOf(reply = Post("/v1/sources/full", large)) == 200) ASSERT_LT(++taken, 100);
+  EXPECT_THAT(reply, AllOf(HasSubstr("429"), HasSubstr("has not been read")));
+  EXPECT_EQ(taken, 18);
 }
 
 TEST_F(ReceiverTest, GoesOnWhereItStopped) {

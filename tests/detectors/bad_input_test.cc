@@ -163,6 +163,10 @@ const std::vector<Subject>& Subjects() {
        level(60, 100), level(98, 100), 8},
       {"name: x\nkind: saturation\nunit: absolute\ncritical: {above: 95, for: 1m}\n",
        level(60, 100), level(98, 100), 8},
+      // A counter that begins again, faster; what one sample adds is gone before three minutes are.
+      {"name: x\nkind: rate\ncritical: {above: 50, window: 1m, for: 3m}\n",
+       [](int pane) { return std::vector<Event>{GaugeSample(100.0 * pane)}; },
+       [](int pane) { return std::vector<Event>{GaugeSample(1'000.0 * pane)}; }, 26},
       {"name: x\nkind: leak\ncritical: {left: 2h, at_least: 65%}\n", level(60, 100), rising, kHour},
       {"name: x\nkind: exhaustion\nunit: percent\ncritical: {left: 2h, at_least: 65%}\n",
        level(60, 100), rising, kHour},

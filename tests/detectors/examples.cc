@@ -78,6 +78,11 @@ compare: {unit: [a, b]}
 warn: {above: 0}
 critical: {above: 10, for: 30s}
 )",
+      R"(name: r1
+kind: rate
+warn: {above: 2, window: 1m, for: 30s}
+critical: {above: 20, clear: 10, window: 30s}
+)",
       R"(name: s1
 kind: saturation
 where: {type: metric}

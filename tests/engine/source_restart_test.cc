@@ -29,7 +29,7 @@ Plan MakePlan() {
   requests.by = {*FieldRef::Parse("service")};
   requests.measures = {Measure::Count(), Measure::TopK(Field::kUser, 4)};
   gauges.where.Require(*FieldRef::Parse("type"), {"metric"});
-  gauges.measures = {Measure::Gauge(), Measure::Counter()};
+  gauges.measures = {Measure::Gauge(), Measure::Counters()};
   everything.measures = {Measure::Count(), Measure::Distinct(Field::kUser)};
   return Plan::Compile(options, {requests, gauges, everything});
 }

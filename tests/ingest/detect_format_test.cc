@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "core/string_hash.h"
 #include "tests/ingest/recording_sink.h"
@@ -33,6 +34,33 @@ std::string Detect(const std::string& content) {
 const std::string kClf = "192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] \"GET / HTTP/1.1\" 200 1\n";
 const std::string kPlain = "2026-01-01 12:00:00 IST [17] LOG:  a\n";
 const std::string kSyslog = "Feb 10 23:15:39 db-1 postgres[17]: [3-1] LOG:  a\n";
+
+TEST(DetectFormat, MetricsAndDocuments) {
+  EXPECT_EQ(Detect("# HELP a What\n# TYPE a counter\na 1\n"), "prometheus-text");
+  EXPECT_EQ(Detect("cpu,host=web-1 user=1.5,idle=8i 1767225600000000000\n"), "influx");
+  const std::pair<const char*, const char*> documents[] = {
+      {"otlp-json", R"({"resourceLogs": [{"scopeLogs": []}]})"},
+      {"otlp-json", "{\n  \"resourceMetrics\": [\n{\"scopeMetrics\": []}]}"},
+      {"alertmanager", R"({"version": "4", "groupKey": "", "groupLabels": {}, "alerts": []})"},
+      {"grafana", R"({"orgId": 1, "groupKey": "", "groupLabels": {}, "alerts": []})"},
+      {"telegraf", R"({"name": "a", "tags": {}, "fields": {"x": 1}, "timestamp": 1})"},
+      {"cloudwatch-metric-stream", R"({"metric_stream_name": "a", "metric_name": "b"})"},
+      {"cloudwatch-logs", R"({"messageType": "", "logGroup": "a", "logEvents": []})"},
+      {"cloudwatch-logs", R"({"awslogs": {"data": "H4s="}})"},
+      {"cloudwatch-alarm", R"({"TopicArn": "a", "MessageId": "b", "Message":)"
+                           R"( "{\"AlarmName\": \"c\", \"NewStateValue\": \"OK\"}"})"},
+      {"cloudwatch-alarm",
+       R"({"detail-type": "CloudWatch Alarm State Change", "detail": {"alarmName": "a"}})"},
+      {"sns", R"({"TopicArn": "a", "MessageId": "b", "Message": "c"})"},
+      {"github-deploy", R"({"deployment_status": {}, "repository": {}})"},
+      {"gitlab-deploy", R"({"object_kind": "deployment", "deployment_id": 1})"},
+      {"kubernetes-events", R"({"involvedObject": {}, "reason": "a"})"},
+      {"pagerduty-webhook",
+       R"({"event": {"event_type": "a", "resource_type": "b", "occurred_at": "c"}})"},
+      {"sentry", R"({"action": "a", "installation": {}, "data": {}, "actor": {}})"},
+  };
+  for (const auto& [format, text] : documents) EXPECT_EQ(Detect(text), format) << text;
+}
 
 TEST(DetectFormat, FirstLines) {
   EXPECT_EQ(Detect(kClf), "clf");

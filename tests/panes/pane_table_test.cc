@@ -39,7 +39,7 @@ std::vector<Measure> EveryMeasure() {
           {.kind = MeasureKind::kSum},
           Measure::FailedAmount(),
           Measure::Gauge(),
-          Measure::Counter(),
+          Measure::Counters(),
           Measure::Histogram(),
           Measure::Distinct(Field::kUser),
           Measure::Distinct(Field::kClientIp, MeasureFilter::kFailed),
@@ -174,49 +174,12 @@ TEST(PaneTable, AnAbsentRowReadsAsNothing) {
   EXPECT_EQ(cell.Count(layout.SlotOf(Measure::Count())), 0);
   EXPECT_EQ(cell.Sum(layout.SlotOf({.kind = MeasureKind::kSum})), 0);
   EXPECT_EQ(cell.Gauge(layout.SlotOf(Measure::Gauge())), GaugeValue());
-  EXPECT_EQ(cell.Counter(layout.SlotOf(Measure::Counter())), CounterValue());
+  EXPECT_TRUE(cell.Counters(layout.SlotOf(Measure::Counters())).empty());
   EXPECT_EQ(cell.Histogram(layout.SlotOf(Measure::Histogram())).count(), 0);
   EXPECT_TRUE(cell.Distinct(layout.SlotOf(Measure::Distinct(Field::kUser))).empty());
   EXPECT_TRUE(cell.Top(layout.SlotOf(Measure::TopK(Field::kClientIp, 8))).empty());
   const PaneTable table(&layout);
   EXPECT_EQ(table.FindRow("a"), std::nullopt);
-}
-
-TEST(CounterValue, FollowsResets) {
-  struct Case {
-    std::string name;
-    std::vector<double> values;
-    double increase;
-    std::int64_t resets;
-  };
-  const std::vector<Case> cases = {
-      {"one sample says nothing", {5}, 0, 0},
-      {"grows", {5, 7, 7, 12}, 7, 0},
-      {"starts again from zero", {5, 9, 2, 3}, 4 + 2 + 1, 1},
-      {"twice", {5, 0, 4, 1}, 0 + 4 + 1, 2},
-  };
-  for (const Case& c : cases) {
-    CounterValue whole;
-    for (std::size_t i = 0; i < c.values.size(); ++i) {
-      whole.Add(static_cast<TimeUs>(i), c.values[i]);
-    }
-    EXPECT_EQ(whole.increase, c.increase) << c.name;
-    EXPECT_EQ(whole.resets, c.resets) << c.name;
-    EXPECT_EQ(whole.first, c.values.front()) << c.name;
-    EXPECT_EQ(whole.last, c.values.back()) << c.name;
-    // Cut anywhere and merged either way it is the same.
-    for (std::size_t cut = 0; cut <= c.values.size(); ++cut) {
-      CounterValue before, after;
-      for (std::size_t i = 0; i < c.values.size(); ++i) {
-        (i < cut ? before : after).Add(static_cast<TimeUs>(i), c.values[i]);
-      }
-      CounterValue merged = before;
-      merged.Merge(after);
-      EXPECT_EQ(merged, whole) << c.name << " cut at " << cut;
-      after.Merge(before);
-      EXPECT_EQ(after, whole) << c.name << " cut at " << cut << ", the later one first";
-    }
-  }
 }
 
 TEST(PaneTable, DoesNotDependOnTheOrderOfEvents) {
@@ -283,7 +246,7 @@ TEST(PaneTable, ReadsBackWhatItWrote) {
 TEST(PaneTable, RefusesWhatDoesNotFit) {
   const TableLayout counts = TableLayout::Of({Measure::Count()});
   const TableLayout gauges = TableLayout::Of({Measure::Gauge()});
-  const TableLayout counters = TableLayout::Of({Measure::Counter()});
+  const TableLayout counters = TableLayout::Of({Measure::Counters()});
   const TableLayout tops = TableLayout::Of({Measure::TopK(Field::kUser, 8)});
   struct Case {
     std::string name;
@@ -316,7 +279,13 @@ TEST(PaneTable, RefusesWhatDoesNotFit) {
        }},
       {"a counter with fewer than none", &counters, false,
        [](ByteWriter* out) {
-         out->Varint(1), out->Bytes("a"), out->Signed(-1), out->Raw(std::string(60, '\0'));
+         out->Varint(1), out->Bytes("a"), out->Signed(0), out->Varint(1), out->Fixed64(7);
+         out->Signed(-1), out->Raw(std::string(60, '\0'));
+       }},
+      {"a source twice", &counters, false,
+       [](ByteWriter* out) {
+         out->Varint(1), out->Bytes("a"), out->Signed(0), out->Varint(2);
+         for (int i = 0; i < 2; ++i) out->Fixed64(7), out->Signed(0);
        }},
       {"the top-k of this layout", &tops, true,
        [](ByteWriter* out) { out->Varint(1), out->Bytes("a"), SpaceSaving(8).Encode(out); }},

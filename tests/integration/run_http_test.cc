@@ -1,0 +1,133 @@
+// `tocsin run` with an input by HTTP, killed in the middle: what was answered is in the log, and the
+// log gives the same incidents again.
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "core/time.h"
+#include "ingest/file_source.h"
+#include "tests/app/socket.h"
+#include "tests/integration/http_get.h"
+#include "tests/integration/kafka_cluster.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kPatience = 120;
+
+class RunHttpTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "tocsin-http-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    setenv("no_proxy", "127.0.0.1", 1);
+    port_ = FreePort();
+    metrics_port_ = FreePort();
+    std::ofstream(folder_ + "/c.yaml")
+        << "pane: 1s\nstate_dir: " << folder_ << "/state\nlisten: \"127.0.0.1:" << metrics_port_
+        << "\"\nhttp: {listen: \"127.0.0.1:" << port_
+        << "\"}\ninputs:\n  - {name: events, http: {}, delay: 2s}\n"
+        << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: [service],"
+        << " critical: {count: 5, window: 10s}}\n"
+        << "sinks: [{name: out, kind: stdout}]\nroutes: [{to: [out]}]\n";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  bool Start() {
+    server_ = std::make_unique<Process>();
+    return server_->Start({std::getenv("TOCSIN_BINARY"), "run", "-c", folder_ + "/c.yaml",
+                           "--incidents", folder_ + "/live.jsonl"},
+                          folder_ + "/log") &&
+           WaitFor(kPatience, [&] { return HttpGet(port_, "/healthz") == "alive\n"; });
+  }
+  // Whether it was answered with success.
+  bool Post(const std::string& body) const {
+    TestSocket socket(static_cast<std::uint16_t>(port_));
+    if (!socket.connected()) return false;
+    socket.Send(absl::StrCat("POST /v1/events HTTP/1.1\r\nConnection: close\r\nContent-Length: ",
+                             body.size(), "\r\n\r\n", body));
+    return StatusOf(socket.ReadAll()) == 200;
+  }
+  std::string Read(const std::string& name) const {
+    std::ifstream file(folder_ + "/" + name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+
+  std::string folder_;
+  int port_ = 0, metrics_port_ = 0;
+  std::unique_ptr<Process> server_;
+};
+
+TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
+  ASSERT_TRUE(Start()) << Read("log");
+  std::set<std::string> answered;
+  std::atomic<bool> stop{false};
+  std::thread sender([&] {
+    for (int i = 0; !stop; ++i) {
+      const TimeUs now = std::chrono::duration_cast<std::chrono::microseconds>(
+                             std::chrono::system_clock::now().time_since_epoch())
+                             .count();
+      const std::string body =
+          absl::StrCat(R"({"time":")", FormatTime(now), R"(","type":"log","level":"error",)",
+                       R"("service":"shop","message":"n)", i, "\"}");
+      if (Post(body)) answered.insert(body);
+    }
+  });
+  for (int kill = 0; kill < 3; ++kill) {
+    const std::size_t before = std::filesystem::file_size(
+        folder_ + "/state/http/events/00000000000000000000.tlog");
+    EXPECT_TRUE(WaitFor(kPatience, [&] {
+      return std::filesystem::file_size(
+                 folder_ + "/state/http/events/00000000000000000000.tlog") > before + 20'000;
+    }));
+    server_->Signal(SIGKILL);
+    EXPECT_EQ(server_->Wait(kPatience), 128 + SIGKILL);
+    ASSERT_TRUE(Start()) << Read("log");
+  }
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return !Read("live.jsonl").empty(); }));
+  stop = true;
+  sender.join();
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+
+  std::set<std::string> logged;
+  const auto reader = LineReader::Open(folder_ + "/state/http/events");
+  ASSERT_TRUE(reader.ok());
+  LineReader::Line line;
+  while ((*reader)->Next(&line) == LineReader::Result::kLine) logged.emplace(line.text);
+  ASSERT_TRUE((*reader)->status().ok());
+  ASSERT_GT(answered.size(), 100U);
+  for (const std::string& body : answered) EXPECT_TRUE(logged.contains(body)) << body;
+
+  Process replay;
+  ASSERT_TRUE(replay.Start({std::getenv("TOCSIN_BINARY"), "replay", "-c", folder_ + "/c.yaml",
+                            folder_ + "/state/http/events", "--incidents",
+                            folder_ + "/replay.jsonl"},
+                           folder_ + "/replay.log"));
+  ASSERT_EQ(replay.Wait(kPatience), 0) << Read("replay.log");
+  // Replay goes on to the end of the log, live was stopped before.
+  const std::string live = Read("live.jsonl");
+  EXPECT_THAT(live, HasSubstr("\"state\":\"open\""));
+  EXPECT_EQ(Read("replay.jsonl").substr(0, live.size()), live);
+}
+
+}  // namespace
+}  // namespace tocsin
