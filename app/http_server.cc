@@ -275,7 +275,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   http::response<http::string_body> message_;
   bool keep_alive_ = false;
   bool head_ = false;
-  std::shared_ptr<Session> waiting_;  // itself, for an answer
+  std::shared_ptr<Session> waiting_;                       // itself, for an answer
   std::optional<std::list<Connection*>::iterator> place_;  // in Sessions::waiting
   std::array<char, 4096> dropped_;
   Sessions* sessions_;

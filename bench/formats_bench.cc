@@ -98,9 +98,8 @@ void Run(benchmark::State& state, const Format& format) {
 
 int main(int argc, char** argv) {
   for (const tocsin::Format& format : tocsin::Formats()) {
-    benchmark::RegisterBenchmark(format.input.name.c_str(), [format](benchmark::State& state) {
-      tocsin::Run(state, format);
-    });
+    benchmark::RegisterBenchmark(format.input.name.c_str(),
+                                 [format](benchmark::State& state) { tocsin::Run(state, format); });
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -52,8 +52,8 @@ struct Candidate {
   bool needs_time;  // of its own: without one, any text would do
 };
 constexpr Candidate kCandidates[] = {
-    {"postgres", false}, {"clf", true},     {"alb", true},
-    {"pgbouncer", true}, {"syslog", false}, {"logfmt", true}, {"influx", true},
+    {"postgres", false}, {"clf", true},    {"alb", true},    {"pgbouncer", true},
+    {"syslog", false},   {"logfmt", true}, {"influx", true},
 };
 
 bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {

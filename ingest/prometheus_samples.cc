@@ -78,9 +78,8 @@ EventFault PrometheusSamples::Fill(double value, TimeUs time, MetricType type,
 void PrometheusSamples::Deliver(double value, TimeUs time, MetricType type,
                                 std::string_view suffix) {
   if (!std::isfinite(value)) return Skip("a sample that is no number");
-  if (!(std::fabs(value) <= limits::kNumberMagnitudeMax)) {
-    return Refuse(payload_fault::kNumberRange);
-  }
+  // What has no limit has one of 2^63 or 2^64 bytes: every Go program and Prometheus itself say so.
+  if (std::fabs(value) > limits::kNumberMagnitudeMax) return Skip(payload_fault::kNumberRange);
   builder_.Begin(record_time_);
   const EventFault fault = Fill(value, time, type, suffix);
   if (!fault.empty()) return Refuse(fault);

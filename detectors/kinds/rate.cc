@@ -58,7 +58,7 @@ class RateSeries : public SeriesState {
   double SumOf(std::size_t panes) const;
 
   const Rate* detector_;
-  std::vector<Source> sources_;   // by id
+  std::vector<Source> sources_;    // by id
   std::vector<double> increases_;  // a ring
   std::size_t next_ = 0;           // of the ring
   std::size_t panes_ = 0;          // since the first sample; no more than the ring has
@@ -94,8 +94,7 @@ class Rate : public Detector {
   std::size_t ring = 1;
 };
 
-RateSeries::RateSeries(const Rate* detector)
-    : detector_(detector), increases_(detector->ring, 0) {}
+RateSeries::RateSeries(const Rate* detector) : detector_(detector), increases_(detector->ring, 0) {}
 
 GaugeValue RateSeries::Follow(const PaneContext& pane, const SpecCells& cells, double* increase) {
   GaugeValue sampled;

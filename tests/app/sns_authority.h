@@ -19,7 +19,8 @@ namespace tocsin {
 inline constexpr char kTopic[] = "arn:aws:sns:us-east-1:1234567890:alarms";
 inline constexpr char kCertificate[] =
     "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem";
-inline constexpr char kSubscribe[] = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription";
+inline constexpr char kSubscribe[] =
+    "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription";
 
 using Fields = std::map<std::string, std::string>;
 

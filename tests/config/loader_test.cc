@@ -208,7 +208,8 @@ TEST(LoaderTest, SingleErrors) {
       {"inputs: [{name: a, http: {}, kafka: {brokers: b, topics: [t, u]}}]",
        "t.yaml:1:26: input a has http and several topics: expected the one that is appended to"},
       {"inputs: [{name: a, http: {signature: githug, secret_file: s}}]",
-       "t.yaml:1:38: signature is 'githug': expected one of github, gitlab, pagerduty, sentry, sns; "
+       "t.yaml:1:38: signature is 'githug': expected one of github, gitlab, pagerduty, sentry, "
+       "sns; "
        "did you mean 'github'?"},
       {"inputs: [{name: a, http: {signature: github}}]",
        "t.yaml:1:38: signature of http of input a needs a secret_file"},
@@ -220,7 +221,8 @@ TEST(LoaderTest, SingleErrors) {
       {"inputs: [{name: a, http: {topics: [t]}}]",
        "t.yaml:1:35: topics of http of input a is for signature sns"},
       {"http: {listen: ':9465'}",
-       "t.yaml:1:16: listen is ':9465': expected an address and port such as 127.0.0.1:9464, or off"},
+       "t.yaml:1:16: listen is ':9465': expected an address and port such as 127.0.0.1:9464, or "
+       "off"},
       {"http: {listen: '0.0.0.0:9465'}\ninputs: [{name: a, http: {}}]",
        "t.yaml:2:26: http of input a lets other machines post unasked: expected a token_file, a "
        "signature, or open: true"},

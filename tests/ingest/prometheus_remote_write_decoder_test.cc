@@ -98,7 +98,7 @@ TEST(PrometheusRemoteWriteDecoder, WhatIsNoSample) {
       {Request({Series({{"__name__", "a"}}, {stale, infinite})}),
        "skipped: a sample that is no number\nskipped: a sample that is no number"},
       {Request({Series({{"job", "a"}}, {1})}), "undecodable: a sample without a name"},
-      {Request({Series({{"__name__", "a"}}, {1e30})}), "undecodable: a number out of range"},
+      {Request({Series({{"__name__", "a"}}, {1e30})}), "skipped: a number out of range"},
       {Request({Series({{"__name__", "a"}}, {1}, -5)}), "undecodable: a time out of range"},
       {Request({Series({{"__name__", "a"}}, {1}, INT64_MAX)}), "undecodable: a time out of range"},
       {Request({Series({{"__name__", "a\xff"}}, {1})}), "undecodable: not valid UTF-8"},

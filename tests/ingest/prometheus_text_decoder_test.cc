@@ -67,7 +67,7 @@ TEST(PrometheusTextDecoder, WhatIsNoSample) {
       {"a{b=\"c\"", "undecodable: labels that do not read NAME=\"VALUE\""},
       {"a{\"x\",b=\"c\"} 1", "undecodable: labels that do not read NAME=\"VALUE\""},
       {"a\xff 1", "undecodable: not valid UTF-8"},
-      {"a 1e30", "undecodable: a number out of range"},
+      {"a 1e30", "skipped: a number out of range"},
       {"\xC3\xA9 1", "undecodable: a sample without a name"},
   };
   for (const RecordCase& test : cases) ExpectDecoded(kInput, test, kRecordTime);

@@ -43,7 +43,8 @@ class RunHttpTest : public testing::Test {
         << "pane: 1s\nstate_dir: " << folder_ << "/state\nlisten: \"127.0.0.1:" << metrics_port_
         << "\"\nhttp: {listen: \"127.0.0.1:" << port_
         << "\"}\ninputs:\n  - {name: events, http: {}, delay: 2s}\n"
-        << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: [service],"
+        << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: "
+           "[service],"
         << " critical: {count: 5, window: 10s}}\n"
         << "sinks: [{name: out, kind: stdout}]\nroutes: [{to: [out]}]\n";
   }
@@ -92,11 +93,11 @@ TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
     }
   });
   for (int kill = 0; kill < 3; ++kill) {
-    const std::size_t before = std::filesystem::file_size(
-        folder_ + "/state/http/events/00000000000000000000.tlog");
+    const std::size_t before =
+        std::filesystem::file_size(folder_ + "/state/http/events/00000000000000000000.tlog");
     EXPECT_TRUE(WaitFor(kPatience, [&] {
-      return std::filesystem::file_size(
-                 folder_ + "/state/http/events/00000000000000000000.tlog") > before + 20'000;
+      return std::filesystem::file_size(folder_ + "/state/http/events/00000000000000000000.tlog") >
+             before + 20'000;
     }));
     server_->Signal(SIGKILL);
     EXPECT_EQ(server_->Wait(kPatience), 128 + SIGKILL);
@@ -118,10 +119,10 @@ TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
   for (const std::string& body : answered) EXPECT_TRUE(logged.contains(body)) << body;
 
   Process replay;
-  ASSERT_TRUE(replay.Start({std::getenv("TOCSIN_BINARY"), "replay", "-c", folder_ + "/c.yaml",
-                            folder_ + "/state/http/events", "--incidents",
-                            folder_ + "/replay.jsonl"},
-                           folder_ + "/replay.log"));
+  ASSERT_TRUE(
+      replay.Start({std::getenv("TOCSIN_BINARY"), "replay", "-c", folder_ + "/c.yaml",
+                    folder_ + "/state/http/events", "--incidents", folder_ + "/replay.jsonl"},
+                   folder_ + "/replay.log"));
   ASSERT_EQ(replay.Wait(kPatience), 0) << Read("replay.log");
   // Replay goes on to the end of the log, live was stopped before.
   const std::string live = Read("live.jsonl");
