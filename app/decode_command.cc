@@ -123,7 +123,7 @@ absl::Status DecodeOne(const FileInput& file, InputConfig input, PrintingSink* s
   for (std::uint64_t record = 1; (result = reader->Next(&line)) == LineReader::Result::kLine;
        ++record) {
     sink->BeginRecord(record);
-    decoder->Decode(line.text, kNoTime, sink);
+    decoder->Decode(line.text, line.time, sink);
   }
   return result == LineReader::Result::kError ? reader->status() : absl::OkStatus();
 }

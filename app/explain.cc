@@ -248,7 +248,7 @@ class ArgumentReader final : public EventSink {
                                 LineReader::Open(argument, {.framing = FramingOf(input.format)}));
         LineReader::Line line;
         while (reader->Next(&line) == LineReader::Result::kLine) {
-          decoder->Decode(line.text, kNoTime, this);
+          decoder->Decode(line.text, line.time, this);
         }
         TOCSIN_RETURN_IF_ERROR(reader->status());
       }

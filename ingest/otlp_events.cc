@@ -189,6 +189,7 @@ void OtlpEvents::OnLog(const OtlpLog& log) {
   } else {
     set(JsonTarget::kLevelWord, log.severity_text);
   }
+  set(static_cast<JsonTarget>(Field::kName), log.event_name);
   set(static_cast<JsonTarget>(Field::kMessage), log.message);
   if (log.has_trace_id) {
     set(static_cast<JsonTarget>(Field::kTraceId), {log.trace_id.data(), log.trace_id.size()});

@@ -62,6 +62,7 @@ class OtlpJsonDecoder final : public Decoder {
 };
 
 void OtlpJsonDecoder::Read(const PayloadObject& request) {
+  if (request.Has<"resourceSpans">()) return reader_.Skip("traces, which are not read");
   if (!request.Has<"resourceLogs">() && !request.Has<"resourceMetrics">()) {
     return reader_.Refuse("neither resourceLogs nor resourceMetrics");
   }
@@ -162,6 +163,7 @@ void OtlpJsonDecoder::ReadLog(const PayloadObject& log) {
   log_.severity_number = static_cast<int>(
       std::min<std::uint64_t>(log.Unsigned<"severityNumber">().value_or(0), kSeverityMax));
   log_.severity_text = log.Text<"severityText">();
+  log_.event_name = log.Text<"eventName">();
   ReadAttributes(log, &log_.attributes);
   const std::size_t before = log_.attributes.pairs().size();
   ReadValue(log.Object<"body">(), {}, &log_.attributes);

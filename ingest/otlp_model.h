@@ -93,6 +93,7 @@ struct OtlpLog {
   TimeUs time = kNoTime;
   int severity_number = 0;  // 0: not said
   std::string_view severity_text;
+  std::string_view event_name;
   std::string_view message;         // of a body that is a text, a number or a truth
   OtlpAttributes attributes;        // behind them the members of a body that is a map
   std::array<char, 32> trace_id{};  // in hexadecimal digits
@@ -138,7 +139,7 @@ inline void OtlpLog::TakeMessage(std::size_t before) {
 inline void OtlpLog::Clear() {
   time = kNoTime;
   severity_number = 0;
-  severity_text = message = bytes = {};
+  severity_text = event_name = message = bytes = {};
   attributes.Clear();
   has_trace_id = false;
 }

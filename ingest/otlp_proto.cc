@@ -354,6 +354,9 @@ void LogsReader::ReadLog(pbf_reader log) {
       case kFixed64Of(11):
         observed = OtlpTime(log.get_fixed64());
         break;
+      case kBytesOf(12):
+        log_.event_name = View(log.get_view());
+        break;
       default:
         log.skip();
     }

@@ -82,7 +82,7 @@ TEST(OtlpJsonDecoder, Logs) {
 TEST(OtlpJsonDecoder, WhatIsNoRequest) {
   const RecordCase cases[] = {
       {"{}", "undecodable: neither resourceLogs nor resourceMetrics"},
-      {R"({"resourceSpans": []})", "undecodable: neither resourceLogs nor resourceMetrics"},
+      {R"({"resourceSpans": []})", "skipped: traces, which are not read"},
       {R"({"resourceLogs": {}})", "undecodable: resourceLogs is not an array"},
       {"{\"resourceLogs\": [", "undecodable: cut short"},
   };

@@ -145,6 +145,7 @@ TEST(OtlpProtoDecoder, Logs) {
   writer.add_fixed64(11, kOtlpTime + 1'000'000'000);
   writer.add_enum(2, 17);
   writer.add_string(3, "SEVERE");
+  writer.add_string(12, "db.lost");
   writer.add_message(5, OtlpText("connection refused"));
   writer.add_message(6, OtlpPair("exception.type", OtlpText("IOError")));
   writer.add_bytes(
@@ -160,7 +161,7 @@ TEST(OtlpProtoDecoder, Logs) {
       Of("logs"),
       {OtlpRequest({kShop}, {log, request_log}),
        "2026-01-01T00:00:00Z log exception=IOError level=error message=connection refused "
-       "service=shop trace_id=000102030405060708090a0b0c0d0eff\n"
+       "name=db.lost service=shop trace_id=000102030405060708090a0b0c0d0eff\n"
        "2026-01-01T00:00:00Z request 503 level=warn message=done method=GET "
        "service=shop"});
 }
