@@ -43,6 +43,8 @@ using beast::error_code;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
+// All bodies that are being read or wait for their answer; 503 beyond.
+constexpr std::uint64_t kBodiesBytesMax = 256 << 20;
 // What is read ahead of the parser; it must hold a whole header.
 constexpr std::size_t kBufferBytesMax = 64 << 10;
 // When there are no descriptors left, accepting again at once would only burn the processor.
@@ -63,6 +65,7 @@ struct Sessions {
   HttpServer::AsyncHandler handler;
   std::chrono::nanoseconds phase_timeout{0};
   std::uint64_t body_bytes_max = 0;
+  std::uint64_t bodies_taken = 0;  // bytes that requests on their way may have
   std::set<Connection*> open = {};
   // Of them those that have not sent a whole header yet, the longest wait first.
   std::list<Connection*> waiting = {};
@@ -150,7 +153,21 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   beast::tcp_stream& Lowest() { return beast::get_lowest_layer(stream_); }
   void BeginPhase() { Lowest().expires_after(sessions_->phase_timeout); }
 
+  // Whether the body may be read: all of them together are bounded. Without a length it may be of any.
+  bool TakeRoom() {
+    const std::uint64_t wanted =
+        parser_->chunked() ? sessions_->body_bytes_max : parser_->content_length().value_or(0);
+    if (sessions_->bodies_taken + wanted > std::max(kBodiesBytesMax, sessions_->body_bytes_max)) {
+      return false;
+    }
+    sessions_->bodies_taken += wanted;
+    room_ = wanted;
+    return true;
+  }
+  void GiveRoomBack() { sessions_->bodies_taken -= std::exchange(room_, 0); }
+
   void Leave() {
+    GiveRoomBack();
     StopWaiting();
     sessions_->open.erase(this);
   }
@@ -178,6 +195,12 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void OnHeader(error_code error, std::size_t) {
     StopWaiting();
     if (error) return Refuse(error);
+    if (!TakeRoom()) {
+      return Write({.status = 503,
+                    .body = "too many bodies are being read\n",
+                    .headers = {{"Retry-After", "1"}}},
+                   /*keep_alive=*/false, /*head=*/false);
+    }
     BeginPhase();
     if (parser_->get().version() >= 11 && !parser_->is_done() &&
         beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
@@ -212,6 +235,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void OnResponse(HttpResponse response) {
     if (waiting_ == nullptr) return;  // cut off meanwhile
     const std::shared_ptr<Session> self = std::exchange(waiting_, nullptr);
+    GiveRoomBack();
     if (response.drop) return Close();
     Write(std::move(response), keep_alive_, head_);
   }
@@ -273,6 +297,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   beast::flat_buffer buffer_;
   std::optional<RequestParser> parser_;
   http::response<http::string_body> message_;
+  std::uint64_t room_ = 0;  // of Sessions::bodies_taken
   bool keep_alive_ = false;
   bool head_ = false;
   std::shared_ptr<Session> waiting_;                       // itself, for an answer

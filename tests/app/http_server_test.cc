@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "tests/app/socket.h"
@@ -232,6 +233,38 @@ TEST(HttpServer, WhereAllAreBusyOneMoreIsClosed) {
   EXPECT_EQ(one_too_many.ReadAll(), "");
   busy.front()->Send("abc");
   EXPECT_EQ(BodyOf(busy.front()->ReadReply()), "POST / abc");
+}
+
+TEST(HttpServer, BodiesAreBoundedTogether) {
+  HttpServer server({.connections_max = 100, .body_bytes_max = 64 << 20}, Echo);
+  ASSERT_TRUE(server.Start().ok());
+  const auto begin = [&] {
+    auto socket = std::make_unique<TestSocket>(server.port());
+    socket->Send(absl::StrCat("POST / HTTP/1.1\r\nContent-Length: ", 60 << 20,
+                              "\r\nExpect: 100-continue\r\n\r\n"));
+    return socket;
+  };
+  std::vector<std::unique_ptr<TestSocket>> reading;
+  for (int i = 0; i < 4; ++i) {
+    reading.push_back(begin());
+    EXPECT_THAT(reading.back()->ReadReply(), HasSubstr("100 Continue")) << i;
+  }
+  EXPECT_THAT(begin()->ReadReply(), AllOf(HasSubstr("503"), HasSubstr("Retry-After: 1")));
+  // One of any length may be as long as one may be.
+  TestSocket chunked(server.port());
+  chunked.Send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+  EXPECT_EQ(StatusOf(chunked.ReadReply()), 503);
+  TestSocket small(server.port());
+  small.Send("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na");
+  EXPECT_EQ(BodyOf(small.ReadReply()), "POST / a");
+  // Whoever goes makes room.
+  reading.clear();
+  std::string reply;
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  while (reply.find("100 Continue") == reply.npos && absl::Now() < deadline) {
+    reply = begin()->ReadReply();
+  }
+  EXPECT_THAT(reply, HasSubstr("100 Continue"));
 }
 
 TEST(HttpServer, AnswersFromAnotherThread) {
