@@ -31,12 +31,24 @@ class Authority {
     ASN1_INTEGER_set(X509_get_serialNumber(certificate_.get()), 1);
     X509_gmtime_adj(X509_getm_notBefore(certificate_.get()), 0);
     X509_gmtime_adj(X509_getm_notAfter(certificate_.get()), 3600);
+    X509_set_version(certificate_.get(), X509_VERSION_3);
+    X509_NAME* const name = X509_get_subject_name(certificate_.get());
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+    X509_set_issuer_name(certificate_.get(), name);
     X509_set_pubkey(certificate_.get(), key_.get());
     X509_sign(certificate_.get(), key_.get(), EVP_sha256());
   }
   std::string Pem() const {
     const std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new(BIO_s_mem()), BIO_free);
     PEM_write_bio_X509(bio.get(), certificate_.get());
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &data);
+    return {data, static_cast<std::size_t>(size)};
+  }
+  std::string PrivateKeyPem() const {
+    const std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new(BIO_s_mem()), BIO_free);
+    PEM_write_bio_PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
     char* data = nullptr;
     const long size = BIO_get_mem_data(bio.get(), &data);
     return {data, static_cast<std::size_t>(size)};
