@@ -3,9 +3,9 @@
 //   std::unique_ptr<Appender> appender = NewLocalAppender(log, now);
 //   appender->Append(body, [respond](const absl::Status& status) { … });
 //
-// One thread an appender; what comes while it waits for the disk, or the broker, goes along with the
-// next turn, so that one fsync answers for all of it. `done` is called once, by that thread, or at
-// once with ResourceExhausted when kQueuedBytesMax wait. Append is thread-safe.
+// One thread an appender; what comes while it waits for the disk, or the broker, goes along with
+// the next turn, so that one fsync answers for all of it. `done` is called once, by that thread, or
+// at once with ResourceExhausted when kQueuedBytesMax wait. Append is thread-safe.
 #pragma once
 
 #include <cstddef>

@@ -87,8 +87,8 @@ HttpRequest ToHttpRequest(http::request<http::string_body> message) {
   return request;
 }
 
-// Stricter than the library about what two servers in a row may read differently: a repeated length,
-// a coding other than chunked, and a field that goes on in the next line.
+// Stricter than the library about what two servers in a row may read differently: a repeated
+// length, a coding other than chunked, and a field that goes on in the next line.
 class RequestParser final : public http::request_parser<http::string_body> {
   void on_field_impl(http::field name, beast::string_view name_text, beast::string_view value,
                      error_code& error) override {
@@ -153,7 +153,8 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   beast::tcp_stream& Lowest() { return beast::get_lowest_layer(stream_); }
   void BeginPhase() { Lowest().expires_after(sessions_->phase_timeout); }
 
-  // Whether the body may be read: all of them together are bounded. Without a length it may be of any.
+  // Whether the body may be read: all of them together are bounded. Without a length it may be of
+  // any.
   bool TakeRoom() {
     const std::uint64_t wanted =
         parser_->chunked() ? sessions_->body_bytes_max : parser_->content_length().value_or(0);

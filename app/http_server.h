@@ -8,12 +8,12 @@
 //
 // Boost.Beast on one thread of its own; the handler runs there and must not block. One that has to
 // wait takes the answer with it: HttpServer(options, AsyncHandler), whose `respond` may be called
-// once, from any thread, while the server lives. Limits: connections, 8 KiB of header, the body, all
-// bodies together (256 MiB), and a time for each phase; past them 431, 413, 503, or the connection is
-// closed. With a certificate it
-// speaks TLS 1.2 and newer and nothing else. Where all connections are taken, the one that has waited
-// longest for a header makes room; who sends nothing holds nobody up. Keep-alive is supported. Start and Stop from one thread,
-// again if need be; Stop cuts open connections off.
+// once, from any thread, while the server lives. Limits: connections, 8 KiB of header, the body,
+// all bodies together (256 MiB), and a time for each phase; past them 431, 413, 503, or the
+// connection is closed. With a certificate it speaks TLS 1.2 and newer and nothing else. Where all
+// connections are taken, the one that has waited longest for a header makes room; who sends nothing
+// holds nobody up. Keep-alive is supported. Start and Stop from one thread, again if need be; Stop
+// cuts open connections off.
 #pragma once
 
 #include <cstddef>

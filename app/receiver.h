@@ -9,11 +9,12 @@
 //   POST /v1/events           to the input `events`
 //   GET  /healthz             whether it listens
 //
-// A request is answered with success when what it brought is durable, and in the way that its protocol
-// expects: 204 for Prometheus' remote write, an empty response for OTLP, else 200 and a JSON object.
-// 400: nothing in it can be read, or it is compressed and damaged; 401: token or signature; 403: a
-// topic that is not ours; 404, 405, 413, 415, 431 as usual; 429 with Retry-After: above the input's
-// rate, or the log is full; 503: it could not be made durable. Bodies may be gzip, zlib or zstd.
+// A request is answered with success when what it brought is durable, and in the way that its
+// protocol expects: 204 for Prometheus' remote write, an empty response for OTLP, else 200 and a
+// JSON object. 400: nothing in it can be read, or it is compressed and damaged; 401: token or
+// signature; 403: a topic that is not ours; 404, 405, 413, 415, 431 as usual; 429 with Retry-After:
+// above the input's rate, or the log is full; 503: it could not be made durable. Bodies may be
+// gzip, zlib or zstd.
 //
 // One thread serves, one an input appends, one checks what SNS signs. Signed bodies that come again
 // within SeenBodies::kWindow are answered as before and not appended.

@@ -6,10 +6,10 @@
 // https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 //
 // Only topics that are configured, signed with a certificate from an https address of
-// sns.REGION.amazonaws.com (or .com.cn), no older than kAgeMax and no newer than kAheadMax by the time
-// in it, which is signed as well. Of a confirmation the address that confirms is on such a host, too,
-// and Check fetches it. At most kCertificatesMax certificates are kept. Not thread-safe; Check waits
-// for the network, so it has a thread of its own (app/receiver.h).
+// sns.REGION.amazonaws.com (or .com.cn), no older than kAgeMax and no newer than kAheadMax by the
+// time in it, which is signed as well. Of a confirmation the address that confirms is on such a
+// host, too, and Check fetches it. At most kCertificatesMax certificates are kept. Not thread-safe;
+// Check waits for the network, so it has a thread of its own (app/receiver.h).
 #pragma once
 
 #include <openssl/evp.h>
@@ -39,9 +39,9 @@ class SnsVerifier {
 
   SnsVerifier(std::vector<std::string> topics, Fetch fetch);
 
-  // InvalidArgument for what is no message of SNS, PermissionDenied for a topic or a host that is not
-  // ours to trust, Unauthenticated for a wrong signature or time, Unavailable where the certificate
-  // cannot be had now.
+  // InvalidArgument for what is no message of SNS, PermissionDenied for a topic or a host that is
+  // not ours to trust, Unauthenticated for a wrong signature or time, Unavailable where the
+  // certificate cannot be had now.
   absl::StatusOr<Kind> Check(const std::string& body, TimeUs now);
 
  private:

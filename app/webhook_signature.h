@@ -12,8 +12,8 @@
 // https://docs.gitlab.com/user/project/integrations/webhooks/#custom-headers
 // https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 //
-// Of the body as it came, compared in constant time. SNS signs otherwise: app/sns_verifier.h. None of
-// these signs a time, so that what was seen has to be remembered: SeenBodies. Pure functions,
+// Of the body as it came, compared in constant time. SNS signs otherwise: app/sns_verifier.h. None
+// of these signs a time, so that what was seen has to be remembered: SeenBodies. Pure functions,
 // thread-safe.
 #pragma once
 
@@ -39,9 +39,9 @@ absl::Status CheckSignature(std::string_view scheme, const HttpRequest& request,
 // Whether one of the tokens is the bearer's of the request; in constant time.
 bool ShowsToken(const HttpRequest& request, std::span<const std::string> tokens);
 
-// The bodies of the last kWindow, by their hash, so that one that is played back is not taken twice,
-// nor one that its sender repeats because it did not hear of our success. At most kMax; the oldest are
-// forgotten first. Thread-safe.
+// The bodies of the last kWindow, by their hash, so that one that is played back is not taken
+// twice, nor one that its sender repeats because it did not hear of our success. At most kMax; the
+// oldest are forgotten first. Thread-safe.
 class SeenBodies {
  public:
   static constexpr DurationUs kWindow = 10 * kMinuteUs;

@@ -1,5 +1,5 @@
-// What decoding costs, format by format: MB/s and events/s over the seeds of the fuzz targets that hold
-// events. The seeds are small, so that what a record costs by itself counts fully.
+// What decoding costs, format by format: MB/s and events/s over the seeds of the fuzz targets that
+// hold events. The seeds are small, so that what a record costs by itself counts fully.
 
 #include <benchmark/benchmark.h>
 

@@ -2,7 +2,8 @@
 // same bytes that reads the same fields and does nothing with them.
 //
 // `share` is the walk's time over the decoder's; the walk is measured in the same process, in turns
-// with the decoder. Remote write's walk decompresses as well; `walk_share` is that of the walk alone.
+// with the decoder. Remote write's walk decompresses as well; `walk_share` is that of the walk
+// alone.
 
 #include <benchmark/benchmark.h>
 

@@ -169,8 +169,8 @@ struct CorrelateConfig {
   // Sinks hear of the end only this long after it; until then what fires again is the same incident
   // and no new page.
   DurationUs reopen_within = 0;
-  // Each time but the first that an incident fires again while it is watched, it is watched twice as
-  // long (correlate/lifecycle.h).
+  // Each time but the first that an incident fires again while it is watched, it is watched twice
+  // as long (correlate/lifecycle.h).
   bool flap_damping = true;
   DurationUs deploy_window = 30 * kMinuteUs;  // a deploy this recent is a suspect
   // service → what it needs. As a key "*" is every service, as a value every dependency
@@ -191,8 +191,8 @@ struct DetectorAdvice {
   std::map<std::string, std::vector<std::string>> advice_if = {};
 };
 
-// The detector name of the self-alarm that a series limit was reached (engine/series_limit_alarm.h).
-// Every config has its advice; no stanza may take the name.
+// The detector name of the self-alarm that a series limit was reached
+// (engine/series_limit_alarm.h). Every config has its advice; no stanza may take the name.
 inline constexpr char kSeriesLimitAlarm[] = "tocsin-series-limit";
 
 // While a signal that matches `when` fires, one of its scope that matches `mute`, and has the same

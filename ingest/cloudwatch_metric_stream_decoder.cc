@@ -4,8 +4,8 @@
 //    "metric_name": "DatabaseConnections", "dimensions": {"DBInstanceIdentifier": "orders-db"},
 //    "timestamp": 1767225600000, "value": {"count": 4, "sum": 40, "min": 8, "max": 12}, "unit": …}
 //
-// Or as OpenTelemetry 1.0, requests in protobuf that each stand behind their length. Which of the two
-// a record is, its first bytes tell.
+// Or as OpenTelemetry 1.0, requests in protobuf that each stand behind their length. Which of the
+// two a record is, its first bytes tell.
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-metric-streams-formats-json.html
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-metric-streams-formats-opentelemetry-100.html

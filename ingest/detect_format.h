@@ -4,10 +4,11 @@
 //   TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));    // now it is "clf"
 //
 // prometheus-text where the first line is one of its comments; a text format (postgres, clf, alb,
-// pgbouncer, syslog, logfmt, influx) where more than half of the first lines that say anything become
-// events; else, where the text begins with a bracket, the preset whose keys stand in more than half of
-// the lines, the vendor's document whose keys stand in any, or json. The same file gives the same answer,
-// however much it grows past its first 100 lines. Other formats have to be named.
+// pgbouncer, syslog, logfmt, influx) where more than half of the first lines that say anything
+// become events; else, where the text begins with a bracket, the preset whose keys stand in more
+// than half of the lines, the vendor's document whose keys stand in any, or json. The same file
+// gives the same answer, however much it grows past its first 100 lines. Other formats have to be
+// named.
 #pragma once
 
 #include <string>

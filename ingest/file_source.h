@@ -9,8 +9,8 @@
 // top-level value is a record (json_framer.h says how). Offsets are bytes of the decompressed text,
 // so that a position can be committed and sought again. A record longer than limits::kEventBytesMax
 // is handed over cut (a line one byte past that, so that a decoder sees it), with `oversized` set,
-// and the rest skipped. With Framing::kPayload the file is one record. Bounded memory: one buffer of twice that, and what the decompression takes
-// (text_stream.h). Not thread-safe.
+// and the rest skipped. With Framing::kPayload the file is one record. Bounded memory: one buffer
+// of twice that, and what the decompression takes (text_stream.h). Not thread-safe.
 #pragma once
 
 #include <atomic>
@@ -31,8 +31,8 @@ struct FileInput {
 };
 
 // The regular files under a directory (recursively, hidden ones left out) in the order of their
-// names, or the file itself; "-" is stdin, and the folder of a record log (ingest/record_log.h) is one
-// input. Errors name the path.
+// names, or the file itself; "-" is stdin, and the folder of a record log (ingest/record_log.h) is
+// one input. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 
 enum class Framing : std::uint8_t {

@@ -1,5 +1,5 @@
-// OpenTelemetry's export requests in JSON: {"resourceLogs": […]} or {"resourceMetrics": […]}, one or
-// several a record.
+// OpenTelemetry's export requests in JSON: {"resourceLogs": […]} or {"resourceMetrics": […]}, one
+// or several a record.
 //
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: 64-bit integers may be texts,
 // ids are hexadecimal, enumerations are numbers. What becomes of them is in ingest/otlp_events.h.

@@ -79,6 +79,18 @@ void ReadResource(pbf_reader resource, OtlpAttributes* attributes) {
 constexpr std::uint64_t kCumulative = 2;       // AggregationTemporality
 constexpr std::uint32_t kNoRecordedValue = 1;  // of DataPointFlags
 
+// The fields of a point that is more than a number, where they differ; 0, which is no field: it has
+// none.
+struct DistributionTags {
+  std::uint32_t attributes, flags, min, max, quantiles;
+};
+constexpr DistributionTags kHistogram = {
+    .attributes = 9, .flags = 10, .min = 11, .max = 12, .quantiles = 0};
+constexpr DistributionTags kExponential = {
+    .attributes = 1, .flags = 10, .min = 12, .max = 13, .quantiles = 0};
+constexpr DistributionTags kSummary = {
+    .attributes = 7, .flags = 8, .min = 0, .max = 0, .quantiles = 6};
+
 class MetricsReader {
  public:
   explicit MetricsReader(OtlpVisitor* visitor) : visitor_(*visitor) {}
@@ -91,9 +103,7 @@ class MetricsReader {
   void ReadMetric(pbf_reader metric);
   void ReadPoints(pbf_reader data);
   void ReadNumber(pbf_reader point);
-  void ReadHistogram(pbf_reader point);
-  void ReadExponential(pbf_reader point);
-  void ReadSummary(pbf_reader point);
+  void ReadDistribution(pbf_reader point, const DistributionTags& tags);
   void ReadQuantile(pbf_reader quantile);
 
   OtlpVisitor& visitor_;
@@ -163,10 +173,10 @@ void MetricsReader::ReadPoints(pbf_reader data) {
     point_.bytes = View(bytes);
     switch (metric_.kind) {
       case OtlpMetric::Kind::kHistogram:
-        exponential_ ? ReadExponential(pbf_reader(bytes)) : ReadHistogram(pbf_reader(bytes));
+        ReadDistribution(pbf_reader(bytes), exponential_ ? kExponential : kHistogram);
         break;
       case OtlpMetric::Kind::kSummary:
-        ReadSummary(pbf_reader(bytes));
+        ReadDistribution(pbf_reader(bytes), kSummary);
         break;
       default:
         ReadNumber(pbf_reader(bytes));
@@ -199,89 +209,27 @@ void MetricsReader::ReadNumber(pbf_reader point) {
   }
 }
 
-void MetricsReader::ReadHistogram(pbf_reader point) {
+void MetricsReader::ReadDistribution(pbf_reader point, const DistributionTags& tags) {
   while (point.next()) {
-    switch (point.tag_and_type()) {
-      case kFixed64Of(3):
-        point_.time = OtlpTime(point.get_fixed64());
-        break;
-      case kFixed64Of(4):
-        point_.count = static_cast<double>(point.get_fixed64());
-        break;
-      case kFixed64Of(5):
-        point_.sum = point.get_double();
-        break;
-      case kBytesOf(9):
-        ReadPair(point.get_view(), {}, 0, &point_.attributes);
-        break;
-      case kVarintOf(10):
-        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
-        break;
-      case kFixed64Of(11):
-        point_.min = point.get_double();
-        break;
-      case kFixed64Of(12):
-        point_.max = point.get_double();
-        break;
-      default:
-        point.skip();
-    }
-  }
-}
-
-void MetricsReader::ReadExponential(pbf_reader point) {
-  while (point.next()) {
-    switch (point.tag_and_type()) {
-      case kBytesOf(1):
-        ReadPair(point.get_view(), {}, 0, &point_.attributes);
-        break;
-      case kFixed64Of(3):
-        point_.time = OtlpTime(point.get_fixed64());
-        break;
-      case kFixed64Of(4):
-        point_.count = static_cast<double>(point.get_fixed64());
-        break;
-      case kFixed64Of(5):
-        point_.sum = point.get_double();
-        break;
-      case kVarintOf(10):
-        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
-        break;
-      case kFixed64Of(12):
-        point_.min = point.get_double();
-        break;
-      case kFixed64Of(13):
-        point_.max = point.get_double();
-        break;
-      default:
-        point.skip();
-    }
-  }
-}
-
-void MetricsReader::ReadSummary(pbf_reader point) {
-  while (point.next()) {
-    switch (point.tag_and_type()) {
-      case kFixed64Of(3):
-        point_.time = OtlpTime(point.get_fixed64());
-        break;
-      case kFixed64Of(4):
-        point_.count = static_cast<double>(point.get_fixed64());
-        break;
-      case kFixed64Of(5):
-        point_.sum = point.get_double();
-        break;
-      case kBytesOf(6):
-        ReadQuantile(point.get_message());
-        break;
-      case kBytesOf(7):
-        ReadPair(point.get_view(), {}, 0, &point_.attributes);
-        break;
-      case kVarintOf(8):
-        point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
-        break;
-      default:
-        point.skip();
+    const std::uint32_t field = point.tag_and_type();
+    if (field == kFixed64Of(3)) {
+      point_.time = OtlpTime(point.get_fixed64());
+    } else if (field == kFixed64Of(4)) {
+      point_.count = static_cast<double>(point.get_fixed64());
+    } else if (field == kFixed64Of(5)) {
+      point_.sum = point.get_double();
+    } else if (field == kBytesOf(tags.attributes)) {
+      ReadPair(point.get_view(), {}, 0, &point_.attributes);
+    } else if (field == kVarintOf(tags.flags)) {
+      point_.absent = (point.get_uint32() & kNoRecordedValue) != 0;
+    } else if (field == kFixed64Of(tags.min)) {
+      point_.min = point.get_double();
+    } else if (field == kFixed64Of(tags.max)) {
+      point_.max = point.get_double();
+    } else if (field == kBytesOf(tags.quantiles)) {
+      ReadQuantile(point.get_message());
+    } else {
+      point.skip();
     }
   }
 }

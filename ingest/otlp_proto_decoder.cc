@@ -1,6 +1,6 @@
 // OpenTelemetry's export requests in protobuf, as the collector's Kafka exporter and OTLP over HTTP
-// send them: one a record. `signal:` says whether they are of logs or of metrics, as nothing in them
-// does.
+// send them: one a record. `signal:` says whether they are of logs or of metrics, as nothing in
+// them does.
 //
 // What becomes of them is in ingest/otlp_events.h.
 

@@ -151,8 +151,8 @@ class PayloadObject {
     }
   }
 
-  // Calls visit(name, number) for each member that is a number, or a boolean as 0 or 1; texts and null
-  // are passed over, others are faults.
+  // Calls visit(name, number) for each member that is a number, or a boolean as 0 or 1; texts and
+  // null are passed over, others are faults.
   template <typename Visit>
   void ForEachNumber(Visit visit) const {
     if (!present()) return;

@@ -8,8 +8,9 @@
 //   samples.Deliver(1027, time, PrometheusSamples::TypeByName("http_requests_total"));
 //
 // All labels but the name are labels, and fill fields as those of JSON do: `job` the service and
-// `instance` the host, where no label is called so. What is no number, as a series that ended has it,
-// and what is beyond limits::kNumberMagnitudeMax is skipped. Views live until the next BeginSeries. Not thread-safe.
+// `instance` the host, where no label is called so. What is no number, as a series that ended has
+// it, and what is beyond limits::kNumberMagnitudeMax is skipped. Views live until the next
+// BeginSeries. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -29,8 +30,8 @@ class PrometheusSamples {
  public:
   PrometheusSamples(const InputConfig& input, ErrorList* errors);
 
-  // Of a sample whose type nobody told: a counter where its name ends as counters', and the parts of
-  // histograms and summaries, do by convention.
+  // Of a sample whose type nobody told: a counter where its name ends as counters', and the parts
+  // of histograms and summaries, do by convention.
   // https://prometheus.io/docs/practices/naming
   static MetricType TypeByName(std::string_view name);
 

@@ -6,9 +6,9 @@
 // https://prometheus.io/docs/instrumenting/exposition_formats and
 // https://github.com/prometheus/OpenMetrics
 //
-// A record, and a file, is one scrape: what # TYPE says counts for the samples behind it, and without
-// it names tell (ingest/prometheus_samples.h). A sample without a stamp takes its record's. Names in
-// quotes, {"a.b",job="x"}, are understood; exemplars are passed over.
+// A record, and a file, is one scrape: what # TYPE says counts for the samples behind it, and
+// without it names tell (ingest/prometheus_samples.h). A sample without a stamp takes its record's.
+// Names in quotes, {"a.b",job="x"}, are understood; exemplars are passed over.
 
 #include <algorithm>
 #include <memory>

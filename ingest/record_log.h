@@ -12,8 +12,8 @@
 // finds it. A folder is read by one LineReader, in order, as one source with append times.
 //
 // Segments that have been read are deleted, the oldest first, when all together are larger than
-// `bytes_max`; what nobody has read is never deleted: Append refuses instead. One thread appends and
-// syncs, Trim may come from another, durable_end from any.
+// `bytes_max`; what nobody has read is never deleted: Append refuses instead. One thread appends
+// and syncs, Trim may come from another, durable_end from any.
 #pragma once
 
 #include <atomic>

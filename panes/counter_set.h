@@ -4,10 +4,10 @@
 //   counters.Add(SourceOf(event), event);
 //   for (const auto& [source, counter] : counters.Sorted()) …
 //
-// A source is what one process counts under one name: all that an event says but its value, as a hash
-// (two sources of 4,096 are one with a chance of 5 in 10^13). What an event of type `delta` says is
-// an increase by itself, whatever came before. At most limits::kCounterSourcesMax sources, in log
-// order; samples of others are dropped and counted. Value type, not thread-safe.
+// A source is what one process counts under one name: all that an event says but its value, as a
+// hash (two sources of 4,096 are one with a chance of 5 in 10^13). What an event of type `delta`
+// says is an increase by itself, whatever came before. At most limits::kCounterSourcesMax sources,
+// in log order; samples of others are dropped and counted. Value type, not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -9,9 +9,9 @@
 // The increase of all sources (a process, with its labels) of the series within the window, divided
 // by the window. Each source is followed by itself (panes/counter_set.h): one that falls has begun
 // again from zero. What a source had counted before its first sample says nothing, nor does what it
-// counted while nothing came of it for more than five minutes. Metrics of type `delta` are increases
-// as they come. Says nothing until the window is full. Between samples a rate holds as a gauge does
-// (gauge_hold.h). Clears below `clear`, by default `above`.
+// counted while nothing came of it for more than five minutes. Metrics of type `delta` are
+// increases as they come. Says nothing until the window is full. Between samples a rate holds as a
+// gauge does (gauge_hold.h). Clears below `clear`, by default `above`.
 #include <algorithm>
 #include <array>
 #include <limits>

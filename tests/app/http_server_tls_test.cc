@@ -71,8 +71,7 @@ TEST_F(HttpServerTls, SpeaksTlsAndNothingElse) {
   plain.Send("GET / HTTP/1.1\r\n\r\n");
   EXPECT_EQ(plain.ReadAll().find("HTTP/1.1"), std::string::npos);
   EXPECT_EQ(Post(server.port(), "abc"), "got abc") << "and goes on";
-  EXPECT_THAT(Post(server.port(), "abc", kOldest),
-              HasSubstr("SSL"));
+  EXPECT_THAT(Post(server.port(), "abc", kOldest), HasSubstr("SSL"));
 }
 
 TEST_F(HttpServerTls, AHandshakeThatDoesNotEndIsCutOff) {

@@ -1,5 +1,5 @@
-// `tocsin run` with an input by HTTP, killed in the middle: what was answered is in the log, and the
-// log gives the same incidents again.
+// `tocsin run` with an input by HTTP, killed in the middle: what was answered is in the log, and
+// the log gives the same incidents again.
 
 #include <atomic>
 #include <chrono>
