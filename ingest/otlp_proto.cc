@@ -26,6 +26,9 @@ constexpr auto kBytesOf(std::uint32_t tag) {
 constexpr auto kVarintOf(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::varint); }
 constexpr auto kFixed64Of(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::fixed64); }
 
+// The library's get_bool looks at a byte before it knows that there is one.
+bool ReadTruth(pbf_reader* reader) { return reader->get_uint64() != 0; }
+
 void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes);
 
 // AnyValue.
@@ -37,7 +40,7 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
         attributes->Add(name, View(value.get_view()));
         break;
       case kVarintOf(2):
-        attributes->Add(name, value.get_bool());
+        attributes->Add(name, ReadTruth(&value));
         break;
       case kVarintOf(3):
         attributes->Add(name, value.get_int64());
@@ -161,7 +164,7 @@ void MetricsReader::ReadPoints(pbf_reader data) {
         metric_.cumulative = about.get_uint64() == kCumulative;
         break;
       case kVarintOf(3):
-        metric_.monotonic = about.get_bool();
+        metric_.monotonic = ReadTruth(&about);
         break;
       default:
         about.skip();

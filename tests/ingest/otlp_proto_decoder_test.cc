@@ -232,6 +232,19 @@ TEST(OtlpProtoDecoder, WhatIsNoRequest) {
   }
 }
 
+// Where the last field of a message, and of the record, is a truth that lacks its byte.
+TEST(OtlpProtoDecoder, ATruthWithoutItsByte) {
+  const std::string body("\x2a\x01\x10", 3);  // of a log: an AnyValue that is only a tag
+  const std::string data("\x3a\x01\x18", 3);  // of a metric: a sum that is only a tag
+  ExpectDecoded(Of("logs"), {OtlpRequest({}, {body}), "undecodable: not a valid protobuf message"});
+  ExpectDecoded(Of("metrics"),
+                {OtlpRequest({}, {data}), "undecodable: not a valid protobuf message"});
+  // Nothing stands behind it here.
+  const std::string end = std::string("\x0a\x07\x12\x05\x12\x03", 6);
+  ExpectDecoded(Of("logs"), {end + body, "undecodable: not a valid protobuf message"});
+  ExpectDecoded(Of("metrics"), {end + data, "undecodable: not a valid protobuf message"});
+}
+
 TEST(OtlpProtoDecoder, NeedsASignal) {
   ErrorList errors;
   EXPECT_EQ(NewDecoder(InputOf("otlp-proto"), &errors), nullptr);
