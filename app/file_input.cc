@@ -37,9 +37,9 @@ absl::Status FileFollower::Open(const FileInput& input) {
   file->live = log_ != nullptr;
   InputConfig config = *config_;
   TOCSIN_RETURN_IF_ERROR(ResolveFormat(input.path, &config));
-  // A payload is whole as it stands: nothing but its end says where it ends.
-  file->follow =
-      config_->file->follow && Grows(input.path) && FramingOf(config.format) != Framing::kPayload;
+  // A payload is whole as it stands: nothing but its end says where it ends. A record log says.
+  file->follow = config_->file->follow && Grows(input.path) &&
+                 (log_ != nullptr || FramingOf(config.format) != Framing::kPayload);
   TOCSIN_ASSIGN_OR_RETURN(
       file->stage1, setup_->NewPartition(config, config.name + '/' + input.name, dead_letters_));
   SourceCommit from;

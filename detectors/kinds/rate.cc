@@ -53,7 +53,8 @@ class RateSeries : public SeriesState {
     double last = 0;
   };
 
-  // What all sources have grown by since the last pane; nullopt where there is no sample.
+  // Adds up what all sources have grown by since the last pane. How many samples there were, and
+  // the time of the last.
   GaugeValue Follow(const PaneContext& pane, const SpecCells& cells, double* increase);
   double SumOf(std::size_t panes) const;
 

@@ -43,6 +43,7 @@ class RunHttpTest : public testing::Test {
         << "pane: 1s\nstate_dir: " << folder_ << "/state\nlisten: \"127.0.0.1:" << metrics_port_
         << "\"\nhttp: {listen: \"127.0.0.1:" << port_
         << "\"}\ninputs:\n  - {name: events, http: {}, delay: 2s}\n"
+        << "  - {name: scrapes, http: {}, delay: 2s, format: prometheus-text}\n"
         << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: "
            "[service],"
         << " critical: {count: 5, window: 10s}}\n"
@@ -76,6 +77,22 @@ class RunHttpTest : public testing::Test {
   int port_ = 0, metrics_port_ = 0;
   std::unique_ptr<Process> server_;
 };
+
+// Of a format whose files are one record each, what is posted is read as it comes all the same.
+TEST_F(RunHttpTest, PayloadsAreFollowed) {
+  ASSERT_TRUE(Start()) << Read("log");
+  for (int i = 1; i <= 3; ++i) {
+    TestSocket socket(static_cast<std::uint16_t>(port_));
+    socket.Send(
+        "POST /v1/sources/scrapes HTTP/1.1\r\nConnection: close\r\nContent-Length: 4\r\n\r\na 1\n");
+    ASSERT_EQ(StatusOf(socket.ReadAll()), 200);
+    const std::string expected =
+        absl::StrCat("tocsin_events_total{input=\"scrapes\",source=\"scrapes/scrapes\"} ", i, "\n");
+    EXPECT_TRUE(WaitFor(kPatience, [&] {
+      return HttpGet(metrics_port_, "/metrics").find(expected) != std::string::npos;
+    })) << i;
+  }
+}
 
 TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
   ASSERT_TRUE(Start()) << Read("log");
