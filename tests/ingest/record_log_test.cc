@@ -94,6 +94,16 @@ TEST_F(RecordLogTest, WhatWasSyncedIsRead) {
   EXPECT_THAT(ReadAll(all.offsets.back()).texts, IsEmpty());
 }
 
+TEST_F(RecordLogTest, WhatIsInTheFileIsNotReadBeforeItIsDurable) {
+  auto log = Open();
+  // So large that it is written at once.
+  ASSERT_TRUE(log->Append(1, std::string(2 << 20, 'x')).ok());
+  ASSERT_GT(fs::file_size(folder_ + "/" + Segments().front()), 2U << 20);
+  EXPECT_EQ(ReadAll(0, log->durable_end()).texts.size(), 0U);
+  ASSERT_TRUE(log->Sync().ok());
+  EXPECT_EQ(ReadAll(0, log->durable_end()).texts.size(), 1U);
+}
+
 TEST_F(RecordLogTest, AReaderFollows) {
   auto log = Open(/*segment_bytes=*/64);
   LineReader::Options options;
