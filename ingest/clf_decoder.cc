@@ -90,20 +90,23 @@ class ClfDecoder final : public Decoder {
   }
 
   void Decode(std::string_view record, TimeUs, EventSink* sink) override {
-    ForEachLine(record, sink, [&](std::string_view line) {
-      const ClfFault fault = Read(line);
+    for (FieldScanner scan(record); !scan.done(); scan.EndLine()) {
+      scan.BeginLine();
+      if (scan.AtLineEnd()) continue;
+      ClfFault fault = Read(&scan);
+      if (scan.IsTooLong()) fault = kLineTooLong;
       if (fault.empty()) {
         sink->OnEvent(event_);
       } else {
-        sink->OnUndecodable(line, fault);
+        sink->OnUndecodable(scan.Line(), fault);
       }
-    });
+    }
   }
 
  private:
-  ClfFault Read(std::string_view line);
+  ClfFault Read(FieldScanner* scan);
   // All up to the bracket behind the time.
-  ClfFault ReadHead(std::string_view line, FieldScanner* scan);
+  ClfFault ReadHead(FieldScanner* scan);
   void ReadClient(std::string_view text);
   void ReadRequest(std::string_view request);
   ClfFault ReadResponse(FieldScanner* scan);
@@ -122,44 +125,44 @@ class ClfDecoder final : public Decoder {
   std::string unescaped_;
 };
 
-ClfFault ClfDecoder::Read(std::string_view line) {
-  FieldScanner scan(line);
+ClfFault ClfDecoder::Read(FieldScanner* scan) {
   labels_.Begin();
-  if (const ClfFault fault = ReadHead(line, &scan); !fault.empty()) return fault;
+  if (const ClfFault fault = ReadHead(scan); !fault.empty()) return fault;
   std::string_view request;
-  if (!scan.Skip(" \"")) return "no request";
-  if (!scan.Quoted(&request)) return "the request has no end";
-  if (const ClfFault fault = ReadResponse(&scan); !fault.empty()) return fault;
+  if (!scan->Skip(" \"")) return "no request";
+  if (!scan->Quoted(&request)) return "the request has no end";
+  if (const ClfFault fault = ReadResponse(scan); !fault.empty()) return fault;
   std::string_view referer;
   std::string_view agent;
   const bool combined =
-      scan.Skip(" \"") && scan.Quoted(&referer) && scan.Skip(" \"") && scan.Quoted(&agent);
-  if (!scan.ascii() && !simdjson::validate_utf8(line.data(), line.size())) {
-    return "not valid UTF-8";
+      scan->Skip(" \"") && scan->Quoted(&referer) && scan->Skip(" \"") && scan->Quoted(&agent);
+  if (!scan->ascii()) {
+    const std::string_view line = scan->Line();
+    if (!simdjson::validate_utf8(line.data(), line.size())) return "not valid UTF-8";
   }
-  has_escapes_ = scan.escapes();
+  has_escapes_ = scan->escapes();
   if (has_escapes_) {
     unescaped_.clear();
-    unescaped_.reserve(line.size());  // views of it stay valid
+    unescaped_.reserve(scan->Line().size());  // views of it stay valid
   }
   ReadRequest(request);
   if (combined) labels_.Add("referer", Unescaped(OrNothing(referer)));
   event_.Set(Field::kUserAgent, combined ? Unescaped(OrNothing(agent)) : std::string_view());
-  const std::string_view rest = scan.rest();
-  event_.duration = rest.empty() ? -1 : FindSeconds(rest);
+  event_.duration = scan->AtLineEnd() ? -1 : FindSeconds(scan->Rest());
   event_.labels = labels_.view();
   constants_.Apply(&event_);
   event_.Normalize();
   return {};
 }
 
-ClfFault ClfDecoder::ReadHead(std::string_view line, FieldScanner* scan) {
+ClfFault ClfDecoder::ReadHead(FieldScanner* scan) {
   constexpr std::size_t kTimeBytes = ClfTime::kBytes;
   std::string_view client;
   if (scan->Word(&client) && scan->Skip(" - - [")) {
     // As nearly all lines begin.
-    if (scan->rest().size() <= kTimeBytes || scan->rest()[kTimeBytes] != ']') return "no time";
-    const std::optional<TimeUs> time = time_.Parse(scan->rest().substr(0, kTimeBytes));
+    const std::string_view ahead = scan->ahead();
+    if (ahead.size() <= kTimeBytes || ahead[kTimeBytes] != ']') return "no time";
+    const std::optional<TimeUs> time = time_.Parse(ahead.substr(0, kTimeBytes));
     if (!time) return "no time";
     event_.time = *time;
     event_.Set(Field::kClientIp, OrNothing(client));
@@ -168,6 +171,7 @@ ClfFault ClfDecoder::ReadHead(std::string_view line, FieldScanner* scan) {
     return {};
   }
   // A bracket may stand in an address or in a user's name as well.
+  const std::string_view line = scan->Line();
   for (std::size_t at = 0; (at = line.find(" [", at)) != line.npos; ++at) {
     const std::string_view rest = line.substr(at + 2);
     if (rest.size() <= kTimeBytes) break;
@@ -177,7 +181,7 @@ ClfFault ClfDecoder::ReadHead(std::string_view line, FieldScanner* scan) {
     event_.time = *time;
     ReadClient(line.substr(0, at));
     scan->AdvanceOverAny(
-        static_cast<std::size_t>(rest.data() + kTimeBytes + 1 - scan->rest().data()));
+        static_cast<std::size_t>(rest.data() + kTimeBytes + 1 - scan->ahead().data()));
     return {};
   }
   return "no time";
@@ -211,7 +215,7 @@ void ClfDecoder::ReadRequest(std::string_view request) {
 }
 
 ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
-  const std::string_view text = scan->rest();
+  const std::string_view text = scan->ahead();
   const auto at = [&](std::size_t i) { return i < text.size() ? text[i] : '\0'; };
   if (at(0) != ' ') return "no status";
   std::size_t next = 4;
@@ -223,7 +227,8 @@ ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
   } else {
     return "no status";
   }
-  if (next < text.size() && text[next] != ' ') return "status is not a number";
+  if (scan->IsLineEnd(next)) return "no size";
+  if (text[next] != ' ') return "status is not a number";
   const std::size_t begin = ++next;
   while (IsDigit(at(next))) ++next;
   if (next > begin) {
@@ -233,7 +238,7 @@ ClfFault ClfDecoder::ReadResponse(FieldScanner* scan) {
   } else {
     return "no size";
   }
-  if (next < text.size() && text[next] != ' ') return "size is not a number";
+  if (at(next) != ' ' && !scan->IsLineEnd(next)) return "size is not a number";
   scan->Advance(next);
   return {};
 }

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "ingest/avx2.h"
 
 namespace tocsin {
 
@@ -23,17 +24,23 @@ class EndpointTemplate {
   static constexpr std::size_t kBytesMax = limits::kSeriesLabelBytesMax;
 
   std::string_view Apply(std::string_view path) {
-#ifdef __SSE2__
-    if (path.size() < 64) return ApplyShort(path);
+#ifdef TOCSIN_AVX2
+    if (path.size() < kShortBytes && has_avx2_) return ApplyShort(path);
 #endif
     return ApplyAny(path);
   }
 
  private:
+  static constexpr std::size_t kShortBytes = 64;
+
   std::string_view ApplyAny(std::string_view path);
-  // The same, all characters at once, for a path of less than 64 bytes, as most are.
-  std::string_view ApplyShort(std::string_view path);
   void Append(std::string_view text);
+#ifdef TOCSIN_AVX2
+  // The same, all characters at once, for a path of less than kShortBytes, as most are.
+  TOCSIN_AVX2 std::string_view ApplyShort(std::string_view path);
+
+  const bool has_avx2_ = HasAvx2();
+#endif
 
   std::array<char, kBytesMax> buffer_;
   std::size_t size_ = 0;

@@ -116,6 +116,7 @@ void EventBuilder::Begin(TimeUs record_time) {
   CopyEvent(fields_.base(), &event_);
   record_time_ = record_time;
   request_line_ = {};
+  type_is_derived_ = false;
   ranks_.fill(0);
   if (has_unknown_words_) unknown_words_.fill(false);
   has_unknown_words_ = false;
@@ -373,11 +374,7 @@ EventFault EventBuilder::Complete() {
     event_.max.reset();
   }
   if (fields_.preset() != nullptr) CompletePreset();
-  // A query's endpoint is the name of a statement.
-  if (const std::string_view endpoint = event_.Get(Field::kEndpoint);
-      !endpoint.empty() && event_.type != EventType::kQuery) {
-    event_.Set(Field::kEndpoint, endpoint_.Apply(endpoint));
-  }
+  ApplyTemplate();
   event_.labels = {labels_.data(), label_count_};
   event_.Normalize();
   return {};
@@ -389,7 +386,9 @@ void EventBuilder::CompletePreset() {
       if (text == "-") text = {};
     }
   }
-  if (const auto [method, target] = ParseRequestLine(request_line_); !method.empty()) {
+  const auto [method, target] =
+      request_line_.empty() ? RequestLine() : ParseRequestLine(request_line_);
+  if (!method.empty()) {
     const auto set = [this](Field field, std::string_view text) {
       if (ranks_[static_cast<std::size_t>(field)] < JsonAction::kMappedRank)
         event_.Set(field, text);
@@ -397,19 +396,60 @@ void EventBuilder::CompletePreset() {
     set(Field::kMethod, method);
     set(Field::kEndpoint, target);
   }
-  const std::string_view endpoint = event_.Get(Field::kEndpoint);
-  if (endpoint.starts_with("http")) {
-    if (const std::string_view path = PathOf(endpoint); !path.empty()) {
-      event_.Set(Field::kEndpoint, path);
-    }
+  TakePath();
+  type_is_derived_ = event_.type == EventType::kUnknown;
+  if (type_is_derived_) DeriveType();
+}
+
+void EventBuilder::TakePathOfUrl() {
+  if (const std::string_view path = PathOf(event_.Get(Field::kEndpoint)); !path.empty()) {
+    event_.Set(Field::kEndpoint, path);
   }
-  if (event_.type != EventType::kUnknown) return;
+}
+
+void EventBuilder::DeriveType() {
   // A request that timed out has no status.
   const bool has_method = !event_.Get(Field::kMethod).empty();
-  const bool is_request = event_.status != 0
-                              ? has_method || event_.duration >= 0
-                              : has_method && event_.duration >= 0 && !endpoint.empty();
+  const bool is_request = event_.status != 0 ? has_method || event_.duration >= 0
+                                             : has_method && event_.duration >= 0 &&
+                                                   !event_.Get(Field::kEndpoint).empty();
   event_.type = is_request ? EventType::kRequest : EventType::kLog;
+}
+
+bool EventBuilder::ReplaceAny(JsonTarget target, std::string_view text, TimeUs record_time) {
+  record_time_ = record_time;
+  bool stored = false;
+  return SetText(target, text, &stored).empty() && stored;
+}
+
+void EventBuilder::RenewStatus() {
+  if (type_is_derived_) DeriveType();
+  event_.Normalize();
+}
+
+std::optional<JsonTarget> EventBuilder::ReplaceableTarget(const JsonEntry& entry) const {
+  // Not those that Complete changes, that have a place of their own, or that others derive from.
+  constexpr JsonTarget kReplaceable[] = {
+      JsonTarget::kTime,       JsonTarget::kStatus,         JsonTarget::kDurationMs,
+      JsonTarget::kDurationNs, JsonTarget::kDuration,       JsonTarget::kDurationS,
+      JsonTarget::kWeight,     JsonTarget::kValue,          JsonTarget::kAmount,
+      JsonTarget::kLevelWord,  JsonTarget::kSeverityNumber, JsonTarget::kLine,
+      JsonTarget::kStack};
+  const bool dash_is_nothing = fields_.preset() != nullptr && fields_.preset()->dash_is_nothing;
+  if (entry.action < 0 || dash_is_nothing) return std::nullopt;
+  const JsonAction& action = fields_.action(entry.action);
+  const bool is_replaceable =
+      IsText(action.target) || std::find(std::begin(kReplaceable), std::end(kReplaceable),
+                                         action.target) != std::end(kReplaceable);
+  return is_replaceable && action.next < 0 ? std::optional(action.target) : std::nullopt;
+}
+
+std::uint64_t EventBuilder::SlotsOf(const JsonEntry& entry) const {
+  std::uint64_t slots = 0;
+  for (int index = entry.action; index >= 0; index = fields_.action(index).next) {
+    slots |= SlotBit(fields_.action(index).target);
+  }
+  return slots;
 }
 
 }  // namespace tocsin

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "config/config.h"
@@ -23,6 +24,7 @@
 #include "ingest/endpoint_template.h"
 #include "ingest/iso_time.h"
 #include "ingest/json_fields.h"
+#include "ingest/plain_duration.h"
 #include "ingest/text_time.h"
 
 namespace tocsin {
@@ -72,13 +74,66 @@ class EventBuilder {
 
   EventFault Complete();
 
+  // For a record like the one before, with other values at some of its names: what that left in the
+  // event stays, but for these.
+  //
+  //   builder.event().Set(Field::kUser, "ann");         // texts that are taken as they stand
+  //   if (builder.Replace(JsonTarget::kDuration, "1.5s", record_time)) builder.Renew(targets);
+  //
+  // REQUIRES: no text is empty, the targets are replaceable and nothing else of the record feeds
+  // their slots, and the views of the record before still live; of Replace also, that
+  // kReplacePadding bytes may be read from the text's begin on. False: there is no such value; the
+  // record must be read as a whole, or this be done again for another one.
+  static constexpr std::size_t kReplacePadding = PlainDuration::kBytes;
+  bool Replace(JsonTarget target, std::string_view text, TimeUs record_time) {
+    // The forms that most have.
+    if (target == JsonTarget::kTime) {
+      event_.time = time_.ParseInMinute(text);
+      if (event_.time != kNoTime) return true;
+    } else if (target == JsonTarget::kDuration) {
+      event_.duration = PlainDuration::Parse(text);
+      if (event_.duration >= 0) return true;
+    }
+    return ReplaceAny(target, text, record_time);
+  }
+  // `targets`: what was replaced, as bits of slots.
+  void Renew(std::uint64_t targets) {
+    if ((targets & SlotBit(JsonTarget::kStatus)) != 0) RenewStatus();
+    if ((targets & SlotBit(static_cast<JsonTarget>(Field::kEndpoint))) != 0) {
+      TakePath();
+      ApplyTemplate();
+    }
+  }
+  // The one target that an entry feeds, where that may be replaced.
+  std::optional<JsonTarget> ReplaceableTarget(const JsonEntry& entry) const;
+  // The slots that the entry feeds, a bit each.
+  std::uint64_t SlotsOf(const JsonEntry& entry) const;
+  static constexpr std::uint64_t SlotBit(JsonTarget target) {
+    static_assert(kJsonTargets <= 64);
+    return std::uint64_t{1} << static_cast<int>(SlotOf(target));
+  }
+
  private:
   EventFault StoreOne(const JsonAction& action, std::string_view text);
+  bool ReplaceAny(JsonTarget target, std::string_view text, TimeUs record_time);
+  void RenewStatus();
   EventFault SetNumberText(JsonTarget target, std::string_view text);
   EventFault SetDuration(JsonTarget target, std::string_view text);
   void SetLevel(JsonTarget target, std::string_view text);
   // What a preset's event is, and its texts as events have them.
   void CompletePreset();
+  void DeriveType();
+  // Of an endpoint that is a whole URL.
+  void TakePath() {
+    if (event_.Get(Field::kEndpoint).starts_with("http")) TakePathOfUrl();
+  }
+  void TakePathOfUrl();
+  // To the endpoint; a query's is the name of a statement.
+  void ApplyTemplate() {
+    const std::string_view endpoint = event_.Get(Field::kEndpoint);
+    if (endpoint.empty() || event_.type == EventType::kQuery) return;
+    event_.Set(Field::kEndpoint, endpoint_.Apply(endpoint));
+  }
 
   const JsonFields& fields_;
   const TextTime stamps_;
@@ -94,6 +149,7 @@ class EventBuilder {
   std::size_t label_count_ = 0;
   std::array<char, 16> level_;
   std::string_view request_line_;
+  bool type_is_derived_ = false;  // by Complete
 };
 
 }  // namespace tocsin

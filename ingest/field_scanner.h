@@ -1,20 +1,28 @@
-// Walks a line whose fields stand between blanks or in quotes, as those of access logs do.
+// Walks lines whose fields stand between blanks or in quotes, as those of access logs do.
 //
-//   FieldScanner scan(line);                  // 203.0.113.7 - - "a \"b\"" 200
-//   scan.Word(&address);                      // up to a blank, which is next
-//   if (scan.Skip(" - - \"") && scan.Quoted(&text)) …       // text: a \"b\", as it stands
-//   scan.rest();                              //  200
+//   FieldScanner scan(record);                // 203.0.113.7 - - "a \"b\"" 200 17 …
+//   for (; !scan.done(); scan.EndLine()) {
+//     scan.BeginLine();
+//     scan.Word(&address);                    // up to a blank, which is next
+//     if (scan.Skip(" - - \"") && scan.Quoted(&text)) …     // text: a \"b\", as it stands
+//     scan.Rest();                            //  200 17 …
+//   }
 //
-// Every call says whether what stood there was that; after a false the position means nothing.
-// Sixty-four bytes at a time, and nothing beyond the line is read. What was walked over is known to
-// be ASCII and free of backslashes, or not (`ascii`, `escapes`).
+// Every call says whether what stood there was that; after a false the position is one in the same
+// line and means nothing more. Where a line ends is not looked for before anybody asks; no field
+// goes beyond it. Sixty-four bytes at a time, and nothing beyond the record is read. What was walked
+// over of a line is known to be ASCII and free of backslashes, or not (`ascii`, `escapes`). Lines
+// are those of text_lines.h.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
+
+#include "core/limits.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -24,12 +32,39 @@ namespace tocsin {
 
 class FieldScanner {
  public:
-  explicit FieldScanner(std::string_view line)
-      : at_(line.data()), begin_(at_), end_(at_ + line.size()), block_(at_), block_end_(at_) {}
+  explicit FieldScanner(std::string_view record)
+      : at_(record.data()),
+        begin_(at_),
+        end_(at_ + record.size()),
+        line_(at_),
+        block_(at_),
+        block_end_(at_) {}
 
-  std::string_view rest() const { return {at_, static_cast<std::size_t>(end_ - at_)}; }
-  // REQUIRES, here and below: bytes <= rest().size(). These are known to be ASCII without a
-  // backslash …
+  bool done() const { return at_ == end_; }
+  void BeginLine() {
+    line_ = at_;
+    ascii_ = true;
+    escapes_ = false;
+  }
+  // All of the line, and what is left of it.
+  std::string_view Line() const { return From(line_); }
+  std::string_view Rest() const { return From(at_); }
+  bool AtLineEnd() const { return IsLineEnd(at_); }
+  bool IsTooLong() const {
+    const std::size_t size = AtLineEnd() ? static_cast<std::size_t>(at_ - line_) : Line().size();
+    return size > limits::kEventBytesMax;
+  }
+  void EndLine() {
+    if (at_ < end_ && *at_ != '\n') at_ = LineFeed(at_);
+    if (at_ < end_) ++at_;
+  }
+
+  // The bytes from here on, of the next lines as well.
+  std::string_view ahead() const { return {at_, static_cast<std::size_t>(end_ - at_)}; }
+  // Whether so many bytes ahead are the end of a line. REQUIRES, here and below:
+  // bytes <= ahead().size(), and that they are of this line.
+  bool IsLineEnd(std::size_t bytes) const { return IsLineEnd(at_ + bytes); }
+  // These are known to be ASCII without a backslash …
   void Advance(std::size_t bytes) { at_ += bytes; }
   // … and these are not.
   void AdvanceOverAny(std::size_t bytes) {
@@ -40,7 +75,7 @@ class FieldScanner {
   bool escapes() const { return escapes_; }
 
   bool Skip(std::string_view literal) {
-    if (!rest().starts_with(literal)) return false;
+    if (!ahead().starts_with(literal)) return false;
     at_ += literal.size();
     return true;
   }
@@ -49,14 +84,18 @@ class FieldScanner {
     const char* const begin = at_;
 #ifdef __SSE2__
     if (end_ - at_ >= 16) {
+      // A control character, which a line feed is, stops it as well; it may be of the word.
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
-      const unsigned found = Mask(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')), bytes));
+      const __m128i low = _mm_cmpgt_epi8(_mm_set1_epi8(' ' + 1), bytes);  // and all from 128 on
+      const unsigned found = Mask(low);
       at_ += found == 0 ? 16 : std::countr_zero(found);
     }
 #endif
-    for (; at_ < end_ && *at_ != ' '; ++at_) ascii_ = ascii_ && static_cast<signed char>(*at_) >= 0;
+    for (; at_ < end_ && *at_ != ' ' && *at_ != '\n'; ++at_) {
+      ascii_ = ascii_ && static_cast<signed char>(*at_) >= 0;
+    }
     *text = {begin, static_cast<std::size_t>(at_ - begin)};
-    return at_ < end_;
+    return at_ < end_ && *at_ == ' ';
   }
 
   // From behind an opening quote to behind the closing one, which no backslash precedes.
@@ -64,7 +103,7 @@ class FieldScanner {
     const char* const begin = at_;
     for (;;) {
       const char* const stop = NextSpecial(at_);
-      if (stop == nullptr) return false;
+      if (stop == nullptr || *stop == '\n') return false;
       if (*stop == '"') {
         *text = {begin, static_cast<std::size_t>(stop - begin)};
         at_ = stop + 1;
@@ -73,13 +112,30 @@ class FieldScanner {
       const bool escape = *stop == '\\';
       escapes_ = escapes_ || escape;
       ascii_ = ascii_ && escape;
-      if (end_ - stop < 2) return false;
+      if (escape && (end_ - stop < 2 || stop[1] == '\n')) return false;
       at_ = stop + (escape ? 2 : 1);
     }
   }
 
  private:
-  // The first quote, backslash or byte from 128 on, at or behind `at`; nullptr: none.
+  const char* LineFeed(const char* at) const {
+    const auto* const found =
+        static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end_ - at)));
+    return found == nullptr ? end_ : found;
+  }
+  bool IsLineEnd(const char* at) const {
+    if (at == end_ || *at == '\n') return true;
+    return *at == '\r' && (at + 1 == end_ || at[1] == '\n');
+  }
+  // To the end of the line.
+  std::string_view From(const char* at) const {
+    const char* const feed = LineFeed(at);
+    std::string_view text(at, static_cast<std::size_t>(feed - at));
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    return text;
+  }
+
+  // The first quote, backslash, line feed or byte from 128 on, at or behind `at`; nullptr: none.
   const char* NextSpecial(const char* at) {
 #ifdef __SSE2__
     if (end_ - begin_ >= kBlock) {
@@ -98,7 +154,7 @@ class FieldScanner {
     }
 #endif
     for (; at < end_; ++at) {
-      if (*at == '"' || *at == '\\' || static_cast<signed char>(*at) < 0) return at;
+      if (*at == '"' || *at == '\\' || *at == '\n' || static_cast<signed char>(*at) < 0) return at;
     }
     return nullptr;
   }
@@ -112,7 +168,9 @@ class FieldScanner {
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + from));
       const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
       const __m128i escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-      return std::uint64_t{Mask(_mm_or_si128(_mm_or_si128(quotes, escapes), bytes))};
+      const __m128i feeds = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
+      return std::uint64_t{
+          Mask(_mm_or_si128(_mm_or_si128(quotes, escapes), _mm_or_si128(feeds, bytes)))};
     };
     return in16(0) | (in16(16) << 16) | (in16(32) << 32) | (in16(48) << 48);
   }
@@ -121,6 +179,7 @@ class FieldScanner {
   const char* at_;
   const char* const begin_;
   const char* const end_;
+  const char* line_;
   // What was found last, and where.
   const char* block_;
   const char* block_end_;

@@ -19,20 +19,32 @@ namespace tocsin {
 class IsoTime {
  public:
   std::optional<TimeUs> Parse(std::string_view text) {
+    const TimeUs time = ParseInMinute(text);
+    return time != kNoTime ? time : ParseAnew(text);
+  }
+  // The same of one that shares the minute, ends in Z and is no leap second; kNoTime of all others.
+  TimeUs ParseInMinute(std::string_view text) const {
     if (text.size() < kBytesMin || text.size() > kBytesMax || text.back() != 'Z' ||
         std::memcmp(text.data(), minute_text_.data(), kMinuteBytes) != 0) {
-      return ParseAnew(text);
+      return kNoTime;
     }
     const unsigned tens = Digit(text[kMinuteBytes]);
     const unsigned ones = Digit(text[kMinuteBytes + 1]);
     DurationUs of_minute = (10 * tens + ones) * kSecondUs;
-    if (tens > 5 || ones > 9) return ParseTime(text);  // a leap second, or none at all
-    if (text.size() > kBytesMin) {
-      if (text[kFractionAt - 1] != '.' || text.size() == kBytesMin + 1) return ParseTime(text);
+    if (tens > 5 || ones > 9) return kNoTime;
+    if (text.size() == kBytesMilli && text[kFractionAt - 1] == '.') {
+      // As most are written.
+      const unsigned a = Digit(text[kFractionAt]);
+      const unsigned b = Digit(text[kFractionAt + 1]);
+      const unsigned c = Digit(text[kFractionAt + 2]);
+      if (a > 9 || b > 9 || c > 9) return kNoTime;
+      of_minute += (100 * a + 10 * b + c) * kMillisecondUs;
+    } else if (text.size() > kBytesMin) {
+      if (text[kFractionAt - 1] != '.' || text.size() == kBytesMin + 1) return kNoTime;
       DurationUs unit = kSecondUs / 10;
       for (std::size_t i = kFractionAt; i + 1 < text.size(); ++i, unit /= 10) {
         const unsigned digit = Digit(text[i]);
-        if (digit > 9) return ParseTime(text);
+        if (digit > 9) return kNoTime;
         of_minute += digit * unit;
       }
     }
@@ -42,6 +54,7 @@ class IsoTime {
  private:
   static constexpr std::size_t kMinuteBytes = 17;  // "2026-05-17T10:05:"
   static constexpr std::size_t kBytesMin = 20;     // "2026-05-17T10:05:03Z"
+  static constexpr std::size_t kBytesMilli = 24;   // with milliseconds
   static constexpr std::size_t kBytesMax = 30;     // with nanoseconds
   static constexpr std::size_t kFractionAt = 20;
 

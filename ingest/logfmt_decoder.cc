@@ -6,6 +6,9 @@
 //
 // What the keys mean is in field_presets.cc, on top of the canonical names; `map:` adds others. A
 // key without a value says nothing. Values are cut from the line without a copy, except for escapes.
+//
+// A few templates (logfmt_template.h) read the lines that most of a stream are like; the parser here
+// reads all others, and teaches them.
 
 #include <algorithm>
 #include <array>
@@ -14,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +31,7 @@
 #include "ingest/decoder.h"
 #include "ingest/event_builder.h"
 #include "ingest/field_presets.h"
+#include "ingest/logfmt_template.h"
 #include "ingest/text_lines.h"
 
 namespace tocsin {
@@ -144,7 +149,9 @@ class StopFinder {
 class LogfmtDecoder final : public Decoder {
  public:
   LogfmtDecoder(const InputConfig& input, ErrorList* errors)
-      : fields_(input.map, errors, FindPreset("logfmt")), builder_(&fields_, input) {}
+      : fields_(input.map, errors, FindPreset("logfmt")), builder_(&fields_, input) {
+    for (Known& known : known_) known.lines = std::make_unique<LogfmtTemplate>(&fields_, input);
+  }
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     DecodeLines(record, record.data() + record.size(), record_time, sink);
@@ -154,17 +161,28 @@ class LogfmtDecoder final : public Decoder {
   }
 
  private:
+  // A template, and how sure it is to be worth its place.
+  struct Known {
+    static constexpr int kCreditMax = 64;
+    static constexpr int kFirstCredit = 8;
+
+    std::unique_ptr<LogfmtTemplate> lines;
+    int credit = 0;
+  };
+
   void DecodeLines(std::string_view record, const char* readable_end, TimeUs record_time,
                    EventSink* sink);
-  // `has_value`: whether some key has one.
-  EventFault Read(std::string_view line, StopFinder* stops, bool* has_value);
+  // Where a line ends that is like one of those known; nullptr: it is not.
+  const char* ReadKnown(std::string_view record, TimeUs record_time, EventSink* sink);
+  void DecodeLine(std::string_view line, TimeUs record_time, EventSink* sink);
+  EventFault Read(std::string_view line, StopFinder* stops);
+  void Learn(std::string_view line, TimeUs record_time);
   // From behind an opening quote; nullptr: no end, or a bad escape.
   const char* ReadQuoted(const char* begin, const char* end, StopFinder* stops,
                          std::string_view* value);
   const JsonEntry* Find(std::string_view key);
   bool Unescape(std::string_view text);
   bool AppendUnicode(std::string_view text, std::size_t* at);
-  // Heroku's router has the time that the service took where others have its name.
   void TakeServiceTime();
 
   JsonFields fields_;
@@ -172,47 +190,97 @@ class LogfmtDecoder final : public Decoder {
   std::array<ForeseenKey, 64> foreseen_;
   std::string unescaped_;
   const char* readable_end_ = nullptr;
+  // Of the line at hand.
+  std::array<LogfmtPair, LogfmtTemplate::kPairsMax> pairs_;
+  std::size_t pair_count_ = 0;  // of all
+  std::array<Known, 4> known_;
+  std::size_t last_known_ = 0;  // what the last line was like
 };
 
 void LogfmtDecoder::DecodeLines(std::string_view record, const char* readable_end,
                                 TimeUs record_time, EventSink* sink) {
   readable_end_ = readable_end;
-  ForEachLine(record, sink, [&](std::string_view line) {
-    builder_.Begin(record_time);
-    StopFinder stops(line);
-    bool has_value = false;
-    EventFault fault = Read(line, &stops, &has_value);
-    if (!stops.ascii() && !simdjson::validate_utf8(line.data(), line.size())) {
-      fault = "not valid UTF-8";
+  std::string_view line;
+  while (!record.empty()) {
+    if (const char* const end = ReadKnown(record, record_time, sink)) {
+      record.remove_prefix(static_cast<std::size_t>(end - record.data()));
+      SkipLineEnd(&record);
+    } else if (TakeLine(&record, sink, &line)) {
+      DecodeLine(line, record_time, sink);
     }
-    if (fault.empty() && !has_value) {
-      sink->OnSkipped(line, "a line without a value");
-      return;
-    }
-    if (fault.empty()) fault = builder_.Complete();
-    if (fault.empty()) {
-      sink->OnEvent(builder_.event());
-    } else {
-      sink->OnUndecodable(line, fault);
-    }
-  });
+  }
 }
 
-EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops, bool* has_value) {
+const char* LogfmtDecoder::ReadKnown(std::string_view record, TimeUs record_time, EventSink* sink) {
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    const std::size_t index = (last_known_ + i) % known_.size();
+    Known& known = known_[index];
+    const char* const end = known.lines->Read(record, readable_end_, record_time);
+    if (end == nullptr) continue;
+    if (known.credit < Known::kCreditMax) ++known.credit;
+    last_known_ = index;
+    sink->OnEvent(known.lines->event());
+    return end;
+  }
+  return nullptr;
+}
+
+void LogfmtDecoder::DecodeLine(std::string_view line, TimeUs record_time, EventSink* sink) {
+  builder_.Begin(record_time);
+  StopFinder stops(line);
+  EventFault fault = Read(line, &stops);
+  // How much of a line with a fault was walked over depends on what was foreseen.
+  const bool may_be_ascii = stops.ascii() && fault.empty();
+  if (!may_be_ascii && !simdjson::validate_utf8(line.data(), line.size())) {
+    fault = "not valid UTF-8";
+  }
+  if (fault.empty() && pair_count_ == 0) {
+    sink->OnSkipped(line, "a line without a value");
+    return;
+  }
+  if (fault.empty()) fault = builder_.Complete();
+  if (fault.empty()) {
+    sink->OnEvent(builder_.event());
+    Learn(line, record_time);
+  } else {
+    sink->OnUndecodable(line, fault);
+  }
+}
+
+void LogfmtDecoder::Learn(std::string_view line, TimeUs record_time) {
+  // What has escapes is in no template.
+  if (pair_count_ > pairs_.size() || line.size() > LogfmtTemplate::kTextBytesMax ||
+      !unescaped_.empty()) {
+    return;
+  }
+  const std::span<const LogfmtPair> pairs(pairs_.data(), pair_count_);
+  for (Known& known : known_) {
+    if (known.lines->Learn(line, pairs, record_time)) return;
+  }
+  Known& least =
+      *std::min_element(known_.begin(), known_.end(),
+                        [](const Known& a, const Known& b) { return a.credit < b.credit; });
+  if (--least.credit >= 0) return;
+  least.credit = Known::kFirstCredit;
+  least.lines->Restart(line, pairs);
+}
+
+EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops) {
   const char* at = line.data();
   const char* const end = at + line.size();
   // Behind it a whole key may be compared at once.
   const char* const foreseeable_end = readable_end_ - ForeseenKey::kBytes;
   unescaped_.clear();
+  pair_count_ = 0;
   for (std::size_t number = 0;;) {
     while (at < end && IsBlank(*at)) ++at;
     if (at == end) break;
     const JsonEntry* entry = nullptr;
+    const char* const begin = at;
     if (number < foreseen_.size() && at <= foreseeable_end && foreseen_[number].StandsAt(at)) {
       at += foreseen_[number].length();
       entry = foreseen_[number++].entry();
     } else {
-      const char* const begin = at;
       at = stops->WordEnd(at);
       const std::string_view key(begin, static_cast<std::size_t>(at - begin));
       if (at == end || IsBlank(*at)) continue;
@@ -221,19 +289,24 @@ EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops, bool* h
       if (!is_key) return "a key that is none";
       ++at;
       entry = Find(key);
-      if (number < foreseen_.size()) foreseen_[number++] = ForeseenKey(key, entry);
+      if (number < foreseen_.size()) {
+        // Others are not walked over once they are foreseen.
+        foreseen_[number++] = stops->ascii() ? ForeseenKey(key, entry) : ForeseenKey();
+      }
     }
-    *has_value = true;
+    const std::string_view key(begin, static_cast<std::size_t>(at - 1 - begin));
     std::string_view value;
     if (at < end && *at == '"') {
       at = ReadQuoted(at + 1, end, stops, &value);
       if (at == nullptr) return "a quoted value without an end, or with a bad escape";
     } else {
-      const char* const begin = at;
+      const char* const value_begin = at;
       at = stops->WordEnd(at);
       if (at < end && !IsBlank(*at)) return "a quote or an equals sign inside a value";
-      value = {begin, static_cast<std::size_t>(at - begin)};
+      value = {value_begin, static_cast<std::size_t>(at - value_begin)};
     }
+    if (pair_count_ < pairs_.size()) pairs_[pair_count_] = {key, value, entry};
+    ++pair_count_;
     if (entry == nullptr) continue;
     if (const EventFault fault = builder_.Store(*entry, value); !fault.empty()) return fault;
   }
@@ -334,7 +407,7 @@ bool LogfmtDecoder::AppendUnicode(std::string_view text, std::size_t* at) {
 
 void LogfmtDecoder::TakeServiceTime() {
   const std::string_view service = builder_.event().Get(Field::kService);
-  if (!service.ends_with("ms") || !IsDigit(service[0])) return;
+  if (!IsServiceTime(service)) return;
   bool stored = false;
   if (builder_.SetText(JsonTarget::kDuration, service, &stored).empty()) {
     builder_.event().Set(Field::kService, fields_.base().Get(Field::kService));

@@ -10,7 +10,6 @@ constexpr std::size_t kMethodBytesMax = 20;
 
 // The length of the method that a blank follows, or 0: there is none.
 std::size_t MethodBytes(std::string_view line) {
-  if (line.starts_with("GET ")) return 3;  // as most do
   for (std::size_t i = 0; i < line.size() && i <= kMethodBytesMax; ++i) {
     const char c = line[i];
     if (c == ' ') return i;
@@ -21,7 +20,7 @@ std::size_t MethodBytes(std::string_view line) {
 
 }  // namespace
 
-RequestLine ParseRequestLine(std::string_view line) {
+RequestLine ParseAnyRequestLine(std::string_view line) {
   const std::size_t space = MethodBytes(line);
   if (space == 0 || line[0] == '-') return {};
   std::string_view target = line.substr(space + 1);
@@ -37,13 +36,12 @@ RequestLine ParseRequestLine(std::string_view line) {
   return {.method = line.substr(0, space), .target = target};
 }
 
-std::string_view PathOf(std::string_view target) {
-  if (target.starts_with('/')) return target;
-  if (target == "*") return target;
+std::string_view PathOfUrl(std::string_view url) {
+  if (url == "*") return url;
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!target.starts_with(scheme)) continue;
-    const std::size_t slash = target.find('/', scheme.size());
-    return slash == target.npos ? "/" : target.substr(slash);
+    if (!url.starts_with(scheme)) continue;
+    const std::size_t slash = url.find('/', scheme.size());
+    return slash == url.npos ? "/" : url.substr(slash);
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// Arbitrary bytes as access-log lines: no crash, no read out of bounds, sound events.
+// Arbitrary bytes as access-log lines: no crash, no read out of bounds, sound events, and of a
+// record those of its lines.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +27,8 @@ std::unique_ptr<Decoder> NewMappedDecoder() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static tocsin::Decoder* const decoder = tocsin::NewMappedDecoder().release();
-  tocsin::CheckingSink sink;
-  decoder->Decode({reinterpret_cast<const char*>(data), size}, tocsin::kNoTime, &sink);
+  static tocsin::Decoder* const of_lines = tocsin::NewMappedDecoder().release();
+  const std::string_view record(reinterpret_cast<const char*>(data), size);
+  tocsin::CheckLineByLine(decoder, of_lines, record, tocsin::kNoTime);
   return 0;
 }

@@ -174,6 +174,28 @@ TEST(ClfDecoder, EveryCutOfALineIsTold) {
   }
 }
 
+TEST(ClfDecoder, NoFieldReachesIntoTheNextLine) {
+  const std::string line =
+      R"(192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /a\"b HTTP/1.1" 200 17 "-" "a\"b" 0.001)";
+  const std::string good = R"(- - - [01/Jan/2026:00:00:09 +0000] "GET /" 200 1 "r" "g")";
+  for (const std::string_view end : {"\n", "\r\n", "\n\n"}) {
+    for (std::size_t size = 1; size <= line.size(); ++size) {
+      const std::string cut = line.substr(0, size);
+      const RecordingSink alone = DecodeClf(cut);
+      const RecordingSink sink = DecodeClf(cut + std::string(end) + good + std::string(end) + cut);
+      ASSERT_EQ(sink.events.size(), 1 + 2 * alone.events.size()) << cut;
+      EXPECT_EQ(Text(sink.events[alone.events.size()]), Text(DecodeClf(good).events[0])) << cut;
+      ASSERT_EQ(sink.undecodable.size(), 2 * alone.undecodable.size()) << cut;
+      for (std::size_t i = 0; i < sink.undecodable.size(); ++i) {
+        EXPECT_EQ(sink.undecodable[i], cut);
+        EXPECT_EQ(sink.reasons[i], alone.reasons[0]);
+      }
+      if (alone.events.empty()) continue;
+      EXPECT_EQ(Text(sink.events[0]), Text(alone.events[0]));
+    }
+  }
+}
+
 TEST(ClfDecoder, AHugeLineIsCountedAndSkipped) {
   const std::string good = R"(192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1)";
   const std::string huge = good + " \"" + std::string(limits::kEventBytesMax, 'x') + "\" \"\"";

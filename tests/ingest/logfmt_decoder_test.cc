@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -129,6 +132,17 @@ TEST(LogfmtDecoder, LinesThatAreNone) {
   }
 }
 
+TEST(LogfmtDecoder, AFaultIsTheSameHoweverOftenItComes) {
+  for (const std::string_view line :
+       {"ts=1767268800 \x80=bar",
+        "ts=1767268800 user=a=b abcdefghijklmnop abcdefghijklmnop \x80"}) {
+    const std::string record =
+        std::string(line) + "\n" + std::string(line) + "\n" + std::string(line);
+    EXPECT_THAT(DecodeRecord(Logfmt(), record).reasons,
+                ElementsAre("not valid UTF-8", "not valid UTF-8", "not valid UTF-8"));
+  }
+}
+
 TEST(LogfmtDecoder, ARecordHasATimeOfItsOwn) {
   EXPECT_EQ(DecodedText(Logfmt(), "zork=zook plonk zonk=nork", kSecondUs),
             "1970-01-01T00:00:01Z log");
@@ -164,6 +178,138 @@ TEST(LogfmtDecoder, NothingOfALineStaysForTheNext) {
   ASSERT_THAT(sink.events, SizeIs(2));
   EXPECT_EQ(EventText(sink.events[1]), "2026-01-01T12:00:01Z log");
   EXPECT_FALSE(sink.events[1].event.failed);
+}
+
+// What a record's lines become together, and each by itself: without padding behind it a line is left
+// to the parser, whatever the lines before it were like.
+void ExpectLineByLine(const InputConfig& input, const std::vector<std::string>& lines,
+                      std::string_view end = "\n") {
+  std::string record;
+  for (const std::string& line : lines) (record += line) += end;
+  const RecordingSink together = DecodeRecord(input, record, 7 * kSecondUs);
+  RecordingSink alone;
+  const std::unique_ptr<Decoder> decoder = DecoderFor(input);
+  for (const std::string& line : lines) {
+    const std::vector<char> exact(line.begin(), line.end());
+    decoder->Decode({exact.data(), exact.size()}, 7 * kSecondUs, &alone);
+  }
+  EXPECT_EQ(together.undecodable, alone.undecodable);
+  EXPECT_EQ(together.reasons, alone.reasons);
+  EXPECT_EQ(together.skipped, alone.skipped);
+  ASSERT_EQ(together.events.size(), alone.events.size());
+  for (std::size_t i = 0; i < alone.events.size(); ++i) {
+    EXPECT_EQ(EventText(together.events[i]), EventText(alone.events[i])) << i;
+    EXPECT_EQ(together.events[i].event.failed, alone.events[i].event.failed) << i;
+    EXPECT_EQ(together.events[i].event.duration, alone.events[i].event.duration) << i;
+  }
+}
+
+TEST(LogfmtDecoder, LinesLikeThoseBeforeBecomeTheSame) {
+  // Each is followed by lines with the same keys, so that templates are learned, used, and wrong.
+  const std::string begin = "ts=2026-01-01T12:00:00.123Z level=info msg=\"request done\" ";
+  const std::vector<std::vector<std::string>> cases = {
+      // Values that vary: plain, of another form, refused, and empty ones.
+      {"status=200 took=1.5ms", "status=200 took=22.75ms", "status=503 took=1m2s",
+       "status=0 took=3s", "status=no took=1.5ms", "status=200 took=", "status=404 took=1e3",
+       "status=200 took=0.0005ms", "status=200 took=12345678.5ms", "status=200 took=1234567.25ms",
+       "status=200 took=1.123456789s", "status=200 took=7.5us", "status=200 took=1.5ns",
+       "status=200 took=1.5x", "status=200 took=1.", "status=200 took=9ms"},
+      {"method=GET path=/a user=ann", "method=GET path=/orders/42?x=1 user=bob",
+       "method=PUT path=https://shop.example/7 user=\xC3\xA9va", "method=GET path=? user=-",
+       "method=GET path=/u/123e4567-e89b-12d3-a456-426614174000/x user=a",
+       "method=GET path=/ user=\"quoted\"", "method=GET path=/x user=a\"b",
+       "method=GET path=/y user=a=b", "method=GET path=/z user=\x01",
+       "method=GET path=/z user=last"},
+      // Quoted values: escapes, control characters, no end.
+      {"err=\"a\" n=1", "err=\"a b\" n=2", "err=\"a \\\"b\\\"\" n=3", "err=\"\t\" n=4",
+       "err=\"\" n=5", "err=\"no end n=6", "err=\"x=\" n=7", "err=\"\xC3\xA9\" n=8",
+       "err=\"\xC3\" n=9", "err=\"z\" n=10"},
+      // Two that feed the same, and a service that is a time.
+      {"error=a err=b", "error=c err=b", "error=c err=d", "error= err=e"},
+      {"err=a error=b", "err=a error=c", "err=b error=d", "err=b error=e"},
+      {"method=GET path=/a took=1.5ms", "method=PUT path=/b took=2.5ms",
+       "method= path=/b took=3.5ms"},
+      {"service=shop", "service=web", "service=30001ms", "service=ms", "service=shop"},
+      // What is the same in all at first.
+      {"status=200 method=GET took=1.5ms path=/7", "status=200 method=GET took=1.5ms path=/8",
+       "status=503 method=GET took=1.5ms path=/8", "status=503 method=PUT took=2.5ms path=/9"},
+      {"type=query endpoint=Find7", "type=query endpoint=Find/8", "type=request endpoint=/9",
+       "type=nothing endpoint=/9", "type=connection action=open", "type=connection action=x"},
+      {"value=1 limit=2 max=3", "value=2 limit=2 max=3", "value=2 limit=4 max=5",
+       "value=x limit= max=1"},
+      // Longer than what is compared at once, and what ends exactly there.
+      {std::string(100, 'a') + "=1 user=" + std::string(32, 'u'),
+       std::string(100, 'a') + "=2 user=" + std::string(31, 'v'),
+       std::string(100, 'a') + "=3 user=" + std::string(33, 'w'),
+       std::string(99, 'a') + "b=3 user=" + std::string(64, 'x'),
+       std::string(100, 'a') + "=4 user=" + std::string(200, 'y')},
+      // Other text between and behind the pairs.
+      {"plain user=a", "plain user=b", "words user=c", "plain  user=d", "plain user=e ",
+       "plain user=f\r"},
+  };
+  for (const std::vector<std::string>& ends : cases) {
+    std::vector<std::string> lines;
+    for (int round = 0; round < 3; ++round) {
+      for (const std::string& end : ends) lines.push_back(begin + end);
+    }
+    SCOPED_TRACE(ends[0]);
+    ExpectLineByLine(Logfmt(), lines);
+    ExpectLineByLine(Logfmt(), lines, "\r\n");
+    InputConfig mapped = Logfmt({{"message", "user", "", {}},
+                                 {"labels.took", "took", "", {}},
+                                 {"service", "", "shop", {}}});
+    mapped.time_zone = 330 * kMinuteUs;
+    ExpectLineByLine(mapped, lines);
+  }
+}
+
+TEST(LogfmtDecoder, TimesOfLinesLikeThoseBefore) {
+  std::vector<std::string> lines;
+  for (const std::string_view time :
+       {"2026-01-01T12:00:00.123Z", "2026-01-01T12:00:59.999Z", "2026-01-01T12:01:00.000Z",
+        "2026-01-01T12:01:00Z", "2026-01-01T12:01:60Z", "2026-01-01T12:01:61Z",
+        "2026-01-01T12:01:01.5Z", "2026-01-01T12:01:02.123456789Z", "2026-01-01T12:01:03.12aZ",
+        "2026-01-01T13:01:04.123+01:00", "1767268800", "1767268800123", "yesterday", ""}) {
+    for (const std::string_view name : {"ts", "t", "time"}) {
+      lines.push_back(std::string(name) + "=" + std::string(time) + " user=ann");
+    }
+  }
+  lines.insert(lines.end(), lines.begin(), lines.end());
+  ExpectLineByLine(Logfmt(), lines);
+  // A line without a time has its record's.
+  const std::string record =
+      "msg=a user=b\nmsg=a user=c\nmsg=a user=d\nmsg=a user=e\nmsg=a user=f\nmsg=a user=g\n";
+  const std::unique_ptr<Decoder> decoder = DecoderFor(Logfmt());
+  for (TimeUs time = kSecondUs; time < 9 * kSecondUs; time += kSecondUs) {
+    RecordingSink sink;
+    decoder->Decode(record, time, &sink);
+    ASSERT_THAT(sink.events, SizeIs(6));
+    for (const KeptEvent& event : sink.events) EXPECT_EQ(event.event.time, time);
+  }
+}
+
+TEST(LogfmtDecoder, ManyKindsOfLinesByTurns) {
+  std::vector<std::string> lines;
+  std::uint32_t random = 1;
+  const auto next = [&](std::uint32_t below) {
+    random = random * 1'664'525 + 1'013'904'223;
+    return (random >> 8) % below;
+  };
+  constexpr std::string_view kPairs[] = {" level=info", " msg=\"a b\"", " status=200",  " took=5ms",
+                                         " method=GET", " path=/a/7",   " user=ann",    " x=y",
+                                         " ua=\"b/1\"", " plain",       " service=shop"};
+  for (int i = 0; i < 4'000; ++i) {
+    std::string line = "ts=" + std::to_string(1'767'268'800 + i);
+    const std::uint32_t kind = next(8);
+    for (std::uint32_t j = 0; j < std::size(kPairs); ++j) {
+      if ((kind * 2'654'435'761U >> (j + 3)) % 2 == 0) continue;
+      line += kPairs[j];
+      if (next(3) == 0)
+        line.insert(line.size() - (line.back() == '"' ? 1 : 0), std::to_string(next(50)));
+    }
+    lines.push_back(line);
+  }
+  ExpectLineByLine(Logfmt(), lines);
 }
 
 TEST(LogfmtDecoder, EveryCutOfALineIsTold) {
