@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "app/curl_transport.h"
 #include "core/limits.h"
 
 namespace tocsin {
@@ -85,20 +86,11 @@ bool SetCommonOptions(Transfer* transfer) {
   set(CURLOPT_PRIVATE, static_cast<void*>(transfer));
   set(CURLOPT_ERRORBUFFER, static_cast<char*>(transfer->error));
   set(CURLOPT_URL, transfer->request.url.c_str());
-  set(CURLOPT_SSL_VERIFYPEER, 1L);
-  set(CURLOPT_SSL_VERIFYHOST, 2L);
-  if (const std::string& ca_file = transfer->request.transport.ca_file; !ca_file.empty()) {
-    // Only these: who names an authority of their own does not want all others.
-    set(CURLOPT_CAINFO, ca_file.c_str());
-    set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-  }
+  good = SetTransport(transfer->request.transport, easy) && good;
 #if LIBCURL_VERSION_NUM >= 0x075700
   // It would remember authorities for a day, and not see that they were renewed.
   set(CURLOPT_CA_CACHE_TIMEOUT, 0L);
 #endif
-  if (const std::string& proxy = transfer->request.transport.proxy; !proxy.empty()) {
-    set(CURLOPT_PROXY, proxy.c_str());
-  }
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_FORBID_REUSE, 1L);
   set(CURLOPT_FRESH_CONNECT, 1L);

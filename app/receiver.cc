@@ -123,7 +123,6 @@ class Receiver::Impl {
                   Serve(std::move(request), std::move(respond));
                 }) {
     if (!environment_.now) environment_.now = [] { return absl::ToUnixMicros(absl::Now()); };
-    if (!environment_.fetch) environment_.fetch = FetchHttps;
   }
   ~Impl() { Stop(); }
 
@@ -166,7 +165,13 @@ absl::Status Receiver::Impl::OpenSource(const InputConfig& input) {
   TOCSIN_ASSIGN_OR_RETURN(source->tokens, ReadSecrets(input.http->token_file));
   TOCSIN_ASSIGN_OR_RETURN(source->secrets, ReadSecrets(input.http->secret_file));
   if (input.http->signature == "sns") {
-    source->sns = std::make_unique<SnsVerifier>(input.http->topics, environment_.fetch);
+    SnsVerifier::Fetch fetch = environment_.fetch;
+    if (!fetch) {
+      fetch = [&transport = input.http->transport](const std::string& url) {
+        return FetchHttps(url, transport);
+      };
+    }
+    source->sns = std::make_unique<SnsVerifier>(input.http->topics, std::move(fetch));
   }
   source->rate = std::make_unique<RateLimit>(input.http->requests_per_second);
   ErrorList errors;

@@ -13,6 +13,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "app/curl_transport.h"
 #include "core/ascii.h"
 #include "core/status_macros.h"
 
@@ -164,9 +165,12 @@ absl::StatusOr<SnsVerifier::Kind> SnsVerifier::Check(const std::string& body, Ti
   return Kind::kConfirmed;
 }
 
-absl::StatusOr<std::string> FetchHttps(const std::string& url) {
+absl::StatusOr<std::string> FetchHttps(const std::string& url, const TransportConfig& transport) {
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   if (curl == nullptr) return absl::ResourceExhaustedError("no memory for HTTP");
+  if (!SetTransport(transport, curl.get())) {
+    return absl::UnavailableError("libcurl cannot take its ca_file or proxy");
+  }
   std::string text;
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "https");

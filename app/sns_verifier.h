@@ -22,6 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "config/config.h"
 #include "core/time.h"
 
 namespace tocsin {
@@ -57,6 +58,6 @@ class SnsVerifier {
 };
 
 // Fetches with libcurl: https alone, no redirects, 10 s, 64 KiB.
-absl::StatusOr<std::string> FetchHttps(const std::string& url);
+absl::StatusOr<std::string> FetchHttps(const std::string& url, const TransportConfig& transport);
 
 }  // namespace tocsin

@@ -45,6 +45,12 @@ struct FileInputConfig {
   bool follow = true;  // go on reading as the file grows
 };
 
+// How requests of ours leave the machine.
+struct TransportConfig {
+  std::string ca_file;  // PEM; empty: the certificates that the system trusts
+  std::string proxy;    // empty: what the environment says (https_proxy, no_proxy, …)
+};
+
 // Who may post to an input by HTTP. With a Kafka topic what comes is appended to that, else to
 // segments in the state directory, which are then the input's file.
 struct HttpInputConfig {
@@ -52,6 +58,7 @@ struct HttpInputConfig {
   std::string signature;    // whose scheme signs the bodies: a name of HttpSignatureNames; or empty
   std::string secret_file;  // the secrets that sign, one a line; not for "sns"
   std::vector<std::string> topics;  // of "sns": the ARNs whose messages are taken
+  TransportConfig transport;        // of "sns": how its certificates are fetched
   bool open = false;                // anybody may post, from wherever the server listens
   int requests_per_second = 1'000;
   Location at;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "config/sections.h"
+#include "config/transport.h"
 #include "config/value.h"
 #include "core/string_hash.h"
 
@@ -71,6 +72,7 @@ HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, b
   http.signature = reader.Choice("signature", HttpSignatureNames(), "");
   http.secret_file = reader.String("secret_file");
   http.topics = reader.Strings("topics");
+  http.transport = ReadTransport(&reader);
   http.open = reader.Bool("open", false);
   http.requests_per_second =
       static_cast<int>(reader.Int("requests_per_second", http.requests_per_second, 1, 1'000'000));
@@ -87,6 +89,11 @@ HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, b
     reader.Error("topics",
                  is_sns ? absl::StrCat(what, " needs topics: the ARNs whose messages it ", "takes")
                         : absl::StrCat("topics of ", what, " is for signature sns"));
+  }
+  for (const char* key : {"ca_file", "proxy"}) {
+    if (!is_sns && reader.Has(key)) {
+      reader.Error(key, absl::StrCat(key, " of ", what, " is for signature sns, which fetches"));
+    }
   }
   if (!is_local && !http.open && http.token_file.empty() && http.signature.empty()) {
     errors->Add(node.at, absl::StrCat(what, " lets other machines post unasked: expected a ",

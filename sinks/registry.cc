@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "config/transport.h"
 #include "sinks/sink.h"
 #include "sinks/stanza.h"
 
@@ -80,14 +81,13 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
   } else {
     const std::string fallback = reader.String("fallback");
     sink = row->factory(stanza.name, &reader);
-    SinkRequest::Transport transport;
+    TransportConfig transport;
     std::int64_t per_minute = 0;
     if (!row->local) {
       per_minute = reader.Int("requests_per_minute", row->per_minute, 0, kPerMinuteMax);
     }
     if (!row->local && row->by_curl) {
-      transport.ca_file = ReadCaFile(&reader);
-      transport.proxy = ReadProxy(&reader);
+      transport = ReadTransport(&reader);
     }
     const ConfigNode* words = row->words ? reader.Node("templates") : nullptr;
     if (words != nullptr) {

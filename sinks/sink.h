@@ -54,11 +54,7 @@ struct SinkRequest {
   };
   Record kafka = {};
   // How it gets there; filled in by Sink::RequestFor.
-  struct Transport {
-    std::string ca_file;  // PEM; empty: the certificates that the system trusts
-    std::string proxy;    // empty: what the environment says (https_proxy, no_proxy, …)
-  };
-  Transport transport = {};
+  TransportConfig transport = {};
   DurationUs timeout = 10 * kSecondUs;  // of the whole exchange
   // What is kept of the reply's body.
   std::size_t reply_bytes_max = limits::kHttpReplyBytesMax;
@@ -173,7 +169,7 @@ class Sink {
   DurationUs pace_ = 0;
   bool local_ = false;
   bool withheld_ = false;
-  SinkRequest::Transport transport_;
+  TransportConfig transport_;
   std::shared_ptr<const MessageTemplates> templates_;  // of all sinks of a configuration
   std::vector<std::string> secrets_;
 };

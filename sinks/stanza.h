@@ -23,12 +23,6 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
 // `url`, http or https with a host. An empty `fallback` makes the key required.
 std::string ReadUrl(const std::string& fallback, ConfigReader* reader);
 
-// `ca_file`, PEM certificates that are trusted instead of the system's; "" without. It is read again
-// for each request.
-std::string ReadCaFile(ConfigReader* reader);
-// `proxy`, the address of an HTTP proxy; "" without.
-std::string ReadProxy(ConfigReader* reader);
-
 // `timeout` of one request; 10 s unless given.
 DurationUs ReadTimeout(ConfigReader* reader);
 

@@ -4,8 +4,10 @@
 //   server.url()          // https://127.0.0.1:PORT
 //   server.certificate()  // the path of a PEM file: who trusts that, trusts this server
 //   server.Become({});    // for connections from now on; the file has the new certificate
+//   TlsStandIn far({.host = "sns.us-east-1.amazonaws.com", .proxied = true, .answer = …});
+//   far.proxy()           // http://127.0.0.1:PORT, through which every host is this one
 //
-// Answers every request with 202. One connection at a time. Thread-safe.
+// Answers every request with 202 unless there is an `answer`. One connection at a time. Thread-safe.
 #pragma once
 
 #include <openssl/pem.h>
@@ -17,9 +19,11 @@
 
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -34,9 +38,12 @@ class TlsStandIn {
   struct Options {
     std::string host = "127.0.0.1";  // whom the certificate is for
     int days = 1;                    // until it expires; negative: so long ago
+    bool proxied = false;            // clients ask for a connection first, as they ask a proxy
+    // The body for a request line; a 404 where it is empty. Unset: 202 and nothing.
+    std::function<std::string(const std::string& request_line)> answer = {};
   };
 
-  explicit TlsStandIn(const Options& options) {
+  explicit TlsStandIn(const Options& options) : proxied_(options.proxied), answer_(options.answer) {
     // A client that does not trust it hangs up while it talks.
     signal(SIGPIPE, SIG_IGN);
     path_ = testing::TempDir() + "tls_" + std::to_string(getpid()) + "_" +
@@ -53,6 +60,7 @@ class TlsStandIn {
   TlsStandIn& operator=(const TlsStandIn&) = delete;
 
   const std::string& url() const { return url_; }
+  std::string proxy() const { return "http://" + listener_.address(); }
   const std::string& certificate() const { return path_; }
   int requests() const { return requests_; }
   int connections() const { return connections_; }  // that have ended
@@ -114,27 +122,50 @@ class TlsStandIn {
       const std::shared_ptr<SSL_CTX> context = Context();
       const std::unique_ptr<SSL, Free<SSL_free>> ssl(SSL_new(context.get()));
       SSL_set_fd(ssl.get(), socket);
-      if (SSL_accept(ssl.get()) == 1) Answer(ssl.get());
+      if ((!proxied_ || Connect(socket)) && SSL_accept(ssl.get()) == 1) Answer(ssl.get());
       close(socket);
       ++connections_;
     }
   }
 
+  // A client asks for the connection before it talks through it.
+  static bool Connect(int socket) {
+    std::string request;
+    for (char byte = 0; !request.ends_with("\r\n\r\n"); request += byte) {
+      if (recv(socket, &byte, 1, 0) != 1) return false;
+    }
+    constexpr std::string_view kReply = "HTTP/1.1 200 Connection established\r\n\r\n";
+    return request.starts_with("CONNECT ") &&
+           send(socket, kReply.data(), kReply.size(), MSG_NOSIGNAL) ==
+               static_cast<ssize_t>(kReply.size());
+  }
+
   void Answer(SSL* ssl) {
     std::string request;
     char bytes[4096];
-    // The body of our requests ends with their JSON.
-    while (request.find("\r\n\r\n") == std::string::npos || request.back() != '}') {
+    const auto is_whole = [&request] {
+      // The body of our requests ends with their JSON.
+      return request.find("\r\n\r\n") != std::string::npos &&
+             (request.starts_with("GET ") || request.back() == '}');
+    };
+    while (!is_whole()) {
       const int read = SSL_read(ssl, bytes, sizeof bytes);
       if (read <= 0) return;
       request.append(bytes, static_cast<std::size_t>(read));
     }
     ++requests_;
-    constexpr std::string_view kReply = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
-    SSL_write(ssl, kReply.data(), static_cast<int>(kReply.size()));
+    std::string reply = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+    if (answer_) {
+      const std::string body = answer_(request.substr(0, request.find("\r\n")));
+      reply = (body.empty() ? "HTTP/1.1 404 Not Found" : "HTTP/1.1 200 OK") +
+              ("\r\nContent-Length: " + std::to_string(body.size())) + "\r\n\r\n" + body;
+    }
+    SSL_write(ssl, reply.data(), static_cast<int>(reply.size()));
     SSL_shutdown(ssl);
   }
 
+  const bool proxied_;
+  const std::function<std::string(const std::string&)> answer_;
   const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> key_{EVP_EC_gen("P-256")};
   mutable std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;  // guarded by mutex_

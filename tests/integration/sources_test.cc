@@ -17,7 +17,10 @@
 #include "config/config.h"
 #include "ingest/file_source.h"
 #include "ingest/kafka_source.h"
+#include "sinks/signature.h"
+#include "tests/app/sns_authority.h"
 #include "tests/app/socket.h"
+#include "tests/app/tls_standin.h"
 #include "tests/ingest/recording_sink.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
@@ -73,6 +76,15 @@ class SourcesTest : public testing::Test {
   }
   std::string Url(const std::string& input) const {
     return absl::StrCat("http://127.0.0.1:", receiver_->port(), "/v1/sources/", input);
+  }
+
+  // The status of the answer.
+  int Post(const std::string& input, const std::string& body, const std::string& headers = "") {
+    TestSocket socket(receiver_->port());
+    socket.Send(absl::StrCat("POST /v1/sources/", input, " HTTP/1.1\r\nHost: x\r\n", headers,
+                             "Connection: close\r\nContent-Type: application/json\r\n",
+                             "Content-Length: ", body.size(), "\r\n\r\n", body));
+    return StatusOf(socket.ReadAll());
   }
 
   // What has become of all that was posted to the input.
@@ -181,6 +193,73 @@ TEST_F(SourcesTest, AlertmanagerCallsOurWebhook) {
   EXPECT_EQ(event->Get(Field::kService), "shop");
   EXPECT_EQ(event->Get(Field::kSeverity), "critical");
   EXPECT_EQ(event->Get(Field::kMessage), "97 %");
+}
+
+TEST_F(SourcesTest, SentryCallsOurWebhook) {
+  std::ofstream(folder_ + "/secret") << "s3cret\n";
+  Open(absl::StrCat("  - {name: errors, http: {signature: sentry, secret_file: ", folder_,
+                    "/secret}, format: sentry}\n"));
+  const std::string body =
+      R"({"action": "triggered", "installation": {"uuid": "a8e5d37a"}, "data": {"event": {)"
+      R"("event_id": "e4874d664c3540c1a32eab185f12c5ab", "project": 1, "level": "error",)"
+      R"( "title": "ReferenceError: heck is not defined", "platform": "javascript",)"
+      R"( "datetime": "2026-03-01T21:06:17.677000Z", "release": "1.2",)"
+      R"( "metadata": {"type": "ReferenceError", "value": "heck is not defined"},)"
+      R"( "tags": [["environment", "stage"], ["server_name", "web-1"]]},)"
+      R"( "triggered_rule": "Very Important Alert Rule!"}, "actor": {"type": "application"}})";
+  const auto post = [&](const std::string& signature) {
+    return Post("errors", body,
+                absl::StrCat("Sentry-Hook-Resource: event_alert\r\nSentry-Hook-Timestamp: "
+                             "1535116923\r\nSentry-Hook-Signature: ",
+                             signature, "\r\n"));
+  };
+  EXPECT_EQ(post(BodySignature("s3creT", body).substr(3)), 401);
+  EXPECT_EQ(post(BodySignature("s3cret", body).substr(3)), 200);
+  const std::vector<KeptEvent> events = Events(0).events;
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(FormatTime(events[0].event.time), "2026-03-01T21:06:17.677Z");
+  EXPECT_EQ(events[0].event.type, EventType::kLog);
+  EXPECT_EQ(events[0].Get(Field::kException), "ReferenceError");
+  EXPECT_EQ(events[0].Get(Field::kEnv), "stage");
+  EXPECT_EQ(events[0].Get(Field::kHost), "web-1");
+}
+
+// Amazon's host as it is seen through a proxy that intercepts, with an authority of its own.
+TEST_F(SourcesTest, SnsSignsItsMessages) {
+  TlsStandIn amazon({.host = "sns.us-east-1.amazonaws.com",
+                     .proxied = true,
+                     .answer = [](const std::string& line) -> std::string {
+                       if (line.starts_with("GET /SimpleNotificationService-1.pem ")) {
+                         return Ours().Pem();
+                       }
+                       return line.starts_with("GET /?Action=ConfirmSubscription ") ? "<ok/>" : "";
+                     }});
+  Open(absl::StrCat(
+      "  - {name: alarms, format: cloudwatch-alarm, http: {signature: sns, topics: [\"", kTopic,
+      "\"], ca_file: ", amazon.certificate(), ", proxy: \"", amazon.proxy(), "\"}}\n"));
+  Fields confirmation = Confirmation();
+  confirmation["Timestamp"] = FormatTime(Now());
+  EXPECT_EQ(Post("alarms", Signed(confirmation)), 200);
+  EXPECT_EQ(amazon.requests(), 2) << "the certificate, and the address that confirms";
+  EXPECT_THAT(Events(0).events, SizeIs(0));
+  Fields alarm = Notification();
+  alarm["Timestamp"] = FormatTime(Now());
+  alarm["Message"] =
+      R"({"AlarmName": "connections", "NewStateValue": "ALARM", "NewStateReason": "90 % of them",)"
+      R"( "StateChangeTime": "2026-03-01T21:05:00.123+0000", "Region": "EU", "AlarmArn":)"
+      R"( "arn:aws:cloudwatch:eu-west-1:1:alarm:connections", "Trigger": {"MetricName": "m",)"
+      R"( "Namespace": "AWS/ECS", "Dimensions": [{"name": "ServiceName", "value": "api"}]}})";
+  EXPECT_EQ(Post("alarms", Signed(alarm, Authority())), 401) << "signed with another key";
+  EXPECT_EQ(Post("alarms", Signed(alarm)), 200);
+  const std::vector<KeptEvent> events = Events(0).events;
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(FormatTime(events[0].event.time), "2026-03-01T21:05:00.123Z");
+  EXPECT_EQ(events[0].event.type, EventType::kAlarm);
+  EXPECT_EQ(events[0].event.state, AlarmState::kAlarm);
+  EXPECT_EQ(events[0].Get(Field::kName), "connections");
+  EXPECT_EQ(events[0].Get(Field::kService), "api");
+  EXPECT_EQ(events[0].Get(Field::kMessage), "90 % of them");
+  EXPECT_EQ(amazon.requests(), 2) << "the certificate is kept";
 }
 
 TEST_F(SourcesTest, OpenTelemetryExports) {

@@ -1,0 +1,81 @@
+#include "config/transport.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace tocsin {
+namespace {
+
+constexpr std::size_t kUrlBytesMax = 2048;
+constexpr std::size_t kCaBytesMax = 1 << 20;  // to look for a first certificate
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+std::string ReadCaFile(ConfigReader* reader) {
+  const std::string path = reader->String("ca_file");
+  if (path.empty()) return path;
+  std::string error;
+  const std::optional<std::string> content = ReadFileText(path, kCaBytesMax, &error);
+  if (!content) {
+    reader->Error("ca_file", absl::StrCat("ca_file: cannot read '", path, "': ", error));
+  } else if (content->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+    reader->Error("ca_file", absl::StrCat("ca_file: '", path, "' holds no certificate in PEM"));
+  }
+  return path;
+}
+
+std::string ReadProxy(ConfigReader* reader) {
+  const std::string proxy = reader->String("proxy");
+  if (proxy.empty()) return proxy;
+  if (!IsHttpUrl(proxy) || proxy.find('@') != std::string::npos) {
+    reader->Error(
+        "proxy",
+        "proxy: expected http://HOST:PORT or https://HOST:PORT; one that wants a password "
+        "is named with it in the environment variable https_proxy");
+    return "";
+  }
+  return proxy;
+}
+
+}  // namespace
+
+TransportConfig ReadTransport(ConfigReader* reader) {
+  return {.ca_file = ReadCaFile(reader), .proxy = ReadProxy(reader)};
+}
+
+bool IsHttpUrl(const std::string& url) {
+  const std::size_t scheme = absl::StartsWithIgnoreCase(url, "https://")  ? 8
+                             : absl::StartsWithIgnoreCase(url, "http://") ? 7
+                                                                          : 0;
+  const bool printable =
+      std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  const bool host =
+      url.size() > scheme && absl::ascii_isalnum(static_cast<unsigned char>(url[scheme])) != 0;
+  const bool bracket = url.size() > scheme && url[scheme] == '[';  // IPv6
+  return scheme != 0 && printable && (host || bracket) && url.size() <= kUrlBytesMax;
+}
+
+std::optional<std::string> ReadFileText(const std::string& path, std::size_t bytes_max,
+                                        std::string* error) {
+  const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "re"));
+  std::string text(bytes_max + 1, '\0');
+  std::size_t size = 0;
+  if (file != nullptr) size = std::fread(text.data(), 1, text.size(), file.get());
+  if (file == nullptr || std::ferror(file.get()) != 0) {
+    *error = std::generic_category().message(errno);  // a directory opens, but cannot be read
+    return std::nullopt;
+  }
+  text.resize(size);
+  return text;
+}
+
+}  // namespace tocsin
