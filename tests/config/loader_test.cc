@@ -220,6 +220,10 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:26: http of input a needs topics: the ARNs whose messages it takes"},
       {"inputs: [{name: a, http: {topics: [t]}}]",
        "t.yaml:1:35: topics of http of input a is for signature sns"},
+      {"inputs: [{name: a, http: {proxy: 'http://p:3128'}}]",
+       "t.yaml:1:34: proxy of http of input a is for signature sns, which fetches"},
+      {"inputs: [{name: a, http: {signature: sns, topics: [t], ca_file: /nowhere/ca.pem}}]",
+       "t.yaml:1:65: ca_file: cannot read '/nowhere/ca.pem': No such file or directory"},
       {"http: {listen: ':9465'}",
        "t.yaml:1:16: listen is ':9465': expected an address and port such as 127.0.0.1:9464, or "
        "off"},
