@@ -290,7 +290,13 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
   const TimeUs now = environment_.now();
   if (request.body.empty()) return respond(Success(format));
   const Hash128 digest = HashBytes(request.body);
-  if (is_signed && !source->seen.IsNew(digest, now)) return respond(Success(format));
+  if (is_signed) {
+    const SeenBodies::Seen seen = source->seen.Look(digest, now);
+    if (seen == SeenBodies::Seen::kWithinWindow) return respond(Success(format));
+    if (seen == SeenBodies::Seen::kBefore) {
+      return respond(ApiError(401, "this body was taken before, more than ten minutes ago"));
+    }
+  }
   const std::string encoding = ApiHeader(request, "content-encoding");
   // Remote write is always snappy, and its decoder undoes that.
   const bool as_it_is = encoding.empty() || encoding == "identity" ||

@@ -66,23 +66,26 @@ bool ShowsToken(const HttpRequest& request, std::span<const std::string> tokens)
   return holds;
 }
 
-bool SeenBodies::IsNew(const Hash128& body, TimeUs now) {
+SeenBodies::Seen SeenBodies::Look(const Hash128& body, TimeUs now) {
   absl::MutexLock lock(&mutex_);
   Forget(now);
-  return !seen_.contains(body);
+  const auto found = seen_.find(body);
+  if (found == seen_.end()) return Seen::kNever;
+  return found->second.first >= now - kWindow ? Seen::kWithinWindow : Seen::kBefore;
 }
 
 void SeenBodies::Remember(const Hash128& body, TimeUs now) {
   absl::MutexLock lock(&mutex_);
-  ++seen_[body];
+  Times& times = seen_.try_emplace(body, Times{.first = now}).first->second;
+  ++times.in_order;
   order_.emplace_back(now, body);
   Forget(now);
 }
 
 void SeenBodies::Forget(TimeUs now) {
-  while (!order_.empty() && (order_.front().first < now - kWindow || order_.size() > kMax)) {
+  while (!order_.empty() && (order_.front().first < now - kKept || order_.size() > kMax)) {
     const auto found = seen_.find(order_.front().second);
-    if (--found->second == 0) seen_.erase(found);
+    if (--found->second.in_order == 0) seen_.erase(found);
     order_.pop_front();
   }
 }

@@ -39,16 +39,18 @@ absl::Status CheckSignature(std::string_view scheme, const HttpRequest& request,
 // Whether one of the tokens is the bearer's of the request; in constant time.
 bool ShowsToken(const HttpRequest& request, std::span<const std::string> tokens);
 
-// The bodies of the last kWindow, by their hash, so that one that is played back is not taken
-// twice, nor one that its sender repeats because it did not hear of our success. At most kMax; the
-// oldest are forgotten first. Thread-safe.
+// The bodies that were taken, by their hash, so that none is taken twice: within kWindow of the
+// first it may be its sender, who did not hear of our success, later it is played back. Kept for
+// kKept, at most kMax; the oldest are forgotten first. Thread-safe.
 class SeenBodies {
  public:
   static constexpr DurationUs kWindow = 10 * kMinuteUs;
+  static constexpr DurationUs kKept = kDayUs;
   static constexpr std::size_t kMax = 65'536;
 
-  // False where it was seen within the window.
-  bool IsNew(const Hash128& body, TimeUs now);
+  enum class Seen { kNever, kWithinWindow, kBefore };
+
+  Seen Look(const Hash128& body, TimeUs now);
   void Remember(const Hash128& body, TimeUs now);
 
  private:
@@ -56,8 +58,11 @@ class SeenBodies {
 
   absl::Mutex mutex_;
   std::deque<std::pair<TimeUs, Hash128>> order_ ABSL_GUARDED_BY(mutex_);
-  // How often each is in `order_`.
-  absl::flat_hash_map<Hash128, int> seen_ ABSL_GUARDED_BY(mutex_);
+  struct Times {
+    TimeUs first = 0;
+    int in_order = 0;  // how often it is in `order_`
+  };
+  absl::flat_hash_map<Hash128, Times> seen_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tocsin

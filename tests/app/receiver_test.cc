@@ -1,4 +1,5 @@
 #include "app/receiver.h"
+#include "app/webhook_signature.h"
 
 #include <atomic>
 #include <filesystem>
@@ -196,8 +197,12 @@ TEST_F(ReceiverTest, TokensAndSignatures) {
     const std::size_t before = Logged(name).size();
     EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 200);
     EXPECT_THAT(Logged(name), SizeIs(before + 1));
-    // Played back, or sent again because our answer was lost.
+    // Played back, or sent again because our answer was lost; after ten minutes it is no sender.
+    now_ = now_ + SeenBodies::kWindow;
     EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 200);
+    now_ = now_ + kSecondUs;
+    EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 401);
+    now_ = kNow;
     EXPECT_THAT(Logged(name), SizeIs(before + 1));
   }
 }
