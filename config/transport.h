@@ -14,8 +14,8 @@
 
 namespace tocsin {
 
-// `ca_file`, which must hold a certificate, and `proxy`, the address of an HTTP proxy; both may be
-// missing.
+// `ca_file`, which must hold a certificate and is read again for each request, and `proxy`, the
+// address of an HTTP proxy; both may be missing.
 TransportConfig ReadTransport(ConfigReader* reader);
 
 // Whether it is an http:// or https:// address with a host.

@@ -11,6 +11,8 @@ namespace {
 
 // Of a vector register: 32 bytes are compared at once.
 constexpr std::size_t kBlock = 32;
+// A value that Match finds begins at least a block before the end of what may be read.
+static_assert(kBlock >= EventBuilder::kReplacePadding);
 
 #ifdef TOCSIN_AVX2
 TOCSIN_AVX2 inline __m256i Load(const char* bytes) {
