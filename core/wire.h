@@ -9,7 +9,10 @@
 // runs past its end or meets a malformed varint goes bad: it returns zeros and empty views from
 // then on and ok() is false, so callers check once at the end. A varint longer than its value needs
 // is malformed too, so every value has one encoding. Count() bounds a length by the bytes left, so
-// a hostile length never allocates. Not thread-safe; views live as long as the input.
+// a hostile length never allocates. A reader knows which format its input was written in
+// (core/state_format.h), so that a field that an older build did not write is not asked for:
+// `if (in->format() >= 6) page.paged_at = in->Signed();`. Not thread-safe; views live as long as the
+// input.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +20,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "core/state_format.h"
 
 namespace tocsin {
 
@@ -43,7 +48,11 @@ class ByteWriter {
 
 class ByteReader {
  public:
-  explicit ByteReader(std::string_view input) : rest_(input) {}
+  explicit ByteReader(std::string_view input, int format = kStateFormat)
+      : rest_(input), format_(format) {}
+
+  int format() const { return format_; }
+  void set_format(int format) { format_ = format; }
 
   std::uint8_t Byte();
   std::uint64_t Varint();
@@ -53,6 +62,8 @@ class ByteReader {
   bool Bool() { return Byte() != 0; }
   std::string_view Bytes();
   std::string_view Raw(std::size_t size);
+  // A reader of what Bytes would return, in the same format.
+  ByteReader Nested() { return ByteReader(Bytes(), format_); }
   // A count of elements that take at least `element_bytes_min` (≥ 1) each: bad if that cannot fit.
   std::size_t Count(std::size_t element_bytes_min = 1);
 
@@ -68,6 +79,7 @@ class ByteReader {
 
  private:
   std::string_view rest_;
+  int format_;
   bool ok_ = true;
 };
 

@@ -20,7 +20,8 @@
 namespace tocsin {
 namespace {
 
-constexpr std::uint64_t kEncodingVersion = 3;
+// Format 5 had a version of its own here.
+constexpr std::uint64_t kVersionInFormat5 = 3;
 
 // How much longer than the suspect window a deploy is remembered: a slow leak's onset lies that far
 // before the tick that reports it.
@@ -456,7 +457,6 @@ std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from,
 }
 
 void Correlator::Encode(ByteWriter* out) const {
-  out->Varint(kEncodingVersion);
   state_->muting.Encode(out);
   for (const LifeTimes::Sum* sum :
        {&state_->times.detect, &state_->times.acknowledge, &state_->times.resolve}) {
@@ -472,7 +472,7 @@ void Correlator::Encode(ByteWriter* out) const {
 
 void Correlator::Decode(ByteReader* in) {
   auto fresh = std::make_unique<State>(state_->config);
-  if (in->Varint() != kEncodingVersion) in->Fail();
+  if (in->format() == 5 && in->Varint() != kVersionInFormat5) in->Fail();
   fresh->muting.Decode(in);
   for (LifeTimes::Sum* sum :
        {&fresh->times.detect, &fresh->times.acknowledge, &fresh->times.resolve}) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 
 #include "core/labels.h"
 #include "core/status_macros.h"
@@ -10,7 +11,9 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kSnapshotVersion = "decider-5";
+// What a snapshot begins with, before its format. Format 5 had a name of its own and no number.
+constexpr std::string_view kSnapshotName = "decider";
+constexpr std::string_view kSnapshotNameOfFormat5 = "decider-5";
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
 
@@ -212,7 +215,8 @@ std::int64_t Decider::series_over_limit() const {
 
 std::string Decider::Encode() const {
   ByteWriter out;
-  out.Bytes(kSnapshotVersion);
+  out.Bytes(kSnapshotName);
+  out.Varint(kStateFormat);
   out.Signed(last_tick_);
   out.Signed(counters_.ticks);
   out.Signed(counters_.partial_ticks);
@@ -264,8 +268,19 @@ std::string Decider::Encode() const {
 absl::Status Decider::Restore(std::string_view snapshot) {
   const absl::Status damaged = absl::DataLossError("the snapshot is malformed");
   ByteReader in(snapshot);
-  if (in.Bytes() != kSnapshotVersion) {
-    return absl::UnimplementedError("the snapshot is of another version of tocsin");
+  const std::string_view name = in.Bytes();
+  if (name == kSnapshotNameOfFormat5) {
+    in.set_format(5);
+  } else if (name == kSnapshotName) {
+    in.set_format(static_cast<int>(std::min<std::uint64_t>(in.Varint(), INT_MAX)));
+  } else {
+    return absl::UnimplementedError("the snapshot is of a version of tocsin before format 5");
+  }
+  if (in.format() > kStateFormat) {
+    return absl::FailedPreconditionError(
+        "the snapshot has format " + std::to_string(in.format()) + ", this build reads formats " +
+        std::to_string(kStateFormatOldest) + " to " + std::to_string(kStateFormat) +
+        ": run the version of tocsin that wrote it, or a newer one");
   }
   last_tick_ = in.Signed();
   counters_.ticks = in.Signed();
@@ -273,15 +288,15 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   counters_.signals_fired = in.Signed();
   counters_.incidents_opened = in.Signed();
   counters_.pages = in.Signed();
-  ByteReader assembler(in.Bytes());
+  ByteReader assembler = in.Nested();
   assembler_.Decode(&assembler);
-  ByteReader correlator(in.Bytes());
+  ByteReader correlator = in.Nested();
   correlator_.Decode(&correlator);
-  ByteReader folder(in.Bytes());
+  ByteReader folder = in.Nested();
   folder_.Decode(&folder);
-  ByteReader users(in.Bytes());
+  ByteReader users = in.Nested();
   users_.Decode(&users);
-  ByteReader series_limit(in.Bytes());
+  ByteReader series_limit = in.Nested();
   series_limit_.Decode(&series_limit);
   if (!assembler.Done() || !correlator.Done() || !folder.Done() || !users.Done() ||
       !series_limit.Done()) {
@@ -296,7 +311,7 @@ absl::Status Decider::Restore(std::string_view snapshot) {
     const std::string_view fingerprint = in.Bytes();
     std::vector<Signal> firing;
     for (std::size_t n = in.Count(); n > 0 && in.ok(); --n) firing.push_back(Signal::Decode(&in));
-    ByteReader state(in.Bytes());
+    ByteReader state = in.Nested();
     bool kept = false;
     for (std::size_t set = 0; set < sets_.size() && in.ok(); ++set) {
       if (sets_[set].detector().common().name != name || fingerprints_[set] != fingerprint)
