@@ -42,18 +42,21 @@ HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context) {
   // "", "api", "v1", "incidents", ID, act.
   std::vector<std::string> path = absl::StrSplit(request.target.substr(0, question), '/');
   if (path.size() < 4 || path.size() > 6 || path[2] != "v1") {
-    return ApiError(404, "expected /api/v1/incidents or /api/v1/silences");
+    return ApiError(404, "expected /api/v1/incidents, /api/v1/silences or /api/v1/status");
   }
   if (path[3] == "pagerduty" && path.size() == 4) return AnswerPagerDuty(request, context);
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (!reads) {
     if (std::optional<HttpResponse> refused = Refusal(request, context)) return *refused;
   }
+  if (path[3] == "status" && path.size() == 4 && reads && context.status) {
+    return ApiJson(200, context.status());
+  }
   const std::string collection = path[3];
   path.erase(path.begin(), path.begin() + 4);
   if (collection == "incidents") return AnswerIncidents(path, query, request, context);
   if (collection == "silences") return AnswerSilences(path, request, context);
-  return ApiError(404, "expected /api/v1/incidents or /api/v1/silences");
+  return ApiError(404, "expected /api/v1/incidents, /api/v1/silences or /api/v1/status");
 }
 
 }  // namespace tocsin

@@ -5,6 +5,7 @@
 //   POST   /api/v1/incidents/ID/acknowledge|resolve|note|link     {"author": …, "text": …}
 //   GET    /api/v1/incidents/ID/deliveries              what became of its messages
 //   POST   /api/v1/incidents/ID/retry                   sends again what a sink refused
+//   GET    /api/v1/status                              inputs, lag, state, blindness
 //   GET    /api/v1/silences
 //   POST   /api/v1/silences                             {"match": ["service=api"], "for": "2h", …}
 //   DELETE /api/v1/silences/NAME
@@ -40,6 +41,7 @@ struct ApiContext {
   std::function<TimeUs()> now;                                           // wall clock
   std::function<std::vector<Delivery>(const Hash128&)> deliveries = {};  // of an incident
   std::function<absl::StatusOr<std::size_t>(const Hash128&)> retry_parked = {};
+  std::function<std::string()> status = {};         // app/status_json.h
   std::string token;                                // empty: none is asked for
   bool loopback = true;                             // only this machine can reach us
   std::vector<std::string> pagerduty_secrets = {};  // empty: its webhooks are refused

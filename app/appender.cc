@@ -10,6 +10,8 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "app/kafka_output.h"
+#include "core/status_macros.h"
+#include "ingest/host_clock.h"
 
 namespace tocsin {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 // A broker that does not answer for so long has not taken it.
 constexpr DurationUs kKafkaTimeout = 10 * kSecondUs;
 // What is on its way when the program ends gets this long.
-constexpr absl::Duration kStopGrace = absl::Seconds(2);
+constexpr DurationUs kStopGrace = 2 * kSecondUs;
 
 struct Waiting {
   std::string payload;
@@ -122,11 +124,12 @@ class LocalAppender final : public QueuedAppender {
 
 class KafkaAppender final : public QueuedAppender {
  public:
-  explicit KafkaAppender(const KafkaInputConfig& kafka) : kafka_([this] { Wake(); }) {
+  KafkaAppender(const KafkaInputConfig& kafka, const std::map<std::string, std::string>& properties)
+      : kafka_([this] { Wake(); }) {
     request_.url = kafka.brokers;
     request_.kafka.topic = kafka.topics.front();
     request_.timeout = kKafkaTimeout;
-    for (const auto& [name, value] : kafka.properties) {
+    for (const auto& [name, value] : properties) {
       // Those of a consumer alone are none of a producer's.
       if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.")) {
         request_.kafka.properties.emplace(name, value);
@@ -142,8 +145,8 @@ class KafkaAppender final : public QueuedAppender {
       SendAll(Take(&stopping));
       Collect();
     }
-    const absl::Time until = absl::Now() + kStopGrace;
-    while (!sent_.empty() && absl::Now() < until) {
+    const TimeUs until = HostMonotonic() + kStopGrace;
+    while (!sent_.empty() && HostMonotonic() < until) {
       absl::SleepFor(absl::Milliseconds(10));
       Collect();
     }
@@ -188,8 +191,9 @@ std::unique_ptr<Appender> NewLocalAppender(RecordLog* log, std::function<TimeUs(
   return std::make_unique<LocalAppender>(log, std::move(now));
 }
 
-std::unique_ptr<Appender> NewKafkaAppender(const KafkaInputConfig& kafka) {
-  return std::make_unique<KafkaAppender>(kafka);
+absl::StatusOr<std::unique_ptr<Appender>> NewKafkaAppender(const KafkaInputConfig& kafka) {
+  TOCSIN_ASSIGN_OR_RETURN(const auto properties, kafka.AllProperties());
+  return std::make_unique<KafkaAppender>(kafka, properties);
 }
 
 }  // namespace tocsin

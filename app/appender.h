@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "config/config.h"
 #include "core/time.h"
 #include "ingest/record_log.h"
@@ -33,7 +34,8 @@ class Appender {
 
 // To a local log, which outlives it.
 std::unique_ptr<Appender> NewLocalAppender(RecordLog* log, std::function<TimeUs()> now);
-// To the topic of a Kafka input: durable when all in-sync replicas have it.
-std::unique_ptr<Appender> NewKafkaAppender(const KafkaInputConfig& kafka);
+// To the topic of a Kafka input: durable when all in-sync replicas have it. Fails where a secret
+// cannot be read.
+absl::StatusOr<std::unique_ptr<Appender>> NewKafkaAppender(const KafkaInputConfig& kafka);
 
 }  // namespace tocsin

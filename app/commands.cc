@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "app/api.h"
 #include "app/api_client.h"
@@ -16,6 +18,7 @@
 #include "app/metrics.h"
 #include "app/pipeline.h"
 #include "app/send_test.h"
+#include "app/status_json.h"
 #include "detectors/registry.h"
 #include "ingest/decoder.h"
 #include "ingest/detect_format.h"
@@ -69,7 +72,11 @@ HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline, const 
   }
   if (path == "/readyz") {
     const PipelineStatus status = pipeline.Snapshot();
-    if (!status.assigned) return {.status = 503, .body = "not ready: partitions not assigned\n"};
+    if (!status.assigned) return {.status = 503, .body = "not ready: " + status.not_ready + "\n"};
+    if (status.blind.blind) {
+      return {.status = 503,
+              .body = "not ready: blind: " + absl::StrJoin(status.blind.reasons, "; ") + "\n"};
+    }
     if (!status.caught_up) {
       return {.status = 503,
               .body = "not ready: " + FormatDuration(FloorTo(status.lag, kSecondUs)) + " behind\n"};
@@ -165,11 +172,13 @@ int Run(const RunCommand& command) {
       .silences = [&pipeline] { return pipeline.silences(); },
       .planned = config->silences,
       .submit = [&pipeline](const Act& act) { return pipeline.Submit(act); },
-      .now = [] { return absl::ToUnixMicros(absl::Now()); },
+      .now = [&pipeline] { return pipeline.time().Wall(); },
       .deliveries =
           [&pipeline](const Hash128& incident) { return pipeline.DeliveriesOf(incident); },
       .retry_parked =
           [&pipeline](const Hash128& incident) { return pipeline.RetryParked(incident); },
+      .status =
+          [&pipeline] { return StatusJson(pipeline.Snapshot(), pipeline.time().Wall()); },
       .token = *token,
       .loopback = IsLoopback(config->listen),
       .pagerduty_secrets = *std::move(secrets)};
@@ -195,7 +204,25 @@ int Run(const RunCommand& command) {
   http.Stop();
   const absl::Status stopped = pipeline.Stop();
   status.Update(stopped);
-  return Explain(status);
+  const int code = Explain(status);
+  if (pipeline.hung()) {
+    spdlog::error("a call to the system does not return; ending without waiting for it");
+    // Nothing that the hanging thread uses may be destroyed.
+    std::_Exit(code == kDone ? kEnvironment : code);
+  }
+  return code;
+}
+
+int ShowStatus(const StatusCommand& command) {
+  const absl::StatusOr<ApiClient> client = ApiClient::Open(command.api);
+  if (!client.ok()) return Explain(client.status());
+  const absl::StatusOr<std::string> json = client->Get("/api/v1/status");
+  if (!json.ok()) return Explain(json.status());
+  const absl::StatusOr<std::string> text =
+      command.json ? absl::StatusOr<std::string>(*json + "\n") : StatusText(*json);
+  if (!text.ok()) return Explain(text.status());
+  std::fputs(text->c_str(), stdout);
+  return kDone;
 }
 
 int ReplayRecorded(const ReplayCommand& command) {

@@ -62,6 +62,13 @@ struct ApiOptions {
   std::string token_file;  // overrides the config's
 };
 
+struct StatusCommand {
+  ApiOptions api;
+  bool json = false;
+};
+// How a running tocsin is: its inputs, and what is wrong.
+int ShowStatus(const StatusCommand& command);
+
 struct IncidentsCommand {
   ApiOptions api;
   std::string file;      // incident lines instead of a running tocsin; empty: none

@@ -3,12 +3,16 @@
 //   DeadLetters letters("./state/dead-letters.jsonl");
 //
 // One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second
-// and 16 MiB a file (one older file is kept); the counters count the rest. Thread-safe.
+// and 16 MiB a file (one older file is kept); the counters count the rest. A thread of its own
+// writes, so that a disk that hangs holds up nobody who reads: at most kQueuedMax samples wait, the
+// rest is dropped. Thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -18,21 +22,30 @@ namespace tocsin {
 
 class DeadLetters : public DeadLetterObserver {
  public:
-  explicit DeadLetters(std::string path) : path_(std::move(path)) {}
+  static constexpr std::size_t kQueuedMax = 64;
+
+  explicit DeadLetters(std::string path);
   ~DeadLetters() override;
 
   void OnDeadLetter(const std::string& source, std::int64_t offset, std::string_view reason,
                     std::string_view bytes) override;
 
  private:
-  bool Ready(std::size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Run();
+  bool Ready(std::size_t bytes);
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !lines_.empty(); }
 
   const std::string path_;
+  // Of the thread:
+  std::FILE* file_ = nullptr;
+  std::size_t size_ = 0;
+
   absl::Mutex mutex_;
-  std::FILE* file_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);  // to be written
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::int64_t second_ ABSL_GUARDED_BY(mutex_) = 0;  // of the monotonic clock
   int this_second_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::thread thread_;
 };
 
 }  // namespace tocsin

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/status_macros.h"
 
@@ -14,14 +13,12 @@ namespace {
 // cheap.
 constexpr DurationUs kSnapshotEvery = 60 * kSecondUs;
 constexpr std::int64_t kSnapshotBytesPerSecond = 5'000'000;
-// Lines kept in memory between snapshots; past it the snapshot comes early.
+// One that could not be written is tried again after this, and mentioned again after that.
+constexpr DurationUs kSnapshotRetry = 5 * kSecondUs;
+constexpr DurationUs kComplainEvery = kMinuteUs;
+// Lines kept in memory between snapshots: past it the snapshot comes early, and where it cannot be
+// written, what output files would be rebuilt from after a crash is given up.
 constexpr std::size_t kLinesMax = 100'000;
-
-TimeUs Monotonic() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -40,9 +37,10 @@ absl::Status DecisionLoop::Recover() {
   TOCSIN_RETURN_IF_ERROR(options_.journal->ReadBatches(
       through_, [this](std::uint64_t sequence, std::string_view record) {
         through_ = sequence;
-        return Append(record);
+        Append(record);
+        return absl::OkStatus();
       }));
-  snapshot_at_ = Monotonic();
+  snapshot_due_ = options_.time->Monotonic() + kSnapshotEvery;
   signals_.Flush();
   incidents_.Flush();
   Publish();
@@ -55,7 +53,7 @@ void DecisionLoop::Write(const OutputLine& line) {
   if (!signal && options_.book != nullptr) options_.book->Put(line.text);
 }
 
-absl::Status DecisionLoop::Append(std::string_view record) {
+void DecisionLoop::Append(std::string_view record) {
   const absl::Status appended = options_.decider->Append(record);
   if (absl::IsFailedPrecondition(appended)) {
     // Measured by an earlier configuration and not yet decided when it changed: at most the panes
@@ -64,33 +62,55 @@ absl::Status DecisionLoop::Append(std::string_view record) {
       spdlog::warn(
           "the configuration changed: panes measured before and not yet decided are left out");
     }
-    return absl::OkStatus();
+    return;
   }
-  TOCSIN_RETURN_IF_ERROR(appended);
+  if (!appended.ok()) {
+    // One record of the log; those behind it are decided all the same.
+    ++unreadable_;
+    spdlog::error("a record of the batch log is left out: {}", std::string(appended.message()));
+    return;
+  }
   Decision decision;
   while (options_.decider->Step(&decision)) {
     for (OutputLine& line : decision.lines) {
       Write(line);
-      lines_.push_back(std::move(line));
+      if (lines_.size() < kLinesMax) lines_.push_back(std::move(line));
     }
     if (!decision.notifications.empty()) {
-      TOCSIN_RETURN_IF_ERROR(options_.deliverer->Submit(decision.notifications));
+      // What cannot be written is kept there, said there, and goes out without.
+      options_.deliverer->Submit(decision.notifications).IgnoreError();
     }
     if (options_.on_decision) options_.on_decision(decision);
   }
-  return absl::OkStatus();
 }
 
-absl::Status DecisionLoop::Take(const DurableBatches& batches) {
-  for (const std::string& record : batches.records) TOCSIN_RETURN_IF_ERROR(Append(record));
+void DecisionLoop::Take(const BatchLog::Set& batches) {
+  for (const std::string& record : batches.records()) Append(record);
   through_ = batches.sequence;
   signals_.Flush();
   incidents_.Flush();
   Publish();
-  if (Monotonic() >= snapshot_at_ + kSnapshotEvery || lines_.size() >= kLinesMax) {
-    return SaveSnapshot();
+  SaveSnapshotWhenDue();
+}
+
+bool DecisionLoop::SnapshotIsPossible() const {
+  return options_.log->durable() >= through_ && options_.deliverer->AllWritten();
+}
+
+void DecisionLoop::SaveSnapshotWhenDue() {
+  const TimeUs now = options_.time->Monotonic();
+  const bool due = now >= snapshot_due_ || (lines_.size() >= kLinesMax && complain_at_ == 0);
+  if (!due || !SnapshotIsPossible()) return;
+  const absl::Status saved = SaveSnapshot();
+  if (saved.ok()) {
+    complain_at_ = 0;
+    return;
   }
-  return absl::OkStatus();
+  snapshot_due_ = now + kSnapshotRetry;
+  if (now < complain_at_) return;
+  complain_at_ = now + kComplainEvery;
+  spdlog::error("a snapshot could not be written, and is tried again: {}",
+                std::string(saved.message()));
 }
 
 absl::Status DecisionLoop::SaveSnapshot() {
@@ -101,14 +121,19 @@ absl::Status DecisionLoop::SaveSnapshot() {
   lines_.clear();
   snapshot_through_ = through_;
   ++snapshots_;
-  const DurationUs extra =
+  const DurationUs at_speed =
       static_cast<std::int64_t>(snapshot.state.size()) * kSecondUs / kSnapshotBytesPerSecond;
-  snapshot_at_ = Monotonic() + std::max<DurationUs>(0, extra - kSnapshotEvery);
+  snapshot_due_ = options_.time->Monotonic() + std::max(kSnapshotEvery, at_speed);
   return absl::OkStatus();
 }
 
 absl::Status DecisionLoop::Finish() {
-  if (through_ != snapshot_through_) TOCSIN_RETURN_IF_ERROR(SaveSnapshot());
+  if (through_ != snapshot_through_ && SnapshotIsPossible()) {
+    // Without it the next start decides again what came after the last one.
+    if (const absl::Status saved = SaveSnapshot(); !saved.ok()) {
+      spdlog::error("the last snapshot could not be written: {}", std::string(saved.message()));
+    }
+  }
   Publish();
   TOCSIN_RETURN_IF_ERROR(signals_.Close());
   return incidents_.Close();
@@ -122,6 +147,9 @@ void DecisionLoop::Publish() {
   view.open_incidents = options_.decider->correlator().Open().size();
   view.last_tick = options_.decider->last_tick();
   view.snapshots = snapshots_;
+  view.through = through_;
+  view.unreadable = unreadable_;
+  view.gaps = options_.decider->assembler().gaps();
   view.times = options_.decider->correlator().times();
   view.silences = options_.decider->correlator().Silences();
   absl::MutexLock lock(&mutex_);

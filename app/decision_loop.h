@@ -2,10 +2,12 @@
 //
 //   DecisionLoop loop({.decider = &decider, .journal = journal, .deliverer = &deliverer, …});
 //   TOCSIN_RETURN_IF_ERROR(loop.Recover());        // snapshot, lines, and the batches after it
-//   while (auto batches = queue.Pop()) TOCSIN_RETURN_IF_ERROR(loop.Take(*batches));
+//   while (auto set = log.Pop()) loop.Take(*set);
 //   TOCSIN_RETURN_IF_ERROR(loop.Finish());
 //
-// Notifications are handed to the deliverer, and durable there, before a snapshot can forget them.
+// Once it has recovered nothing stops it: a record that cannot be read is left out, and a snapshot
+// that cannot be written is tried again. Notifications are handed to the deliverer, and durable
+// there, before a snapshot can forget them; a snapshot stands for durable batches only.
 // Output files are rewritten from the journal at the start, so after any crash they hold the same
 // bytes as if there had been none. One thread; Status() may be called from any.
 #pragma once
@@ -18,9 +20,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "app/batch_log.h"
 #include "app/deliverer.h"
 #include "app/incident_book.h"
-#include "app/reader.h"
 #include "engine/decider.h"
 #include "journal/journal.h"
 #include "replay/line_file.h"
@@ -32,7 +34,9 @@ class DecisionLoop {
   struct Options {
     Decider* decider = nullptr;
     Journal* journal = nullptr;
+    BatchLog* log = nullptr;
     Deliverer* deliverer = nullptr;
+    const TimeSource* time = nullptr;
     std::string signals_path;
     std::string incidents_path;
     std::function<void(const Decision&)> on_decision;
@@ -42,7 +46,7 @@ class DecisionLoop {
   explicit DecisionLoop(Options options) : options_(std::move(options)) {}
 
   absl::Status Recover();
-  absl::Status Take(const DurableBatches& batches);
+  void Take(const BatchLog::Set& batches);
   // A last snapshot; closes the files.
   absl::Status Finish();
 
@@ -53,15 +57,21 @@ class DecisionLoop {
     std::size_t open_incidents = 0;
     TimeUs last_tick = kNoTime;
     std::int64_t snapshots = 0;
+    std::uint64_t through = 0;    // sequence in the batch log
+    std::int64_t unreadable = 0;  // records of the batch log that were left out
+    std::int64_t gaps = 0;        // batches that were missing in it
     LifeTimes times;
     std::vector<Silence> silences;
   };
   View Status() const;
 
  private:
-  absl::Status Append(std::string_view record);
+  void Append(std::string_view record);
   void Write(const OutputLine& line);
+  // Where everything that it stands for is durable.
+  bool SnapshotIsPossible() const;
   absl::Status SaveSnapshot();
+  void SaveSnapshotWhenDue();
   void Publish();
 
   Options options_;
@@ -70,9 +80,11 @@ class DecisionLoop {
   std::vector<OutputLine> lines_;  // since the last snapshot
   std::uint64_t through_ = 0;
   std::uint64_t snapshot_through_ = 0;
-  TimeUs snapshot_at_ = 0;  // monotonic
+  TimeUs snapshot_due_ = 0;   // monotonic
+  TimeUs complain_at_ = 0;    // of snapshots that fail
   std::int64_t snapshots_ = 0;
   std::int64_t foreign_batches_ = 0;
+  std::int64_t unreadable_ = 0;
   mutable absl::Mutex mutex_;
   View view_ ABSL_GUARDED_BY(mutex_);
 };

@@ -70,7 +70,7 @@ class Deliverer::Impl {
 
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Submit(const std::vector<Notification>& notifications) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
@@ -84,6 +84,14 @@ class Deliverer::Impl {
   std::size_t pending() const {
     absl::MutexLock lock(&published_mutex_);
     return pending_;
+  }
+  bool AllWritten() const {
+    absl::MutexLock lock(&published_mutex_);
+    return all_written_;
+  }
+  std::int64_t turns() const {
+    absl::MutexLock lock(&published_mutex_);
+    return turns_;
   }
 
  private:
@@ -150,6 +158,8 @@ class Deliverer::Impl {
   mutable absl::Mutex published_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
   Outbox::Counters counters_ ABSL_GUARDED_BY(published_mutex_);
   std::size_t pending_ ABSL_GUARDED_BY(published_mutex_) = 0;
+  bool all_written_ ABSL_GUARDED_BY(published_mutex_) = true;
+  std::int64_t turns_ ABSL_GUARDED_BY(published_mutex_) = 0;
 
   std::thread thread_;
 };
@@ -207,8 +217,8 @@ absl::StatusOr<std::size_t> Deliverer::Impl::RetryParked(const Hash128& incident
   return retried;
 }
 
-void Deliverer::Impl::Stop(absl::Duration grace) {
-  if (!thread_.joinable()) return;
+bool Deliverer::Impl::Stop(absl::Duration grace) {
+  if (!thread_.joinable()) return true;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -217,6 +227,7 @@ void Deliverer::Impl::Stop(absl::Duration grace) {
   }
   outlet_.Wakeup();
   thread_.join();
+  return true;
 }
 
 void Deliverer::Impl::Run() {
@@ -268,6 +279,8 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   }
   turn.wait = absl::Microseconds(std::max<DurationUs>(0, wake - now));
   Publish();
+  absl::MutexLock published_lock(&published_mutex_);
+  ++turns_;
   return turn;
 }
 
@@ -396,6 +409,7 @@ void Deliverer::Impl::Publish() {
   absl::MutexLock lock(&published_mutex_);
   counters_ = outbox_.counters();
   pending_ = outbox_.pending();
+  all_written_ = unwritten_.empty();
 }
 
 const Sink* Deliverer::Impl::SinkByName(std::string_view name) const {
@@ -426,7 +440,9 @@ std::vector<Delivery> Deliverer::DeliveriesOf(const Hash128& incident) const {
   return impl_->DeliveriesOf(incident);
 }
 
-void Deliverer::Stop(absl::Duration grace) { impl_->Stop(grace); }
+bool Deliverer::Stop(absl::Duration grace) { return impl_->Stop(grace); }
+bool Deliverer::AllWritten() const { return impl_->AllWritten(); }
+std::int64_t Deliverer::turns() const { return impl_->turns(); }
 
 Outbox::Counters Deliverer::counters() const { return impl_->counters(); }
 

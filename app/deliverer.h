@@ -46,7 +46,8 @@ class Deliverer {
   absl::Status Submit(const std::vector<Notification>& notifications);
   // Ends when nothing is on its way or `grace` is over; retries that are not yet due are left to
   // the next start. What is submitted later is written and not sent.
-  void Stop(absl::Duration grace);
+  // False where the thread hangs in a call that does not return.
+  bool Stop(absl::Duration grace);
 
   // What a person asks for; see Outbox. They wait for the journal's disk.
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
@@ -54,6 +55,10 @@ class Deliverer {
 
   Outbox::Counters counters() const;
   std::size_t pending() const;  // intents without a receipt
+  // Whether the journal has everything that was submitted.
+  bool AllWritten() const;
+  // How often the thread has looked at its work: whether it is alive.
+  std::int64_t turns() const;
 
  private:
   class Impl;

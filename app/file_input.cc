@@ -18,9 +18,15 @@ bool Grows(const std::string& path) {
 
 }  // namespace
 
-FileFollower::FileFollower(const InputConfig* config, const EngineSetup* setup, Journal* journal,
-                           DeadLetterObserver* dead_letters, RecordLog* log)
-    : config_(config), setup_(setup), journal_(journal), dead_letters_(dead_letters), log_(log) {}
+FileFollower::FileFollower(const InputConfig* config, const EngineSetup* setup, BatchLog* batches,
+                           DeadLetterObserver* dead_letters, RecordLog* log,
+                           const TimeSource* time)
+    : config_(config),
+      setup_(setup),
+      batches_(batches),
+      dead_letters_(dead_letters),
+      log_(log),
+      time_(time) {}
 
 absl::Status FileFollower::Start() {
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> inputs, ListFiles(config_->file->path));
@@ -35,6 +41,7 @@ absl::Status FileFollower::Start() {
 absl::Status FileFollower::Open(const FileInput& input) {
   auto file = std::make_unique<File>();
   file->live = log_ != nullptr;
+  file->reach = SourceBoard::Reach::kReadable;
   InputConfig config = *config_;
   TOCSIN_RETURN_IF_ERROR(ResolveFormat(input.path, &config));
   // A payload is whole as it stands: nothing but its end says where it ends. A record log says.
@@ -44,7 +51,7 @@ absl::Status FileFollower::Open(const FileInput& input) {
       file->stage1, setup_->NewPartition(config, config.name + '/' + input.name, dead_letters_));
   SourceCommit from;
   TOCSIN_ASSIGN_OR_RETURN(const std::optional<std::string> position,
-                          journal_->ReadPosition(file->stage1->source()));
+                          batches_->Position(file->stage1->source()));
   if (position && Grows(input.path)) {
     const std::size_t space = position->find(' ');
     from.offset = std::stoll(position->substr(0, space));
@@ -61,18 +68,19 @@ absl::Status FileFollower::Open(const FileInput& input) {
   return absl::OkStatus();
 }
 
-absl::Status FileFollower::Poll(absl::Duration wait, const InputClock& clock) {
+absl::Status FileFollower::Poll(absl::Duration wait) {
   bool progressed = false;
   for (const std::unique_ptr<File>& file : files_) {
     if (file->ended || file->paused) continue;
-    TOCSIN_RETURN_IF_ERROR(Read(file.get(), clock, &progressed));
+    TOCSIN_RETURN_IF_ERROR(Read(file.get(), &progressed));
   }
   if (!progressed) absl::SleepFor(wait);
   return absl::OkStatus();
 }
 
-absl::Status FileFollower::Read(File* file, const InputClock& clock, bool* progressed) {
+absl::Status FileFollower::Read(File* file, bool* progressed) {
   LineReader::Line line;
+  const TimeUs now = time_->Wall();
   for (int i = 0; i < kLinesPerTurn; ++i) {
     switch (file->reader->Next(&line)) {
       case LineReader::Result::kLine: {
@@ -82,7 +90,7 @@ absl::Status FileFollower::Read(File* file, const InputClock& clock, bool* progr
                             .timestamp = line.time,
                             .append_time = line.time != kNoTime,
                             .bytes = line.text});
-        const DurationUs distance = file->stage1->clock() - clock.wall;
+        const DurationUs distance = file->stage1->clock() - now;
         // What is appended here and now is live, however long ago the last of it was.
         file->live =
             log_ != nullptr || (file->stage1->clock() != kNoTime && distance < kLiveDistanceMax &&
@@ -94,6 +102,7 @@ absl::Status FileFollower::Read(File* file, const InputClock& clock, bool* progr
       }
       case LineReader::Result::kEnd:
         file->at_end = true;
+        file->end_seen_at = now;
         if (!file->follow) {
           file->stage1->End();
           file->ended = true;
@@ -113,30 +122,28 @@ std::vector<InputPartition*> FileFollower::Partitions() {
   return all;
 }
 
-absl::Status FileFollower::CloseIdle(const InputClock& clock) {
+absl::Status FileFollower::CloseIdle(std::uint64_t) {
   for (const std::unique_ptr<File>& file : files_) {
     if (!file->at_end || file->ended || !file->live) continue;
-    const TimeUs tick = FloorTo(clock.wall - kIdleGrace, setup_->plan.pane());
+    // Of the look that found the end, and not of now: what was written while we were stopped in
+    // between has not been read.
+    const TimeUs tick = FloorTo(file->end_seen_at - kIdleGrace, setup_->plan.pane());
     if (tick <= file->stage1->last_tick()) continue;
-    // Nothing in the file says that we closed now: whoever goes on after a crash has to know.
-    TOCSIN_RETURN_IF_ERROR(CommitNow(*file, file->stage1->CommitBefore(tick)));
+    // Nothing in the file says that we closed now. The position that does is written together with
+    // the batches.
     file->stage1->CloseIdle(tick);
     file->commit_due = true;
   }
   return absl::OkStatus();
 }
 
-absl::Status FileFollower::Commit(InputPartition* partition, bool sync) {
-  (void)sync;  // the journal is always durable
-  const SourceCommit commit = partition->stage1->Commit();
-  TOCSIN_RETURN_IF_ERROR(CommitNow(static_cast<const File&>(*partition), commit));
-  if (log_ != nullptr) log_->Trim(commit.offset);
-  return absl::OkStatus();
+std::optional<std::string> FileFollower::Position(const SourceCommit& commit) const {
+  return std::to_string(commit.offset) + ' ' + commit.metadata;
 }
 
-absl::Status FileFollower::CommitNow(const File& file, const SourceCommit& commit) {
-  return journal_->WritePosition(file.stage1->source(),
-                                 std::to_string(commit.offset) + ' ' + commit.metadata);
+void FileFollower::OnDurable(std::span<const InputCommit> commits) {
+  if (log_ == nullptr) return;
+  for (const InputCommit& one : commits) log_->Trim(one.commit.offset);
 }
 
 }  // namespace tocsin

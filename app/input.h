@@ -1,18 +1,25 @@
 // An input of the running engine: where records come from, and where its progress is kept.
 //
-// The reading thread owns all inputs and is the only one that calls them. An input feeds its
-// partitions (stage 1) and knows how to pause, commit and close them when idle; what happens to the
-// batches is the reader's (app/reader.h).
+// Each input has a thread of its own (app/input_runner.h), the only one that calls it, so that one
+// that blocks holds up nobody else. An input feeds its partitions (stage 1) and knows how to pause
+// them and when to close them while they are idle; what happens to the batches is the runner's.
+//
+// A fault of one partition, a file or a record is told by `reach` and `problem`; a status that is not
+// OK means that the whole input cannot go on, and it is made anew.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "app/source_board.h"
+#include "app/time_source.h"
 #include "config/config.h"
 #include "engine/source_partition.h"
 
@@ -24,17 +31,16 @@ struct InputPartition {
   bool at_end = false;      // everything there is has been fed
   bool ended = false;       // and nothing will follow
   bool commit_due = false;  // something changed since the last commit
-  TimeUs committed_at = 0;  // monotonic
-  // For exclusion: the tick and when it was first seen (monotonic).
-  TimeUs seen_tick = kNoTime;
-  TimeUs seen_tick_at = 0;
-  bool excluded = false;
+  // Sequence in the batch log of the last batch that it sent; the runner's.
+  std::uint64_t appended = 0;
+  SourceBoard::Reach reach = SourceBoard::Reach::kAway;
+  std::string problem;  // why it cannot be read; empty: it can
 };
 
-// What time it is, for idle partitions: the process's clocks, injected.
-struct InputClock {
-  TimeUs monotonic = 0;
-  TimeUs wall = 0;
+// Up to here a source need not be read again.
+struct InputCommit {
+  InputPartition* partition = nullptr;
+  SourceCommit commit;
 };
 
 class Input {
@@ -45,23 +51,40 @@ class Input {
   virtual absl::Status Start() = 0;
   // Takes what is there, waiting at most `wait` when there is nothing. While records are being fed,
   // takes more and has them fed along, for a while. Nothing is being fed when this returns.
-  virtual absl::Status Poll(absl::Duration wait, const InputClock& clock) = 0;
+  virtual absl::Status Poll(absl::Duration wait) = 0;
   // Feeds stage 1 with what Poll took, perhaps in the background: until the next Poll or Settle
   // returns, no partition's stage 1 may be touched.
   virtual void Feed() {}
   // Returns when everything that was to be fed has been.
   virtual void Settle() {}
-  // All partitions that are ours, in order of source name. Stable pointers.
+  // All partitions that are ours, in order of source name. Pointers are stable; new ones may come
+  // with any Poll.
   virtual std::vector<InputPartition*> Partitions() = 0;
   virtual void Pause(InputPartition* partition, bool pause) = 0;
-  // Closes partitions whose end was reached up to where nothing earlier can follow. REQUIRES: the
-  // batches so far are durable.
-  virtual absl::Status CloseIdle(const InputClock& clock) = 0;
-  virtual absl::Status Commit(InputPartition* partition, bool sync) = 0;
+  // Closes partitions whose end was reached up to where nothing earlier can follow. Batches up to
+  // the sequence `released` of the batch log are durable, or go on without. REQUIRES: nothing is
+  // being fed.
+  virtual absl::Status CloseIdle(std::uint64_t released) = 0;
+
+  // What the journal is to keep of a commit, in one transaction with the batches before it; nullopt:
+  // the source itself keeps commits.
+  virtual std::optional<std::string> Position(const SourceCommit& commit) const = 0;
+  // What these stand for is durable: the source may be told.
+  virtual void OnDurable(std::span<const InputCommit> commits) = 0;
+  // The same at the end; waits for the source's answer no longer than `timeout`.
+  virtual absl::Status CommitLast(std::span<const InputCommit> commits, absl::Duration timeout) {
+    (void)timeout;
+    OnDurable(commits);
+    return absl::OkStatus();
+  }
+
   // Whether partitions are known (Kafka: assigned).
   virtual bool assigned() const = 0;
   virtual std::int64_t errors() const { return 0; }
+  // Records that could not be read, or that the log did not have any more.
   virtual std::int64_t skipped() const { return 0; }
+  // Records that are lost for good, a sentence each, since the last call.
+  virtual std::vector<std::string> TakeLosses() { return {}; }
   virtual void Stop() = 0;
 
   // Records taken so far, whether stage 1 has read them or not. From any thread, at any time.

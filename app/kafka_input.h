@@ -1,11 +1,19 @@
 // A Kafka input of the running engine: a consumer-group member with its partitions.
 //
-// Broker time, needed to close idle partitions, is a lower bound: the append times of records that
-// arrived, carried on by the monotonic clock. On topics that have only the producer's time it is
-// the host's clock, and such a close is committed before it is made, because the log does
-// not imply it.
+// An idle partition is closed up to a tick when its end, asked for after broker time tick + grace,
+// is still where we stand. Broker time is a lower bound: the append times of records that arrived,
+// carried on by the monotonic clock. On topics that have only the producers' time it is the wall
+// clock, where the newest record was near it when it arrived, and the close is committed before it
+// is made, because the log does not imply it; the partition's records wait for the answer. After an
+// outage, or a pause of ours, such topics are given a while, for producers that could not send
+// meanwhile.
 //
-// Reading thread only, except that a backlog is fed by other threads while this one takes more
+// What tells that a broker answers are records, ends, and answers about ends (app/end_watch.h),
+// which are asked for where nothing else comes. A topic that was deleted and made again is noticed
+// by the record before our commit, or by an offset that its log does not have: it is read from its
+// beginning.
+//
+// Of the input's thread, except that a backlog is fed by other threads while this one takes more
 // (app/record_feeder.h, docs/decisions/006).
 #pragma once
 
@@ -13,11 +21,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "app/end_watch.h"
 #include "app/input.h"
 #include "app/record_feeder.h"
 #include "app/record_slice.h"
+#include "ingest/kafka_probe.h"
 #include "ingest/kafka_source.h"
 #include "replay/engine_setup.h"
 
@@ -27,64 +38,103 @@ class KafkaInput : public Input, private KafkaCallbacks {
  public:
   // All outlive the input.
   KafkaInput(const InputConfig* config, const EngineSetup* setup, DeadLetterObserver* dead_letters,
-             Executor partition_executor);
+             const TimeSource* time, Executor partition_executor);
   ~KafkaInput() override;
 
   const InputConfig& config() const override { return *config_; }
   absl::Status Start() override;
-  absl::Status Poll(absl::Duration wait, const InputClock& clock) override;
+  absl::Status Poll(absl::Duration wait) override;
   void Feed() override;
   void Settle() override;
   std::vector<InputPartition*> Partitions() override;
   void Pause(InputPartition* partition, bool pause) override;
-  absl::Status CloseIdle(const InputClock& clock) override;
-  absl::Status Commit(InputPartition* partition, bool sync) override;
+  absl::Status CloseIdle(std::uint64_t released) override;
+  std::optional<std::string> Position(const SourceCommit&) const override { return std::nullopt; }
+  void OnDurable(std::span<const InputCommit> commits) override;
+  absl::Status CommitLast(std::span<const InputCommit> commits, absl::Duration timeout) override;
   bool assigned() const override { return assigned_; }
   std::int64_t errors() const override { return errors_; }
   std::int64_t skipped() const override { return skipped_; }
+  std::vector<std::string> TakeLosses() override { return std::exchange(losses_, {}); }
   void Stop() override;
 
  private:
+  // A close that is being committed before it is made.
+  struct PendingClose {
+    TimeUs tick = 0;
+    std::uint64_t ticket = 0;
+  };
   struct Partition : InputPartition {
     KafkaPartition kafka;
     std::int64_t end_offset = -1;  // where the end was reached; −1: not
     bool append_time = false;
+    bool begun = false;  // where to go on is known
     bool ours = false;
-    std::size_t lane = 0;  // of feeder_
-    RecordSlice taken;     // and not handed to feeder_ yet
+    // Monotonic times:
+    TimeUs lost_at = kNoTime;      // taken away by the group, and not back yet
+    TimeUs answered_at = kNoTime;  // its broker was last heard of
+    TimeUs settled_at = kNoTime;   // the end of an outage is far enough behind
+    std::size_t lane = 0;          // of feeder_
+    RecordSlice taken;             // and not handed to feeder_ yet
+    std::optional<PendingClose> closing;
   };
 
-  std::optional<std::int64_t> OnAssigned(const KafkaPartition& kafka,
-                                         const std::optional<KafkaCommit>& committed) override;
-  void OnRevoked(const KafkaPartition& kafka) override;
+  absl::Status OnAssigned(std::span<KafkaAssignment> assigned) override;
+  void OnRevoked(const KafkaPartition& partition) override;
   void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override;
   void OnEnd(const KafkaPartition& kafka, std::int64_t end_offset) override;
   void OnSkipped(const KafkaPartition& kafka, std::int64_t from, std::int64_t to,
                  std::string_view reason) override;
   void OnError(std::string_view message) override;
+  void OnCommitted(std::uint64_t ticket, const absl::Status& status) override;
 
-  // Broker time now, as far as it is known; kNoTime before it is.
-  TimeUs BrokerTime(const Partition& partition, const InputClock& clock) const;
-  absl::Status CommitNow(const Partition& partition, const SourceCommit& commit, bool sync);
+  // What the source has; OnRecord is called for each.
+  std::size_t Take(absl::Duration wait);
+  absl::StatusOr<Partition*> FindOrAdd(const KafkaPartition& kafka);
+  Partition* Find(const KafkaPartition& kafka);
+  // Where partitions that were never read begin, by `start: now`.
+  absl::Status BeginAtEnds(std::span<KafkaAssignment* const> assigned);
+  // Starts partitions over whose log is not the one that was read.
+  void CheckLogs(std::span<KafkaAssignment* const> assigned);
+  void StartOver(Partition* partition, std::int64_t offset);
+
+  // Broker time at a monotonic time, as far as it is known; kNoTime before it is.
+  TimeUs BrokerTime(const Partition& partition, TimeUs at) const;
+  void Answered(Partition* partition);
+  void WatchReach(Partition* partition);
+  // Whether all that was taken stands before its end.
+  bool IsIdle(const Partition& partition) const;
+  // The tick that it can be closed up to if its end, asked for at this time, is where we stand;
+  // kNoTime: none.
+  TimeUs IdleTick(const Partition& partition, TimeUs asked_at) const;
+  void TakeEnds(std::uint64_t released);
+  void AskForEnds();
+  void BeginClose(Partition* partition, TimeUs tick);
   // Hands what was taken to feeder_.
   void HandOver(Partition* partition);
   void HandOverAll();
-  void CloseIdlePartition(Partition* partition, const InputClock& clock);
 
   const InputConfig* config_;
   const EngineSetup* setup_;
   DeadLetterObserver* dead_letters_;
+  const TimeSource* time_;
+  std::unique_ptr<KafkaProbe> probe_;
+  std::unique_ptr<EndWatch> ends_;
   std::unique_ptr<KafkaSource> source_;
   std::map<KafkaPartition, std::unique_ptr<Partition>> partitions_;
   Partition* last_ = nullptr;  // of the last record; nearly always the next one's too
   RecordFeeder feeder_;
-  InputClock clock_;
+  TimeSource::Reading now_;  // of the call at hand
+  // Of the records of one Take:
+  TimeUs newest_append_ = kNoTime;
+  TimeUs newest_producer_ = kNoTime;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen
   bool live_ = false;                     // the newest record was near the time it arrived
   bool assigned_ = false;
   bool stopping_ = false;
   std::int64_t errors_ = 0;
   std::int64_t skipped_ = 0;
+  std::vector<std::string> losses_;
   absl::Status failure_;
 };
 

@@ -185,6 +185,15 @@ int main(int argc, char** argv) {
                    "events as JSON, or files of them; deploys among them are suspects")
       ->required();
 
+  tocsin::StatusCommand status;
+  CLI::App* status_app =
+      app.add_subcommand("status", "how a running tocsin is: its inputs, and what is wrong");
+  status_app->footer("Example: tocsin status -c tocsin.yaml");
+  AddApi(status_app, &status.api);
+  std::string status_format = "text";
+  status_app->add_option("--format", status_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}));
+
   tocsin::IncidentsCommand incidents;
   AddIncidents(&app, &incidents);
   tocsin::SilencesCommand silences;
@@ -212,6 +221,10 @@ int main(int argc, char** argv) {
   if (replay_app->parsed()) return tocsin::ReplayRecorded(replay);
   if (decode_app->parsed()) return tocsin::DecodeFiles(decode);
   if (explain_app->parsed()) return tocsin::ExplainEvents(explain);
+  if (status_app->parsed()) {
+    status.json = status_format == "json";
+    return tocsin::ShowStatus(status);
+  }
   if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
   if (app.got_subcommand("silences")) return tocsin::Silences(silences);
   if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);

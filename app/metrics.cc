@@ -105,6 +105,46 @@ void AddSources(const std::vector<SourceStatus>& sources, Families* families) {
                 MetricType::Gauge, std::move(paused));
 }
 
+void AddInputs(const std::vector<InputStatus>& inputs, Families* families) {
+  std::vector<ClientMetric> up, failures;
+  for (const InputStatus& input : inputs) {
+    up.push_back(Families::Sample(MetricType::Gauge, input.IsUp() ? 1 : 0));
+    failures.push_back(
+        Families::Sample(MetricType::Counter, static_cast<double>(input.failures)));
+    up.back().label = failures.back().label = {{"input", OneLine(input.name, kLabelBytesMax)}};
+  }
+  families->Add("tocsin_input_up", "1 while an input can be read.", MetricType::Gauge,
+                std::move(up));
+  families->Add("tocsin_input_failures_total", "How often an input failed and was made anew.",
+                MetricType::Counter, std::move(failures));
+}
+
+void AddBlindness(const PipelineStatus& status, Families* families) {
+  families->Gauge("tocsin_blind", "1 while tocsin cannot see or decide what it was set up for.",
+                  status.blind.blind ? 1 : 0);
+  families->Counter("tocsin_blind_total", "How often tocsin has been blind.",
+                    status.blind.episode);
+  families->Counter("tocsin_heartbeats_total", "Heartbeats that were answered with success.",
+                    status.heartbeats);
+  families->Gauge("tocsin_excluded_sources", "Source partitions that decisions go on without.",
+                  static_cast<double>(status.excluded.size()));
+  families->Counter("tocsin_gaps_total", "Batches that were missing in the batch log.",
+                    status.gaps);
+  families->Counter("tocsin_unreadable_batches_total",
+                    "Records of the batch log that could not be read and were left out.",
+                    status.unreadable_batches);
+  families->Gauge("tocsin_batch_log_bytes", "Bytes that wait to be written or decided.",
+                  static_cast<double>(status.log.disk.bytes));
+  families->Gauge("tocsin_state_writable", "0 while the state directory cannot be written.",
+                  status.log.disk.failing_since == kNoTime ? 1 : 0);
+  families->Counter("tocsin_clock_steps_total",
+                    "Steps of the host's clock that lasted and were followed.",
+                    status.clock_steps);
+  families->Gauge("tocsin_clock_deviation_seconds",
+                  "How far the host's clock is from the time that tocsin uses.",
+                  Seconds(status.clock_deviation));
+}
+
 void AddDecisions(const PipelineStatus& status, Families* families) {
   families->Counter("tocsin_ticks_total", "Ticks decided.", status.decided.ticks);
   families->Counter("tocsin_partial_ticks_total", "Ticks decided without all of their sources.",
@@ -201,7 +241,9 @@ void AddProcess(const PipelineStatus& status, Families* families) {
 
 std::string MetricsText(const PipelineStatus& status) {
   Families families;
+  AddInputs(status.inputs, &families);
   AddSources(status.sources, &families);
+  AddBlindness(status, &families);
   AddDecisions(status, &families);
   AddDeliveries(status, &families);
   AddPosted(status.posted, &families);

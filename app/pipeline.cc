@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -17,6 +16,8 @@
 #include "app/kafka_input.h"
 #include "app/reader.h"
 #include "app/receiver.h"
+#include "app/self_alarm.h"
+#include "app/watch.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
 #include "replay/engine_setup.h"
@@ -25,28 +26,26 @@
 namespace tocsin {
 namespace {
 
-// Requests in flight get this long at the end; with draining, commits and a snapshot a stop stays
-// below ten seconds.
-constexpr absl::Duration kDeliveryGrace = absl::Seconds(4);
-// Sets of batches between the two threads. A set is one turn of the reader, a few MB at most.
-constexpr std::size_t kQueuedSetsMax = 64;
-
-TimeUs WallClock() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+// How long each part of a stop may take where something is slow; together below ten seconds.
+constexpr absl::Duration kReadGrace = absl::Seconds(3);
+constexpr absl::Duration kWriteGrace = absl::Seconds(1);
+constexpr absl::Duration kDecideGrace = absl::Seconds(2);
+constexpr absl::Duration kDeliveryGrace = absl::Seconds(3);
+// How often sources are judged, and the whole is looked at.
+constexpr absl::Duration kWatchEvery = absl::Milliseconds(50);
+constexpr DurationUs kLookEvery = kSecondUs;
 
 }  // namespace
 
 class Pipeline::Impl {
  public:
-  explicit Impl(Options options) : options_(std::move(options)), queue_(kQueuedSetsMax) {}
+  explicit Impl(Options options) : options_(std::move(options)) {}
   ~Impl() { Stop().IgnoreError(); }
 
   absl::Status Start();
   absl::Status Stop();
   bool Finished() const;
+  bool hung() const { return hung_.load(std::memory_order_relaxed); }
   absl::Status status() const {
     absl::MutexLock lock(&mutex_);
     return status_;
@@ -54,6 +53,7 @@ class Pipeline::Impl {
   PipelineStatus Snapshot() const;
   const IncidentBook& incidents() const { return book_; }
   std::uint16_t http_port() const { return receiver_ ? receiver_->port() : 0; }
+  const TimeSource& time() const { return time_; }
   std::vector<Silence> silences() const {
     return built_.load(std::memory_order_acquire) ? loop_->Status().silences
                                                   : std::vector<Silence>();
@@ -65,14 +65,17 @@ class Pipeline::Impl {
   }
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident) {
     if (built_.load(std::memory_order_acquire)) return deliverer_->RetryParked(incident);
-    return absl::UnavailableError("nothing is sent yet: starting");
+    return absl::UnavailableError("unavailable: starting up");
   }
 
  private:
   absl::Status Build();
   absl::Status OpenJournal();
-  std::vector<std::unique_ptr<Input>> MakeInputs();
-  void ReadLoop();
+  std::vector<Reader::InputMaker> InputMakers();
+  std::unique_ptr<Input> MakeInput(const InputConfig& input);
+  // The watching thread: looks after all others until the reading ends.
+  void WatchLoop();
+  WatchedState LookAtAll();
   void DecideLoop();
   void Fail(const absl::Status& status) {
     if (status.ok()) return;
@@ -82,6 +85,7 @@ class Pipeline::Impl {
   }
 
   Options options_;
+  TimeSource time_;
   IncidentBook book_;
   std::unique_ptr<EngineSetup> setup_;
   std::vector<std::unique_ptr<Sink>> sinks_;
@@ -90,19 +94,22 @@ class Pipeline::Impl {
   std::unique_ptr<Receiver> receiver_;  // where there are inputs by HTTP; outlives their readers
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<Decider> decider_;
+  std::unique_ptr<BatchLog> log_;
   std::unique_ptr<DecisionLoop> loop_;
+  std::unique_ptr<SelfAlarm> self_alarm_;
+  std::unique_ptr<Watch> watch_;
   std::unique_ptr<Reader> reader_;
-  BoundedQueue<DurableBatches> queue_;
-  std::atomic<bool> stopping_{false};  // relaxed: only asks the reader to leave its loop
+  std::atomic<bool> stopping_{false};  // relaxed: only asks the watching thread to leave its loop
   // Release once what the HTTP thread reads is there, acquire where it does.
   std::atomic<bool> built_{false};
   std::atomic<bool> accepting_{false};  // acts; true only between built_ and the reader's end
-  std::atomic<bool> decided_{false};    // release by the decider's end, acquire in Finished
-  std::thread reading_;
+  std::atomic<bool> hung_{false};       // relaxed: set and read by who stops
+  std::thread watching_;
   std::thread deciding_;
   bool started_ = false;
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  bool decided_ ABSL_GUARDED_BY(mutex_) = true;  // nothing more will be
 };
 
 absl::Status Pipeline::Impl::OpenJournal() {
@@ -122,20 +129,22 @@ absl::Status Pipeline::Impl::OpenJournal() {
   return absl::OkStatus();
 }
 
-std::vector<std::unique_ptr<Input>> Pipeline::Impl::MakeInputs() {
-  std::vector<std::unique_ptr<Input>> inputs;
+std::vector<Reader::InputMaker> Pipeline::Impl::InputMakers() {
+  std::vector<Reader::InputMaker> makers;
   for (const InputConfig& input : options_.config->inputs) {
-    if (input.kafka) {
-      inputs.push_back(
-          std::make_unique<KafkaInput>(&input, setup_.get(), dead_letters_.get(),
-                                       TbbExecutor({.threads = options_.threads, .grain = 1})));
-    } else {
-      RecordLog* const log = receiver_ ? receiver_->LogOf(input.name) : nullptr;
-      inputs.push_back(std::make_unique<FileFollower>(&input, setup_.get(), journal_.get(),
-                                                      dead_letters_.get(), log));
-    }
+    makers.push_back({.name = input.name, .make = [this, &input] { return MakeInput(input); }});
   }
-  return inputs;
+  return makers;
+}
+
+std::unique_ptr<Input> Pipeline::Impl::MakeInput(const InputConfig& input) {
+  if (input.kafka) {
+    return std::make_unique<KafkaInput>(&input, setup_.get(), dead_letters_.get(), &time_,
+                                        TbbExecutor({.threads = options_.threads, .grain = 1}));
+  }
+  RecordLog* const log = receiver_ ? receiver_->LogOf(input.name) : nullptr;
+  return std::make_unique<FileFollower>(&input, setup_.get(), log_.get(), dead_letters_.get(), log,
+                                        &time_);
 }
 
 absl::Status Pipeline::Impl::Build() {
@@ -149,97 +158,143 @@ absl::Status Pipeline::Impl::Build() {
   }
   TOCSIN_RETURN_IF_ERROR(OpenJournal());
   if (Receiver::IsNeeded(*options_.config)) {
-    TOCSIN_ASSIGN_OR_RETURN(receiver_, Receiver::Open(options_.config, {}));
+    TOCSIN_ASSIGN_OR_RETURN(
+        receiver_, Receiver::Open(options_.config, {.now = [this] { return time_.Wall(); }, .fetch = nullptr}));
     TOCSIN_RETURN_IF_ERROR(receiver_->Start());
   }
   deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get());
   decider_ = std::make_unique<Decider>(options_.config, &setup_->plan, &setup_->detectors,
                                        TbbExecutor({.threads = options_.threads}));
+  log_ = std::make_unique<BatchLog>(BatchLog::Options{.journal = journal_.get(), .time = &time_});
   loop_ = std::make_unique<DecisionLoop>(
       DecisionLoop::Options{.decider = decider_.get(),
                             .journal = journal_.get(),
+                            .log = log_.get(),
                             .deliverer = deliverer_.get(),
+                            .time = &time_,
                             .signals_path = options_.signals_path,
                             .incidents_path = options_.incidents_path,
                             .on_decision = options_.on_decision,
                             .book = &book_});
+  self_alarm_ = std::make_unique<SelfAlarm>(
+      SelfAlarm::Options{.config = options_.config, .sinks = &sinks_, .time = &time_});
+  watch_ = std::make_unique<Watch>(Watch::Options{.config = options_.config,
+                                                  .time = &time_,
+                                                  .alarm = self_alarm_.get(),
+                                                  .log = log_.get()});
   return absl::OkStatus();
 }
 
 absl::Status Pipeline::Impl::Start() {
   TOCSIN_RETURN_IF_ERROR(Build());
   TOCSIN_RETURN_IF_ERROR(deliverer_->Start());
+  TOCSIN_RETURN_IF_ERROR(self_alarm_->Start());
   started_ = true;
   // No page until state is restored: notifications of ticks decided again are recognised by their
   // ids.
   TOCSIN_RETURN_IF_ERROR(loop_->Recover());
+  TOCSIN_RETURN_IF_ERROR(log_->Start());
   reader_ =
-      std::make_unique<Reader>(Reader::Options{.inputs = MakeInputs(),
+      std::make_unique<Reader>(Reader::Options{.inputs = InputMakers(),
                                                .plan = &setup_->plan,
-                                               .journal = journal_.get(),
-                                               .out = &queue_,
+                                               .log = log_.get(),
+                                               .time = &time_,
                                                .known_sources = decider_->assembler().Sources()});
-  TOCSIN_RETURN_IF_ERROR(reader_->Start());
+  reader_->Start();
   built_.store(true, std::memory_order_release);
   accepting_.store(true, std::memory_order_release);
+  {
+    absl::MutexLock lock(&mutex_);
+    decided_ = false;
+  }
   deciding_ = std::thread([this] { DecideLoop(); });
-  reading_ = std::thread([this] { ReadLoop(); });
+  watching_ = std::thread([this] { WatchLoop(); });
   return absl::OkStatus();
 }
 
-void Pipeline::Impl::ReadLoop() {
-  absl::Status turned;
-  while (turned.ok() && !stopping_.load(std::memory_order_relaxed) && !reader_->ended()) {
-    turned = reader_->Turn();
+void Pipeline::Impl::WatchLoop() {
+  TimeUs looked_at = time_.Monotonic();
+  while (!stopping_.load(std::memory_order_relaxed) && !reader_->ended()) {
+    time_.Observe();
+    reader_->Turn();
+    if (const absl::Status refused = reader_->status(); !refused.ok()) {
+      Fail(refused);
+      break;
+    }
+    if (time_.Monotonic() - looked_at >= kLookEvery) {
+      looked_at = time_.Monotonic();
+      watch_->Turn(LookAtAll());
+    }
+    absl::SleepFor(kWatchEvery);
   }
   accepting_.store(false, std::memory_order_release);
-  if (turned.ok()) turned = reader_->Finish();
-  if (!turned.ok()) reader_->Abandon();
-  Fail(turned);
-  queue_.Close();
+  if (!reader_->Stop(kReadGrace)) hung_.store(true, std::memory_order_relaxed);
+  log_->Close();
+}
+
+WatchedState Pipeline::Impl::LookAtAll() {
+  return {.inputs = reader_->Inputs(),
+          .excluded = reader_->ExcludedSources(),
+          .losses = reader_->TakeLosses(),
+          .log = log_->GetHealth(),
+          .durable = log_->durable(),
+          .decided = loop_->Status().through,
+          .delivery_turns = deliverer_->turns()};
 }
 
 void Pipeline::Impl::DecideLoop() {
-  while (std::optional<DurableBatches> batches = queue_.Pop()) {
-    const absl::Status taken = loop_->Take(*batches);
-    if (!taken.ok()) {
-      Fail(taken);
-      queue_.Close();
-      break;
-    }
-  }
-  if (status().ok()) Fail(loop_->Finish());
-  decided_.store(true, std::memory_order_release);
+  while (std::optional<BatchLog::Set> batches = log_->Pop()) loop_->Take(*batches);
+  Fail(loop_->Finish());
+  absl::MutexLock lock(&mutex_);
+  decided_ = true;
 }
 
 absl::Status Pipeline::Impl::Submit(const Act& act) {
   if (!accepting_.load(std::memory_order_acquire)) {
-    return absl::UnavailableError("nothing is read, so nothing can be written: starting or ending");
+    return absl::UnavailableError("unavailable: starting up or shutting down");
   }
   return reader_->Submit(act);
 }
 
 bool Pipeline::Impl::Finished() const {
-  return decided_.load(std::memory_order_acquire) && deliverer_->pending() == 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!decided_) return false;
+  }
+  return built_.load(std::memory_order_acquire) && deliverer_->pending() == 0;
 }
 
 absl::Status Pipeline::Impl::Stop() {
+  if (hung()) return status();
   if (receiver_) receiver_->Stop();
   stopping_.store(true, std::memory_order_relaxed);
-  if (reading_.joinable()) reading_.join();
-  queue_.Close();
-  if (deciding_.joinable()) deciding_.join();
-  if (started_) deliverer_->Stop(kDeliveryGrace);
+  if (watching_.joinable()) watching_.join();
+  if (log_) {
+    log_->Close();
+    if (!log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&decided_), kDecideGrace)) {
+      hung_.store(true, std::memory_order_relaxed);
+    }
+  }
+  if (!hung() && deciding_.joinable()) deciding_.join();
+  if (started_) {
+    if (!deliverer_->Stop(kDeliveryGrace)) hung_.store(true, std::memory_order_relaxed);
+    self_alarm_->Stop(absl::ZeroDuration());
+  }
   started_ = false;
   return status();
 }
 
 PipelineStatus Pipeline::Impl::Snapshot() const {
   PipelineStatus out;
+  out.not_ready = "starting up";
   if (!built_.load(std::memory_order_acquire)) return out;
-  const Reader::View read = reader_->Sources();
   const DecisionLoop::View decided = loop_->Status();
-  out.sources = read.sources;
+  out.inputs = reader_->Inputs();
+  out.excluded = reader_->ExcludedSources();
   out.received = reader_->received();
   out.decided = decided.counters;
   out.series = decided.series;
@@ -248,15 +303,34 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
   out.times = decided.times;
+  out.unreadable_batches = decided.unreadable;
+  out.gaps = decided.gaps;
   if (receiver_) out.posted = receiver_->Counters();
-  out.queued_batches = queue_.size();
+  out.log = log_->GetHealth();
+  out.queued_batches = out.log.undecided;
+  out.blind = watch_->blindness();
+  out.clock_steps = time_.steps();
+  out.clock_deviation = time_.deviation();
+  out.heartbeats = self_alarm_->counters().heartbeats;
   out.deliveries = deliverer_->counters();
   out.deliveries_pending = deliverer_->pending();
-  out.kafka_errors = read.errors;
-  out.skipped_records = read.skipped;
-  out.assigned = read.assigned;
-  const TimeUs now = WallClock();
-  for (const SourceStatus& source : read.sources) {
+  out.not_ready.clear();
+  for (const InputStatus& input : out.inputs) {
+    out.kafka_errors += input.errors;
+    out.skipped_records += input.skipped;
+    const bool runs = input.state == InputStatus::State::kRunning ||
+                      input.state == InputStatus::State::kEnded;
+    if ((!runs || !input.assigned) && out.not_ready.empty()) {
+      out.not_ready = "input " + input.name + ": " +
+                      (!input.reason.empty() ? input.reason
+                       : runs                ? "partitions not assigned"
+                                             : std::string(InputStateName(input.state)));
+    }
+    out.sources.insert(out.sources.end(), input.sources.begin(), input.sources.end());
+  }
+  out.assigned = out.not_ready.empty();
+  const TimeUs now = time_.Wall();
+  for (const SourceStatus& source : out.sources) {
     if (source.at_end) continue;
     out.lag = source.clock == kNoTime ? kWeekUs : std::max(out.lag, now - source.clock);
   }
@@ -268,6 +342,8 @@ Pipeline::Pipeline(Options options) : impl_(std::make_unique<Impl>(std::move(opt
 Pipeline::~Pipeline() = default;
 absl::Status Pipeline::Start() { return impl_->Start(); }
 bool Pipeline::Finished() const { return impl_->Finished(); }
+bool Pipeline::hung() const { return impl_->hung(); }
+const TimeSource& Pipeline::time() const { return impl_->time(); }
 absl::Status Pipeline::status() const { return impl_->status(); }
 PipelineStatus Pipeline::Snapshot() const { return impl_->Snapshot(); }
 absl::Status Pipeline::Stop() { return impl_->Stop(); }

@@ -5,10 +5,12 @@
 //   …
 //   pipeline.Stop();                                  // drains, commits, snapshots; within 10 s
 //
-// Threads: one polls, decodes and accumulates (all source partitions; librdkafka wants one polling
-// thread), one decides, and the deliverer's. They meet at bounded queues. Stage 1 makes its batches
-// durable in the journal before it hands them on and before it commits to Kafka; stage 2 takes a
-// snapshot every minute and at the end. After kill -9 everything is rebuilt from the two.
+// Threads: one for each input, which polls, decodes and accumulates (app/input_runner.h); one makes
+// batches durable (app/batch_log.h); one decides; one watches over all of them, excludes sources
+// that hold up the others, and says by a page when the engine is blind (app/watch.h); and the
+// deliverer's. An input, a record, a sink or the disk that fails is that one's fault: it is said, and
+// the others go on. Stage 1 commits to its source only what is durable; stage 2 takes a snapshot
+// every minute and at the end. After kill -9 everything is rebuilt from the two.
 // The public calls are thread-safe.
 #pragma once
 
@@ -20,8 +22,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "app/batch_log.h"
 #include "app/incident_book.h"
 #include "app/receiver.h"
+#include "app/source_status.h"
+#include "app/watch.h"
 #include "config/config.h"
 #include "core/act.h"
 #include "engine/decider.h"
@@ -30,19 +35,10 @@
 
 namespace tocsin {
 
-// One source partition as it stands; for metrics and /readyz.
-struct SourceStatus {
-  std::string input;
-  std::string source;
-  SourceCounters counters;
-  TimeUs clock = kNoTime;
-  TimeUs last_tick = kNoTime;
-  bool paused = false;
-  bool at_end = false;  // everything that was there has been read
-};
-
 struct PipelineStatus {
-  std::vector<SourceStatus> sources;
+  std::vector<InputStatus> inputs;
+  std::vector<SourceStatus> sources;  // of all inputs
+  std::vector<std::string> excluded;  // sources that are left out at present
   // Records taken from all inputs, of which those that `sources` do not count are still to be read.
   std::int64_t received = 0;
   Decider::Counters decided;
@@ -51,6 +47,13 @@ struct PipelineStatus {
   std::size_t open_incidents = 0;
   TimeUs last_tick = kNoTime;
   std::size_t queued_batches = 0;
+  std::int64_t unreadable_batches = 0;
+  std::int64_t gaps = 0;
+  BatchLog::Health log;
+  Blindness blind;
+  std::int64_t clock_steps = 0;
+  DurationUs clock_deviation = 0;
+  std::int64_t heartbeats = 0;  // sent, and answered
   Outbox::Counters deliveries;
   std::size_t deliveries_pending = 0;
   std::int64_t snapshots = 0;
@@ -58,7 +61,8 @@ struct PipelineStatus {
   std::int64_t skipped_records = 0;
   std::vector<Receiver::SourceCounters> posted;  // by HTTP
   LifeTimes times;                               // of incidents
-  bool assigned = false;                         // every input has its partitions
+  bool assigned = false;                         // every input runs and has its partitions
+  std::string not_ready;                         // why `assigned` is false
   bool caught_up = false;  // every source has reached the end of its input once, or lags little
   DurationUs lag = 0;      // of the slowest source behind the others or the end of its input
 };
@@ -80,13 +84,15 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // Fails with a message for people: state directory, brokers, files.
+  // Fails with a message for people: state directory, output files. Inputs that cannot be read yet
+  // are tried again.
   absl::Status Start();
   // True when every input has ended (files that are not followed) and all is decided and delivered.
   bool Finished() const;
   // The first error that stopped a thread; OK while all is well.
   absl::Status status() const;
   PipelineStatus Snapshot() const;
+  const TimeSource& time() const;
   const IncidentBook& incidents() const;
   // Where inputs by HTTP are served; 0: nowhere.
   std::uint16_t http_port() const;
@@ -98,8 +104,10 @@ class Pipeline {
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
   // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight
-  // time.
+  // time. Where a thread hangs in a call to the system that does not return, `hung` is true
+  // afterwards, and the process has to end without destroying the pipeline.
   absl::Status Stop();
+  bool hung() const;
 
  private:
   class Impl;

@@ -1,96 +1,81 @@
-// The reading side of the engine: polls the inputs, makes stage 1's batches durable, commits, and
-// hands the batches to the deciding thread.
+// The reading side of the engine: every input on its own thread, and what concerns all of them.
 //
-//   Reader reader({.inputs = …, .plan = &plan, .journal = journal, .out = &queue});
-//   while (!stopping) TOCSIN_RETURN_IF_ERROR(reader.Turn());
-//   TOCSIN_RETURN_IF_ERROR(reader.Finish());
+//   Reader reader({.inputs = …, .plan = &plan, .log = &log, .time = &time});
+//   reader.Start();
+//   while (!stopping && !reader.ended()) reader.Turn();        // several times a second
+//   reader.Stop(absl::Seconds(7));
 //
-// Order per turn: poll → batches durable in the journal → queue → commit → idle closes → feed. What people did joins the batches. An
-// idle close that the log does not imply is committed before it is made. Partitions more than
-// limits::kTicksAheadMax ticks ahead of the slowest are paused. A partition whose tick has stood
-// still for 30 s while all others passed it is excluded by a control record, and rejoins when it
-// moves. One thread; Sources() may be called from any.
+// The first batches go out when every input has started, or has failed once, or kOpenAfter has
+// passed, so that the first ticks wait for all that is there. From then on a turn excludes sources
+// that hold up the others and takes them back (app/source_board.h). What people do goes into the
+// batch log as it comes. Turn from one thread, the rest from any.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
-#include "app/input.h"
-#include "app/pipeline.h"
+#include "absl/time/time.h"
+#include "app/batch_log.h"
+#include "app/input_runner.h"
+#include "app/source_board.h"
+#include "app/source_status.h"
 #include "core/act.h"
-#include "core/bounded_queue.h"
-#include "journal/journal.h"
 #include "panes/plan.h"
 
 namespace tocsin {
 
-// Journal records that are durable, with the sequence of the last one.
-struct DurableBatches {
-  std::uint64_t sequence = 0;
-  std::vector<std::string> records;
-};
-
 class Reader {
  public:
+  static constexpr DurationUs kOpenAfter = 15 * kSecondUs;
+
+  struct InputMaker {
+    std::string name;
+    std::function<std::unique_ptr<Input>()> make;
+  };
   struct Options {
-    std::vector<std::unique_ptr<Input>> inputs;
+    std::vector<InputMaker> inputs;
+    // All outlive the reader.
     const Plan* plan = nullptr;
-    Journal* journal = nullptr;
-    BoundedQueue<DurableBatches>* out = nullptr;
-    std::vector<std::string> known_sources;  // that stage 2 waits for already (a restart)
+    BatchLog* log = nullptr;
+    const TimeSource* time = nullptr;
+    std::vector<std::string> known_sources = {};  // that stage 2 waits for already (a restart)
   };
 
   explicit Reader(Options options);
 
-  // Starts the inputs, announces their partitions, retires sources that are configured no more.
-  absl::Status Start();
-  absl::Status Turn();
-  // Sends what is closed, commits synchronously, leaves the groups.
-  absl::Status Finish();
-  // After an error: leaves the groups without a commit, so that what did not become durable is read
-  // again.
-  void Abandon();
+  void Start();
+  void Turn();
+  // InvalidArgument when an input cannot start because its configuration is wrong.
+  absl::Status status() const;
   // Every input has ended.
   bool ended() const;
+  // False where an input hangs in a call that does not return (app/input_runner.h).
+  bool Stop(absl::Duration grace);
 
-  struct View {
-    std::vector<SourceStatus> sources;
-    bool assigned = false;
-    std::int64_t errors = 0;
-    std::int64_t skipped = 0;
-  };
-  View Sources() const;
-  // Puts what a person did into the batch log with the next turn. Any thread. ResourceExhausted when
-  // limits::kQueueElementsMax wait.
+  std::vector<InputStatus> Inputs() const;
+  // Records that were lost since the last call.
+  std::vector<std::string> TakeLosses();
+  // Sources that are left out at present.
+  std::vector<std::string> ExcludedSources() const { return board_.ExcludedSources(); }
+  // Puts what a person did into the batch log. ResourceExhausted while that is full.
   absl::Status Submit(const Act& act);
-  // Records taken from all inputs. Any thread, always the newest.
+  // Records taken from all inputs. Always the newest.
   std::int64_t received() const;
 
  private:
-  static InputClock ReadClock();
-  absl::Status SendBatches();
-  absl::Status CommitDue(bool all);
-  void Balance();
-  void Exclude(std::vector<std::string>* records);
-  void Publish();
+  // Once all have arrived: what stage 2 is to wait for.
+  void OpenWhenReady();
 
-  std::vector<std::unique_ptr<Input>> inputs_;
-  const Plan* plan_;
-  Journal* journal_;
-  BoundedQueue<DurableBatches>* out_;
-  std::vector<std::string> known_sources_;
-  InputClock clock_;
-  TimeUs idle_checked_at_ = 0;
-  TimeUs published_at_ = 0;
-  bool published_ = true;  // the last turn, too
-  mutable absl::Mutex mutex_;
-  View view_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::string> acts_ ABSL_GUARDED_BY(mutex_);  // encoded, to be appended
+  const Options options_;
+  SourceBoard board_;
+  std::vector<std::unique_ptr<InputRunner>> runners_;
+  std::vector<std::string> retired_;  // of inputs that are configured no more
+  TimeUs started_at_ = 0;             // monotonic
+  bool opened_ = false;
 };
 
 }  // namespace tocsin

@@ -180,7 +180,7 @@ absl::Status Receiver::Impl::OpenSource(const InputConfig& input) {
     return absl::InvalidArgumentError(errors.Sorted().front().message);
   }
   if (input.kafka) {
-    source->appender = NewKafkaAppender(*input.kafka);
+    TOCSIN_ASSIGN_OR_RETURN(source->appender, NewKafkaAppender(*input.kafka));
   } else {
     TOCSIN_ASSIGN_OR_RETURN(
         source->log,

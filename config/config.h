@@ -24,6 +24,7 @@
 #include "config/matcher.h"
 #include "config/node.h"
 #include "config/predicate.h"
+#include "config/secret.h"
 #include "core/act.h"
 #include "core/event.h"
 #include "core/time.h"
@@ -38,6 +39,11 @@ struct KafkaInputConfig {
   std::string group = "tocsin";
   StartAt start = StartAt::kNow;
   std::map<std::string, std::string> properties;  // passed to librdkafka as they are (TLS, SASL)
+  // Those whose values are secrets, by librdkafka's name.
+  std::map<std::string, SecretSource> secrets = {};
+
+  // All of them, secrets read now. NotFound names the one that cannot be read.
+  absl::StatusOr<std::map<std::string, std::string>> AllProperties() const;
 };
 
 struct FileInputConfig {
@@ -210,6 +216,23 @@ struct InhibitRule {
   std::vector<std::string> equal;
 };
 
+// When the engine says by a page that it is blind (app/watch.h).
+struct BlindConfig {
+  std::string name = "tocsin";         // of the page's key, "<name>:blind"
+  DurationUs after = kMinuteUs;        // what blinds it has to last so long
+  DurationUs lag_max = 5 * kMinuteUs;  // an input further behind than this blinds
+  double late_share = 0.2;             // as do more events that came too late, or from the future
+  std::vector<std::string> to;         // sinks; empty: all that page people
+  Location to_at;
+};
+
+// A request that is only made while everything works: whoever misses it raises the alarm.
+struct HeartbeatConfig {
+  std::string url = {}, url_file = {};  // exactly one; the file holds the URL, if that is a secret
+  DurationUs every = kMinuteUs;
+  TransportConfig transport = {};
+};
+
 struct LimitsConfig {
   double false_pages_per_series_week = 0.001;
   std::int64_t series_expected = 1;  // the number of series in h: configured, not live
@@ -233,6 +256,8 @@ struct Config {
   CorrelateConfig correlate;
   std::vector<Silence> silences;  // planned ones: maintenance windows
   std::vector<InhibitRule> inhibit;
+  BlindConfig blind;
+  std::optional<HeartbeatConfig> heartbeat;
   ConfigNode templates;  // of messages, as written (sinks/message_templates.h); null: none
   LimitsConfig limits;
   std::string state_dir = "./state";

@@ -13,6 +13,12 @@ namespace {
 // Panes of a delay stay open (limits::kOpenPanesMax), and every page waits for it.
 constexpr DurationUs kDelayMax = 15 * kMinuteUs;
 
+// What a Kafka input takes from files or the environment: its key, and librdkafka's.
+constexpr std::pair<const char*, const char*> kKafkaSecrets[] = {
+    {"sasl_password", "sasl.password"},
+    {"ssl_key_password", "ssl.key.password"},
+};
+
 std::vector<std::string> MapTargets() {
   std::vector<std::string> targets = {"time",   "type",        "outcome",     "action", "state",
                                       "status", "duration_ms", "value",       "limit",  "cvss",
@@ -80,6 +86,15 @@ KafkaInputConfig ReadKafka(const ConfigNode& node, const std::string& what, Erro
     for (const auto& [key, value] : properties->map) {
       kafka.properties[key] = TextValue(value, key, errors).value_or("");
     }
+  }
+  for (const auto& [key, property] : kKafkaSecrets) {
+    SecretSource source = ReadSecretSource(key, &reader);
+    if (source.empty()) continue;
+    if (kafka.properties.contains(property)) {
+      reader.Error("properties", absl::StrCat("properties has ", property, ", and so has ", key,
+                                              "_file or _env: expected one of them"));
+    }
+    kafka.secrets[property] = std::move(source);
   }
   reader.Finish();
   return kafka;
@@ -176,6 +191,18 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
 }
 
 }  // namespace
+
+absl::StatusOr<std::map<std::string, std::string>> KafkaInputConfig::AllProperties() const {
+  std::map<std::string, std::string> all = properties;
+  for (const auto& [property, source] : secrets) {
+    absl::StatusOr<std::string> secret = source.Read();
+    if (!secret.ok()) {
+      return absl::NotFoundError(absl::StrCat(property, ": ", secret.status().message()));
+    }
+    all[property] = *std::move(secret);
+  }
+  return all;
+}
 
 std::vector<InputConfig> ReadInputs(const ConfigNode& list, const InputSurroundings& surroundings,
                                     ErrorList* errors) {

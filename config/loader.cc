@@ -236,6 +236,16 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* rules = root.Node("inhibit")) {
     config.inhibit = ReadInhibitRules(*rules, errors);
   }
+  if (const ConfigNode* blind = root.Node("blind")) config.blind = ReadBlind(*blind, errors);
+  for (const std::string& sink : config.blind.to) {
+    if (std::find(names.sinks.begin(), names.sinks.end(), sink) != names.sinks.end()) continue;
+    errors->Add(config.blind.to_at, absl::StrCat("blind names the sink ", Quoted(sink),
+                                                 ", which there is not",
+                                                 Suggestion(sink, names.sinks)));
+  }
+  if (const ConfigNode* heartbeat = root.Node("heartbeat")) {
+    config.heartbeat = ReadHeartbeat(*heartbeat, errors);
+  }
   if (const ConfigNode* templates = root.Node("templates")) config.templates = *templates;
   ReadLimits(&root, errors, &config.limits);
   config.listen = ReadListen(&root, config.listen);

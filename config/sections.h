@@ -34,6 +34,10 @@ HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, b
 // The key `listen`: host:port, or "off".
 std::string ReadListen(ConfigReader* reader, const std::string& fallback);
 
+// blind.cc
+BlindConfig ReadBlind(const ConfigNode& node, ErrorList* errors);
+HeartbeatConfig ReadHeartbeat(const ConfigNode& node, ErrorList* errors);
+
 // severity.cc
 void ReadSeverity(const ConfigNode& node, ErrorList* errors, SeverityScheme* scheme);
 // A level as 1 to 4 or as one of the scheme's names; 0 after an error.

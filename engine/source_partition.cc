@@ -12,7 +12,12 @@
 namespace tocsin {
 namespace {
 
-constexpr std::string_view kCommitVersion = "t1";
+// "t2 next last_tick close_offset sent_any clock dropped idle_close live print"; t1, which the build
+// before wrote, ends before `live`.
+constexpr std::string_view kCommitVersion = "t2";
+constexpr std::size_t kCommitWords = 10;
+constexpr std::string_view kCommitVersionBefore = "t1";
+constexpr std::size_t kCommitWordsBefore = 8;
 
 // Splits at spaces; commits are short.
 std::vector<std::string_view> Words(std::string_view text) {
@@ -29,6 +34,31 @@ std::vector<std::string_view> Words(std::string_view text) {
 bool ParseInteger(std::string_view text, std::int64_t* value) {
   const auto result = std::from_chars(text.data(), text.data() + text.size(), *value);
   return result.ec == std::errc() && result.ptr == text.data() + text.size();
+}
+
+// "offset:timestamp:bytes", or "-" where no record was read.
+std::string PrintText(const std::optional<RecordPrint>& print) {
+  if (!print) return "-";
+  return std::to_string(print->offset) + ':' + std::to_string(print->timestamp) + ':' +
+         std::to_string(print->bytes);
+}
+
+bool ParsePrint(std::string_view text, std::optional<RecordPrint>* print) {
+  if (text == "-") return true;
+  const std::size_t first = text.find(':');
+  const std::size_t second = text.find(':', first + 1);
+  if (first == text.npos || second == text.npos) return false;
+  print->emplace();
+  return ParseInteger(text.substr(0, first), &(*print)->offset) &&
+         ParseInteger(text.substr(first + 1, second - first - 1), &(*print)->timestamp) &&
+         ParseInteger(text.substr(second + 1), &(*print)->bytes);
+}
+
+bool IsOfNewerVersion(std::string_view version) {
+  std::int64_t number = 0;
+  std::int64_t ours = 0;
+  return version.starts_with('t') && ParseInteger(version.substr(1), &number) &&
+         ParseInteger(kCommitVersion.substr(1), &ours) && number > ours;
 }
 
 }  // namespace
@@ -113,11 +143,25 @@ void SourcePartition::Feed(const SourceRecord& record) {
   ++counters_.records;
   counters_.bytes += static_cast<std::int64_t>(record.bytes.size());
   next_offset_ = record.next_offset;
+  last_record_ = {.offset = record.offset,
+                  .timestamp = record.timestamp,
+                  .bytes = static_cast<std::int64_t>(record.bytes.size())};
   if (record.timestamp != kNoTime) {
     clock_.set_trust(record.append_time ? SourceClock::Trust::kAppendTime
                                         : SourceClock::Trust::kProducerTime);
   }
   Decode(record, Mode::kNormal);
+}
+
+void SourcePartition::StartOver(std::int64_t offset) {
+  RepeatIdleClose();
+  ReleaseHeld();
+  next_offset_ = replay_until_ = close_offset_ = offset;
+  restored_offset_ = INT64_MAX;
+  last_record_.reset();
+  dropped_.clear();
+  // What the open panes hold of the old log cannot be read again.
+  for (OpenPane& open : panes_) open.oldest_offset = offset;
 }
 
 void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
@@ -495,6 +539,8 @@ SourceCommit SourcePartition::CommitBefore(TimeUs tick) const {
   // Records that are held stay so, and CloseIdle does nothing.
   const bool closes = tick != kNoTime && held_.empty();
   commit.metadata += ' ' + std::to_string(closes ? tick : idle_close_);
+  commit.metadata += live_ ? " 1 " : " 0 ";
+  commit.metadata += PrintText(held_.empty() ? last_record_ : std::nullopt);
   return commit;
 }
 
@@ -507,12 +553,24 @@ absl::Status SourcePartition::Restore(const SourceCommit& commit) {
       "the commit of " + options_.source + " was not made by tocsin (metadata \"" +
       commit.metadata + "\"): use a consumer group of its own");
   const std::vector<std::string_view> words = Words(commit.metadata);
+  if (IsOfNewerVersion(words.front())) {
+    return absl::FailedPreconditionError(
+        "the commit of " + options_.source + " has format " + std::string(words.front()) +
+        ", this build reads " + std::string(kCommitVersionBefore) + " and " +
+        std::string(kCommitVersion) + ": run the version of tocsin that wrote it, or a newer one");
+  }
+  const bool is_old = words.size() == kCommitWordsBefore && words.front() == kCommitVersionBefore;
+  if (!is_old && (words.size() != kCommitWords || words.front() != kCommitVersion)) return foreign;
   std::int64_t sent = 0;
-  if (words.size() != 8 || words[0] != kCommitVersion || !ParseInteger(words[1], &replay_until_) ||
+  if (!ParseInteger(words[1], &replay_until_) ||
       !ParseInteger(words[2], &last_tick_) || !ParseInteger(words[3], &close_offset_) ||
       !ParseInteger(words[4], &sent) || !clock_.FromText(words[5]) ||
       !ParseInteger(words[7], &idle_close_)) {
     return foreign;
+  }
+  if (!is_old) {
+    live_ = words[8] == "1";
+    if ((!live_ && words[8] != "0") || !ParsePrint(words[9], &last_record_)) return foreign;
   }
   // The length of a pane may have changed since.
   if (last_tick_ != kNoTime) last_tick_ = FloorTo(last_tick_, pane_);

@@ -16,6 +16,11 @@
 // the clock's guard dropped lie beyond the clock; those that it has passed since are remembered by
 // offset while they are at or past S (at most kDroppedMax of them).
 //
+// A log that was created anew (a topic that was deleted and made again) begins at a lower offset
+// than where we stand. `last_record` tells whether the log is still the one that was read; StartOver
+// goes on with the new one: the clock and the open panes stay, what they still needed of the old log
+// is gone.
+//
 // An event is counted late when the pane of its input's own delay is closed; an aggregation with a
 // larger delay still takes it. Decoded views never outlive Feed.
 #pragma once
@@ -46,6 +51,14 @@ struct SourceRecord {
   bool append_time = false;    // the timestamp is the broker's
   bool padded = false;         // kDecodePadding bytes stand behind it
   std::string_view bytes;
+};
+
+// What identifies a record of a log beside its offset.
+struct RecordPrint {
+  std::int64_t offset = 0;
+  TimeUs timestamp = kNoTime;
+  std::int64_t bytes = 0;
+  auto operator<=>(const RecordPrint&) const = default;
 };
 
 struct SourceCommit {
@@ -92,6 +105,9 @@ class SourcePartition : private EventSink {
   absl::Status Restore(const SourceCommit& commit);
 
   void Feed(const SourceRecord& record);
+  // What follows is of a log that was created anew and begins at `offset`, which may be lower than
+  // what was read before.
+  void StartOver(std::int64_t offset);
   // No record with an earlier time than `tick` can follow: closes up to it. REQUIRES: all records
   // that the log holds were fed.
   void CloseIdle(TimeUs tick);
@@ -110,7 +126,13 @@ class SourcePartition : private EventSink {
   TimeUs last_tick() const { return last_tick_; }  // kNoTime before the first record
   TimeUs clock() const { return clock_.now(); }
   std::int64_t next_offset() const;
+  // The record before next_offset, where one was read.
+  const std::optional<RecordPrint>& last_record() const { return last_record_; }
   SourceClock::Trust trust() const { return clock_.trust(); }
+  // Whether the newest record was near the time at which it was read, as the input saw it; kept in
+  // the commit. An old or accelerated stream is not idle when nothing comes.
+  void set_live(bool live) { live_ = live; }
+  bool live() const { return live_; }
 
  private:
   struct OpenPane {
@@ -207,6 +229,8 @@ class SourcePartition : private EventSink {
   bool sent_any_ = false;
   std::int64_t next_offset_ = 0;
   std::int64_t replay_until_ = 0;
+  std::optional<RecordPrint> last_record_;
+  bool live_ = false;
   // Of the commit, while what it stands for has not all been read again; else INT64_MAX.
   std::int64_t restored_offset_ = INT64_MAX;
   std::int64_t close_offset_ = 0;

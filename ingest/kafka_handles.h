@@ -1,4 +1,4 @@
-// Ownership of librdkafka's objects.
+// Ownership of librdkafka's objects, and what its messages say.
 //
 //   KafkaPartitionList list = NewPartitionList(1);
 //   rd_kafka_topic_partition_list_add(list.get(), "topic", 0)->offset = 7;
@@ -37,6 +37,13 @@ using KafkaPartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t,
 
 inline KafkaPartitionList NewPartitionList(int capacity) {
   return KafkaPartitionList(rd_kafka_topic_partition_list_new(capacity));
+}
+
+// A message's timestamp; kNoTime where it has none that can be.
+inline TimeUs KafkaTimestamp(rd_kafka_timestamp_type_t type, std::int64_t timestamp_ms) {
+  const bool usable = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp_ms >= 0 &&
+                      timestamp_ms <= kMaxTime / kMillisecondUs;
+  return usable ? timestamp_ms * kMillisecondUs : kNoTime;
 }
 
 }  // namespace tocsin

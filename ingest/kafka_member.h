@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,12 +30,12 @@ class KafkaSource::Impl {
   absl::Status Start(absl::Duration timeout);
   std::size_t Poll(absl::Duration wait);
   void SetPaused(const KafkaPartition& partition, bool paused);
-  absl::Status Commit(const KafkaPartition& partition, const KafkaCommit& commit, bool sync);
+  absl::StatusOr<std::uint64_t> Commit(std::span<const KafkaPosition> positions);
+  absl::Status CommitAndWait(std::span<const KafkaPosition> positions, absl::Duration timeout);
   absl::StatusOr<std::int64_t> QueryEndOffset(const KafkaPartition& partition,
                                               absl::Duration timeout);
-  absl::StatusOr<std::int64_t> OffsetAt(const KafkaPartition& partition, TimeUs time,
-                                        absl::Duration timeout);
   std::size_t queued() const;
+  const absl::Status& status() const { return status_; }
   void Stop();
 
   const std::vector<KafkaPartition>& all_partitions() const { return all_partitions_; }
@@ -62,13 +63,15 @@ class KafkaSource::Impl {
     std::int64_t error_offset = -1;  // of the last broken batch, until a record comes
     std::string error_reason;
     std::optional<BrokenBatch> broken;
+    // Its offset is out of range, and where the log begins is to be asked at this time.
+    std::optional<TimeUs> reset_at;
     std::uint64_t sought_in_batch = 0;  // the rest of that batch stems from before the seek
   };
 
   // kafka_setup.cc
   absl::Status CreateHandle();
   absl::Status ConnectAndListPartitions(absl::Duration timeout);
-  absl::Status ListPartitions(const std::string& topic, absl::Time deadline);
+  absl::Status ListPartitions(const std::string& topic, TimeUs deadline);
   absl::Status NoAnswer(absl::Duration timeout);
   void ReadTimestampTypes(absl::Duration timeout);
   absl::Status Join();
@@ -78,14 +81,15 @@ class KafkaSource::Impl {
   static void OnRebalance(rd_kafka_t* handle, rd_kafka_resp_err_t error,
                           rd_kafka_topic_partition_list_t* partitions, void* self);
   absl::Status Assign(rd_kafka_topic_partition_list_t* partitions);
+  // Whether the partitions that the group has given us are read from now on.
+  bool AssignWhenDue();
   absl::Status FetchCommitted(rd_kafka_topic_partition_list_t* partitions);
-  absl::StatusOr<std::int64_t> StartOffset(const KafkaPartition& partition);
   void Revoke(const rd_kafka_topic_partition_list_t& partitions);
 
   // kafka_source.cc
   static void OnErrorEvent(rd_kafka_t* handle, int error, const char* reason, void* self);
   static void OnCommitted(rd_kafka_t* handle, rd_kafka_resp_err_t error,
-                          rd_kafka_topic_partition_list_t* offsets, void* self);
+                          rd_kafka_topic_partition_list_t* offsets, void* ticket);
   Assigned* Find(const rd_kafka_message_t& message);
   Assigned* Find(const KafkaPartition& partition);
   struct Taken {
@@ -106,6 +110,7 @@ class KafkaSource::Impl {
   void ProbeWasGood(Assigned* assigned);
   void ContinueSearch(Assigned* assigned);
   void ResetOffset(Assigned* assigned);
+  void ResetOffsetsDue();
   void Seek(Assigned* assigned, std::int64_t offset);
   void Reassign(const Assigned& sought, std::int64_t offset);
 
@@ -113,6 +118,11 @@ class KafkaSource::Impl {
   KafkaCallbacks* callbacks_;
   KafkaHandle handle_;
   KafkaQueue queue_;
+  KafkaQueue commits_;  // answers
+  std::uint64_t last_ticket_ = 0;
+  int commits_sent_ = 0;  // and not answered
+  std::uint64_t awaited_ = 0;            // the ticket that CommitAndWait waits for, …
+  std::optional<absl::Status> answer_;  // … and its answer
   std::vector<KafkaPartition> all_partitions_;
   std::map<std::string, bool> append_time_;
   std::vector<std::unique_ptr<Assigned>> assigned_;
@@ -121,12 +131,14 @@ class KafkaSource::Impl {
   std::uint64_t batch_number_ = 0;
   bool wakes_fetchers_ = false;  // the library would look again only after a second
   bool wake_due_ = false;        // something was taken since the last time
-  absl::Time woken_at_ = absl::InfinitePast();
+  TimeUs woken_at_ = 0;
   bool started_ = false;
-  bool rejoin_ = false;                // an assignment failed; ask for a new one
+  KafkaPartitionList to_assign_;  // given to us by the group, and not begun yet
+  TimeUs assign_at_ = 0;          // when that is tried again
   bool taking_many_ = false;           // inside the call that takes a batch from the queue …
   bool revoked_while_taking_ = false;  // … which has served a revocation
   std::string last_error_;             // while starting, for the message
+  absl::Status status_;
 };
 
 }  // namespace tocsin

@@ -4,73 +4,59 @@
 
 #include "core/status_macros.h"
 #include "core/string_hash.h"
+#include "ingest/host_clock.h"
 #include "ingest/kafka_member.h"
 
 namespace tocsin {
 namespace {
 
-// A query of a broker during a rebalance. The group waits for us meanwhile, up to 5 min.
-constexpr int kQueryTimeoutMs = 10'000;
-constexpr int kQueryAttempts = 3;
-
-bool IsPassing(rd_kafka_resp_err_t error) {
-  return error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT ||
-         error == RD_KAFKA_RESP_ERR__WAIT_COORD ||
-         error == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
-         error == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
-         error == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
-         error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
-         error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
-}
+constexpr int kQueryTimeoutMs = 5'000;
+// The pause before partitions are tried again whose beginning could not be found out.
+constexpr DurationUs kAssignRetry = kSecondUs;
 
 }  // namespace
 
 void KafkaSource::Impl::OnRebalance(rd_kafka_t* handle, rd_kafka_resp_err_t error,
                                     rd_kafka_topic_partition_list_t* partitions, void* self) {
   auto* const impl = static_cast<Impl*>(self);
-  if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && impl->revoked_while_taking_) {
-    // The batch may hold records of before the revocation, which nothing tells from new ones.
-    impl->rejoin_ = true;
-  } else if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-    const absl::Status status = impl->Assign(partitions);
-    if (status.ok()) return;
-    // Reading on from a wrong offset would lose records, so the assignment is given back instead.
-    impl->callbacks_->OnError("the assigned partitions cannot be read yet: " +
-                              std::string(FromAbsl(status.message())));
-    impl->Revoke(*partitions);
-    impl->rejoin_ = true;
+  if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    impl->to_assign_.reset(rd_kafka_topic_partition_list_copy(partitions));
+    impl->assign_at_ = 0;
+    // Where a batch is being taken, it may hold records of before the revocation, which nothing
+    // tells from new ones: then the next Poll begins with it.
+    if (!impl->revoked_while_taking_ && impl->AssignWhenDue()) return;
   } else {
+    impl->to_assign_.reset();
     impl->revoked_while_taking_ = impl->taking_many_;
     impl->Revoke(*partitions);
   }
   rd_kafka_assign(handle, nullptr);
 }
 
+bool KafkaSource::Impl::AssignWhenDue() {
+  if (to_assign_ == nullptr || HostMonotonic() < assign_at_) return false;
+  const absl::Status status = Assign(to_assign_.get());
+  if (status.ok()) {
+    to_assign_.reset();
+    return true;
+  }
+  // They stay ours in the group. Reading on from a wrong offset would lose records, so nothing is
+  // read until it is known.
+  callbacks_->OnError("the assigned partitions cannot be read yet: " +
+                      std::string(FromAbsl(status.message())));
+  Revoke(*to_assign_);
+  assign_at_ = HostMonotonic() + kAssignRetry;
+  return false;
+}
+
 absl::Status KafkaSource::Impl::FetchCommitted(rd_kafka_topic_partition_list_t* partitions) {
-  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
-  for (int attempt = 0; attempt < kQueryAttempts; ++attempt) {
-    error = rd_kafka_committed(handle_.get(), partitions, kQueryTimeoutMs);
-    for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < partitions->cnt; ++i) {
-      error = partitions->elems[i].err;
-    }
-    if (!IsPassing(error)) break;
+  rd_kafka_resp_err_t error = rd_kafka_committed(handle_.get(), partitions, kQueryTimeoutMs);
+  for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < partitions->cnt; ++i) {
+    error = partitions->elems[i].err;
   }
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::UnavailableError(std::string("the group's offsets are not to be had: ") +
                                 rd_kafka_err2str(error));
-}
-
-absl::StatusOr<std::int64_t> KafkaSource::Impl::StartOffset(const KafkaPartition& partition) {
-  // A partition that was added after we started is read from its beginning: what is in it is new.
-  const bool is_new =
-      !std::binary_search(all_partitions_.begin(), all_partitions_.end(), partition);
-  if (options_.start_earliest || is_new) return RD_KAFKA_OFFSET_BEGINNING;
-  // Resolved here, because "the end" would be looked up again, later, after every reconnection.
-  absl::StatusOr<std::int64_t> end = QueryEndOffset(partition, absl::Milliseconds(kQueryTimeoutMs));
-  for (int attempt = 1; !end.ok() && attempt < kQueryAttempts; ++attempt) {
-    end = QueryEndOffset(partition, absl::Milliseconds(kQueryTimeoutMs));
-  }
-  return end;
 }
 
 absl::Status KafkaSource::Impl::Assign(rd_kafka_topic_partition_list_t* partitions) {
@@ -78,27 +64,26 @@ absl::Status KafkaSource::Impl::Assign(rd_kafka_topic_partition_list_t* partitio
   // A deterministic order, whatever the coordinator's.
   rd_kafka_topic_partition_list_sort(partitions, nullptr, nullptr);
   last_found_ = nullptr;
+  std::vector<KafkaAssignment> assignments;
   for (int i = 0; i < partitions->cnt; ++i) {
-    rd_kafka_topic_partition_t& element = partitions->elems[i];
-    auto assigned = std::make_unique<Assigned>();
-    assigned->partition = {element.topic, element.partition};
-    std::optional<KafkaCommit> committed;
+    const rd_kafka_topic_partition_t& element = partitions->elems[i];
+    KafkaAssignment& assignment = assignments.emplace_back();
+    assignment.partition = {element.topic, element.partition};
     if (!options_.assign_all && element.offset >= 0) {
-      committed = KafkaCommit{element.offset, {}};
+      assignment.committed = KafkaCommit{element.offset, {}};
       if (element.metadata_size > 0) {
-        committed->metadata.assign(static_cast<const char*>(element.metadata),
-                                   element.metadata_size);
+        assignment.committed->metadata.assign(static_cast<const char*>(element.metadata),
+                                              element.metadata_size);
       }
     }
-    const KafkaPartition partition = assigned->partition;
-    Assigned* const state = assigned.get();
-    assigned_.push_back(std::move(assigned));
-    if (const std::optional<std::int64_t> wanted = callbacks_->OnAssigned(partition, committed)) {
-      element.offset = *wanted;
-    } else {
-      TOCSIN_ASSIGN_OR_RETURN(element.offset, StartOffset(partition));
-    }
-    state->position = element.offset;
+    assigned_.push_back(std::make_unique<Assigned>());
+    assigned_.back()->partition = assignment.partition;
+  }
+  TOCSIN_RETURN_IF_ERROR(callbacks_->OnAssigned(assignments));
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    const std::int64_t start = assignments[i].start.value_or(RD_KAFKA_OFFSET_BEGINNING);
+    partitions->elems[i].offset = start;
+    Find(assignments[i].partition)->position = start;
   }
   if (const rd_kafka_resp_err_t error = rd_kafka_assign(handle_.get(), partitions);
       error != RD_KAFKA_RESP_ERR_NO_ERROR) {

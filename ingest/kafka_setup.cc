@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "core/status_macros.h"
+#include "ingest/host_clock.h"
 #include "ingest/kafka_member.h"
 
 namespace tocsin {
@@ -25,6 +26,10 @@ constexpr Setting kDefaults[] = {
     {"client.id", "tocsin"},
     // The pause after a fetch that failed; the search for the end of a broken batch takes many.
     {"fetch.error.backoff.ms", "50"},
+    // New partitions and topics that were created anew are noticed within this.
+    {"topic.metadata.refresh.interval.ms", "10000"},
+    // Said rather than left to the library: what an aborted transaction wrote is no event.
+    {"isolation.level", "read_committed"},
 };
 
 // How soon a fetcher looks again that found the queue full: known from 2.2 on, by default a second.
@@ -86,7 +91,6 @@ absl::Status KafkaSource::Impl::CreateHandle() {
   rd_kafka_conf_set_log_cb(conf.get(), IgnoreLog);
   rd_kafka_conf_set_error_cb(conf.get(), OnErrorEvent);
   rd_kafka_conf_set_rebalance_cb(conf.get(), OnRebalance);
-  rd_kafka_conf_set_offset_commit_cb(conf.get(), OnCommitted);
 
   std::array<char, 512> error{};
   handle_.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size()));
@@ -108,6 +112,7 @@ absl::Status KafkaSource::Impl::Start(absl::Duration timeout) {
   }
   if (!status.ok()) {
     queue_.reset();
+    commits_.reset();
     handle_.reset();
     return status;
   }
@@ -124,7 +129,7 @@ absl::Status KafkaSource::Impl::NoAnswer(absl::Duration timeout) {
 }
 
 absl::Status KafkaSource::Impl::ConnectAndListPartitions(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const TimeUs deadline = HostMonotonic() + absl::ToInt64Microseconds(timeout);
   all_partitions_.clear();
   for (const std::string& topic : options_.topics) {
     const absl::Status status = ListPartitions(topic, deadline);
@@ -135,11 +140,11 @@ absl::Status KafkaSource::Impl::ConnectAndListPartitions(absl::Duration timeout)
   return absl::OkStatus();
 }
 
-absl::Status KafkaSource::Impl::ListPartitions(const std::string& topic, absl::Time deadline) {
+absl::Status KafkaSource::Impl::ListPartitions(const std::string& topic, TimeUs deadline) {
   const KafkaTopic handle(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr));
   if (!handle) return absl::InvalidArgumentError("\"" + topic + "\" is no topic name");
   while (true) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = absl::Microseconds(deadline - HostMonotonic());
     const rd_kafka_metadata_t* answer = nullptr;
     const rd_kafka_resp_err_t error =
         rd_kafka_metadata(handle_.get(), 0, handle.get(), &answer, Milliseconds(left));
@@ -215,6 +220,7 @@ void KafkaSource::Impl::ReadTimestampTypes(absl::Duration timeout) {
 absl::Status KafkaSource::Impl::Join() {
   rd_kafka_poll_set_consumer(handle_.get());
   queue_.reset(rd_kafka_queue_get_consumer(handle_.get()));
+  commits_.reset(rd_kafka_queue_new(handle_.get()));
   if (!options_.assign_all) return Subscribe();
   const KafkaPartitionList list = NewPartitionList(static_cast<int>(all_partitions_.size()));
   for (const KafkaPartition& partition : all_partitions_) {

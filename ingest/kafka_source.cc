@@ -5,8 +5,9 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "core/status_macros.h"
 #include "core/string_hash.h"
+#include "ingest/host_clock.h"
 #include "ingest/kafka_member.h"
 
 namespace tocsin {
@@ -14,8 +15,11 @@ namespace {
 
 // Messages taken from the queue at a time.
 constexpr std::size_t kSliceMessages = 8'192;
-constexpr absl::Duration kWakeEvery = absl::Milliseconds(5);
+constexpr DurationUs kWakeEvery = 5 * kMillisecondUs;
 constexpr int kSeekTimeoutMs = 5'000;
+// A question about where a log begins, and the pause after one that was not answered.
+constexpr int kResetTimeoutMs = 2'000;
+constexpr DurationUs kResetEvery = kSecondUs;
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(
@@ -39,13 +43,9 @@ std::string KafkaPartition::ToString() const { return topic + "/" + std::to_stri
 
 std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
   if (!handle_) return 0;
-  if (std::exchange(rejoin_, false)) {
-    rd_kafka_unsubscribe(handle_.get());
-    if (const absl::Status status = Subscribe(); !status.ok()) {
-      callbacks_->OnError(FromAbsl(status.message()));
-      rejoin_ = true;
-    }
-  }
+  AssignWhenDue();
+  if (commits_sent_ > 0) rd_kafka_queue_poll_callback(commits_.get(), 0);
+  ResetOffsetsDue();
   // Asking for many with a timeout would wait for all of them: first what is there, and only if
   // that is nothing, wait for one.
   Taken total = Take(kSliceMessages, absl::ZeroDuration());
@@ -63,7 +63,7 @@ std::size_t KafkaSource::Impl::Poll(absl::Duration wait) {
     more = taken.messages == kSliceMessages && !taken.revoked;
   }
   wake_due_ = wakes_fetchers_ && (wake_due_ || total.records > 0);
-  if (wake_due_ && absl::Now() - woken_at_ >= kWakeEvery) WakeFetchers();
+  if (wake_due_ && HostMonotonic() - woken_at_ >= kWakeEvery) WakeFetchers();
   return total.records;
 }
 
@@ -97,7 +97,7 @@ KafkaSource::Impl::Taken KafkaSource::Impl::Take(std::size_t max, absl::Duration
 // nothing, as the credentials are those that were configured, or none are in use.
 void KafkaSource::Impl::WakeFetchers() {
   wake_due_ = false;
-  woken_at_ = absl::Now();
+  woken_at_ = HostMonotonic();
   const auto property = [&](const char* name) {
     const auto found = options_.properties.find(name);
     return found == options_.properties.end() ? "" : found->second.c_str();
@@ -153,11 +153,9 @@ void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
   record.offset = message.offset;
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
   const std::int64_t timestamp_ms = rd_kafka_message_timestamp(&message, &type);
-  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp_ms >= 0 &&
-      timestamp_ms <= kMaxTime / kMillisecondUs) {
-    record.timestamp = timestamp_ms * kMillisecondUs;
-    record.append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
-  }
+  record.timestamp = KafkaTimestamp(type, timestamp_ms);
+  record.append_time =
+      record.timestamp != kNoTime && type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
   if (message.payload != nullptr) {
     record.value = {static_cast<const char*>(message.payload), message.len};
   }
@@ -245,19 +243,25 @@ void KafkaSource::Impl::ResetOffset(Assigned* assigned) {
   std::int64_t high = 0;
   const rd_kafka_resp_err_t error =
       rd_kafka_query_watermark_offsets(handle_.get(), assigned->partition.topic.c_str(),
-                                       assigned->partition.partition, &low, &high, kSeekTimeoutMs);
+                                       assigned->partition.partition, &low, &high, kResetTimeoutMs);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    // Without an answer: wherever the log begins. What was lost is then only known from the
-    // records.
+    // The library fetches nothing of it meanwhile. Going on without an answer would leave open
+    // whether the log was created anew.
     callbacks_->OnError(assigned->partition.ToString() + ": " + rd_kafka_err2str(error));
-    assigned->position = 0;
-    Seek(assigned, RD_KAFKA_OFFSET_BEGINNING);
+    assigned->reset_at = HostMonotonic() + kResetEvery;
     return;
   }
+  assigned->reset_at.reset();
   const std::int64_t expected = std::exchange(assigned->position, low);
   Seek(assigned, low);
   callbacks_->OnSkipped(assigned->partition, expected, low,
                         "the offset is out of range: the log was cut or created anew");
+}
+
+void KafkaSource::Impl::ResetOffsetsDue() {
+  for (const std::unique_ptr<Assigned>& assigned : assigned_) {
+    if (assigned->reset_at && *assigned->reset_at <= HostMonotonic()) ResetOffset(assigned.get());
+  }
 }
 
 void KafkaSource::Impl::Seek(Assigned* assigned, std::int64_t offset) {
@@ -310,24 +314,43 @@ void KafkaSource::Impl::SetPaused(const KafkaPartition& partition, bool paused) 
   }
 }
 
-absl::Status KafkaSource::Impl::Commit(const KafkaPartition& partition, const KafkaCommit& commit,
-                                       bool sync) {
+absl::Status KafkaSource::Impl::CommitAndWait(std::span<const KafkaPosition> positions,
+                                              absl::Duration timeout) {
+  answer_.reset();
+  TOCSIN_ASSIGN_OR_RETURN(awaited_, Commit(positions));
+  const TimeUs deadline = HostMonotonic() + absl::ToInt64Microseconds(timeout);
+  while (!answer_ && HostMonotonic() < deadline) {
+    rd_kafka_queue_poll_callback(commits_.get(),
+                                 Milliseconds(absl::Microseconds(deadline - HostMonotonic())));
+  }
+  awaited_ = 0;
+  if (answer_) return *answer_;
+  return absl::DeadlineExceededError("no broker has answered a commit within " +
+                                     absl::FormatDuration(timeout));
+}
+
+absl::StatusOr<std::uint64_t> KafkaSource::Impl::Commit(std::span<const KafkaPosition> positions) {
   if (!handle_ || options_.assign_all) {
     return absl::FailedPreconditionError("this Kafka source commits nothing");
   }
-  const KafkaPartitionList list = NewPartitionList(1);
-  rd_kafka_topic_partition_t* const element =
-      rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
-  element->offset = commit.offset;
-  if (!commit.metadata.empty()) {
+  const KafkaPartitionList list = NewPartitionList(static_cast<int>(positions.size()));
+  for (const auto& [partition, commit] : positions) {
+    rd_kafka_topic_partition_t* const element =
+        rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+    element->offset = commit.offset;
+    if (commit.metadata.empty()) continue;
     // The list frees it with the library's own allocator.
     element->metadata = rd_kafka_mem_malloc(handle_.get(), commit.metadata.size());
     std::memcpy(element->metadata, commit.metadata.data(), commit.metadata.size());
     element->metadata_size = commit.metadata.size();
   }
-  rd_kafka_resp_err_t error = rd_kafka_commit(handle_.get(), list.get(), sync ? 0 : 1);
-  if (sync && error == RD_KAFKA_RESP_ERR_NO_ERROR) error = list->elems[0].err;
-  return ToStatus(error, "committing " + partition.ToString());
+  const std::uint64_t ticket = ++last_ticket_;
+  const rd_kafka_resp_err_t error =
+      rd_kafka_commit_queue(handle_.get(), list.get(), commits_.get(), OnCommitted,
+                            reinterpret_cast<void*>(static_cast<std::uintptr_t>(ticket)));
+  TOCSIN_RETURN_IF_ERROR(ToStatus(error, "committing"));
+  ++commits_sent_;
+  return ticket;
 }
 
 absl::StatusOr<std::int64_t> KafkaSource::Impl::QueryEndOffset(const KafkaPartition& partition,
@@ -341,22 +364,6 @@ absl::StatusOr<std::int64_t> KafkaSource::Impl::QueryEndOffset(const KafkaPartit
       "the end offset of " + partition.ToString());
   if (!status.ok()) return status;
   return high;
-}
-
-absl::StatusOr<std::int64_t> KafkaSource::Impl::OffsetAt(const KafkaPartition& partition,
-                                                         TimeUs time, absl::Duration timeout) {
-  if (!handle_) return absl::FailedPreconditionError("the Kafka source does not run");
-  const KafkaPartitionList list = NewPartitionList(1);
-  rd_kafka_topic_partition_t* const element =
-      rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
-  element->offset = CeilTo(time, kMillisecondUs) / kMillisecondUs;  // asked in this field, in ms
-  rd_kafka_resp_err_t error =
-      rd_kafka_offsets_for_times(handle_.get(), list.get(), Milliseconds(timeout));
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = element->err;
-  const absl::Status status = ToStatus(error, "the offset by time of " + partition.ToString());
-  if (!status.ok()) return status;
-  if (element->offset >= 0) return element->offset;
-  return QueryEndOffset(partition, timeout);  // All records are older.
 }
 
 std::optional<bool> KafkaSource::Impl::AppendTime(const std::string& topic) const {
@@ -375,7 +382,10 @@ void KafkaSource::Impl::Stop() {
   assigned_.clear();
   last_found_ = nullptr;
   started_ = false;
+  to_assign_.reset();
   queue_.reset();
+  commits_.reset();
+  commits_sent_ = 0;
   handle_.reset();
 }
 
@@ -387,6 +397,7 @@ void KafkaSource::Impl::OnErrorEvent(rd_kafka_t* handle, int error, const char* 
     std::array<char, 512> text{};
     rd_kafka_fatal_error(handle, text.data(), text.size());
     message = std::string("the Kafka client cannot go on: ") + text.data();
+    impl->status_ = absl::UnavailableError(message);
   }
   if (impl->started_) {
     impl->callbacks_->OnError(message);
@@ -395,11 +406,22 @@ void KafkaSource::Impl::OnErrorEvent(rd_kafka_t* handle, int error, const char* 
   }
 }
 
-void KafkaSource::Impl::OnCommitted(rd_kafka_t*, rd_kafka_resp_err_t error,
-                                    rd_kafka_topic_partition_list_t*, void* self) {
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
-  static_cast<Impl*>(self)->callbacks_->OnError(std::string("a commit failed: ") +
-                                                rd_kafka_err2str(error));
+void KafkaSource::Impl::OnCommitted(rd_kafka_t* handle, rd_kafka_resp_err_t error,
+                                    rd_kafka_topic_partition_list_t* offsets, void* ticket) {
+  auto* const impl = static_cast<Impl*>(rd_kafka_opaque(handle));
+  --impl->commits_sent_;
+  for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && offsets != nullptr && i < offsets->cnt;
+       ++i) {
+    error = offsets->elems[i].err;
+  }
+  if (error == RD_KAFKA_RESP_ERR__NO_OFFSET) error = RD_KAFKA_RESP_ERR_NO_ERROR;
+  const absl::Status status = ToStatus(error, "committing");
+  const std::uint64_t number = reinterpret_cast<std::uintptr_t>(ticket);
+  if (number == impl->awaited_) {
+    impl->answer_ = status;
+  } else {
+    impl->callbacks_->OnCommitted(number, status);
+  }
 }
 
 KafkaSource::KafkaSource(Options options, KafkaCallbacks* callbacks)
@@ -408,11 +430,15 @@ KafkaSource::~KafkaSource() = default;
 
 absl::Status KafkaSource::Start(absl::Duration timeout) { return impl_->Start(timeout); }
 std::size_t KafkaSource::Poll(absl::Duration wait) { return impl_->Poll(wait); }
+absl::Status KafkaSource::status() const { return impl_->status(); }
 void KafkaSource::Pause(const KafkaPartition& partition) { impl_->SetPaused(partition, true); }
 void KafkaSource::Resume(const KafkaPartition& partition) { impl_->SetPaused(partition, false); }
-absl::Status KafkaSource::Commit(const KafkaPartition& partition, const KafkaCommit& commit,
-                                 bool sync) {
-  return impl_->Commit(partition, commit, sync);
+absl::StatusOr<std::uint64_t> KafkaSource::Commit(std::span<const KafkaPosition> positions) {
+  return impl_->Commit(positions);
+}
+absl::Status KafkaSource::CommitAndWait(std::span<const KafkaPosition> positions,
+                                        absl::Duration timeout) {
+  return impl_->CommitAndWait(positions, timeout);
 }
 std::vector<KafkaPartition> KafkaSource::AllPartitions() const { return impl_->all_partitions(); }
 std::optional<bool> KafkaSource::AppendTime(const std::string& topic) const {
@@ -421,10 +447,6 @@ std::optional<bool> KafkaSource::AppendTime(const std::string& topic) const {
 absl::StatusOr<std::int64_t> KafkaSource::QueryEndOffset(const KafkaPartition& partition,
                                                          absl::Duration timeout) {
   return impl_->QueryEndOffset(partition, timeout);
-}
-absl::StatusOr<std::int64_t> KafkaSource::OffsetAt(const KafkaPartition& partition, TimeUs time,
-                                                   absl::Duration timeout) {
-  return impl_->OffsetAt(partition, time, timeout);
 }
 std::size_t KafkaSource::queued() const { return impl_->queued(); }
 void KafkaSource::Stop() { impl_->Stop(); }

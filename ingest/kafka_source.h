@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,14 +47,27 @@ struct KafkaCommit {
   std::string metadata;
 };
 
+// Everything before `commit.offset` need not be read again.
+struct KafkaPosition {
+  KafkaPartition partition;
+  KafkaCommit commit;
+};
+
+// A partition that became ours.
+struct KafkaAssignment {
+  KafkaPartition partition;
+  std::optional<KafkaCommit> committed;  // the group's, if there is one
+  // Where to begin, for the callback to say; nullopt: at the first record that the log has.
+  std::optional<std::int64_t> start;
+};
+
 class KafkaCallbacks {
  public:
   virtual ~KafkaCallbacks() = default;
-  // A partition became ours. `committed` is the group's commit, if there is one. Answers the offset
-  // to start from, or nullopt to start where Options::start says.
-  virtual std::optional<std::int64_t> OnAssigned(const KafkaPartition& partition,
-                                                 const std::optional<KafkaCommit>& committed) = 0;
-  // About to be taken away (synchronous: commit now).
+  // These partitions became ours. To be answered with where each begins; an error is told by
+  // OnError, and the same are given again a little later.
+  virtual absl::Status OnAssigned(std::span<KafkaAssignment> assigned) = 0;
+  // About to be taken away.
   virtual void OnRevoked(const KafkaPartition& partition) = 0;
   virtual void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) = 0;
   // Everything up to `end_offset` was delivered. librdkafka reports it once per end offset.
@@ -63,6 +77,10 @@ class KafkaCallbacks {
   virtual void OnSkipped(const KafkaPartition& partition, std::int64_t from, std::int64_t to,
                          std::string_view reason) = 0;
   virtual void OnError(std::string_view message) = 0;
+  // What became of a Commit.
+  virtual void OnCommitted(std::uint64_t ticket, const absl::Status& status) {
+    (void)ticket, (void)status;
+  }
 };
 
 class KafkaSource {
@@ -77,7 +95,6 @@ class KafkaSource {
     std::vector<std::string> topics;
     std::string group;
     std::string instance_id;  // group.instance.id; empty: dynamic membership
-    bool start_earliest = false;
     // Without a group: assign all partitions of the topics (replay, offsets never committed).
     bool assign_all = false;
     std::map<std::string, std::string> properties;
@@ -93,12 +110,18 @@ class KafkaSource {
   absl::Status Start(absl::Duration timeout = absl::Seconds(10));
   // Delivers what is there, waiting at most `wait`. Returns the number of records.
   std::size_t Poll(absl::Duration wait);
+  // Not OK once the client cannot go on, such as a static member that another one has taken the
+  // place of: a new source has to be made.
+  absl::Status status() const;
 
   // Records that Poll has taken from the queue already are still delivered.
   void Pause(const KafkaPartition& partition);
   void Resume(const KafkaPartition& partition);
-  // Asynchronous unless `sync`.
-  absl::Status Commit(const KafkaPartition& partition, const KafkaCommit& commit, bool sync);
+  // All in one request; OnCommitted says from a later Poll what became of it, under the ticket that
+  // is given here.
+  absl::StatusOr<std::uint64_t> Commit(std::span<const KafkaPosition> positions);
+  // The same, and waits for the answer.
+  absl::Status CommitAndWait(std::span<const KafkaPosition> positions, absl::Duration timeout);
 
   // All partitions of the topics, sorted, as of Start. The expected source partitions.
   std::vector<KafkaPartition> AllPartitions() const;
@@ -108,10 +131,6 @@ class KafkaSource {
   // Asks the broker for a partition's end offset. Blocks for at most `timeout`.
   absl::StatusOr<std::int64_t> QueryEndOffset(const KafkaPartition& partition,
                                               absl::Duration timeout);
-  // The offset of the first record whose timestamp is `time` or later; the end offset if there is
-  // none. May be called from OnAssigned. Blocks for at most `timeout`, twice.
-  absl::StatusOr<std::int64_t> OffsetAt(const KafkaPartition& partition, TimeUs time,
-                                        absl::Duration timeout);
   // Records waiting in librdkafka's queue, for metrics.
   std::size_t queued() const;
 

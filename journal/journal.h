@@ -42,13 +42,24 @@ struct Snapshot {
   std::string state;          // stage 2, checksummed by the journal
 };
 
+// Where a source that has no commits of its own (a file) goes on.
+struct SourcePosition {
+  std::string source;
+  std::string text;
+};
+
 class Journal {
  public:
   virtual ~Journal() = default;
 
-  // Appends encoded PaneBatch chunks and control records in order, all or none; durable on return.
-  // The sequence of the last batch of the log (unchanged when `batches` is empty).
-  virtual absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) = 0;
+  // Appends encoded PaneBatch chunks and control records in order, and writes positions, all or
+  // none; durable on return. The sequence of the last batch of the log (unchanged when `batches` is
+  // empty).
+  virtual absl::StatusOr<std::uint64_t> AppendBatches(
+      std::span<const std::string> batches, std::span<const SourcePosition> positions) = 0;
+  absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) {
+    return AppendBatches(batches, {});
+  }
   // Calls `visit` with every batch after `after`, in order, until it fails. DataLoss if some of
   // them were pruned.
   virtual absl::Status ReadBatches(
@@ -74,8 +85,10 @@ class Journal {
   // Drops those that the outbox has finished with; unknown ids are ignored.
   virtual absl::Status ForgetDeliveries(std::span<const Hash128> ids) = 0;
 
-  // Positions of sources that have no commits of their own (files).
-  virtual absl::Status WritePosition(const std::string& source, const std::string& position) = 0;
+  absl::Status WritePosition(const std::string& source, const std::string& text) {
+    const SourcePosition position = {source, text};
+    return AppendBatches({}, std::span(&position, 1)).status();
+  }
   virtual absl::StatusOr<std::optional<std::string>> ReadPosition(const std::string& source) = 0;
 
   // A small named value that must not change between runs (the plan's hash, for a clear error).

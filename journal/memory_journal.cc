@@ -14,8 +14,10 @@ namespace {
 
 class MemoryJournal final : public Journal {
  public:
-  absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) override {
+  absl::StatusOr<std::uint64_t> AppendBatches(
+      std::span<const std::string> batches, std::span<const SourcePosition> positions) override {
     absl::MutexLock lock(&mutex_);
+    for (const SourcePosition& position : positions) positions_[position.source] = position.text;
     batches_.insert(batches_.end(), batches.begin(), batches.end());
     return Last();
   }
@@ -86,12 +88,6 @@ class MemoryJournal final : public Journal {
   absl::Status ForgetDeliveries(std::span<const Hash128> ids) override {
     absl::MutexLock lock(&mutex_);
     for (const Hash128& id : ids) deliveries_.erase(id);
-    return absl::OkStatus();
-  }
-
-  absl::Status WritePosition(const std::string& source, const std::string& position) override {
-    absl::MutexLock lock(&mutex_);
-    positions_[source] = position;
     return absl::OkStatus();
   }
 

@@ -94,7 +94,8 @@ class SqliteJournal final : public Journal {
   SqliteJournal(DirectoryLock lock, std::unique_ptr<SqliteDatabase> database, std::uint64_t last)
       : lock_(std::move(lock)), database_(std::move(database)), last_(last) {}
 
-  absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) override;
+  absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches,
+                                              std::span<const SourcePosition> positions) override;
   absl::Status ReadBatches(
       std::uint64_t after,
       absl::FunctionRef<absl::Status(std::uint64_t, std::string_view)> visit) override;
@@ -105,9 +106,6 @@ class SqliteJournal final : public Journal {
   absl::Status ReadDeliveries(absl::FunctionRef<absl::Status(const Delivery&)> visit) override;
   absl::Status ForgetDeliveries(std::span<const Hash128> ids) override;
 
-  absl::Status WritePosition(const std::string& source, const std::string& position) override {
-    return WriteText("INSERT OR REPLACE INTO positions VALUES (?, ?)", source, position);
-  }
   absl::StatusOr<std::optional<std::string>> ReadPosition(const std::string& source) override {
     return ReadText("SELECT position FROM positions WHERE source = ?", source);
   }
@@ -136,9 +134,10 @@ class SqliteJournal final : public Journal {
   std::uint64_t last_ ABSL_GUARDED_BY(mutex_);  // sequence of the last batch ever appended
 };
 
-absl::StatusOr<std::uint64_t> SqliteJournal::AppendBatches(std::span<const std::string> batches) {
+absl::StatusOr<std::uint64_t> SqliteJournal::AppendBatches(
+    std::span<const std::string> batches, std::span<const SourcePosition> positions) {
   absl::MutexLock lock(&mutex_);
-  if (batches.empty()) return last_;
+  if (batches.empty() && positions.empty()) return last_;
   SqliteTransaction transaction(database_.get());
   TOCSIN_RETURN_IF_ERROR(transaction.status());
   std::uint64_t seq = last_;
@@ -146,6 +145,12 @@ absl::StatusOr<std::uint64_t> SqliteJournal::AppendBatches(std::span<const std::
     TOCSIN_RETURN_IF_ERROR(database_->Query("INSERT INTO batches VALUES (?, ?)")
                                .Bind(Signed(++seq))
                                .BindBlob(batch)
+                               .Run());
+  }
+  for (const SourcePosition& position : positions) {
+    TOCSIN_RETURN_IF_ERROR(database_->Query("INSERT OR REPLACE INTO positions VALUES (?, ?)")
+                               .BindText(position.source)
+                               .BindText(position.text)
                                .Run());
   }
   TOCSIN_RETURN_IF_ERROR(transaction.Commit());

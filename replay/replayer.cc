@@ -144,9 +144,10 @@ class KafkaReplay : public KafkaCallbacks {
     KafkaSource::Options options;
     options.brokers = uri_.brokers;
     options.topics = {uri_.topic};
-    options.start_earliest = true;
     options.assign_all = true;
-    if (input_.kafka) options.properties = input_.kafka->properties;
+    if (input_.kafka) {
+      TOCSIN_ASSIGN_OR_RETURN(options.properties, input_.kafka->AllProperties());
+    }
     source_ = std::make_unique<KafkaSource>(std::move(options), this);
     TOCSIN_RETURN_IF_ERROR(source_->Start());
     for (const KafkaPartition& kafka : source_->AllPartitions()) {
@@ -194,10 +195,7 @@ class KafkaReplay : public KafkaCallbacks {
     return events;
   }
 
-  std::optional<std::int64_t> OnAssigned(const KafkaPartition&,
-                                         const std::optional<KafkaCommit>&) override {
-    return std::nullopt;
-  }
+  absl::Status OnAssigned(std::span<KafkaAssignment>) override { return absl::OkStatus(); }
   void OnRevoked(const KafkaPartition&) override {}
   void OnRecord(const KafkaPartition& kafka, const KafkaRecord& record) override {
     Partition& partition = partitions_[kafka];

@@ -21,7 +21,8 @@ struct KafkaSetup {
     ErrorList errors;
     config = LoadConfigText("inputs: [{name: logs, kafka: {brokers: \"" + brokers +
                                 "\", topics: [" + topic +
-                                "], group: g, start: earliest}}]\n"
+                                "], group: g, start: earliest, "
+                                "properties: {session.timeout.ms: 6000}}}]\n"
                                 "detectors: [{name: e, kind: error_rate, by: [service], "
                                 "critical: {above: 50%, window: 1m}}]\n",
                             "test", &errors);

@@ -55,13 +55,14 @@ class WatchedJournal final : public Journal {
     return inner_->WriteDeliveries(deliveries);
   }
 
-  absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches) override {
+  absl::StatusOr<std::uint64_t> AppendBatches(
+      std::span<const std::string> batches, std::span<const SourcePosition> positions) override {
     absl::MutexLock lock(&mutex_);
     if (fail_writes_) {
       ++refusals_;
       return absl::ResourceExhaustedError("the disk is full");
     }
-    return inner_->AppendBatches(batches);
+    return inner_->AppendBatches(batches, positions);
   }
   absl::Status ReadBatches(
       std::uint64_t after,
@@ -80,9 +81,6 @@ class WatchedJournal final : public Journal {
   }
   absl::Status ForgetDeliveries(std::span<const Hash128> ids) override {
     return inner_->ForgetDeliveries(ids);
-  }
-  absl::Status WritePosition(const std::string& source, const std::string& position) override {
-    return inner_->WritePosition(source, position);
   }
   absl::StatusOr<std::optional<std::string>> ReadPosition(const std::string& source) override {
     return inner_->ReadPosition(source);

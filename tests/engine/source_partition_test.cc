@@ -366,7 +366,7 @@ TEST(SourcePartition, RefusesCommitsOfOthers) {
   source.Request(5'000).Request(31'000);
   const SourceCommit good = source.partition().Commit();
   ASSERT_TRUE(Source(Stamp::kProducer).partition().Restore(good).ok());
-  std::vector<std::string> bad = {"7", "t2" + good.metadata.substr(2), good.metadata + " 1",
+  std::vector<std::string> bad = {"7", "t0" + good.metadata.substr(2), good.metadata + " 1",
                                   good.metadata + "x"};
   for (std::size_t space = good.metadata.find(' '); space != std::string::npos;
        space = good.metadata.find(' ', space + 1)) {

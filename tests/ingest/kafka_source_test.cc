@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,12 +39,22 @@ std::string MessageOf(const absl::Status& status) {
 
 class Recorder final : public KafkaCallbacks {
  public:
-  std::optional<std::int64_t> OnAssigned(const KafkaPartition& partition,
-                                         const std::optional<KafkaCommit>& committed) override {
-    assigned.insert(partition);
-    if (committed) commits[partition] = *committed;
-    if (start) return start(partition);
-    return committed ? std::optional<std::int64_t>(committed->offset) : std::nullopt;
+  absl::Status OnAssigned(std::span<KafkaAssignment> assignments) override {
+    ++assignments_seen;
+    if (refuse_assignments-- > 0) return absl::UnavailableError("not yet");
+    for (KafkaAssignment& one : assignments) {
+      assigned.insert(one.partition);
+      if (one.committed) commits[one.partition] = *one.committed;
+      if (start) {
+        one.start = start(one.partition);
+      } else if (one.committed) {
+        one.start = one.committed->offset;
+      }
+    }
+    return absl::OkStatus();
+  }
+  void OnCommitted(std::uint64_t ticket, const absl::Status& status) override {
+    committed[ticket] = status;
   }
   void OnRevoked(const KafkaPartition& partition) override {
     assigned.erase(partition);
@@ -78,8 +89,11 @@ class Recorder final : public KafkaCallbacks {
   std::map<KafkaPartition, std::int64_t> ends;
   std::vector<std::string> skipped, skip_reasons, errors;
   KafkaRecord last;
+  std::map<std::uint64_t, absl::Status> committed;
   int records = 0;
   int revoked = 0;
+  int assignments_seen = 0;
+  int refuse_assignments = 0;
 };
 
 bool PollUntil(KafkaSource& source, const std::function<bool()>& done) {
@@ -96,7 +110,6 @@ KafkaSource::Options GroupOptions(const MockKafka& cluster) {
   options.brokers = cluster.brokers();
   options.topics = {"app-logs"};
   options.group = "tocsin";
-  options.start_earliest = true;
   options.properties = {{"session.timeout.ms", "6000"}, {"fetch.wait.max.ms", "20"}};
   return options;
 }
@@ -155,13 +168,14 @@ TEST(KafkaSource, CommitsAndTheirMetadataSurvive) {
     ASSERT_TRUE(source.Start(kStartTimeout).ok());
     ASSERT_TRUE(PollUntil(source, [&] { return recorder.records == 10; }));
     EXPECT_THAT(recorder.commits, IsEmpty());
-    const absl::Status sync =
-        source.Commit(first, {.offset = 3, .metadata = "5 1767225600 x"}, true);
+    const KafkaPosition position = {first, {.offset = 3, .metadata = "5 1767225600 x"}};
+    const absl::Status sync = source.CommitAndWait(std::span(&position, 1), kPatience);
     EXPECT_TRUE(sync.ok()) << sync;
     // The other in the moment that it is taken away.
     recorder.on_revoked = [&](const KafkaPartition& partition) {
       if (partition != second) return;
-      const absl::Status last = source.Commit(second, {.offset = 4, .metadata = ""}, true);
+      const KafkaPosition last_position = {second, {.offset = 4, .metadata = ""}};
+      const absl::Status last = source.CommitAndWait(std::span(&last_position, 1), kPatience);
       EXPECT_TRUE(last.ok()) << last;
     };
     source.Stop();
@@ -177,21 +191,41 @@ TEST(KafkaSource, CommitsAndTheirMetadataSurvive) {
   EXPECT_THAT(recorder.values[second], ElementsAre("9"));
 }
 
-TEST(KafkaSource, StartsNowUnlessTold) {
+TEST(KafkaSource, CommitsInTheBackgroundAreAnswered) {
+  MockKafka cluster;
+  cluster.CreateTopic("app-logs", 2);
+  Recorder recorder;
+  KafkaSource source(GroupOptions(cluster), &recorder);
+  ASSERT_TRUE(source.Start(kStartTimeout).ok());
+  ASSERT_TRUE(PollUntil(source, [&] { return recorder.ends.size() == 2; }));
+  const std::vector<KafkaPosition> positions = {
+      {{"app-logs", 0}, {.offset = 0, .metadata = "a"}},
+      {{"app-logs", 1}, {.offset = 0, .metadata = std::string(100'000, 'x')}}};
+  const auto good = source.Commit(std::span(positions).first(1));
+  const auto too_long = source.Commit(positions);
+  ASSERT_TRUE(good.ok() && too_long.ok());
+  ASSERT_TRUE(PollUntil(source, [&] { return recorder.committed.size() == 2; }));
+  EXPECT_TRUE(recorder.committed[*good].ok()) << recorder.committed[*good];
+  rd_kafka_mock_push_request_errors(cluster.mock(), /*OffsetCommit*/ 8, 1,
+                                    RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE);
+  const auto refused = source.Commit(positions);
+  ASSERT_TRUE(refused.ok());
+  ASSERT_TRUE(PollUntil(source, [&] { return recorder.committed.contains(*refused); }));
+  EXPECT_FALSE(recorder.committed[*refused].ok());
+}
+
+TEST(KafkaSource, AnAssignmentThatIsRefusedComesAgain) {
   MockKafka cluster;
   cluster.CreateTopic("app-logs", 1);
-  cluster.Produce("app-logs", 0, "old");
+  cluster.Produce("app-logs", 0, "a");
   cluster.Flush();
-  KafkaSource::Options options = GroupOptions(cluster);
-  options.start_earliest = false;
   Recorder recorder;
-  KafkaSource source(options, &recorder);
+  recorder.refuse_assignments = 2;
+  KafkaSource source(GroupOptions(cluster), &recorder);
   ASSERT_TRUE(source.Start(kStartTimeout).ok());
-  ASSERT_TRUE(PollUntil(source, [&] { return recorder.ends.size() == 1; }));
-  cluster.Produce("app-logs", 0, "new");
-  cluster.Flush();
-  ASSERT_TRUE(PollUntil(source, [&] { return recorder.records > 0; }));
-  EXPECT_THAT(recorder.values.begin()->second, ElementsAre("new"));
+  ASSERT_TRUE(PollUntil(source, [&] { return recorder.records == 1; }))
+      << recorder.assignments_seen << testing::PrintToString(recorder.errors);
+  EXPECT_EQ(recorder.assignments_seen, 3);
 }
 
 TEST(KafkaSource, PauseLosesNothing) {
@@ -259,8 +293,8 @@ TEST(KafkaSource, AssignAllReadsWithoutAGroup) {
   ASSERT_TRUE(PollUntil(source, [&] { return recorder.ends.size() == 2; }));
   EXPECT_THAT((recorder.values[{"app-logs", 0}]), ElementsAre("6", "8"));
   EXPECT_THAT((recorder.values[{"app-logs", 1}]), ElementsAre("1", "3", "5", "7", "9"));
-  EXPECT_TRUE(absl::IsFailedPrecondition(
-      source.Commit({"app-logs", 0}, {.offset = 1, .metadata = ""}, true)));
+  const KafkaPosition position = {{"app-logs", 0}, {.offset = 1, .metadata = ""}};
+  EXPECT_TRUE(absl::IsFailedPrecondition(source.Commit(std::span(&position, 1)).status()));
 }
 
 TEST(KafkaSource, AnOffsetOutOfRangeGoesToTheEarliest) {

@@ -150,12 +150,26 @@ bool KafkaCluster::Start() {
   format.insert(format.end(), {"kafka.tools.StorageTool", "format", "--ignore-formatted", "-t",
                                "MkU3OEVBNTcwNTJENDM2Qk", "-c", properties});
   server.insert(server.end(), {"kafka.Kafka", properties});
+  server_ = std::move(server);
   Process formatter;
-  if (!formatter.Start(format, log) || formatter.Wait(60) != 0 || !process_.Start(server, log)) {
+  if (!formatter.Start(format, log) || formatter.Wait(60) != 0 || !process_.Start(server_, log)) {
     std::fprintf(stderr, "Kafka could not be started; see %s\n", log.c_str());
     return false;
   }
   brokers_ = "127.0.0.1:" + std::to_string(port);
+  return WaitUntilUp();
+}
+
+void KafkaCluster::Kill() {
+  process_.Signal(SIGKILL);
+  process_.Wait(20);
+}
+
+bool KafkaCluster::Restart() {
+  return process_.Start(server_, directory_ + "/kafka.log") && WaitUntilUp();
+}
+
+bool KafkaCluster::WaitUntilUp() {
   rd_kafka_t* client = NewClient(brokers_, RD_KAFKA_PRODUCER);
   const bool up = WaitFor(kStartSeconds, [&] {
     const rd_kafka_metadata_t* metadata = nullptr;
@@ -213,6 +227,39 @@ bool KafkaCluster::CreateTopic(const std::string& topic, int partitions,
   rd_kafka_NewTopic_destroy(created);
   // The controller has it; whoever asks the broker next shall find it, too.
   done = done && WaitFor(30, [&] { return KnowsTopic(client, topic, partitions); });
+  rd_kafka_destroy(client);
+  return done;
+}
+
+bool KafkaCluster::DeleteTopic(const std::string& topic) {
+  rd_kafka_t* client = NewClient(brokers_, RD_KAFKA_PRODUCER);
+  rd_kafka_DeleteTopic_t* deleted = rd_kafka_DeleteTopic_new(topic.c_str());
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(client);
+  rd_kafka_DeleteTopics(client, &deleted, 1, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kRequestMs);
+  bool done = event != nullptr && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (event != nullptr) rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_DeleteTopic_destroy(deleted);
+  done = done && WaitFor(30, [&] { return KnowsTopic(client, topic, 0); });
+  rd_kafka_destroy(client);
+  return done;
+}
+
+bool KafkaCluster::AddPartitions(const std::string& topic, int partitions_total) {
+  rd_kafka_t* client = NewClient(brokers_, RD_KAFKA_PRODUCER);
+  std::array<char, 512> error{};
+  rd_kafka_NewPartitions_t* added =
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(partitions_total),
+                                 error.data(), error.size());
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(client);
+  rd_kafka_CreatePartitions(client, &added, 1, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kRequestMs);
+  bool done = event != nullptr && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (event != nullptr) rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_NewPartitions_destroy(added);
+  done = done && WaitFor(30, [&] { return KnowsTopic(client, topic, partitions_total); });
   rd_kafka_destroy(client);
   return done;
 }

@@ -49,12 +49,23 @@ class KafkaCluster {
   const std::string& brokers() const { return brokers_; }
   bool CreateTopic(const std::string& topic, int partitions,
                    const std::map<std::string, std::string>& settings);
+  // Returns when no broker knows it any more.
+  bool DeleteTopic(const std::string& topic);
+  bool AddPartitions(const std::string& topic, int partitions_total);
+  // As a signal would do it to a real one: SIGSTOP, SIGCONT.
+  void Signal(int signal) const { process_.Signal(signal); }
+  // Ends the broker, and starts it again with its data and ports.
+  void Kill();
+  bool Restart();
   // The sum of the end offsets of a topic's partitions.
   std::int64_t Records(const std::string& topic, int partitions);
 
  private:
+  bool WaitUntilUp();
+
   std::string directory_;
   std::string brokers_;
+  std::vector<std::string> server_;  // its command
   Process process_;
 };
 

@@ -302,10 +302,7 @@ TEST_F(SourcesTest, OpenTelemetryExports) {
 class TopicEvents : public KafkaCallbacks {
  public:
   explicit TopicEvents(const InputConfig& input) : decoder_(DecoderFor(input)) {}
-  std::optional<std::int64_t> OnAssigned(const KafkaPartition&,
-                                         const std::optional<KafkaCommit>&) override {
-    return std::nullopt;
-  }
+  absl::Status OnAssigned(std::span<KafkaAssignment>) override { return absl::OkStatus(); }
   void OnRevoked(const KafkaPartition&) override {}
   void OnRecord(const KafkaPartition&, const KafkaRecord& record) override {
     decoder_->Decode(record.value, record.timestamp, &sink);
@@ -348,7 +345,6 @@ TEST_F(SourcesTest, KcatWritesAndWhatIsPostedIsInTheTopic) {
                       .topics = {"logs"},
                       .group = "",
                       .instance_id = "",
-                      .start_earliest = true,
                       .assign_all = true,
                       .properties = {}},
                      &topic);

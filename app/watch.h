@@ -1,0 +1,94 @@
+// Looks whether the engine sees and decides what it was set up for, and says so to the outside.
+//
+//   Watch watch({.config = &config, .alarm = &self_alarm, …});
+//   watch.Turn(status);                       // about once a second, with what the engine says
+//
+// What blinds it, each with how long it has to last (`blind: after`, a minute, where nothing else is
+// said): an input, or one of its sources, that cannot be read; a source that was left out; an input
+// further behind than `blind: lag_max`; the state that cannot be written; decisions that stand
+// still; for five minutes, an input whose events come too late or from the future (more than
+// `blind: late_share` of them), or of which nearly nothing can be decoded; records that are lost.
+//
+// The heartbeat goes out when it is due, a canary has crossed the batch log, the deciding thread and
+// the deliverer's since the last one, and nothing blinds. Of one thread; blindness() of any.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "app/batch_log.h"
+#include "app/blind_alarm.h"
+#include "app/self_alarm.h"
+#include "app/source_status.h"
+#include "app/time_source.h"
+#include "config/config.h"
+
+namespace tocsin {
+
+// What a look at the engine takes.
+struct WatchedState {
+  std::vector<InputStatus> inputs;
+  std::vector<std::string> excluded = {};
+  std::vector<std::string> losses = {};  // since the last look
+  BatchLog::Health log;
+  std::uint64_t durable = 0;        // sequence in the batch log
+  std::uint64_t decided = 0;        // the same
+  std::int64_t delivery_turns = 0;  // of the deliverer's thread
+};
+
+class Watch {
+ public:
+  // A loss is said for so long.
+  static constexpr DurationUs kLossFor = 10 * kMinuteUs;
+
+  struct Options {
+    // All outlive the watch.
+    const Config* config = nullptr;
+    const TimeSource* time = nullptr;
+    SelfAlarm* alarm = nullptr;
+    BatchLog* log = nullptr;  // for canaries
+  };
+
+  explicit Watch(Options options);
+
+  void Turn(const WatchedState& state);
+  Blindness blindness() const;
+
+ private:
+  using Conditions = std::vector<BlindAlarm::Condition>;
+  // Of one input, at one time.
+  struct Sample {
+    TimeUs at = 0;
+    std::int64_t events = 0, unusable = 0, undecodable = 0;
+  };
+  struct Loss {
+    std::string text;
+    TimeUs until = 0;
+  };
+
+  void AddInput(const InputStatus& input, Conditions* conditions);
+  void AddShares(const InputStatus& input, TimeUs now, Conditions* conditions);
+  void AddLog(const WatchedState& state, TimeUs now, Conditions* conditions);
+  void AddLosses(const WatchedState& state, TimeUs now, Conditions* conditions);
+  void Beat(const WatchedState& state, TimeUs now);
+
+  const Options options_;
+  BlindAlarm alarm_;
+  std::map<std::string, std::deque<Sample>> samples_;  // by input
+  std::deque<Loss> losses_;
+  TimeUs started_at_;
+  bool resolved_leftovers_ = false;
+  TimeUs beat_at_;
+  std::uint64_t canary_ = 0;  // its sequence; 0: none is on its way
+  std::int64_t canary_turns_ = 0;
+  mutable absl::Mutex mutex_;
+  Blindness published_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tocsin
