@@ -1,9 +1,13 @@
 // The tocsin program: the command line of §6 of the design, and nothing else.
 
+#include <cstdint>
+#include <random>
+
 #include <CLI/CLI.hpp>
 
 #include "app/commands.h"
 #include "app/demo.h"
+#include "core/hash.h"
 
 namespace {
 
@@ -125,6 +129,8 @@ void AddPostmortem(CLI::App* app, tocsin::PostmortemCommand* command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::random_device random;
+  tocsin::SeedTableHash(std::uint64_t{random()} << 32 | random());
   CLI::App app("tocsin: one page per incident, from logs and metrics in Kafka");
   app.set_version_flag("--version", TOCSIN_VERSION);
   app.require_subcommand(1);

@@ -11,6 +11,8 @@ namespace {
 // "tocsin" in ASCII. Ids and sketches on disk depend on it: changing it is a format change.
 constexpr XXH64_hash_t kSeed = 0x746f6373696e;
 
+XXH64_hash_t table_seed = kSeed + 1;
+
 Hash128 FromXxh(XXH128_hash_t hash) { return {.high = hash.high64, .low = hash.low64}; }
 
 void AppendHex(std::uint64_t value, std::string* out) {
@@ -62,5 +64,11 @@ Hash128 HashParts(std::initializer_list<std::string_view> parts) {
 std::uint64_t Hash64(std::string_view bytes) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), kSeed);
 }
+
+std::uint64_t TableHash(std::string_view bytes) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), table_seed);
+}
+
+void SeedTableHash(std::uint64_t seed) { table_seed = seed; }
 
 }  // namespace tocsin

@@ -16,6 +16,22 @@ inline constexpr std::size_t kPayloadBytesMax = 8 << 20;
 inline constexpr std::size_t kLabelValueBytesMax = 1 << 10;
 inline constexpr std::size_t kLabelsMax = 64;
 inline constexpr int kJsonDepthMax = 32;
+
+// What decoding a payload may cost beyond its own bytes (ingest/payload_budget.h), each with what
+// honest senders come to at most, so far as we know them.
+// A name joined of the keys of nested maps; label names may have no more. Honest: 100 bytes.
+inline constexpr std::size_t kNameBytesMax = kLabelValueBytesMax;
+// All such names of a payload, as a multiple of its size. Honest: 7, flags six levels deep.
+inline constexpr std::size_t kNamesFactor = 16;
+// Texts of a resource for each of its records, and a metric's name for each of its points. Honest:
+// 15, short log lines under a resource of a kilobyte.
+inline constexpr std::size_t kResourcesFactor = 64;
+// Texts of a series for each of its samples, as remote write's. Honest: 120, samples of 18 bytes
+// under 2 KiB of labels.
+inline constexpr std::size_t kSeriesFactor = 256;
+// What is decompressed within a payload, beyond kPayloadBytesMax. Honest: 15, JSON logs in gzip.
+inline constexpr std::size_t kUnpackedFactor = 32;
+
 // |value| above 2^60 would overflow the 128-bit fixed-point sums after 2^47 events.
 inline constexpr double kNumberMagnitudeMax = 1152921504606846976.0;
 // A longer by-value is cut here in the series key, so that no key outgrows a label value.

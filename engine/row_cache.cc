@@ -28,11 +28,21 @@ RowCache::Slot* RowCache::FreeSlot(std::uint64_t hash) {
   return &slots_[at];
 }
 
+std::size_t RowCache::ProbesMax() const {
+  std::size_t longest = 0, run = 0;
+  // Twice around: a run may go on at the beginning.
+  for (std::size_t i = 0; i < 2 * slots_.size(); ++i) {
+    run = slots_[i % slots_.size()].entry == kNone ? 0 : run + 1;
+    longest = std::max(longest, run);
+  }
+  return longest + 1;
+}
+
 void RowCache::Grow() {
   const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(2 * slots_.size()));
   for (const Slot& slot : old) {
     if (slot.entry == kNone) continue;
-    *FreeSlot(Hash64({keys_.data() + slot.key, slot.key_size})) = slot;
+    *FreeSlot(TableHash({keys_.data() + slot.key, slot.key_size})) = slot;
   }
 }
 

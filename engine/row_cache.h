@@ -29,7 +29,7 @@ class RowCache {
 
   // To be read and written until the next call.
   std::uint32_t* Of(std::string_view key) {
-    const std::uint64_t hash = Hash64(key);
+    const std::uint64_t hash = TableHash(key);
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t at = hash & mask; slots_[at].entry != kNone; at = (at + 1) & mask) {
       const Slot& slot = slots_[at];
@@ -39,6 +39,9 @@ class RowCache {
     }
     return Insert(key, hash);
   }
+
+  // The most slots that Of looks at, for tests.
+  std::size_t ProbesMax() const;
 
  private:
   static constexpr std::size_t kSlotsMin = 16;

@@ -10,6 +10,7 @@
 // the way has undone all that. The messages' format is the input's `message_format`; without one
 // JSON is read as canonical events, and any other text is a log line.
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -53,6 +54,12 @@ class CloudWatchLogsDecoder final : public Decoder {
                       [this](const PayloadObject& payload) { ReadPayload(payload); });
     }
   }
+  void DecodeWithin(PayloadBudget* budget, std::string_view record, TimeUs record_time,
+                    EventSink* sink) override {
+    outer_budget_ = budget;
+    Decode(record, record_time, sink);
+    outer_budget_ = nullptr;
+  }
 
  private:
   void ReadPayload(const PayloadObject& payload);
@@ -63,6 +70,7 @@ class CloudWatchLogsDecoder final : public Decoder {
   PayloadReader reader_;
   MessageDecoder messages_;
   PayloadParser inflated_parser_{kInflatedBytesMax};
+  PayloadBudget* outer_budget_ = nullptr;  // of the payload that the record at hand stands in
   std::string bytes_;
   std::string inflated_;
 };
@@ -86,11 +94,17 @@ void CloudWatchLogsDecoder::ReadBase64(std::string_view data) {
 }
 
 void CloudWatchLogsDecoder::ReadDeflated(std::string_view bytes) {
-  if (const JsonFault fault = Inflate(bytes, kInflatedBytesMax, &inflated_); !fault.empty()) {
-    return reader_.Refuse(fault);
+  PayloadBudget* const budget = outer_budget_ == nullptr ? reader_.budget() : outer_budget_;
+  const std::size_t bytes_max = std::min(kInflatedBytesMax, budget->unpacked_left());
+  JsonFault fault = Inflate(bytes, bytes_max, &inflated_);
+  budget->TakeUnpacked(inflated_.size());
+  if (!fault.empty()) {
+    // What would have had room by itself.
+    const bool is_spent = inflated_.size() == bytes_max && bytes_max < kInflatedBytesMax;
+    return reader_.Refuse(is_spent ? budget_fault::kUnpacked : fault);
   }
   PayloadObject logs;
-  const JsonFault fault = inflated_parser_.Parse(inflated_, reader_.fault(), &logs);
+  fault = inflated_parser_.Parse(inflated_, reader_.fault(), &logs);
   if (!fault.empty()) return reader_.Refuse(fault);
   ReadLogs(logs);
 }

@@ -52,7 +52,7 @@ class CloudWatchMetricStreamDecoder final : public Decoder, private OtlpVisitor 
     }
     reader_.Begin(record, record_time, sink);
     if (record.size() > limits::kPayloadBytesMax) return reader_.Refuse(payload_fault::kTooLarge);
-    const std::string_view fault = ReadDelimitedOtlpMetrics(record, this);
+    const std::string_view fault = ReadDelimitedOtlpMetrics(record, reader_.budget(), this);
     if (!fault.empty()) reader_.Refuse(fault);
   }
 
@@ -66,7 +66,9 @@ class CloudWatchMetricStreamDecoder final : public Decoder, private OtlpVisitor 
   void Deliver(Metric metric, AddDimensions add_dimensions);
 
   PayloadReader reader_;
-  std::string account_, region_;  // of the resource
+  // Of the resource:
+  std::string account_, region_;
+  std::string_view resource_fault_;
 };
 
 void CloudWatchMetricStreamDecoder::Read(const PayloadObject& metric) {
@@ -92,6 +94,7 @@ void CloudWatchMetricStreamDecoder::Read(const PayloadObject& metric) {
 void CloudWatchMetricStreamDecoder::OnResource(const OtlpAttributes& resource) {
   account_.clear();
   region_.clear();
+  resource_fault_ = resource.fault();
   for (const auto& [name, text] : resource.pairs()) {
     if (name == "cloud.account.id") account_ = text;
     if (name == "cloud.region") region_ = text;
@@ -100,6 +103,11 @@ void CloudWatchMetricStreamDecoder::OnResource(const OtlpAttributes& resource) {
 
 void CloudWatchMetricStreamDecoder::OnPoint(const OtlpMetric& metric, const OtlpPoint& point) {
   constexpr std::string_view kDimensions = "Dimensions.";
+  const std::size_t shared_bytes =
+      account_.size() + region_.size() + metric.name.size() + metric.unit.size();
+  std::string_view unsound = FirstOf(resource_fault_, point.attributes.fault());
+  if (!reader_.budget()->TakeResources(shared_bytes)) unsound = budget_fault::kResources;
+  if (!unsound.empty()) return reader_.Refuse(unsound);
   // "amazonaws.com/AWS/RDS/CPUUtilization"; a name that is alone has no slash.
   Metric read = {.name = metric.name.substr(metric.name.rfind('/') + 1),
                  .unit = metric.unit,

@@ -24,6 +24,8 @@
 
 namespace tocsin {
 
+class PayloadBudget;
+
 class EventSink {
  public:
   virtual ~EventSink() = default;
@@ -50,6 +52,13 @@ class Decoder {
   virtual void Decode(std::string_view record, TimeUs record_time, EventSink* sink) = 0;
   // The same for a padded record, which saves some decoders a copy.
   virtual void DecodePadded(std::string_view record, TimeUs record_time, EventSink* sink) {
+    Decode(record, record_time, sink);
+  }
+  // The same for a record that stands within another one's payload, whose budget bounds what both
+  // unpack together.
+  virtual void DecodeWithin(PayloadBudget* budget, std::string_view record, TimeUs record_time,
+                            EventSink* sink) {
+    (void)budget;
     Decode(record, record_time, sink);
   }
 };

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/limits.h"
+#include "core/string_hash.h"
 
 namespace tocsin {
 namespace {
@@ -54,8 +54,9 @@ class EnrichingDecoder final : public Decoder, private EventSink {
   }
 
   const Row* Find(std::size_t table, std::string_view value) {
-    std::unordered_map<std::string, const Row*>& known = remembered_[table];
-    const auto found = known.find(std::string(value));
+    if (value.size() > limits::kLabelValueBytesMax) return (*enrichment_)[table].Find(value);
+    StringMap<const Row*>& known = remembered_[table];
+    const auto found = known.find(value);
     if (found != known.end()) return found->second;
     if (known.size() == kRememberedMax) known.clear();
     return known[std::string(value)] = (*enrichment_)[table].Find(value);
@@ -85,7 +86,7 @@ class EnrichingDecoder final : public Decoder, private EventSink {
 
   const std::unique_ptr<Decoder> decoder_;
   const std::shared_ptr<const Enrichment> enrichment_;
-  std::vector<std::unordered_map<std::string, const Row*>> remembered_;
+  std::vector<StringMap<const Row*>> remembered_;
   EventSink* sink_ = nullptr;
   Event event_;
   std::array<LabelView, limits::kLabelsMax> labels_;

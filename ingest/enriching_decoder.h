@@ -3,7 +3,7 @@
 //   std::unique_ptr<Decoder> enriched = Enrich(std::move(decoder), config.enrichment);
 //
 // `env` counts as absent where it is the default, "prod". An event that has 64 labels already gets
-// no more. What a value was found to fit is remembered for 4,096 values a table.
+// no more. What a value of up to 1 KiB was found to fit is remembered for 4,096 values a table.
 #pragma once
 
 #include <memory>

@@ -125,6 +125,18 @@ void EventBuilder::Begin(TimeUs record_time) {
   label_count_ = constants.size();
 }
 
+void EventBuilder::BeginAs(const EventBuilder& shared) {
+  CopyEvent(shared.event_, &event_);
+  record_time_ = shared.record_time_;
+  request_line_ = shared.request_line_;
+  type_is_derived_ = false;
+  ranks_ = shared.ranks_;
+  unknown_words_ = shared.unknown_words_;
+  has_unknown_words_ = shared.has_unknown_words_;
+  label_count_ = shared.label_count_;
+  std::copy_n(shared.labels_.begin(), label_count_, labels_.begin());
+}
+
 // The first words of each list are the commonest.
 EventFault EventBuilder::SetWord(JsonTarget target, std::string_view text) {
   const auto find = [&](auto* field, int count, auto name_of) {
@@ -375,7 +387,7 @@ EventFault EventBuilder::Complete() {
   }
   if (fields_.preset() != nullptr) CompletePreset();
   ApplyTemplate();
-  event_.labels = {labels_.data(), label_count_};
+  CompleteLabels();
   event_.Normalize();
   return {};
 }

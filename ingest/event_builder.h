@@ -42,6 +42,9 @@ class EventBuilder {
       : fields_(*fields), stamps_(input) {}
 
   void Begin(TimeUs record_time);
+  // Begins with all that another one was given, which many records have in common. REQUIRES: that
+  // one is of the same fields, not complete, and stays as it is while the event lives.
+  void BeginAs(const EventBuilder& shared);
   Event& event() { return event_; }
   const Event& event() const { return event_; }
 
@@ -73,6 +76,12 @@ class EventBuilder {
   }
 
   EventFault Complete();
+
+  // For several events that differ in a few labels, behind Complete: the labels up to a count stay,
+  // and those that were added since are shown.
+  std::size_t label_count() const { return label_count_; }
+  void CutLabels(std::size_t count) { label_count_ = count; }
+  void CompleteLabels() { event_.labels = {labels_.data(), label_count_}; }
 
   // For a record like the one before, with other values at some of its names: what that left in the
   // event stays, but for these.

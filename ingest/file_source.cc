@@ -26,16 +26,16 @@ class TextLineReader final : public LineReader {
 
   Result Next(Line* line) override {
     while (true) {
-      const std::string_view text = buffer_.text();
-      const std::size_t line_feed = text.find('\n', scanned_);
-      if (line_feed != text.npos) return Deliver(line_feed, line_feed + 1, line);
+      const std::size_t line_feed = buffer_.LineFeed(0);
+      if (line_feed != std::string_view::npos) return Deliver(line_feed, line_feed + 1, line);
       // One byte more than the largest line, for its carriage return.
-      if (text.size() > limits::kEventBytesMax + 1) buffer_.Drop(limits::kEventBytesMax + 1);
-      scanned_ = buffer_.text().size();
+      constexpr std::size_t kKeptMax = limits::kEventBytesMax + 1;
+      if (buffer_.text().size() > kKeptMax) buffer_.Drop(kKeptMax);
       if (buffer_.Fill() > 0) continue;
       if (!status().ok()) return Result::kError;
-      if (!complete_at_end_ || scanned_ == 0) return Result::kEnd;
-      return Deliver(scanned_, scanned_, line);
+      const std::size_t size = buffer_.text().size();
+      if (!complete_at_end_ || size == 0) return Result::kEnd;
+      return Deliver(size, size, line);
     }
   }
 
@@ -52,13 +52,11 @@ class TextLineReader final : public LineReader {
     line->offset = buffer_.offset();
     buffer_.Take(size_with_end);
     line->next_offset = buffer_.offset();
-    scanned_ = 0;
     return Result::kLine;
   }
 
   TextBuffer buffer_;
   bool complete_at_end_;
-  std::size_t scanned_ = 0;  // bytes of the window without a line feed
 };
 
 class PayloadFileReader final : public LineReader {
@@ -67,20 +65,22 @@ class PayloadFileReader final : public LineReader {
       : stream_(std::move(stream)), offset_(options.start_offset) {}
 
   Result Next(Line* line) override {
-    constexpr std::size_t kStep = 64 << 10;
-    text_.clear();
+    constexpr std::size_t kRoom = 64 << 10;
+    constexpr std::size_t kKeptMax = limits::kPayloadBytesMax + 1;
     std::uint64_t size = 0;
-    for (std::size_t count = kStep; count > 0; size += count) {
+    std::size_t kept = 0;
+    for (std::size_t count = kRoom; count > 0; size += count) {
+      // Where there is no room left, which a stream that gives little at a time seldom finds.
+      if (kept == buffer_.size())
+        buffer_.resize(std::min(std::max(2 * kept, kRoom), kKeptMax + kRoom));
+      count = stream_->Read(buffer_.data() + kept, buffer_.size() - kept);
       // What is beyond the limit is read, so as to be passed over, and not kept.
-      const std::size_t kept = std::min(text_.size(), limits::kPayloadBytesMax + 1);
-      text_.resize(kept + kStep);
-      count = stream_->Read(text_.data() + kept, kStep);
-      text_.resize(kept + count);
+      kept = std::min(kept + count, kKeptMax);
     }
     if (!status().ok()) return Result::kError;
-    if (text_.empty()) return Result::kEnd;
+    if (kept == 0) return Result::kEnd;
     line->oversized = size > limits::kPayloadBytesMax;
-    line->text = std::string_view(text_).substr(0, limits::kPayloadBytesMax + 1);
+    line->text = {buffer_.data(), kept};
     line->offset = offset_;
     offset_ += size;
     line->next_offset = offset_;
@@ -93,7 +93,7 @@ class PayloadFileReader final : public LineReader {
 
  private:
   std::unique_ptr<TextStream> stream_;
-  std::string text_;
+  std::vector<char> buffer_;
   std::uint64_t offset_;
 };
 

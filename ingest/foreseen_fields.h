@@ -42,9 +42,11 @@ class ForeseenFields {
     // What stood behind the name that was here stood behind no other.
     known_ = std::min(position, foreseen_.size());
     const auto known = foreseen_.begin() + static_cast<std::ptrdiff_t>(known_);
+    // What is longer is not remembered, so that names never take more than 64 KiB.
+    if (known == foreseen_.end() || name.size() > limits::kNameBytesMax) return entry;
     const bool is_new = std::none_of(foreseen_.begin(), known,
                                      [&](const Foreseen& one) { return one.name == name; });
-    if (is_new && known != foreseen_.end()) foreseen_[known_++] = {std::string(name), entry};
+    if (is_new) foreseen_[known_++] = {std::string(name), entry};
     return entry;
   }
   bool repeats() const { return repeats_; }

@@ -7,7 +7,10 @@
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kFirstBytes = 64 << 10;
+// The text's first size, by that of what it comes from: most texts shrink to less than a quarter.
+constexpr std::size_t kFirstFactor = 4;
+constexpr std::size_t kFirstBytesMin = 1 << 10;
+constexpr std::size_t kFirstBytesMax = 64 << 10;
 
 }  // namespace
 
@@ -24,11 +27,12 @@ std::string_view Inflate(std::string_view bytes, std::size_t bytes_max, std::str
   if (inflateInit2(&inflater, 15 + 32) != Z_OK) return "no memory to decompress with";
   inflater.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   inflater.avail_in = static_cast<uInt>(bytes.size());
+  const std::size_t first = std::clamp(kFirstFactor * bytes.size(), kFirstBytesMin, kFirstBytesMax);
   std::size_t size = 0;
   int result = Z_OK;
   while (result == Z_OK && size <= bytes_max) {
     // One byte more than may be, so that a text of just that size ends in time.
-    text->resize(std::min(std::max(kFirstBytes, 2 * size), bytes_max + 1));
+    text->resize(std::min(std::max(first, 2 * size), bytes_max + 1));
     inflater.next_out = reinterpret_cast<Bytef*>(text->data() + size);
     inflater.avail_out = static_cast<uInt>(text->size() - size);
     result = inflate(&inflater, Z_NO_FLUSH);

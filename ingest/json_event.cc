@@ -91,8 +91,11 @@ bool IsPlainString(std::string_view token) {
 
 bool JsonEventReader::Iterate(std::string_view text, od::document* document,
                               simdjson::error_code* error) {
-  if (text.size() > parser_.capacity()) {
-    *error = parser_.allocate(std::max(kParserBytesMin, std::bit_ceil(text.size())));
+  // Texts with escapes are written to a buffer of the parser, which has room for each of them once
+  // for every document of the capacity, and is not checked.
+  const std::size_t capacity = text.size() * fields_.reads_max();
+  if (capacity > parser_.capacity()) {
+    *error = parser_.allocate(std::max(kParserBytesMin, std::bit_ceil(capacity)));
     if (*error) return false;
   }
   end_ = text.data() + text.size();

@@ -301,8 +301,15 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
   }
   AddNames(mapped);
   if (preset != nullptr && base_.type == EventType::kUnknown) base_.type = preset->type;
+  bool enters_labels = false;
   for (JsonNode& node : nodes_) {
     for (JsonEntry& entry : node.entries_) {
+      std::size_t reads = 0;
+      for (int index = entry.action; index >= 0; index = action(index).next) {
+        ++reads;
+        enters_labels |= action(index).target == JsonTarget::kLabels && entry.node >= 0;
+      }
+      reads_max_ = std::max(reads_max_, reads);
       if (entry.action < 0) continue;
       const JsonAction& only = action(entry.action);
       if (only.next >= 0) continue;
@@ -315,6 +322,7 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
     }
     node.BuildTable();
   }
+  if (enters_labels) ++reads_max_;
 }
 
 // The paths of the preset, then the names that are always understood.

@@ -228,6 +228,9 @@ class JsonFields {
   const std::vector<LabelView>& constant_labels() const { return constant_labels_; }
   // Whether the mappings make labels.
   bool maps_labels() const { return maps_labels_; }
+  // How often the same value may be read, at most: once by each target of its path, and once more
+  // as a label.
+  std::size_t reads_max() const { return reads_max_; }
 
  private:
   // A preset's log has levels and durations in other forms than a canonical event.
@@ -247,6 +250,7 @@ class JsonFields {
   std::vector<std::string_view> label_names_;
   std::vector<LabelView> constant_labels_;
   bool maps_labels_ = false;
+  std::size_t reads_max_ = 1;
   Event base_;
 };
 

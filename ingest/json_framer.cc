@@ -1,6 +1,7 @@
 #include "ingest/json_framer.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +17,18 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // What stands for the missing end of an array whose elements were records: the decoder counts it as
 // the rest of a broken array.
 constexpr std::string_view kUnclosedArray = "[";
+
+// Whether no closing brace in the text has something behind it that cannot stand there within a
+// value: another value, for one.
+bool MayBeOneValue(std::string_view text) {
+  for (std::size_t at = text.find('}'); at != text.npos; at = text.find('}', at + 1)) {
+    const std::size_t next = text.find_first_not_of(kSpace, at + 1);
+    if (next != text.npos && text[next] != ',' && text[next] != '}' && text[next] != ']') {
+      return false;
+    }
+  }
+  return true;
+}
 
 class JsonValueReader final : public LineReader {
  public:
@@ -34,10 +47,13 @@ class JsonValueReader final : public LineReader {
   bool SkipToValue();
   // The size of the value that the window begins with; 0 if more bytes are needed.
   std::size_t Find();
-  std::size_t FindFlat() const;
+  std::size_t FindFlat();  // 0: not told by its line alone
   std::size_t FindBalanced();
   std::size_t FindLineEnd();
   std::size_t CutBroken(std::size_t at);
+  // Whether the value is an array whose elements are the records if it is longer than the limit.
+  bool MayOpen() const;
+  void OpenArray();
   Result AtEnd(Line* line);
   Result Deliver(std::size_t size, Line* line);
 
@@ -45,6 +61,13 @@ class JsonValueReader final : public LineReader {
   bool complete_at_end_;
   bool resumed_;           // begun at an offset, and not known to be outside an array
   bool in_array_ = false;  // of an array whose elements are the records
+  // How far the last such array was scanned before its elements are scanned once more. Another one
+  // opens behind that only, so that no text makes more than two scans of a byte.
+  std::uint64_t opened_to_ = 0;
+  // The line feed of the line that FindFlat has judged, and where its value ends if it is flat.
+  std::optional<std::uint64_t> judged_;
+  bool is_flat_ = false;
+  std::uint64_t flat_end_ = 0;
   // Of the value that the window begins with:
   JsonScanner scanner_{JsonScanner::Layout::kStrict};
   std::size_t scanned_ = 0;     // bytes of the window looked at
@@ -56,16 +79,13 @@ LineReader::Result JsonValueReader::Next(Line* line) {
   while (true) {
     if (SkipToValue()) {
       if (const std::size_t size = Find(); size > 0) return Deliver(size, line);
+      if (scanned_ > limits::kEventBytesMax && MayOpen()) {
+        OpenArray();
+        continue;
+      }
     }
     // A value longer than the limit is kept in part; the rest is only scanned.
     if (buffer_.text().size() > limits::kEventBytesMax) {
-      if (scanned_ > 0 && buffer_.text()[0] == '[' && !in_array_ && !is_line_) {
-        in_array_ = true;
-        buffer_.Take(1);
-        scanner_ = JsonScanner(JsonScanner::Layout::kStrict);
-        scanned_ = line_begin_ = 0;
-        continue;
-      }
       buffer_.Drop(limits::kEventBytesMax);
       scanned_ = buffer_.text().size();
     }
@@ -112,19 +132,42 @@ std::size_t JsonValueReader::Find() {
 
 // A line that ends in a brace before one that begins with a brace is a whole value, or broken, and
 // ends here either way: no valid JSON has the two in a row.
-std::size_t JsonValueReader::FindFlat() const {
+std::size_t JsonValueReader::FindFlat() {
   const std::string_view text = buffer_.text();
-  const std::size_t line_feed = text.find('\n');
-  if (text[0] != '{' || line_feed == text.npos || line_feed + 1 >= text.size()) return 0;
-  const std::size_t last = text.find_last_not_of(kSpace, line_feed);
-  return text[last] == '}' && text[line_feed + 1] == '{' ? line_feed : 0;
+  if (text[0] != '{') return 0;
+  const std::size_t line_feed = buffer_.LineFeed(0);
+  if (line_feed == text.npos || line_feed + 1 >= text.size()) return 0;
+  // Once for a line, which may hold many values.
+  if (judged_ != buffer_.offset() + line_feed) {
+    judged_ = buffer_.offset() + line_feed;
+    const std::size_t last = text.find_last_not_of(kSpace, line_feed);
+    is_flat_ = text[last] == '}' && text[line_feed + 1] == '{' && !in_array_ &&
+               MayBeOneValue(text.substr(0, last));
+    flat_end_ = buffer_.offset() + last + 1;
+  }
+  return is_flat_ ? static_cast<std::size_t>(flat_end_ - buffer_.offset()) : 0;
+}
+
+bool JsonValueReader::MayOpen() const {
+  return !in_array_ && !is_line_ && buffer_.text()[0] == '[' && buffer_.offset() >= opened_to_;
+}
+
+void JsonValueReader::OpenArray() {
+  in_array_ = true;
+  opened_to_ = buffer_.offset() + scanned_;
+  buffer_.Take(1);
+  scanner_ = JsonScanner(JsonScanner::Layout::kStrict);
+  scanned_ = line_begin_ = 0;
 }
 
 std::size_t JsonValueReader::FindBalanced() {
   const std::string_view text = buffer_.text();
+  // An array that has not ended by then is opened, however much of it is in the window.
+  const std::size_t size =
+      MayOpen() ? std::min(text.size(), limits::kEventBytesMax + 1) : text.size();
   // By line, because a broken value is cut at the beginning of one.
-  while (scanned_ < text.size()) {
-    const std::size_t end = std::min(text.find('\n', scanned_), text.size() - 1) + 1;
+  while (scanned_ < size) {
+    const std::size_t end = std::min(buffer_.LineFeed(scanned_), size - 1) + 1;
     scanned_ += scanner_.Feed(text.substr(scanned_, end - scanned_));
     if (scanner_.state() == JsonScanner::State::kComplete) return scanned_;
     if (scanner_.state() == JsonScanner::State::kBroken) return CutBroken(scanned_);
@@ -143,10 +186,10 @@ std::size_t JsonValueReader::CutBroken(std::size_t at) {
 }
 
 std::size_t JsonValueReader::FindLineEnd() {
-  const std::string_view text = buffer_.text();
-  const std::size_t line_feed = text.find('\n', scanned_);
-  scanned_ = line_feed == text.npos ? text.size() : line_feed;
-  return line_feed == text.npos ? 0 : line_feed + 1;
+  const std::size_t line_feed = buffer_.LineFeed(scanned_);
+  const bool found = line_feed != std::string_view::npos;
+  scanned_ = found ? line_feed : buffer_.text().size();
+  return found ? line_feed + 1 : 0;
 }
 
 LineReader::Result JsonValueReader::AtEnd(Line* line) {

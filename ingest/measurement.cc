@@ -1,14 +1,15 @@
 #include "ingest/measurement.h"
 
 #include "core/limits.h"
+#include "ingest/payload_budget.h"
 
 namespace tocsin {
 
 void Measurement::Begin(std::string_view name, TimeUs time) {
   name_ = name;
   time_ = time;
-  tags_.clear();
-  fields_.clear();
+  ClearAndShrink(&tags_);
+  ClearAndShrink(&fields_);
 }
 
 void Measurement::Deliver() {
@@ -20,20 +21,27 @@ void Measurement::Deliver() {
       return reader_.Refuse("a number out of range");
     }
   }
+  Event& event = reader_.BeginEvent(EventType::kMetric);
+  for (const auto& [name, text] : tags_) reader_.TakeLabel(name, text);
+  event.time = time_;
+  event.metric_type = MetricType::kGauge;
+  event.Set(Field::kName, name_);
+  // What is wrong with the tags, or the time, is wrong with all of it.
+  const bool sound =
+      reader_.fault()->empty() && (time_ != kNoTime || reader_.record_time() != kNoTime);
+  if (!sound) return reader_.Deliver();
+  std::size_t bytes = 0;  // texts of one event
   for (const auto& [field, value] : fields_) {
-    Event& event = reader_.BeginEvent(EventType::kMetric);
-    for (const auto& [name, text] : tags_) reader_.TakeLabel(name, text);
-    event.time = time_;
-    event.metric_type = MetricType::kGauge;
+    if (bytes > 0 && !reader_.budget()->TakeSeries(bytes)) {
+      reader_.Refuse(budget_fault::kSeries);
+      continue;
+    }
     event.value = value;
     joined_ = name_;
     if (field != "value") joined_.append(1, '_').append(field);
     event.Set(Field::kName, joined_);
-    // What is wrong with the tags, or the time, is wrong with all of it.
-    const bool sound =
-        reader_.fault()->empty() && (time_ != kNoTime || reader_.record_time() != kNoTime);
     reader_.Deliver();
-    if (!sound) return;
+    if (bytes == 0) bytes = TextBytesOf(event);
   }
 }
 

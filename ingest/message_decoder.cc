@@ -66,7 +66,7 @@ void MessageDecoder::Decode(std::string_view message, TimeUs time,
   if (begin == message.npos) return reader->Skip("an empty message");
   if (!lines_ || message[begin] == '{') {
     LabellingSink sink(message, labels, reader->sink());
-    return decoder_->Decode(message, time, &sink);
+    return decoder_->DecodeWithin(reader->budget(), message, time, &sink);
   }
   reader->BeginEvent(EventType::kLog).time = time;
   for (const auto& [name, value] : labels) reader->AddLabel(name, value);

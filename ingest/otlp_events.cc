@@ -1,5 +1,6 @@
 #include "ingest/otlp_events.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -24,28 +25,47 @@ bool InRange(const std::optional<double>& number) {
 }  // namespace
 
 OtlpEvents::OtlpEvents(const InputConfig& input, ErrorList* errors)
-    : fields_(input.map, errors, FindPreset("otel")), builder_(&fields_, input) {}
+    : fields_(input.map, errors, FindPreset("otel")),
+      builder_(&fields_, input),
+      shared_(&fields_, input) {}
 
 void OtlpEvents::Begin(std::string_view record, TimeUs record_time, EventSink* sink) {
+  budget_.Begin(record.size());
   record_ = record;
   record_time_ = record_time;
   sink_ = sink;
   resource_.clear();
+  resource_bytes_ = 0;
   resource_fault_ = {};
+  shared_.Begin(record_time_);
 }
 
 void OtlpEvents::OnResource(const OtlpAttributes& resource) {
   resource_.clear();
-  resource_fault_ = {};
+  resource_bytes_ = 0;
+  resource_fault_ = resource.fault();
   for (const auto& [name, text] : resource.pairs()) {
     const JsonEntry* const entry = foreseen_.Find(name);
-    if (entry == nullptr) continue;
+    if (entry == nullptr || text.empty()) continue;
     if (!IsUtf8(text)) resource_fault_ = kNotUtf8;
-    resource_.push_back({entry, text});
+    // The last one of a name counts. There are no more of them than names that are known.
+    const auto known = std::find_if(resource_.begin(), resource_.end(),
+                                    [&](const Known& one) { return one.entry == entry; });
+    if (known == resource_.end()) {
+      resource_.push_back({entry, text});
+    } else {
+      known->text = text;
+    }
+  }
+  shared_.Begin(record_time_);
+  for (const Known& known : resource_) {
+    resource_bytes_ += known.text.size();
+    if (resource_fault_.empty()) resource_fault_ = shared_.Store(*known.entry, known.text);
   }
 }
 
 EventFault OtlpEvents::StoreAttributes(const OtlpAttributes& attributes, bool as_labels) {
+  if (!attributes.fault().empty()) return attributes.fault();
   std::size_t position = 0;
   bool may_repeat = fields_.maps_labels();
   for (const auto& [name, text] : attributes.pairs()) {
@@ -66,12 +86,14 @@ EventFault OtlpEvents::StoreAttributes(const OtlpAttributes& attributes, bool as
   return {};
 }
 
-EventFault OtlpEvents::BeginPoint(const OtlpMetric& metric, const OtlpPoint& point,
-                                  std::string_view name) {
-  builder_.Begin(record_time_);
+EventFault OtlpEvents::BeginPoint(const OtlpMetric& metric, const OtlpPoint& point) {
   if (!resource_fault_.empty()) return resource_fault_;
   if (metric.name.empty()) return "a metric without a name";
+  if (!budget_.TakeResources(resource_bytes_ + metric.name.size() + metric.unit.size())) {
+    return budget_fault::kResources;
+  }
   if (!IsUtf8(metric.name) || !IsUtf8(metric.unit)) return kNotUtf8;
+  builder_.Begin(record_time_);
   // The point's before the resource's: the first label of a name counts.
   if (const EventFault fault = StoreAttributes(point.attributes, true); !fault.empty())
     return fault;
@@ -84,20 +106,13 @@ EventFault OtlpEvents::BeginPoint(const OtlpMetric& metric, const OtlpPoint& poi
   Event& event = builder_.event();
   event.type = EventType::kMetric;
   event.time = point.time;
-  event.Set(Field::kName, name);
+  event.Set(Field::kName, metric.name);
   event.Set(Field::kUnit, metric.unit);
   event.value = event.count = event.sum = event.min = event.max = std::nullopt;
-  return {};
-}
-
-void OtlpEvents::Finish(EventFault fault, std::string_view bytes) {
-  if (fault.empty()) fault = builder_.Complete();
-  if (!fault.empty()) return sink_->OnUndecodable(bytes.empty() ? record_ : bytes, fault);
-  sink_->OnEvent(builder_.event());
+  return builder_.Complete();
 }
 
 void OtlpEvents::DeliverPoint(const OtlpMetric& metric, const OtlpPoint& point, MetricType type) {
-  EventFault fault = BeginPoint(metric, point, metric.name);
   Event& event = builder_.event();
   event.metric_type = type;
   event.value = point.value;
@@ -115,61 +130,90 @@ void OtlpEvents::DeliverPoint(const OtlpMetric& metric, const OtlpPoint& point, 
   }
   for (const std::optional<double>& number :
        {event.value, event.count, event.sum, event.min, event.max}) {
-    if (fault.empty() && !InRange(number)) fault = kNumberRange;
+    if (!InRange(number)) return Refuse(kNumberRange);
   }
-  Finish(fault, point.bytes);
+  sink_->OnEvent(event);
 }
 
-void OtlpEvents::DeliverNumber(const OtlpMetric& metric, const OtlpPoint& point, MetricType type,
-                               std::string_view suffix, double value) {
-  name_.assign(metric.name).append(suffix);
-  EventFault fault = BeginPoint(metric, point, name_);
-  if (fault.empty() && type == MetricType::kGauge) fault = builder_.AddLabel(kQuantile, quantile_);
-  builder_.event().metric_type = type;
-  builder_.event().value = value;
-  if (fault.empty() && !InRange(value)) fault = kNumberRange;
-  Finish(fault, point.bytes);
+void OtlpEvents::DeliverNumber(MetricType type, double value) {
+  if (!budget_.TakeSeries(point_bytes_)) return Refuse(budget_fault::kSeries);
+  if (!InRange(value)) return Refuse(kNumberRange);
+  Event& event = builder_.event();
+  event.metric_type = type;
+  event.value = value;
+  event.count = event.sum = event.min = event.max = std::nullopt;
+  sink_->OnEvent(event);
 }
 
-void OtlpEvents::OnPoint(const OtlpMetric& metric, const OtlpPoint& point) {
-  const std::string_view bytes = point.bytes.empty() ? record_ : point.bytes;
-  if (point.absent) return sink_->OnSkipped(bytes, "a point without a recorded value");
-  switch (metric.kind) {
-    case OtlpMetric::Kind::kNone:
-      return sink_->OnSkipped(bytes, "a metric without points");
-    case OtlpMetric::Kind::kGauge:
-    case OtlpMetric::Kind::kSum: {
-      if (!point.value) return sink_->OnUndecodable(bytes, "a point without a number");
-      const bool counts = metric.kind == OtlpMetric::Kind::kSum;
-      const MetricType sum = metric.cumulative ? MetricType::kCounter : MetricType::kDelta;
-      const bool falls = metric.cumulative && !metric.monotonic;
-      return DeliverPoint(metric, point, counts && !falls ? sum : MetricType::kGauge);
-    }
-    case OtlpMetric::Kind::kHistogram:
-    case OtlpMetric::Kind::kSummary:
-      break;
-  }
-  if (!point.count) return sink_->OnUndecodable(bytes, "a point without a count");
-  DeliverPoint(
-      metric, point,
-      metric.kind == OtlpMetric::Kind::kSummary ? MetricType::kSummary : MetricType::kHistogram);
+void OtlpEvents::DeliverQuantiles(const OtlpPoint& point) {
+  const std::size_t labels = builder_.label_count();
   for (const auto& [quantile, value] : point.quantiles) {
     std::array<char, 32> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), quantile).ptr;
     quantile_.assign(digits.data(), end);
-    DeliverNumber(metric, point, MetricType::kGauge, {}, value);
+    const EventFault fault = builder_.AddLabel(kQuantile, quantile_);
+    builder_.CompleteLabels();
+    fault.empty() ? DeliverNumber(MetricType::kGauge, value) : Refuse(fault);
+    builder_.CutLabels(labels);
   }
+  builder_.CompleteLabels();
+}
+
+void OtlpEvents::DeliverCounter(const OtlpMetric& metric, std::string_view suffix, double value) {
+  name_.assign(metric.name).append(suffix);
+  builder_.event().Set(Field::kName, name_);
+  DeliverNumber(MetricType::kCounter, value);
+}
+
+bool OtlpEvents::HasNumbers(const OtlpMetric& metric, const OtlpPoint& point) {
+  EventFault fault;
+  if (point.absent) {
+    sink_->OnSkipped(bytes_, "a point without a recorded value");
+    return false;
+  }
+  switch (metric.kind) {
+    case OtlpMetric::Kind::kNone:
+      sink_->OnSkipped(bytes_, "a metric without points");
+      return false;
+    case OtlpMetric::Kind::kGauge:
+    case OtlpMetric::Kind::kSum:
+      if (!point.value) fault = "a point without a number";
+      break;
+    case OtlpMetric::Kind::kHistogram:
+    case OtlpMetric::Kind::kSummary:
+      if (!point.count) fault = "a point without a count";
+      break;
+  }
+  if (!fault.empty()) Refuse(fault);
+  return fault.empty();
+}
+
+void OtlpEvents::OnPoint(const OtlpMetric& metric, const OtlpPoint& point) {
+  bytes_ = point.bytes.empty() ? record_ : point.bytes;
+  if (!HasNumbers(metric, point)) return;
+  if (const EventFault fault = BeginPoint(metric, point); !fault.empty()) return Refuse(fault);
+  if (metric.kind == OtlpMetric::Kind::kGauge || metric.kind == OtlpMetric::Kind::kSum) {
+    const bool counts = metric.kind == OtlpMetric::Kind::kSum;
+    const MetricType sum = metric.cumulative ? MetricType::kCounter : MetricType::kDelta;
+    const bool falls = metric.cumulative && !metric.monotonic;
+    return DeliverPoint(metric, point, counts && !falls ? sum : MetricType::kGauge);
+  }
+  const bool is_summary = metric.kind == OtlpMetric::Kind::kSummary;
+  DeliverPoint(metric, point, is_summary ? MetricType::kSummary : MetricType::kHistogram);
+  if (point.quantiles.empty() && !metric.cumulative) return;
+  point_bytes_ = TextBytesOf(builder_.event());
+  DeliverQuantiles(point);
   if (!metric.cumulative) return;
-  DeliverNumber(metric, point, MetricType::kCounter, "_count", *point.count);
-  if (point.sum) DeliverNumber(metric, point, MetricType::kCounter, "_sum", *point.sum);
+  DeliverCounter(metric, "_count", *point.count);
+  if (point.sum) DeliverCounter(metric, "_sum", *point.sum);
 }
 
 void OtlpEvents::OnLog(const OtlpLog& log) {
-  builder_.Begin(record_time_);
-  EventFault fault = resource_fault_;
-  const auto store = [&](const JsonEntry& entry, std::string_view text) {
-    if (fault.empty()) fault = builder_.Store(entry, text);
-  };
+  bytes_ = log.bytes.empty() ? record_ : log.bytes;
+  if (!resource_fault_.empty()) return Refuse(resource_fault_);
+  if (!budget_.TakeResources(resource_bytes_)) return Refuse(budget_fault::kResources);
+  builder_.BeginAs(shared_);
+  EventFault fault = StoreAttributes(log.attributes, false);
   const auto set = [&](JsonTarget target, std::string_view text) {
     bool stored = false;
     if (fault.empty() && !IsUtf8(text)) fault = kNotUtf8;
@@ -178,8 +222,6 @@ void OtlpEvents::OnLog(const OtlpLog& log) {
     fault = builder_.SetText(target, text, &stored);
     if (stored) builder_.Keep(target, JsonAction::kMappedRank - 1);
   };
-  for (const Known& known : resource_) store(*known.entry, known.text);
-  if (fault.empty()) fault = StoreAttributes(log.attributes, false);
   if (log.severity_number > 0) {
     std::array<char, 16> digits;
     const auto end =
@@ -195,7 +237,9 @@ void OtlpEvents::OnLog(const OtlpLog& log) {
     set(static_cast<JsonTarget>(Field::kTraceId), {log.trace_id.data(), log.trace_id.size()});
   }
   if (log.time != kNoTime) builder_.event().time = log.time;
-  Finish(fault, log.bytes);
+  if (fault.empty()) fault = builder_.Complete();
+  if (!fault.empty()) return Refuse(fault);
+  sink_->OnEvent(builder_.event());
 }
 
 }  // namespace tocsin

@@ -2,7 +2,7 @@
 //
 //   OtlpEvents events(input, &errors);
 //   events.Begin(record, record_time, sink);
-//   fault = ReadOtlpMetrics(record, &events);
+//   fault = ReadOtlpMetrics(record, events.budget(), &events);
 //
 // Attributes, of the resource too, are understood as JSON's fields are: the canonical names, those
 // of OpenTelemetry, and those that `map:` names. A log record is an event as one of the preset
@@ -27,6 +27,7 @@
 #include "ingest/foreseen_fields.h"
 #include "ingest/json_fields.h"
 #include "ingest/otlp_model.h"
+#include "ingest/payload_budget.h"
 
 namespace tocsin {
 
@@ -34,8 +35,10 @@ class OtlpEvents final : public OtlpVisitor {
  public:
   OtlpEvents(const InputConfig& input, ErrorList* errors);
 
-  // `record` is shown where a part of it has no bytes of its own.
+  // A payload; it is shown where a part of it has no bytes of its own.
   void Begin(std::string_view record, TimeUs record_time, EventSink* sink);
+  // Of the payload, for whoever reads it.
+  PayloadBudget* budget() { return &budget_; }
 
   void OnResource(const OtlpAttributes& resource) override;
   void OnPoint(const OtlpMetric& metric, const OtlpPoint& point) override;
@@ -47,22 +50,32 @@ class OtlpEvents final : public OtlpVisitor {
     std::string_view text;
   };
 
+  // Whether the point has the numbers that one of its kind has; if not, that is told.
+  bool HasNumbers(const OtlpMetric& metric, const OtlpPoint& point);
+  // The event with all that is said about the point but its numbers, of which any more events
+  // differ in their numbers, name and one label.
+  EventFault BeginPoint(const OtlpMetric& metric, const OtlpPoint& point);
   void DeliverPoint(const OtlpMetric& metric, const OtlpPoint& point, MetricType type);
-  void DeliverNumber(const OtlpMetric& metric, const OtlpPoint& point, MetricType type,
-                     std::string_view suffix, double value);
-  // An event with all that is said about the metric but its numbers.
-  EventFault BeginPoint(const OtlpMetric& metric, const OtlpPoint& point, std::string_view name);
+  void DeliverQuantiles(const OtlpPoint& point);
+  void DeliverCounter(const OtlpMetric& metric, std::string_view suffix, double value);
+  void DeliverNumber(MetricType type, double value);
   EventFault StoreAttributes(const OtlpAttributes& attributes, bool as_labels);
-  void Finish(EventFault fault, std::string_view bytes);
+  void Refuse(EventFault fault) { sink_->OnUndecodable(bytes_, fault); }
 
   JsonFields fields_;
   EventBuilder builder_;
   ForeseenFields foreseen_{&fields_};
+  PayloadBudget budget_;
+  // Of the resource at hand: what is known of it, and the event that its logs begin as.
   std::vector<Known> resource_;
+  EventBuilder shared_;
+  std::size_t resource_bytes_ = 0;
   EventFault resource_fault_;
+  std::size_t point_bytes_ = 0;  // texts of a point's event
   std::string name_, quantile_;
-  // Of the record at hand:
+  // Of the payload at hand:
   std::string_view record_;
+  std::string_view bytes_;  // of the part at hand, to be shown
   TimeUs record_time_ = kNoTime;
   EventSink* sink_ = nullptr;
 };

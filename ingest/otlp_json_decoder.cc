@@ -55,10 +55,10 @@ class OtlpJsonDecoder final : public Decoder {
 
   PayloadReader reader_;
   OtlpEvents events_;
-  OtlpAttributes resource_;
+  OtlpAttributes resource_{events_.budget()};
   OtlpMetric metric_;
-  OtlpPoint point_;
-  OtlpLog log_;
+  OtlpPoint point_{events_.budget()};
+  OtlpLog log_{events_.budget()};
 };
 
 void OtlpJsonDecoder::Read(const PayloadObject& request) {
@@ -92,6 +92,7 @@ void OtlpJsonDecoder::ReadAttributes(const PayloadObject& owner, OtlpAttributes*
 
 void OtlpJsonDecoder::ReadPair(const PayloadObject& pair, std::string_view prefix,
                                OtlpAttributes* attributes) {
+  if (!attributes->fault().empty()) return;
   std::string_view name = pair.Text<"key">();
   if (!prefix.empty()) name = attributes->Join(prefix, name);
   ReadValue(pair.Object<"value">(), name, attributes);

@@ -1,7 +1,7 @@
 // OpenTelemetry's logs and metrics as their two encodings, protobuf and JSON, both say them.
 //
 //   class Visitor : public OtlpVisitor { … };                   // ingest/otlp_events.h is one
-//   fault = ReadOtlpMetrics(bytes, &visitor);                   // ingest/otlp_proto.h
+//   fault = ReadOtlpMetrics(bytes, &budget, &visitor);          // ingest/otlp_proto.h
 //
 // https://opentelemetry.io/docs/specs/otlp/ and https://github.com/open-telemetry/opentelemetry-proto
 //
@@ -20,30 +20,49 @@
 #include <vector>
 
 #include "core/event.h"
+#include "core/limits.h"
 #include "core/time.h"
+#include "ingest/payload_budget.h"
 
 namespace tocsin {
 
 // Names and values, all of them texts. Those of a map within are flattened: "Dimensions.TableName".
-// Lists and bytes are left out.
+// Lists and bytes are left out. Joined names are drawn from the payload's budget; once one does not
+// fit, all of it is faulty and takes no more.
 class OtlpAttributes {
  public:
+  explicit OtlpAttributes(PayloadBudget* budget) : budget_(*budget) {}
+
   void Clear() {
-    pairs_.clear();
+    ClearAndShrink(&pairs_);
+    fault_ = {};
+    // What a large record took is given back.
+    for (std::size_t i = 0; i < used_; ++i) {
+      if (texts_[i].capacity() > 2 * limits::kNameBytesMax) std::string().swap(texts_[i]);
+    }
     used_ = 0;
+    if (texts_.size() > kTextsKept) texts_.resize(kTextsKept);
   }
-  void Add(std::string_view name, std::string_view text) { pairs_.emplace_back(name, text); }
+  std::string_view fault() const { return fault_; }
+  void Add(std::string_view name, std::string_view text) {
+    if (fault_.empty()) pairs_.emplace_back(name, text);
+  }
   void Add(std::string_view name, bool yes) { Add(name, std::string_view(yes ? "true" : "false")); }
   void Add(std::string_view name, std::int64_t number) { Add(name, Print(number)); }
   void Add(std::string_view name, double number) { Add(name, Print(number)); }
   // What stays until Clear.
   std::string_view Keep(std::string_view text) {
+    if (!fault_.empty()) return {};
     std::string& kept = Next();
     kept = text;
     return kept;
   }
-  // The name of what stands in a map.
+  // The name of what stands in a map; nothing where that does not fit.
   std::string_view Join(std::string_view outer, std::string_view inner) {
+    const std::size_t size = outer.size() + 1 + inner.size();
+    if (fault_.empty() && size > limits::kNameBytesMax) fault_ = budget_fault::kName;
+    if (fault_.empty() && !budget_.TakeNames(size)) fault_ = budget_fault::kNames;
+    if (!fault_.empty()) return {};
     std::string& joined = Next();
     joined.assign(outer).append(1, '.').append(inner);
     return joined;
@@ -58,11 +77,15 @@ class OtlpAttributes {
   const std::vector<LabelView>& pairs() const { return pairs_; }
 
  private:
+  static constexpr std::size_t kTextsKept = 4'096;  // for the next record
+
   std::string& Next() {
     if (used_ == texts_.size()) texts_.emplace_back();
     return texts_[used_++];
   }
 
+  PayloadBudget& budget_;
+  std::string_view fault_;  // static text
   std::vector<LabelView> pairs_;
   std::deque<std::string> texts_;  // a deque, because its elements stay where they are
   std::size_t used_ = 0;
@@ -78,6 +101,8 @@ struct OtlpMetric {
 
 // Of histograms, exponential ones included, what the buckets add up to.
 struct OtlpPoint {
+  explicit OtlpPoint(PayloadBudget* budget) : attributes(budget) {}
+
   TimeUs time = kNoTime;
   std::optional<double> value;                       // of a gauge or a sum
   std::optional<double> count, sum, min, max;        // of the others
@@ -90,6 +115,8 @@ struct OtlpPoint {
 };
 
 struct OtlpLog {
+  explicit OtlpLog(PayloadBudget* budget) : attributes(budget) {}
+
   TimeUs time = kNoTime;
   int severity_number = 0;  // 0: not said
   std::string_view severity_text;
@@ -125,7 +152,7 @@ inline TimeUs OtlpTime(std::uint64_t nanoseconds) {
 inline void OtlpPoint::Clear() {
   time = kNoTime;
   value = count = sum = min = max = std::nullopt;
-  quantiles.clear();
+  ClearAndShrink(&quantiles);
   absent = false;
   attributes.Clear();
   bytes = {};

@@ -31,38 +31,50 @@ bool ReadTruth(pbf_reader* reader) { return reader->get_uint64() != 0; }
 
 void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes);
 
-// AnyValue.
+// AnyValue, which is one value: of several the last.
 void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttributes* attributes) {
   if (depth > limits::kJsonDepthMax) throw TooDeep{};
+  std::uint32_t kind = 0;
+  data_view bytes;
+  bool truth = false;
+  std::int64_t integer = 0;
+  double number = 0;
   while (value.next()) {
-    switch (value.tag_and_type()) {
+    const std::uint32_t field = value.tag_and_type();  // which reading forgets
+    switch (field) {
       case kBytesOf(1):
-        attributes->Add(name, View(value.get_view()));
+      case kBytesOf(6):
+        bytes = value.get_view();
         break;
       case kVarintOf(2):
-        attributes->Add(name, ReadTruth(&value));
+        truth = ReadTruth(&value);
         break;
       case kVarintOf(3):
-        attributes->Add(name, value.get_int64());
+        integer = value.get_int64();
         break;
       case kFixed64Of(4):
-        attributes->Add(name, value.get_double());
+        number = value.get_double();
         break;
-      case kBytesOf(6): {
-        pbf_reader map = value.get_message();
-        while (map.next(1, pbf_wire_type::length_delimited)) {
-          ReadPair(map.get_view(), name, depth + 1, attributes);
-        }
-        break;
-      }
       default:
         value.skip();
+        continue;
     }
+    kind = field;
+  }
+  if (kind == kBytesOf(1)) attributes->Add(name, View(bytes));
+  if (kind == kVarintOf(2)) attributes->Add(name, truth);
+  if (kind == kVarintOf(3)) attributes->Add(name, integer);
+  if (kind == kFixed64Of(4)) attributes->Add(name, number);
+  if (kind != kBytesOf(6)) return;
+  pbf_reader map(bytes);
+  while (map.next(1, pbf_wire_type::length_delimited)) {
+    ReadPair(map.get_view(), name, depth + 1, attributes);
   }
 }
 
 // KeyValue.
 void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes) {
+  if (!attributes->fault().empty()) return;
   std::string_view name, value;
   ReadProtoPair(View(bytes), &name, &value);
   if (!prefix.empty()) name = attributes->Join(prefix, name);
@@ -96,7 +108,7 @@ constexpr DistributionTags kSummary = {
 
 class MetricsReader {
  public:
-  explicit MetricsReader(OtlpVisitor* visitor) : visitor_(*visitor) {}
+  MetricsReader(PayloadBudget* budget, OtlpVisitor* visitor) : visitor_(*visitor), point_(budget) {}
 
   void ReadScope(pbf_reader scope) {
     while (scope.next(2, pbf_wire_type::length_delimited)) ReadMetric(scope.get_message());
@@ -258,7 +270,7 @@ void MetricsReader::ReadQuantile(pbf_reader quantile) {
 
 class LogsReader {
  public:
-  explicit LogsReader(OtlpVisitor* visitor) : visitor_(*visitor) {}
+  LogsReader(PayloadBudget* budget, OtlpVisitor* visitor) : visitor_(*visitor), log_(budget) {}
 
   void ReadScope(pbf_reader scope) {
     while (scope.next(2, pbf_wire_type::length_delimited)) {
@@ -335,23 +347,33 @@ void LogsReader::SetTraceId(std::string_view id) {
 }
 
 // Both requests are lists of a resource with what is of it.
-template <typename Reader>
-void ReadRequest(std::string_view bytes, OtlpVisitor* visitor) {
-  Reader reader(visitor);
-  OtlpAttributes attributes;
-  pbf_reader request(bytes.data(), bytes.size());
-  while (request.next(1, pbf_wire_type::length_delimited)) {
-    const data_view list = request.get_view();
-    attributes.Clear();
-    pbf_reader resources(list);
-    while (resources.next(1, pbf_wire_type::length_delimited)) {
-      ReadResource(resources.get_message(), &attributes);
+template <typename ItemReader>
+class RequestReader {
+ public:
+  RequestReader(PayloadBudget* budget, OtlpVisitor* visitor)
+      : visitor_(*visitor), items_(budget, visitor), attributes_(budget) {}
+
+  void Read(pbf_reader request) {
+    while (request.next(1, pbf_wire_type::length_delimited)) {
+      const data_view list = request.get_view();
+      attributes_.Clear();
+      pbf_reader resources(list);
+      while (resources.next(1, pbf_wire_type::length_delimited)) {
+        ReadResource(resources.get_message(), &attributes_);
+      }
+      visitor_.OnResource(attributes_);
+      pbf_reader scopes(list);
+      while (scopes.next(2, pbf_wire_type::length_delimited)) {
+        items_.ReadScope(scopes.get_message());
+      }
     }
-    visitor->OnResource(attributes);
-    pbf_reader scopes(list);
-    while (scopes.next(2, pbf_wire_type::length_delimited)) reader.ReadScope(scopes.get_message());
   }
-}
+
+ private:
+  OtlpVisitor& visitor_;
+  ItemReader items_;
+  OtlpAttributes attributes_;
+};
 
 // The library throws; nothing of that leaves this file.
 template <typename Read>
@@ -368,22 +390,29 @@ std::string_view Faults(Read read) {
 
 }  // namespace
 
-std::string_view ReadOtlpLogs(std::string_view bytes, OtlpVisitor* visitor) {
-  return Faults([&] { ReadRequest<LogsReader>(bytes, visitor); });
-}
-
-std::string_view ReadOtlpMetrics(std::string_view bytes, OtlpVisitor* visitor) {
-  return Faults([&] { ReadRequest<MetricsReader>(bytes, visitor); });
-}
-
-std::string_view ReadDelimitedOtlpMetrics(std::string_view bytes, OtlpVisitor* visitor) {
+std::string_view ReadOtlpLogs(std::string_view bytes, PayloadBudget* budget, OtlpVisitor* visitor) {
   return Faults([&] {
+    RequestReader<LogsReader>(budget, visitor).Read(pbf_reader(bytes.data(), bytes.size()));
+  });
+}
+
+std::string_view ReadOtlpMetrics(std::string_view bytes, PayloadBudget* budget,
+                                 OtlpVisitor* visitor) {
+  return Faults([&] {
+    RequestReader<MetricsReader>(budget, visitor).Read(pbf_reader(bytes.data(), bytes.size()));
+  });
+}
+
+std::string_view ReadDelimitedOtlpMetrics(std::string_view bytes, PayloadBudget* budget,
+                                          OtlpVisitor* visitor) {
+  return Faults([&] {
+    RequestReader<MetricsReader> reader(budget, visitor);
     const char* at = bytes.data();
     const char* const end = at + bytes.size();
     while (at < end) {
       const std::uint64_t size = protozero::decode_varint(&at, end);
       if (size > static_cast<std::uint64_t>(end - at)) throw protozero::end_of_buffer_exception{};
-      ReadRequest<MetricsReader>({at, static_cast<std::size_t>(size)}, visitor);
+      reader.Read(pbf_reader(at, static_cast<std::size_t>(size)));
       at += size;
     }
   });

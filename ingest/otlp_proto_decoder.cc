@@ -31,8 +31,9 @@ class OtlpProtoDecoder final : public Decoder {
       return sink->OnUndecodable(record, payload_fault::kTooLarge);
     }
     events_.Begin(record, record_time, sink);
-    const std::string_view fault =
-        reads_logs_ ? ReadOtlpLogs(record, &events_) : ReadOtlpMetrics(record, &events_);
+    const std::string_view fault = reads_logs_
+                                       ? ReadOtlpLogs(record, events_.budget(), &events_)
+                                       : ReadOtlpMetrics(record, events_.budget(), &events_);
     if (!fault.empty()) sink->OnUndecodable(record, fault);
   }
 

@@ -9,6 +9,7 @@
 namespace tocsin::payload_fault {
 
 inline constexpr std::string_view kNotUtf8 = "not valid UTF-8";
+inline constexpr std::string_view kNoTime = "no time";
 inline constexpr std::string_view kNumberRange = "a number out of range";
 inline constexpr std::string_view kProtobuf = "not a valid protobuf message";
 inline constexpr std::string_view kTooDeep = "deeper than 32 levels";

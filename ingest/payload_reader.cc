@@ -66,6 +66,7 @@ PayloadReader::PayloadReader(const InputConfig& input, ErrorList* errors, std::s
     : constants_(input, errors), parser_(bytes_max) {}
 
 void PayloadReader::Begin(std::string_view record, TimeUs record_time, EventSink* sink) {
+  budget_.Begin(record.size());
   bytes_ = record;
   record_time_ = record_time;
   sink_ = sink;

@@ -34,6 +34,7 @@
 #include "core/limits.h"
 #include "ingest/decoder.h"
 #include "ingest/mapped_constants.h"
+#include "ingest/payload_budget.h"
 #include "ingest/payload_object.h"
 
 namespace tocsin {
@@ -95,6 +96,9 @@ class PayloadReader {
   // Keeps a fault that the next Deliver reports.
   JsonFault* fault() { return &fault_; }
 
+  // Of the record at hand.
+  PayloadBudget* budget() { return &budget_; }
+
   TimeUs record_time() const { return record_time_; }
   EventSink* sink() const { return sink_; }
 
@@ -107,6 +111,7 @@ class PayloadReader {
   std::array<LabelView, limits::kLabelsMax> labels_;
   std::size_t label_count_ = 0;
   std::string id_;
+  PayloadBudget budget_;
   // Of the call at hand:
   std::string_view bytes_;
   TimeUs record_time_ = kNoTime;

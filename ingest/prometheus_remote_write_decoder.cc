@@ -30,6 +30,10 @@ using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 using protozero::tag_and_type;
 
+// A block's elements are at least three bytes for up to 64 of the text.
+// https://github.com/google/snappy/blob/main/format_description.txt
+constexpr std::size_t kSnappyRatioMax = 64 / 3 + 1;
+
 std::string_view View(data_view view) { return {view.data(), view.size()}; }
 
 // nullopt: out of range.
@@ -46,7 +50,7 @@ class PrometheusRemoteWriteDecoder final : public Decoder {
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override;
 
  private:
-  void ReadSeries(data_view series, TimeUs record_time, EventSink* sink);
+  void ReadSeries(data_view series);
   void ReadSample(pbf_reader sample);
   void ReadHistogram(pbf_reader histogram);
 
@@ -69,25 +73,26 @@ void PrometheusRemoteWriteDecoder::Decode(std::string_view record, TimeUs record
   if (size > limits::kPayloadBytesMax) {
     return sink->OnUndecodable(record, payload_fault::kTooLarge);
   }
+  // Whoever lies about it would have us set aside 8 MiB for a few bytes.
+  if (size / kSnappyRatioMax > record.size()) {
+    return sink->OnUndecodable(record, "not a snappy block");
+  }
   request_.resize(size);
   if (!snappy::RawUncompress(record.data(), record.size(), request_.data())) {
     return sink->OnUndecodable(record, "not a snappy block");
   }
+  samples_.Begin(size, record_time, sink);
   try {
     pbf_reader request(request_);
-    while (request.next(1, pbf_wire_type::length_delimited)) {
-      ReadSeries(request.get_view(), record_time, sink);
-    }
+    while (request.next(1, pbf_wire_type::length_delimited)) ReadSeries(request.get_view());
   } catch (const protozero::exception&) {
     sink->OnUndecodable(record, payload_fault::kProtobuf);
   }
 }
 
-void PrometheusRemoteWriteDecoder::ReadSeries(data_view series, TimeUs record_time,
-                                              EventSink* sink) {
-  samples_.Begin(View(series), record_time, sink);
-  samples_.BeginSeries();
-  values_.clear();
+void PrometheusRemoteWriteDecoder::ReadSeries(data_view series) {
+  samples_.BeginSeries(View(series));
+  ClearAndShrink(&values_);
   // All labels before the first value, though nothing but custom has them stand so.
   pbf_reader reader(series);
   while (reader.next()) {

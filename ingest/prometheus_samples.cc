@@ -24,15 +24,17 @@ MetricType PrometheusSamples::TypeByName(std::string_view name) {
   return MetricType::kGauge;
 }
 
-void PrometheusSamples::Begin(std::string_view bytes, TimeUs record_time, EventSink* sink) {
-  bytes_ = bytes;
+void PrometheusSamples::Begin(std::size_t payload_bytes, TimeUs record_time, EventSink* sink) {
+  budget_.Begin(payload_bytes);
   record_time_ = record_time;
   sink_ = sink;
 }
 
-void PrometheusSamples::BeginSeries() {
+void PrometheusSamples::BeginSeries(std::string_view bytes) {
+  bytes_ = bytes;
   name_ = {};
-  labels_.clear();
+  ClearAndShrink(&labels_);
+  samples_ = 0;
 }
 
 void PrometheusSamples::AddLabel(std::string_view name, std::string_view value) {
@@ -43,10 +45,10 @@ void PrometheusSamples::AddLabel(std::string_view name, std::string_view value) 
   }
 }
 
-EventFault PrometheusSamples::Fill(double value, TimeUs time, MetricType type,
-                                   std::string_view suffix) {
+EventFault PrometheusSamples::Fill() {
   if (name_.empty()) return "a sample without a name";
   if (!IsUtf8(name_)) return payload_fault::kNotUtf8;
+  builder_.Begin(record_time_);
   std::size_t position = 0;
   for (const auto& [name, text] : labels_) {
     const JsonEntry* const entry = foreseen_.Find(name, position++);
@@ -63,16 +65,20 @@ EventFault PrometheusSamples::Fill(double value, TimeUs time, MetricType type,
   // A label that is called like one of these is a label alone.
   Event& event = builder_.event();
   event.type = EventType::kMetric;
-  event.metric_type = type;
-  event.time = time;
-  event.value = value;
-  event.count = event.sum = event.min = event.max = std::nullopt;
+  event.time = 0;  // each sample's own
+  event.value = event.count = event.sum = event.min = event.max = std::nullopt;
   event.Set(Field::kName, name_);
-  if (!suffix.empty()) {
-    joined_.assign(name_).append(suffix);
-    event.Set(Field::kName, joined_);
-  }
   return builder_.Complete();
+}
+
+EventFault PrometheusSamples::Draw() {
+  if (samples_++ == 0) {
+    fault_ = Fill();
+  } else if (fault_.empty()) {
+    if (samples_ == 2) sample_bytes_ = TextBytesOf(builder_.event());
+    if (!budget_.TakeSeries(sample_bytes_)) return budget_fault::kSeries;
+  }
+  return fault_;
 }
 
 void PrometheusSamples::Deliver(double value, TimeUs time, MetricType type,
@@ -80,10 +86,18 @@ void PrometheusSamples::Deliver(double value, TimeUs time, MetricType type,
   if (!std::isfinite(value)) return Skip("a sample that is no number");
   // What has no limit has one of 2^63 or 2^64 bytes: every Go program and Prometheus itself say so.
   if (std::fabs(value) > limits::kNumberMagnitudeMax) return Skip(payload_fault::kNumberRange);
-  builder_.Begin(record_time_);
-  const EventFault fault = Fill(value, time, type, suffix);
-  if (!fault.empty()) return Refuse(fault);
-  sink_->OnEvent(builder_.event());
+  if (const EventFault fault = Draw(); !fault.empty()) return Refuse(fault);
+  Event& event = builder_.event();
+  event.metric_type = type;
+  event.time = time == kNoTime ? record_time_ : time;
+  if (event.time == kNoTime) return Refuse(payload_fault::kNoTime);
+  event.value = value;
+  event.Set(Field::kName, name_);
+  if (!suffix.empty()) {
+    joined_.assign(name_).append(suffix);
+    event.Set(Field::kName, joined_);
+  }
+  sink_->OnEvent(event);
 }
 
 }  // namespace tocsin

@@ -61,8 +61,9 @@ class PrometheusTextDecoder final : public Decoder {
       return sink->OnUndecodable(record, payload_fault::kTooLarge);
     }
     family_.clear();
+    samples_.Begin(record.size(), record_time, sink);
     ForEachLine(record, sink, [&](std::string_view line) {
-      samples_.Begin(line, record_time, sink);
+      samples_.BeginSeries(line);
       if (!simdjson::validate_utf8(line.data(), line.size())) {
         return samples_.Refuse(payload_fault::kNotUtf8);
       }
@@ -183,7 +184,6 @@ std::string_view PrometheusTextDecoder::ReadLabels() {
 }
 
 std::string_view PrometheusTextDecoder::ReadSample() {
-  samples_.BeginSeries();
   unescaped_.clear();
   // Once for the line, so that views of it stay valid: no text grows when it is unescaped.
   unescaped_.reserve(rest_.size());

@@ -7,6 +7,7 @@
 // Memory is fixed at kBytes: a record that is longer is cut with Drop. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,11 +35,28 @@ class TextBuffer {
   // Bytes between the kept ones and the window's end that Drop has taken out.
   std::uint64_t dropped() const { return dropped_; }
 
+  // The index of the first line feed at or behind `from`; npos: the window has none. Asked in
+  // ascending order, as the window moves on, it looks at every byte once, however many values share
+  // a line.
+  std::size_t LineFeed(std::size_t from) {
+    const std::size_t at = begin_ + from;
+    if (at < clear_begin_ || at > clear_end_) clear_begin_ = clear_end_ = at;
+    if (clear_end_ < end_) {
+      const void* const found = std::memchr(bytes_.data() + clear_end_, '\n', end_ - clear_end_);
+      clear_end_ = found == nullptr
+                       ? end_
+                       : static_cast<std::size_t>(static_cast<const char*>(found) - bytes_.data());
+    }
+    return clear_end_ < end_ ? clear_end_ - begin_ : std::string_view::npos;
+  }
+
   // Appends what the stream has; 0 at its end, on an error, and when the window is full.
   std::size_t Fill() {
     if (begin_ > 0) {
       std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
       end_ -= begin_;
+      clear_begin_ -= std::min(clear_begin_, begin_);
+      clear_end_ -= std::min(clear_end_, begin_);
       begin_ = 0;
     }
     if (end_ == bytes_.size()) return 0;
@@ -51,6 +69,8 @@ class TextBuffer {
   void Drop(std::size_t keep) {
     dropped_ += end_ - begin_ - keep;
     end_ = begin_ + keep;
+    clear_begin_ = std::min(clear_begin_, end_);
+    clear_end_ = std::min(clear_end_, end_);
   }
 
   // Moves on by `size` bytes of the window and all that was dropped.
@@ -66,6 +86,9 @@ class TextBuffer {
   std::vector<char> bytes_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  // No line feed stands between these two.
+  std::size_t clear_begin_ = 0;
+  std::size_t clear_end_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t dropped_ = 0;
 };

@@ -22,18 +22,19 @@ std::string_view UnpackZstd(std::string_view bytes, std::size_t bytes_max, std::
   ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kWindowLogMax);
   ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
   text->clear();
-  std::size_t left = 1;  // 0 at the end of a frame
+  std::size_t size = 0;
+  std::size_t left = 1;  // 0 at the end of a frame, of which there may be many small ones
   for (;;) {
-    const std::size_t size = text->size();
     // One byte more than may be, so that a text of just that size ends in time.
-    text->resize(std::min(size + kStep, bytes_max + 1));
-    ZSTD_outBuffer out{text->data() + size, text->size() - size, 0};
+    if (size == text->size()) text->resize(std::min(std::max(kStep, 2 * size), bytes_max + 1));
+    ZSTD_outBuffer out{text->data(), text->size(), size};
     left = ZSTD_decompressStream(context.get(), &out, &in);
-    text->resize(size + out.pos);
+    size = out.pos;
     if (ZSTD_isError(left)) return "a compressed message that is damaged";
-    if (text->size() > bytes_max) return kTooLarge;
+    if (size > bytes_max) return kTooLarge;
     if (in.pos == in.size && out.pos < out.size) break;
   }
+  text->resize(size);
   return left == 0 ? std::string_view() : "a compressed message that is cut short";
 }
 

@@ -1,10 +1,18 @@
 #include "core/hash.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "core/string_hash.h"
+#include "tests/core/colliding_keys.h"
 
 namespace tocsin {
 namespace {
@@ -14,6 +22,35 @@ TEST(HashBytes, IsPinned) {
   EXPECT_EQ(HashBytes("").Hex(), "cfb616a41708d467ab846efa8cd3d442");
   EXPECT_EQ(HashBytes("tocsin").Hex(), "bda7af6c5b32d4e2ca29c9decfde06dc");
   EXPECT_EQ(HashBytes(std::string(1'000, 'x')).Hex(), "b3b72466523bba443ac260f8ecd45f04");
+  EXPECT_EQ(Hash64("tocsin"), 5'528'377'989'061'514'772u);
+}
+
+// How many keys share a slot of a table with as many slots as keys, at most.
+std::size_t KeysInASlot(const std::vector<std::string>& keys,
+                        std::uint64_t (*hash)(std::string_view)) {
+  std::map<std::uint64_t, std::size_t> slots;
+  std::size_t most = 0;
+  for (const std::string& key : keys) most = std::max(most, ++slots[hash(key) % keys.size()]);
+  return most;
+}
+
+TEST(TableHash, SpreadsKeysThatCollideUnderThePublicSeed) {
+  const std::vector<std::string> keys = CollidingKeys(4'096);
+  ASSERT_EQ(KeysInASlot(keys, Hash64), keys.size());
+  for (const std::uint64_t seed : {1ull, 0xfeedull, 0x123456789abcdefull}) {
+    SeedTableHash(seed);
+    // Random keys: 6 or 7 as a rule, and 16 in one of a billion tables.
+    EXPECT_LT(KeysInASlot(keys, TableHash), 16u) << seed;
+    EXPECT_EQ(StringHash()(keys[0]), TableHash(keys[0]));
+  }
+}
+
+TEST(TableHash, DependsOnItsSeedAlone) {
+  SeedTableHash(7);
+  const std::uint64_t hash = TableHash("a");
+  EXPECT_EQ(TableHash("a"), hash);
+  SeedTableHash(8);
+  EXPECT_NE(TableHash("a"), hash);
   EXPECT_EQ(Hash64("tocsin"), 5'528'377'989'061'514'772u);
 }
 

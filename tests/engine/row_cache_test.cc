@@ -1,8 +1,13 @@
 #include "engine/row_cache.h"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
+
+#include "core/hash.h"
+#include "tests/core/colliding_keys.h"
 
 namespace tocsin {
 namespace {
@@ -28,6 +33,16 @@ TEST(RowCacheTest, ForgetsKeysPastItsLimit) {
     cache.Of(key(i))[0] = 7;
   }
   EXPECT_EQ(cache.Of(key(RowCache::kKeysMax - 1))[0], RowCache::kUnknown);
+}
+
+TEST(RowCacheTest, KeysThatCollideUnderThePublicSeedDoNotHere) {
+  const std::vector<std::string> keys = CollidingKeys(RowCache::kKeysMax);
+  ASSERT_EQ(Hash64(keys[0]), Hash64(keys[1]));
+  RowCache cache(/*tables=*/1);
+  for (std::uint32_t i = 0; i < keys.size(); ++i) cache.Of(keys[i])[0] = i;
+  for (std::uint32_t i = 0; i < keys.size(); ++i) ASSERT_EQ(cache.Of(keys[i])[0], i);
+  // Half full, the longest run of random keys is some ten slots long.
+  EXPECT_LT(cache.ProbesMax(), 100u);
 }
 
 }  // namespace

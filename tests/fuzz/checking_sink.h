@@ -1,10 +1,12 @@
-// An EventSink for fuzz targets: aborts where an event breaks what every decoder promises, and reads
-// all that it is given, so that a view beyond its buffer is seen by AddressSanitizer.
+// For fuzz targets: an EventSink that aborts where an event breaks what every decoder promises, and
+// reads all that it is given, so that a view beyond its buffer is seen by AddressSanitizer; and
+// bounds on the work that decoding takes.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -13,6 +15,8 @@
 
 #include "core/limits.h"
 #include "ingest/decoder.h"
+#include "tests/ingest/work_bounds.h"
+#include "tests/ingest/work_counter.h"
 
 namespace tocsin {
 
@@ -45,6 +49,18 @@ class CheckingSink final : public EventSink {
   }
   volatile std::size_t total_ = 0;
 };
+
+// Decodes, and aborts where that takes more work or memory than the record's size justifies.
+inline void DecodeWithinBounds(Decoder* decoder, const std::string& format, std::string_view record,
+                               TimeUs record_time) {
+  CheckingSink sink;
+  const WorkCounter counter;
+  decoder->Decode(record, record_time, &sink);
+  const std::string beyond = BeyondBounds(counter.Done(), PayloadBytes(format, record.size()));
+  if (beyond.empty()) return;
+  std::fprintf(stderr, "too much work: %s\n", beyond.c_str());
+  std::abort();
+}
 
 // The same, and keeps all that it is given as text, to compare two ways to read the same.
 class TranscriptSink final : public EventSink {
@@ -88,9 +104,11 @@ class TranscriptSink final : public EventSink {
   std::string transcript_;
 };
 
-// Aborts where a record of lines becomes something else than each of its lines by itself does.
+// Aborts where a record of lines becomes something else than each of its lines by itself does, or
+// takes too much work.
 inline void CheckLineByLine(Decoder* decoder, Decoder* of_lines, std::string_view record,
                             TimeUs record_time) {
+  DecodeWithinBounds(of_lines, "lines", record, record_time);
   TranscriptSink whole;
   // In place, as the engine reads; of a line alone no byte beyond it may be read.
   std::string padded(record);

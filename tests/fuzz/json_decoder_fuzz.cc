@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     padded.append(tocsin::kDecodePadding - 1, '"');
     decoder->DecodePadded({padded.data(), record.size()}, record_time, &sink);
   } else {
-    decoder->Decode(record, record_time, &sink);
+    tocsin::DecodeWithinBounds(decoder, "json", record, record_time);
   }
   return 0;
 }

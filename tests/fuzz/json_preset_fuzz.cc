@@ -37,8 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const auto* const decoders =
       new std::vector<std::unique_ptr<tocsin::Decoder>>(tocsin::NewPresetDecoders());
   if (size == 0) return 0;
-  tocsin::CheckingSink sink;
-  (*decoders)[data[0] % decoders->size()]->Decode(
-      {reinterpret_cast<const char*>(data) + 1, size - 1}, tocsin::kNoTime, &sink);
+  tocsin::DecodeWithinBounds((*decoders)[data[0] % decoders->size()].get(), "json",
+                             {reinterpret_cast<const char*>(data) + 1, size - 1}, tocsin::kNoTime);
   return 0;
 }

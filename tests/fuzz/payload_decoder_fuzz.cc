@@ -30,9 +30,9 @@ std::unique_ptr<Decoder> NewMappedDecoder() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static tocsin::Decoder* const decoder = tocsin::NewMappedDecoder().release();
-  tocsin::CheckingSink sink;
   // Without a time of the record for every other length.
   const tocsin::TimeUs record_time = size % 2 == 0 ? tocsin::kSecondUs : tocsin::kNoTime;
-  decoder->Decode({reinterpret_cast<const char*>(data), size}, record_time, &sink);
+  tocsin::DecodeWithinBounds(decoder, TOCSIN_FORMAT, {reinterpret_cast<const char*>(data), size},
+                             record_time);
   return 0;
 }

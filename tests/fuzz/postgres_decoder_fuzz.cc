@@ -35,9 +35,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static tocsin::Decoder* const plain = tocsin::NewPostgresDecoderFor(false).release();
   static tocsin::Decoder* const told = tocsin::NewPostgresDecoderFor(true).release();
   if (size == 0) return 0;
-  tocsin::CheckingSink sink;
   const std::string_view record(reinterpret_cast<const char*>(data) + 1, size - 1);
   tocsin::Decoder* const decoder = (data[0] & 2) != 0 ? told : plain;
-  decoder->Decode(record, (data[0] & 1) != 0 ? tocsin::kSecondUs : tocsin::kNoTime, &sink);
+  tocsin::DecodeWithinBounds(decoder, "postgres", record,
+                             (data[0] & 1) != 0 ? tocsin::kSecondUs : tocsin::kNoTime);
   return 0;
 }

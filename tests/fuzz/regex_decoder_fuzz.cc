@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   tocsin::CheckingSink sink;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   if ((data[0] & 1) == 0) {
-    fixed->Decode(text, tocsin::kSecondUs, &sink);
+    tocsin::DecodeWithinBounds(fixed, "regex", text, tocsin::kSecondUs);
   } else if (const auto decoder = tocsin::NewRegexDecoderFor(std::string(text))) {
     decoder->Decode("2026-01-01T12:00:00Z ERROR 503 1.5s no\n\t\xC3\xA9 more\n\xFF",
                     tocsin::kNoTime, &sink);

@@ -27,7 +27,7 @@ std::unique_ptr<Decoder> NewMappedDecoder() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static tocsin::Decoder* const decoder = tocsin::NewMappedDecoder().release();
-  tocsin::CheckingSink sink;
-  decoder->Decode({reinterpret_cast<const char*>(data), size}, tocsin::kNoTime, &sink);
+  tocsin::DecodeWithinBounds(decoder, "syslog", {reinterpret_cast<const char*>(data), size},
+                             tocsin::kNoTime);
   return 0;
 }

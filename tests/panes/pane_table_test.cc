@@ -1,20 +1,25 @@
 #include "panes/pane_table.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/hash.h"
 #include "core/labels.h"
 #include "core/limits.h"
+#include "tests/core/colliding_keys.h"
 
 namespace tocsin {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::SizeIs;
 
 std::string Key(std::vector<std::string> parts) {
   std::string key;
@@ -196,6 +201,21 @@ TEST(PaneTable, DoesNotDependOnTheOrderOfEvents) {
     for (const std::size_t i : order) AddTo(&shuffled, events[i]);
     EXPECT_EQ(Encoded(shuffled), Encoded(first));
   }
+}
+
+// Which differs from process to process.
+TEST(PaneTable, DoesNotDependOnTheSeedOfTableHashes) {
+  const TableLayout layout = TableLayout::Of(EveryMeasure());
+  const std::vector<KeyedEvent> events = RandomEvents(500, 6);
+  std::set<std::string> encoded;
+  for (const std::uint64_t seed : {1ull, 2ull, 0x123456789abcdefull}) {
+    SeedTableHash(seed);
+    PaneTable table(&layout);
+    for (const KeyedEvent& one : events) AddTo(&table, one);
+    for (const std::string& key : CollidingKeys(1'000)) table.Row(key);
+    encoded.insert(Encoded(table));
+  }
+  EXPECT_THAT(encoded, SizeIs(1));
 }
 
 TEST(PaneTable, MergesToWhatOneTableWouldHold) {

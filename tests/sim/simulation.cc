@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/hash.h"
 #include "tests/engine/text_decoder.h"
 
 namespace tocsin::testing {
@@ -350,7 +351,10 @@ bool Simulation::StepDecider() {
 }
 
 void Simulation::Run() {
+  // As two processes, whose tables in memory hash differently.
+  SeedTableHash(1);
   Undisturbed();
+  SeedTableHash(2);
   ControlRecord expect;
   for (const SimLog& log : logs_) {
     expect.sources.push_back(log.source);
