@@ -1,5 +1,6 @@
-// How well the detectors do: false pages on quiet traffic, recall, time to detect, storm labels, and
-// what they make of little traffic. docs/quality.md says what is measured and against what.
+// How well the detectors do: false pages on quiet traffic, recall, time to detect, storm labels, what
+// they make of little traffic, and what a threshold changes. docs/quality.md says what is measured
+// and against what.
 //
 //   ./dev bench quality [SEED [SCALE [STANZA]]]
 //
@@ -22,6 +23,7 @@
 #include "bench/quality_run.h"
 #include "bench/quality_storms.h"
 #include "bench/quality_thin.h"
+#include "bench/quality_thresholds.h"
 #include "core/time.h"
 
 namespace tocsin {
@@ -34,7 +36,9 @@ constexpr DurationUs kOutageMax = 3 * kMinuteUs;
 constexpr int kStormWorlds = 24;
 constexpr int kThinYears = 20;
 constexpr int kThinTrials = 100;
-constexpr int kSeriesPerCase = 24;  // over all its rates
+constexpr int kThresholdYears = 2;        // at each rate
+constexpr int kThresholdIncidents = 100;  // in each of them
+constexpr int kSeriesPerCase = 24;        // over all its rates
 constexpr int kWeeks = 6;
 constexpr int kTrials = 30;  // of each series and fault
 
@@ -293,6 +297,56 @@ bool ThinSection(const std::vector<QualityCase>& cases, const std::vector<Qualit
   return met;
 }
 
+// Prints the table; true when the budget is kept, and no lower threshold catches less or later.
+bool ThresholdSection(const Arguments& arguments) {
+  constexpr std::array<double, 5> kRates = {1, 10, 100, 1'000, 10'000};
+  const auto years = static_cast<std::size_t>(Scaled(kThresholdYears, arguments.scale, 1));
+  const int weeks = Scaled(52, std::min(1.0, arguments.scale * kThresholdYears), 4);
+  std::vector<std::vector<ThresholdTally>> runs(kRates.size() * years);
+  InParallel(runs.size(), [&](std::size_t i) {
+    runs[i] = RunThresholds({.per_minute = kRates[i % kRates.size()],
+                             .seed = StreamSeed(arguments.seed, {4000, i}),
+                             .weeks = weeks,
+                             .incidents = kThresholdIncidents});
+  });
+  std::printf(
+      "\n5. Thresholds of error_rate, 0.1 to 0.3 %% usual: pages in %zu quiet weeks at each rate "
+      "(for: 0s; for: 5m),\n   and of %zu incidents at each, the share caught and the median time "
+      "(for: 0s)\n\n%-8s",
+      years * static_cast<std::size_t>(weeks), years * kThresholdIncidents, "above");
+  for (const double rate : kRates) std::printf(" %22g a minute", rate);
+  std::printf("\n");
+  std::int64_t pages = 0;
+  bool met = true;
+  std::array<std::vector<double>, kRates.size()> lower;  // of the threshold before
+  for (std::size_t t = 0; t < runs.front().size(); ++t) {
+    std::printf("%-8g", 100 * runs.front()[t].above);
+    for (std::size_t rate = 0; rate < kRates.size(); ++rate) {
+      std::int64_t quick = 0, slow = 0;
+      std::vector<double> took;
+      for (std::size_t i = rate; i < runs.size(); i += kRates.size()) {
+        quick += runs[i][t].pages;
+        slow += runs[i][t].pages_with_for;
+        for (const DurationUs time : runs[i][t].took) took.push_back(SecondsOf(time));
+      }
+      const double caught =
+          static_cast<double>(took.size()) / static_cast<double>(years * kThresholdIncidents);
+      std::printf("  %4lld %4lld  %5.3f %8s", static_cast<long long>(quick),
+                  static_cast<long long>(slow), caught, Seconds(Quantile(took, 0.5)).c_str());
+      pages += quick + slow;
+      met = met && (t == 0 || took.size() <= lower[rate].size());
+      lower[rate] = std::move(took);
+    }
+    std::printf("\n");
+  }
+  const double series_weeks = 2.0 * static_cast<double>(runs.size() * runs.front().size()) * weeks;
+  const double a_week = static_cast<double>(pages) / series_weeks;
+  const bool kept = a_week <= kFalsePagesMax;
+  std::printf("pages a series and week: %.5f  %s\n", a_week, kept ? "met" : "MISSED");
+  if (!met) std::printf("a lower threshold catches less: MISSED\n");
+  return kept && met;
+}
+
 int Run(const Arguments& arguments) {
   const std::vector<QualityCase> cases = QualityCases();
   std::vector<QualityRule> rules;
@@ -328,6 +382,7 @@ int Run(const Arguments& arguments) {
     }
   }
   met = ThinSection(cases, rules, arguments) && met;
+  met = ThresholdSection(arguments) && met;
   return met ? 0 : 1;
 }
 

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "core/math.h"
-#include "detectors/cusum.h"
+#include "detectors/ratio_evidence.h"
 
 namespace tocsin {
 namespace {
@@ -20,10 +20,8 @@ const std::vector<double> kEventRates = {2, 10, 100, 1000};
 const std::vector<double> kSampleRates = {1, 2, 10, 100};
 const std::vector<double> kCheckRates = {1, 2, 6, 10};
 
-// p0 is held between p1 / 100 and p1 / 2 (ratio_level.h).
-double RatioFloor(double p0, double p1) {
-  return EvidenceFloor(kEvidence, std::clamp(p0, p1 / 100, p1 / 2), p1);
-}
+// Nothing is known to be rarer than one in ten thousand (baseline.cc).
+double RatioFloor(double p0, double p1) { return EvidenceFloor(kEvidence, std::max(p0, 1e-4), p1); }
 double ErrorFloor(const LevelConfig& level, const Traffic& traffic) {
   return RatioFloor(traffic.usual(), level.above);
 }

@@ -58,8 +58,9 @@ struct Signal {
 
 Hash128 SignalId(std::string_view detector, std::string_view series_key, TimeUs tick);
 
-// What changed about a signal in one tick.
-enum class SignalChangeKind : std::uint8_t { kFired, kRaised, kCleared };
+// What changed about a signal in one tick. kContinued: nothing but the time that it has been firing
+// for (an hour, six, a day, each day after that), its value and its evidence.
+enum class SignalChangeKind : std::uint8_t { kFired, kRaised, kCleared, kContinued };
 struct SignalChange {
   SignalChangeKind kind = SignalChangeKind::kFired;
   Signal signal;

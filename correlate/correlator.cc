@@ -69,6 +69,7 @@ struct Correlator::State {
 
   void Join(Signal signal, const std::string& title, TimeUs tick);
   void Clear(Signal signal, TimeUs tick);
+  void Refresh(const Signal& signal, const std::string& title);
   std::vector<std::uint64_t> Connected(const Scope& scope, const Signal& signal) const;
   IncidentRecord& OpenIncident(const Signal& signal, TimeUs tick, Scope* scope);
   void Merge(std::uint64_t older, std::uint64_t younger, TimeUs tick, Scope* scope);
@@ -140,6 +141,8 @@ void Correlator::State::ApplyChanges(const CorrelatorInput& input) {
     if (signal.onset == kNoTime) signal.onset = input.pane_end;
     if (titled->change.kind == SignalChangeKind::kCleared) {
       Clear(std::move(signal), input.tick);
+    } else if (titled->change.kind == SignalChangeKind::kContinued) {
+      Refresh(signal, titled->title);
     } else {
       signal.cleared_at = kNoTime;
       Join(std::move(signal), titled->title, input.tick);
@@ -242,6 +245,17 @@ void Correlator::State::Clear(Signal signal, TimeUs tick) {
   }
 }
 
+void Correlator::State::Refresh(const Signal& signal, const std::string& title) {
+  const auto owner = owners.find(signal.id);
+  if (owner == owners.end()) return;
+  IncidentRecord& record = owner->second.scope->incidents.at(owner->second.sequence);
+  if (record.Find(signal.id) == nullptr) return;
+  const bool changed = record.members_changed;
+  record.Put(signal, title);
+  record.members_changed = changed;
+  record.refreshed = true;
+}
+
 void Correlator::State::ApplyImpacts(const CorrelatorInput& input) {
   for (const SignalImpact& impact : input.impacts) {
     const auto owner = owners.find(impact.signal);
@@ -335,9 +349,13 @@ Pages Correlator::State::DecideRecord(const CorrelatorInput& input, const Inhibi
         .tick = input.tick, .now = input.pane_end, .partial = input.partial, .watch = 0};
     if (Remind(config.severity, time, record, &pages)) record->line_due = true;
   }
-  if (!record->line_due) return pages;
+  if (!record->line_due && !record->refreshed) return pages;
   if (!merged) Describe(config, record);  // what was merged stays as people knew it
-  record->incident.next_update_at = NextUpdate(config.severity, input.pane_end, record->incident);
+  // That something still fires is no news: the next update is due when it was.
+  if (record->line_due) {
+    record->incident.next_update_at = NextUpdate(config.severity, input.pane_end, record->incident);
+  }
+  record->line_due = true;
   ++record->incident.revision;
   return pages;
 }
@@ -370,7 +388,7 @@ void Correlator::State::Decide(const CorrelatorInput& input, CorrelatorOutput* o
            &resolves);
       if (current.line_due) out->lines.push_back(current.incident);
       current.opened = current.members_changed = false;
-      current.impact_added = current.line_due = false;
+      current.impact_added = current.refreshed = current.line_due = false;
       if (IsOver(current)) {
         scope.index.Remove(record->first);
         record = scope.incidents.erase(record);

@@ -16,7 +16,7 @@
 // cause upstream, except at level 1. A rise in severity triggers the higher key and resolves the
 // lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
 // `watch` → resolved (never in a partial tick), which resolves every triggered key. A signal that
-// fires while monitoring reopens it. What is muted (correlate/muting.h) is decided on but triggers
+// fires while monitoring reopens it; one that only continues changes its own text. What is muted (correlate/muting.h) is decided on but triggers
 // nothing. What people do comes in by Apply, between ticks.
 #pragma once
 

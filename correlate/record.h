@@ -38,6 +38,7 @@ struct IncidentRecord {
   bool opened = false;
   bool members_changed = false;
   bool impact_added = false;
+  bool refreshed = false;  // a member said that it still fires
   bool line_due = false;
 
   // nullptr when it is not listed.

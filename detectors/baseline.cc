@@ -16,10 +16,10 @@ constexpr double kPriorEvents = 1000;
 // What is left of the past when a baseline starts anew: enough to be no prior again, too little to
 // outweigh an hour.
 constexpr double kAnewShare = 1.0 / 64;
-// One pane's χ² beyond this is an incident, not dispersion.
+// One pane's χ² beyond this many times what is usual is an incident, not dispersion.
 constexpr double kChiMax = 16;
 constexpr double kChiPanesMin = 180;
-constexpr double kDispersionMax = 8;
+constexpr double kDispersionMax = 64;
 constexpr double kRateDispersionMax = 100;
 constexpr std::uint32_t kVisitsMin = 3;
 // An hour of the week is the mean of about its last four visits.
@@ -36,11 +36,15 @@ BaselinePace::BaselinePace(DurationUs pane_length)
 
 LearnGate::Step LearnGate::Pass(const LearnPolicy& policy, bool sample, DurationUs pane) {
   if (policy.partial) return Step::kSkip;
+  anew_for_ = std::min(kDayUs, anew_for_ + pane);
   if (policy.frozen) {
-    const bool was_relearning = relearning();
+    const bool was_long = frozen_for_ >= kDayUs;
     frozen_for_ += pane;
-    if (!relearning()) return Step::kSkip;
-    if (!was_relearning) return Step::kStartAnew;
+    if (frozen_for_ < kDayUs) return Step::kSkip;
+    if (!was_long) {
+      anew_for_ = 0;
+      return Step::kStartAnew;
+    }
   } else {
     frozen_for_ = 0;
   }
@@ -53,12 +57,14 @@ void LearnGate::Encode(ByteWriter* out) const {
   out->Signed(samples_);
   out->Signed(age_);
   out->Signed(frozen_for_);
+  out->Signed(anew_for_);
 }
 
 void LearnGate::Decode(ByteReader* in) {
   samples_ = in->Signed();
   age_ = in->Signed();
   frozen_for_ = in->Signed();
+  if (in->format() >= 6) anew_for_ = in->Signed();
 }
 
 void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int64_t total,
@@ -68,15 +74,18 @@ void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int
   if (step == LearnGate::Step::kStartAnew) {
     bad_ *= kAnewShare;
     total_ *= kAnewShare;
-    chi_ = chi_panes_ = 0;
+    excess_ = expected_ = panes_ = 0;
     return;
   }
   const double k = static_cast<double>(bad), n = static_cast<double>(total);
   if (total_ > 0) {
-    const double p = std::clamp(bad_ / total_, kRatioFloor, 0.5);
-    const double excess = k - n * p;
-    chi_ = chi_ * pace.day + std::min(kChiMax, excess * excess / (n * p * (1 - p)));
-    chi_panes_ = chi_panes_ * pace.day + 1;
+    const double p = Share();
+    const double distance = k - n * p;
+    const double chi =
+        std::min(kChiMax * Dispersion(total), distance * distance / (n * p * (1 - p)));
+    excess_ = excess_ * pace.day + chi - 1;
+    expected_ = expected_ * pace.day + n * p;
+    panes_ = panes_ * pace.day + 1;
   }
   bad_ = bad_ * pace.week + k;
   total_ = total_ * pace.week + n;
@@ -91,19 +100,32 @@ double RatioBaseline::Upper(double prior) const {
   return std::max(kRatioFloor, WilsonUpper90(bad_ + prior * kPriorEvents, total_ + kPriorEvents));
 }
 
+double RatioBaseline::Share() const { return std::clamp(bad_ / total_, kRatioFloor, 0.5); }
+
 double RatioBaseline::Dispersion() const {
-  if (chi_panes_ < kChiPanesMin) return 1;
-  return std::clamp(chi_ / chi_panes_, 1.0, kDispersionMax);
+  if (panes_ < kChiPanesMin) return 1;
+  return std::clamp(1 + excess_ / panes_, 1.0, kDispersionMax);
+}
+
+double RatioBaseline::Dispersion(std::int64_t total) const {
+  if (panes_ < kChiPanesMin) return 1;
+  const double size = static_cast<double>(total) * Share() / expected_;
+  return std::clamp(1 + excess_ * std::max(1 / panes_, size), 1.0, kDispersionMax);
 }
 
 void RatioBaseline::Encode(ByteWriter* out) const {
   gate_.Encode(out);
-  for (const double value : {bad_, total_, chi_, chi_panes_}) out->Double(value);
+  for (const double value : {bad_, total_, excess_, expected_, panes_}) out->Double(value);
 }
 
 void RatioBaseline::Decode(ByteReader* in) {
   gate_.Decode(in);
-  for (double* value : {&bad_, &total_, &chi_, &chi_panes_}) *value = in->Double();
+  for (double* value : {&bad_, &total_, &excess_, &expected_}) *value = in->Double();
+  if (in->format() >= 6) {
+    panes_ = in->Double();
+  } else {
+    excess_ = expected_ = 0;  // the sum of χ², and the panes: known again within half an hour
+  }
 }
 
 void RateBaseline::Update(const LearnPolicy& policy, TimeUs time, double count,

@@ -7,7 +7,8 @@
 // Exponentially weighted with a half-life of one week. A baseline is *warm* after 30 samples and
 // 30 min, whichever is later; before that callers use a default. It freezes while its series is
 // firing or suspect, and in partial panes; after 24 h of freezing what it sees is the new normal:
-// it forgets most of the past and learns again (`relearning`). Value types; not thread-safe.
+// it forgets most of the past and learns again, and says so for a day (`relearning`). Value types;
+// not thread-safe.
 #pragma once
 
 #include <array>
@@ -42,7 +43,10 @@ class LearnGate {
   // `sample`: the pane has something to learn from.
   Step Pass(const LearnPolicy& policy, bool sample, DurationUs pane);
   bool warm() const { return samples_ >= kSamplesMin && age_ >= kAgeMin; }
-  bool relearning() const { return frozen_for_ >= kDayUs; }
+  // Has learned for a day.
+  bool mature() const { return warm() && age_ >= kDayUs; }
+  // Started anew less than a day ago.
+  bool relearning() const { return anew_for_ < kDayUs; }
   std::int64_t samples() const { return samples_; }
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
@@ -53,6 +57,7 @@ class LearnGate {
   std::int64_t samples_ = 0;
   DurationUs age_ = 0;  // learning time since the first sample
   DurationUs frozen_for_ = 0;
+  DurationUs anew_for_ = kDayUs;  // since it started anew, up to a day
 };
 
 // A ratio of counts. The seasonal form (two integers an hour-of-week slot) would add 1.3 KiB to
@@ -63,20 +68,28 @@ class RatioBaseline {
   void Update(const LearnPolicy& policy, std::int64_t bad, std::int64_t total,
               const BaselinePace& pace);
   bool warm() const { return gate_.warm(); }
+  bool mature() const { return gate_.mature(); }
   bool relearning() const { return gate_.relearning(); }
   // Shrunk towards `prior` by the weight of kPriorEvents.
   double Mean(double prior) const;
   // 90 % upper bound of the shrunk mean, at least 1e-4; `prior` until warm.
   double Upper(double prior) const;
-  // Pearson χ²/df of the panes, within [1, 8]; 1 until there are enough of them.
+  // How much more the bad events of a pane vary than those of a binomial. Pearson χ²/df of the panes
+  // that there were, within [1, 64]; 1 until there are enough of them.
   double Dispersion() const;
+  // Of a pane of so many events: more where it has more than others, as far as it is the share
+  // itself that varies from pane to pane (1 + ρ·n·p).
+  double Dispersion(std::int64_t total) const;
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 
  private:
+  double Share() const;
+
   LearnGate gate_;
   double bad_ = 0, total_ = 0;
-  double chi_ = 0, chi_panes_ = 0;
+  // Of the last days: the sums of χ² − 1 and of the bad events that were expected, and the panes.
+  double excess_ = 0, expected_ = 0, panes_ = 0;
 };
 
 // Events per pane, or the value of a gauge. Seasonal once an hour of the week was visited 3 times.

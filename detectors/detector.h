@@ -172,4 +172,8 @@ struct DetectorEnvironment {
   double EvidenceThreshold() const;
 };
 
+// How much of `h` a breach needs in this pane: within 30 min of a deploy a fault is about ten times
+// as likely, so h is lower by ln 10.
+double EnoughEvidence(double h, const PaneContext& pane);
+
 }  // namespace tocsin

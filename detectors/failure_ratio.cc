@@ -17,6 +17,10 @@ namespace {
 
 // What a service loses on a good day: the start of a series about which nothing is known.
 constexpr double kUsualFailures = 0.002;
+// p0 of evidence: more is never usual, and fewer than one in ten thousand nothing that is known.
+constexpr double kUsualMax = 0.2, kUsualMin = 1e-4;
+// With this many failures expected and no more than usual seen, it goes on once in 3,000 times.
+constexpr double kOverExpected = 8;
 constexpr std::uint32_t kTopFailing = 16;
 // From this share of failed requests a service counts as down.
 constexpr double kDownShare = 0.5;
@@ -35,15 +39,20 @@ class FailureRatioSeries : public SeriesState {
 
  private:
   double P0() const;
-  double Dispersion() const;
-  bool Suspicious() const;
+  // The failures that there was evidence of are over.
+  bool IsOver() const;
+  // `holds` of the evidence for any level's threshold.
+  bool AnyLevel(bool (RatioEvidence::*holds)(double above) const) const;
   void CountTops(bool firing, const SpecCells& cells, std::int64_t failed);
 
   const FailureRatioDetector* detector_;
   CountRing ring_;
   std::array<std::optional<RatioLevel>, 2> levels_;
   RatioBaseline baseline_;
-  double p0_ = 0;      // of the last Update
+  RatioEvidence evidence_;
+  // What is usual was known when what fires began, or has been learned for a day since. Before that a
+  // share that is usual by now may be that of the fault.
+  bool usual_known_ = false;
   int explained_ = 0;  // the level that Explain is about
   // Failures by each top field since the evidence began, to the end of what fires; most series have
   // none.
@@ -54,18 +63,19 @@ class FailureRatioDetector : public Detector {
  public:
   FailureRatioDetector(DetectorCommon common, const DetectorEnvironment& environment,
                        FailureRatio failure_ratio)
-      : Detector(std::move(common)), ratio(std::move(failure_ratio)), pace(environment.pane) {
+      : Detector(std::move(common)),
+        ratio(std::move(failure_ratio)),
+        pace(environment.pane),
+        h(environment.EvidenceThreshold()),
+        minute(PanesOf(kMinuteUs, environment.pane)) {
     DefaultType(ratio.type, &common_.where);
-    double lowest = 1;
     for (std::size_t slot = 0; slot < 2; ++slot) {
       const LevelConfig& level = common_.level[slot];
       if (!level.set) continue;
       limits[slot] = RatioLimits(level, Share(level.above), Share(level.clear), common_.min_volume,
                                  environment);
-      lowest = std::min(lowest, limits[slot].above);
       ring_capacity = std::max(ring_capacity, limits[slot].RingCapacity());
     }
-    prior = std::min(kUsualFailures, lowest / 4);
     std::erase_if(ratio.top_fields, [&](Field field) { return GroupsBy(common_, field); });
   }
 
@@ -104,12 +114,13 @@ class FailureRatioDetector : public Detector {
   FailureRatio ratio;
   std::array<RatioLimits, 2> limits;
   BaselinePace pace;
-  double prior = kUsualFailures;
+  double h;    // evidence wanted
+  int minute;  // panes
   int ring_capacity = 1;
 };
 
 FailureRatioSeries::FailureRatioSeries(const FailureRatioDetector* detector)
-    : detector_(detector), ring_(detector->ring_capacity), p0_(P0()) {
+    : detector_(detector), ring_(detector->ring_capacity) {
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!detector->common().level[slot].set) continue;
     levels_[slot].emplace(&detector->limits[slot]);
@@ -118,16 +129,29 @@ FailureRatioSeries::FailureRatioSeries(const FailureRatioDetector* detector)
 }
 
 double FailureRatioSeries::P0() const {
-  return detector_->ratio.p0 ? *detector_->ratio.p0 : baseline_.Upper(detector_->prior);
+  const double usual = detector_->ratio.p0.value_or(baseline_.Upper(kUsualFailures));
+  return std::clamp(usual, kUsualMin, kUsualMax);
 }
 
-double FailureRatioSeries::Dispersion() const {
-  return detector_->ratio.p0 ? 1 : baseline_.Dispersion();
+bool FailureRatioSeries::IsOver() const {
+  std::int64_t bad = 0, total = 0, all_bad = 0, all_total = 0;
+  ring_.AddTo(kPlotPanes, &all_bad, &all_total);
+  for (int age = 0; age < kPlotPanes; ++age) {
+    bad += ring_.At(age).bad;
+    total += ring_.At(age).total;
+    const auto now = static_cast<double>(total), rest = static_cast<double>(all_total - total);
+    if (age + 1 < detector_->minute || static_cast<double>(bad) > evidence_.UsualMax() * now) {
+      continue;
+    }
+    if (now * static_cast<double>(all_bad - bad) >= kOverExpected * rest && rest > 0) return true;
+  }
+  return false;
 }
 
-bool FailureRatioSeries::Suspicious() const {
-  return std::any_of(levels_.begin(), levels_.end(),
-                     [](const auto& level) { return level && level->suspicious(); });
+bool FailureRatioSeries::AnyLevel(bool (RatioEvidence::*holds)(double above) const) const {
+  return std::any_of(levels_.begin(), levels_.end(), [&](const auto& level) {
+    return level && (evidence_.*holds)(level->limits().above);
+  });
 }
 
 Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cells) {
@@ -135,31 +159,36 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
   const std::int64_t total = present ? cells.Count(kTotal) : 0;
   const std::int64_t failed = present ? cells.Count(kFailed) : 0;
   ring_.Push(failed, total);
-  p0_ = P0();
-  const double dispersion = Dispersion();
+  if (!pane.partial) {
+    evidence_.Update(failed, total,
+                     {.p0 = P0(),
+                      .dispersion = detector_->ratio.p0 ? 1 : baseline_.Dispersion(total),
+                      .h = detector_->h,
+                      .enough = EnoughEvidence(detector_->h, pane)});
+    if (evidence_.HeldOfAny() && IsOver()) evidence_.Forget();
+  }
+  const bool known = detector_->ratio.p0 || (pane.firing ? baseline_.mature() : baseline_.warm());
+  usual_known_ = known || (pane.firing && usual_known_);
+  const double usual_max = usual_known_ ? evidence_.UsualMax() : 0;
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!levels_[slot]) continue;
     LevelReading& level = reading.level[slot];
-    level = levels_[slot]->Update(pane, ring_, p0_, dispersion);
+    level = levels_[slot]->Update(pane, ring_, evidence_, usual_max);
     if (level.verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
     level.value = detector_->Share(level.value);
     level.threshold = detector_->common().level[slot].above;
   }
-  reading.suspicious = Suspicious();
-  // Until it is warm a suspicion is one against the prior, which may simply not be usual here.
-  const LearnPolicy policy = {.frozen = pane.firing || (reading.suspicious && baseline_.warm()),
-                              .partial = pane.partial};
-  baseline_.Update(policy, failed, total, detector_->pace);
+  reading.suspicious = AnyLevel(&RatioEvidence::Suspected);
+  // Until it is warm the evidence is against the prior, which may simply not be usual here.
+  const bool frozen = baseline_.warm() ? evidence_.Unusual() : evidence_.Outage();
+  baseline_.Update({.frozen = frozen, .partial = pane.partial}, failed, total, detector_->pace);
   CountTops(pane.firing, cells, failed);
   return reading;
 }
 
 void FailureRatioSeries::CountTops(bool firing, const SpecCells& cells, std::int64_t failed) {
-  const bool evidence =
-      firing || std::any_of(levels_.begin(), levels_.end(),
-                            [](const auto& level) { return level && level->evidence() > 0; });
-  if (!evidence) {
+  if (!firing && !AnyLevel(&RatioEvidence::Any)) {
     tops_.reset();
     return;
   }
@@ -175,18 +204,18 @@ std::vector<Evidence> FailureRatioSeries::Explain() const {
   const auto slot = static_cast<std::size_t>(explained_);
   const RatioLevel& level = *levels_[slot];
   const LevelConfig& config = detector_->common().level[slot];
-  const double p0 = level.limits().ClampP0(p0_);
+  const double p0 = P0();
   EvidenceList list;
   list.Text("window", "duration", FormatDuration(config.window))
       .Int("samples", "events", level.window().total())
       .Int("samples", "failed", level.window().bad())
       .Number("baseline", "rate", detector_->Share(p0));
   if (baseline_.relearning()) list.Text("baseline", "state", "learning anew after 24 h");
-  const double dispersion = Dispersion();
+  const double dispersion = detector_->ratio.p0 ? 1 : baseline_.Dispersion();
   if (dispersion > 1) list.Number("baseline", "dispersion", dispersion);
   list.Number("threshold", "rate", config.above)
       .Number("evidence_floor", "events",
-              dispersion * EvidenceFloor(level.limits().h, p0, level.limits().above));
+              dispersion * EvidenceFloor(detector_->h, p0, level.limits().above));
   if (tops_ != nullptr) {
     for (std::size_t i = 0; i < tops_->size(); ++i) {
       list.Top(FieldName(detector_->ratio.top_fields[i]), (*tops_)[i], 5);
@@ -199,7 +228,8 @@ std::vector<Evidence> FailureRatioSeries::Explain() const {
 void FailureRatioSeries::Encode(ByteWriter* out) const {
   ring_.Encode(out);
   baseline_.Encode(out);
-  out->Double(p0_);
+  evidence_.Encode(out);
+  out->Bool(usual_known_);
   out->Varint(static_cast<std::uint64_t>(explained_));
   for (const auto& level : levels_) {
     if (level) level->Encode(out);
@@ -212,7 +242,12 @@ void FailureRatioSeries::Encode(ByteWriter* out) const {
 void FailureRatioSeries::Decode(ByteReader* in) {
   ring_.Decode(in);
   baseline_.Decode(in);
-  p0_ = in->Double();
+  if (in->format() >= 6) {
+    evidence_.Decode(in);
+    usual_known_ = in->Bool();
+  } else {
+    in->Double();  // p0; what was evidence then has to come again
+  }
   const std::uint64_t explained = in->Varint();
   if (explained > 1 || !levels_[explained]) in->Fail();
   if (in->ok()) explained_ = static_cast<int>(explained);

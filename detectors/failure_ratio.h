@@ -4,10 +4,14 @@
 //   DetectorCommon common = ReadCommon(…);        // levels in the kind's own unit, see below
 //   return NewFailureRatio(std::move(common), environment, {.noun = "error rate", …});
 //
-// A binomial CUSUM with an absolute guard for each level (ratio_level.h) against the learned share
-// of failures. Works from the first pane: until the baseline is warm p0 is a quarter of the lowest
-// level, 0.2 % at most. The evidence names the top values of `top_fields` among the failures,
-// counted while there is any evidence.
+// Evidence against the learned share of failures (ratio_evidence.h), the same for all levels, and an
+// absolute guard for each (ratio_level.h). Evidence of what is over is forgotten: when the last
+// minute, or as much more as it takes, has no more failures than usual, where the rest of the last
+// ten minutes would have had eight. Works from the first pane: until the baseline is warm p0 is
+// 0.2 %. No more than a fifth is ever taken as usual. What is learned does not depend on what fires,
+// so that it is the same for all thresholds: a share that is evidently more than twice the usual is
+// not learned, and one of more than a quarter not even at the beginning. The evidence names the top
+// values of `top_fields` among the failures, counted while there is any evidence.
 #pragma once
 
 #include <memory>

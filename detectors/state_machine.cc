@@ -1,6 +1,7 @@
 #include "detectors/state_machine.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace tocsin {
 namespace {
@@ -8,6 +9,8 @@ namespace {
 // A suspicion that has not become a breach by then starts over: it says nothing about when the next
 // incident began.
 constexpr DurationUs kSuspicionMax = 10 * kMinuteUs;
+// So long what fires may stay between its thresholds: it must not hide what begins hours later.
+constexpr std::uint32_t kBetweenMaxMs = 3'600'000;
 
 bool Breaches(Verdict verdict) {
   return verdict == Verdict::kBreach || verdict == Verdict::kCertain;
@@ -18,14 +21,19 @@ bool Breaches(Verdict verdict) {
 std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const PaneContext& pane,
                                           const Reading& reading) {
   const DurationUs length = pane.end - pane.start;
+  const bool stale = unbreached_ms_ >= kBetweenMaxMs;
   int ready = -1;
-  bool all_clear = true, contradicted = false;
+  bool all_clear = true, contradicted = false, breached = false, known = false;
   DurationUs cleared = 0;
   for (std::size_t slot = 0; slot < levels_.size(); ++slot) {
     if (!common.level[slot].set) continue;
     const LevelReading& now = reading.level[slot];
     Level& level = levels_[slot];
+    const bool clear =
+        now.verdict == Verdict::kClear || (now.verdict == Verdict::kBetween && stale);
+    known = known || now.verdict != Verdict::kUnknown;
     if (Breaches(now.verdict)) {
+      breached = true;
       DurationUs advance = std::max(length, now.covers);
       if (level.since == kNoTime) {
         level = {.breached = 0, .since = pane.start};
@@ -40,9 +48,9 @@ std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const Pa
       contradicted = true;
     } else if (now.verdict != Verdict::kUnknown && !pane.partial) {
       level = {};
-      contradicted = contradicted || now.verdict == Verdict::kBetween;
+      contradicted = contradicted || !clear;
     }
-    all_clear = all_clear && now.verdict == Verdict::kClear && !pane.partial;
+    all_clear = all_clear && clear && !pane.partial;
     cleared = std::max({cleared, length, now.covers});
   }
 
@@ -52,12 +60,18 @@ std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const Pa
     const bool raised = firing();
     if (!raised) onset_ = pending_since();
     firing_slot_ = ready;
+    unbreached_ms_ = 0;
     clear_for_ = 0;
     return RuleChange{.kind = raised ? SignalChangeKind::kRaised : SignalChangeKind::kFired,
                       .slot = ready,
                       .onset = onset_};
   }
   if (!firing()) return std::nullopt;
+  if (breached) {
+    unbreached_ms_ = 0;
+  } else if (known && !pane.partial && !stale) {
+    unbreached_ms_ += static_cast<std::uint32_t>(cleared / kMillisecondUs);
+  }
   if (contradicted) clear_for_ = 0;
   if (!all_clear) return std::nullopt;
   clear_for_ += clear_for_ == 0 ? length : cleared;
@@ -95,6 +109,7 @@ void RuleState::Encode(ByteWriter* out) const {
   }
   out->Signed(suspected_);
   out->Signed(firing_slot_);
+  out->Varint(unbreached_ms_);
   out->Signed(onset_);
   out->Signed(clear_for_);
 }
@@ -108,6 +123,11 @@ void RuleState::Decode(ByteReader* in) {
   const std::int64_t slot = in->Signed();
   if (slot < -1 || slot > 1) in->Fail();
   firing_slot_ = in->ok() ? static_cast<int>(slot) : -1;
+  if (in->format() >= 6) {
+    const std::uint64_t unbreached = in->Varint();
+    if (unbreached > std::numeric_limits<std::uint32_t>::max()) in->Fail();
+    unbreached_ms_ = in->ok() ? static_cast<std::uint32_t>(unbreached) : 0;
+  }
   onset_ = in->Signed();
   clear_for_ = in->Signed();
 }

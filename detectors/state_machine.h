@@ -7,10 +7,11 @@
 //
 // A level is pending from the first pane that breaches until it has breached for `for` (kCertain
 // skips it); kUnknown neither advances nor resets `for` and never clears; kBetween resets a pending
-// level but keeps a firing one. A signal fires at the worst level reached; a higher level later is
-// a raise, a lower one is no change. It clears once every level has been kClear for
-// keep_firing_for. In a partial tick `for` holds and nothing clears. Event time only; a pane counts
-// with its length, or with what its reading covers. 64 bytes; value type.
+// level but keeps a firing one, for an hour: what has not breached for longer, while that was known,
+// counts as clear. A signal fires at the worst level reached; a higher level later is a raise, a
+// lower one is no change. It clears once every level has been kClear for keep_firing_for. In a
+// partial tick `for` holds and nothing clears. Event time only; a pane counts with its length, or
+// with what its reading covers. 64 bytes; value type.
 #pragma once
 
 #include <array>
@@ -51,6 +52,7 @@ class RuleState {
   std::array<Level, 2> levels_;
   TimeUs suspected_ = kNoTime;  // first pane of the suspicion that goes on
   int firing_slot_ = -1;
+  std::uint32_t unbreached_ms_ = 0;  // known time since the last breach of what fires
   TimeUs onset_ = kNoTime;
   DurationUs clear_for_ = 0;
 };

@@ -185,6 +185,7 @@ bool Decider::Step(Decision* decision) {
 
 void Decider::WriteLines(Decision* decision) {
   for (const SignalChange& change : decision->signals) {
+    if (change.kind == SignalChangeKind::kContinued) continue;  // its state is the same
     if (change.kind == SignalChangeKind::kFired) ++counters_.signals_fired;
     JsonWriter json;
     change.signal.WriteJson(/*with_state=*/true, &json);

@@ -40,7 +40,7 @@ struct Decision {
   TimeUs tick = 0;
   bool partial = false;
   std::vector<OutputLine> lines;      // signals, then incidents
-  std::vector<SignalChange> signals;  // as in the lines
+  std::vector<SignalChange> signals;  // as in the lines, and those that only continue
   std::vector<Incident> incidents;
   std::vector<Notification> notifications;  // in the order to be told
 };

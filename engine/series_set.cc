@@ -13,6 +13,12 @@ namespace {
 constexpr DurationUs kIdleMin = kHourUs;
 constexpr TimeUs kEvicted = INT64_MAX;
 
+// How often a signal has said that it is still firing: after an hour, six, a day, then every day.
+std::int64_t TimesToContinue(DurationUs firing_for) {
+  if (firing_for < 6 * kHourUs) return firing_for < kHourUs ? 0 : 1;
+  return 2 + firing_for / kDayUs;
+}
+
 bool KeyBefore(const auto& a, const auto& b) { return a->key < b->key; }
 
 void EncodeImpact(const SignalImpact& impact, ByteWriter* out) {
@@ -259,33 +265,52 @@ Signal SeriesSet::NewSignal(const Series& series, TimeUs onset) const {
   return signal;
 }
 
+TitledChange SeriesSet::Change(const RuleChange& change, Series* series) const {
+  const TimeUs tick = series->context.tick;
+  if (change.kind == SignalChangeKind::kFired) series->signal = NewSignal(*series, change.onset);
+  Signal& signal = *series->signal;
+  const auto slot = static_cast<std::size_t>(change.slot);
+  const LevelReading& level = series->reading.level[slot];
+  signal.value = level.value;
+  signal.threshold = level.threshold;
+  signal.evidence = series->state->Explain();
+  const DurationUs firing_for = tick - signal.fired_at;
+  if (firing_for >= kHourUs) {
+    const std::string text = FormatDuration(FloorTo(firing_for, kMinuteUs));
+    signal.evidence.insert(signal.evidence.begin(),
+                           {.kind = "window", .name = "firing", .json = '"' + text + '"'});
+  }
+  if (change.kind == SignalChangeKind::kCleared) {
+    signal.cleared_at = tick;
+  } else if (change.kind != SignalChangeKind::kContinued) {
+    signal.classification = series->state->Classification();
+    signal.level =
+        detector_->CapLevel(detector_->common().level[slot].level, signal.classification);
+    signal.category = detector_->CategoryOf(signal.classification);
+    signal.down = signal.down || detector_->MeansDown(signal);
+  }
+  std::string title = detector_->Title(signal);
+  if (change.kind == SignalChangeKind::kContinued) {
+    title += ", firing for " + FormatDuration(FloorTo(firing_for, kMinuteUs));
+  }
+  return {{change.kind, signal}, std::move(title)};
+}
+
 void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
                         std::vector<SignalImpact>* impacts) const {
   const bool hurting = series->rule.firing() || series->rule.pending_since() != kNoTime;
   if (hurting) AddImpact(*series, &series->since_onset);
   if (series->change) {
-    const RuleChange& change = *series->change;
-    const bool cleared = change.kind == SignalChangeKind::kCleared;
-    if (change.kind == SignalChangeKind::kFired) {
-      series->signal = NewSignal(*series, change.onset);
+    changes->push_back(Change(*series->change, series));
+    if (series->change->kind == SignalChangeKind::kCleared) series->signal.reset();
+  } else if (series->signal) {
+    const DurationUs firing_for = series->context.tick - series->signal->fired_at;
+    if (TimesToContinue(firing_for) > TimesToContinue(firing_for - series->context.pane)) {
+      changes->push_back(Change({.kind = SignalChangeKind::kContinued,
+                                 .slot = series->rule.firing_slot(),
+                                 .onset = series->rule.onset()},
+                                series));
     }
-    Signal& signal = *series->signal;
-    const LevelReading& level = series->reading.level[static_cast<std::size_t>(change.slot)];
-    signal.value = level.value;
-    signal.threshold = level.threshold;
-    signal.evidence = series->state->Explain();
-    if (cleared) {
-      signal.cleared_at = series->context.tick;
-    } else {
-      signal.classification = series->state->Classification();
-      signal.level = detector_->CapLevel(
-          detector_->common().level[static_cast<std::size_t>(change.slot)].level,
-          signal.classification);
-      signal.category = detector_->CategoryOf(signal.classification);
-      signal.down = signal.down || detector_->MeansDown(signal);
-    }
-    changes->push_back({{change.kind, signal}, detector_->Title(signal)});
-    if (cleared) series->signal.reset();
   }
   if (series->signal) {
     series->since_onset.signal = series->signal->id;

@@ -5,7 +5,7 @@
 //
 // A series begins with its first pane that has events and is updated for every tick from then on.
 // Updates of different series are independent and go through the executor; everything that is
-// visible outside is collected afterwards and sorted. Past the configured number of series the
+// visible outside is collected afterwards and sorted. What fires for hours says so, now and then. Past the configured number of series the
 // least recently seen idle one is evicted (ties by key); where none is idle, new keys count as
 // (other) of their scope, a series that exists beside the limit. Also remembers who was hurt on a
 // series from the onset of a breach on, so that a signal can say it when it fires. Not thread-safe.
@@ -95,6 +95,7 @@ class SeriesSet {
   void AddImpact(const Series& series, SignalImpact* impact) const;
   void Collect(Series* series, std::vector<TitledChange>* changes,
                std::vector<SignalImpact>* impacts) const;
+  TitledChange Change(const RuleChange& change, Series* series) const;
   Signal NewSignal(const Series& series, TimeUs onset) const;
 
   const Detector* detector_;

@@ -167,6 +167,7 @@ std::vector<Evidence> AbsenceSeries::Explain() const {
     list.Text("baseline", "every", FormatDuration(*detector_->every));
   } else {
     list.Number("baseline", "events_per_pane", recent_);
+    if (baseline_.relearning()) list.Text("baseline", "state", "learning anew after 24 h");
   }
   return list.Number("threshold", detector_->every ? "missed" : "expected", level.above)
       .Json("panes", "events", ring_.TotalsJson())

@@ -12,7 +12,7 @@
 // A burn rate of 1 spends exactly the budget by the end of the period; the pairs are those of
 // Google's SRE workbook: the long window says that it matters, the short one that it goes on. A
 // level holds while both burn at the rate and the failures of the long one are evidence: a
-// log-likelihood of h for that rate against the budget (or half the rate, if that is less). So one
+// log-likelihood of h for their share against the budget (or half the rate, if that is less). So one
 // failure among two requests is none. Clears when no short window burns at its rate any more.
 // Windows are counted in minutes, those beyond six hours in half hours.
 #include <algorithm>
@@ -178,12 +178,12 @@ class BurnRate : public Detector {
   double Burn(const PaneCount& count) const {
     return count.total == 0 ? 0 : static_cast<double>(count.bad) / count.total / budget;
   }
-  // Enough failures to tell this rate from the budget.
+  // Enough failures to tell their share, which burns at the rate at least, from the budget. The chance
+  // of a share this high is below e^−h there (Chernoff); a lower rate never needs more.
   bool Evident(const PaneCount& count, double rate) const {
-    const double p1 = std::min(rate * budget, 0.99);
-    const double p0 = std::min(budget, p1 / 2);
-    const double good = static_cast<double>(count.total) - count.bad;
-    return count.bad * Log(p1 / p0) + good * Log((1 - p1) / (1 - p0)) >= h;
+    const double share = static_cast<double>(count.bad) / count.total;
+    const double usual = std::min(budget, rate * budget / 2);
+    return count.total * BernoulliDivergence(share, usual) >= h;
   }
 
   double budget;  // the share that may fail

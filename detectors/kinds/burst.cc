@@ -12,8 +12,8 @@
 //   critical: {count: 1, window: 1m, level: 2}
 //
 // Counted over the window and one pane more, so that no burst is cut in two. `above` means the same
-// as `count`. Clears when the window holds fewer than `clear`: by default when it is empty, with
-// `per` when no value has half the count. With `per` a value's count is what Space-Saving
+// as `count`. Clears when the window holds fewer than `clear`, by default `count`: with `per`, when
+// no value has so many. With `per` a value's count is what Space-Saving
 // guarantees (count − error, k = 256 a pane): among more than 25 other values a second it may be
 // too low, never too high (key_counts.h). The evidence names the values of `per` that reached the
 // count, and who else stands out.
@@ -319,8 +319,7 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
         if (alias && level.Has("count")) level.Error("above", "count and above mean the same here");
         const std::int64_t count = level.Int(alias ? "above" : "count", 1, 1, 1'000'000'000);
         config->above = static_cast<double>(count);
-        config->clear =
-            static_cast<double>(level.Int("clear", per ? (count + 1) / 2 : 1, 1, count));
+        config->clear = static_cast<double>(level.Int("clear", count, 1, count));
         if (per && config->window > kPerWindowMax) {
           level.Error("window",
                       absl::StrCat("window: with 'per' at most ", FormatDuration(kPerWindowMax)));

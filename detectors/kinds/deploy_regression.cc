@@ -40,6 +40,7 @@ constexpr double kErrorAboveDefault = 0.01;
 constexpr double kSlowShare = 0.05;
 constexpr double kUsualSlowShare = 0.01;
 constexpr double kSlowClearShare = 0.0375;
+constexpr double kUsualMin = 1e-4;
 // One-sided 90 %, as for all baselines.
 constexpr double kUpperZ = 1.2815515655446004;
 constexpr std::uint32_t kTopFailing = 16;
@@ -84,26 +85,41 @@ struct FailureCount {
 // One of the two ratios at one level, from the release on. Stays where it was made: `level` points
 // into it.
 struct Judged {
-  explicit Judged(const RatioLimits& of) : limits(of), ring(of.RingCapacity()), level(&limits) {}
+  // `usual` is the share of bad ones before. More than a third of the limit is not taken for it: a
+  // rise by less than about two could not be told from it.
+  Judged(const RatioLimits& of, double usual, double evidence_wanted)
+      : limits(of),
+        p0(std::max(kUsualMin, std::min(usual, limits.above / 3))),
+        h(evidence_wanted),
+        ring(of.RingCapacity()),
+        level(&limits) {}
   Judged(const Judged&) = delete;
   Judged& operator=(const Judged&) = delete;
 
-  LevelReading Update(const PaneContext& pane, std::int64_t bad, std::int64_t total, double p0) {
+  LevelReading Update(const PaneContext& pane, std::int64_t bad, std::int64_t total) {
     ring.Push(bad, total);
-    return level.Update(pane, ring, p0, /*dispersion=*/1);
+    if (!pane.partial) {
+      evidence.Update(bad, total, {.p0 = p0, .h = h, .enough = EnoughEvidence(h, pane)});
+    }
+    return level.Update(pane, ring, evidence, /*usual_max=*/0);
   }
+  bool suspicious() const { return evidence.Suspected(limits.above); }
   void Encode(ByteWriter* out) const {
     ring.Encode(out);
     level.Encode(out);
+    evidence.Encode(out);
   }
   void Decode(ByteReader* in) {
     ring.Decode(in);
     level.Decode(ring, in);
+    if (in->format() >= 6) evidence.Decode(in);
   }
 
   RatioLimits limits;
+  double p0, h;
   CountRing ring;
   RatioLevel level;
+  RatioEvidence evidence;
 };
 
 class DeployRegression;
@@ -165,6 +181,7 @@ class DeployRegression : public Detector {
         limits(level_limits),
         environment(settings),
         pace(settings.pane),
+        h(settings.EvidenceThreshold()),
         before_panes(PanesOf(kBefore, settings.pane)) {
     DefaultType(EventType::kRequest, &common_.where);
     for (std::size_t slot = 0; slot < 2; ++slot) {
@@ -202,6 +219,7 @@ class DeployRegression : public Detector {
   std::array<RegressionLimits, 2> limits;
   DetectorEnvironment environment;
   BaselinePace pace;
+  double h;  // evidence wanted
   int before_panes;
   bool times_durations = false;
 };
@@ -215,12 +233,14 @@ Comparison::Comparison(const DeployRegression& detector, const Before& state) : 
           std::min(1.0, std::max(limits.error_above, *limits.error_ratio * before.error_rate));
       // Halfway back.
       const double clear = std::min(above, (before.error_rate + above) / 2);
-      errors[slot] = std::make_unique<Judged>(detector.RatioOf(slot, above, clear));
+      errors[slot] = std::make_unique<Judged>(detector.RatioOf(slot, above, clear),
+                                              before.error_rate, detector.h);
     }
     if (limits.p95_ratio && judges_durations()) {
       const double scaled = *limits.p95_ratio * static_cast<double>(before.p95);
       p95_limit[slot] = std::max(static_cast<DurationUs>(scaled), limits.p95_above);
-      slow[slot] = std::make_unique<Judged>(detector.RatioOf(slot, kSlowShare, kSlowClearShare));
+      slow[slot] = std::make_unique<Judged>(detector.RatioOf(slot, kSlowShare, kSlowClearShare),
+                                            kUsualSlowShare, detector.h);
     }
   }
 }
@@ -274,15 +294,15 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
     bool by_duration = false;
     if (Judged* errors = comparison_->errors[slot].get()) {
       level = errors->Update(pane, present ? cells.Count(kFailed) : 0,
-                             present ? cells.Count(kTotal) : 0, comparison_->before.error_rate);
-      reading.suspicious = reading.suspicious || errors->level.suspicious();
+                             present ? cells.Count(kTotal) : 0);
+      reading.suspicious = reading.suspicious || errors->suspicious();
     }
     if (Judged* slow = comparison_->slow[slot].get()) {
       const DurationUs limit = comparison_->p95_limit[slot];
       LevelReading other =
           slow->Update(pane, durations != nullptr ? durations->CountAbove(limit) : 0,
-                       durations != nullptr ? durations->count() : 0, kUsualSlowShare);
-      reading.suspicious = reading.suspicious || slow->level.suspicious();
+                       durations != nullptr ? durations->count() : 0);
+      reading.suspicious = reading.suspicious || slow->suspicious();
       by_duration = comparison_->errors[slot] == nullptr || other.verdict > level.verdict;
       if (by_duration) {
         other.threshold = Milliseconds(limit);
@@ -353,15 +373,15 @@ std::vector<Evidence> DeployRegressionSeries::Explain() const {
       if (judged != nullptr) list.Number("threshold", "rate", judged->limits.above);
     }
     if (judged != nullptr) {
-      const double p0 = explains_durations_ ? kUsualSlowShare : before.error_rate;
-      list.Number(
-          "evidence_floor", "events",
-          EvidenceFloor(judged->limits.h, judged->limits.ClampP0(p0), judged->limits.above));
+      list.Number("evidence_floor", "events",
+                  EvidenceFloor(judged->h, judged->p0, judged->limits.above));
     }
     if (!explains_durations_) {
       list.Top("endpoint", endpoints_.Unpacked(SpaceSaving(kTopFailing)), 5)
           .Top("version", versions_.Unpacked(SpaceSaving(kTopFailing)), 5);
     }
+  } else {
+    list.Text("baseline", "state", "not compared any more, 24 h after the deploy");
   }
   return explains_durations_ ? list.Json("panes", "p95_ms", p95s_.Json()).Take()
                              : list.Json("panes", "rate", rates_.RatesJson()).Take();

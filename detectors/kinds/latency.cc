@@ -7,9 +7,11 @@
 //   warn: {p95_above_baseline: 3, at_least: 50ms, window: 5m, for: 5m}
 //
 // "p95 > T" is "more than 5 % take longer than T", so slow answers are counted and judged like
-// errors (ratio_level.h) with p1 = 5 %. A fixed T is counted by stage 1; a factor of the learned
-// p95 needs the histogram and a warm baseline. With both keys T is the larger of the two: both must
-// hold. Values are in ms.
+// errors (ratio_level.h): is the share of them 5 %, or what may be usual above a T that is of any
+// use? That is taken to be the same whatever T is: if it were learned, a low T that is often reached
+// would need more evidence, and page later, than a high one. A fixed T is counted by stage 1; a
+// factor of the learned p95 needs the histogram and a warm baseline. With both keys T is the larger
+// of the two: both must hold. Values are in ms.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -28,11 +30,10 @@ namespace {
 
 // By definition of the 95th percentile.
 constexpr double kSlowShare = 0.05;
-// p0 is at most half of p1 (RatioLimits::ClampP0); clearing lies halfway between the two, so that a
-// series whose usual share of slow answers is just below 2.5 % can clear.
+// Evidence is against this share, so that none of up to 3.7 % is any (RatioEvidence::UsualMax), and
+// such a series can clear.
+constexpr double kUsualSlowShare = 0.0175;
 constexpr double kClearShare = 0.0375;
-// What exceeds a threshold that was chosen with sense, before anything is known.
-constexpr double kUsualSlowShare = 0.01;
 
 enum MeasureIndex : std::size_t { kTimed, kDurations, kFirstAbove };
 
@@ -53,8 +54,9 @@ struct LatencyLevel {
   LatencyLevel(const LatencyLimits* level_limits, int ring_capacity)
       : limits(level_limits), ring(ring_capacity), ratio(&level_limits->ratio) {}
 
-  LevelReading Update(const PaneContext& pane, const SpecCells& cells, const BaselinePace& pace,
+  LevelReading Update(const PaneContext& pane, const SpecCells& cells, double h,
                       const QuantileBaseline& usual);
+  bool suspicious() const { return evidence.Suspected(kSlowShare); }
   void Show(LevelReading* reading) const;
   // nullopt: the baseline is not warm yet.
   std::optional<DurationUs> Threshold(const QuantileBaseline& usual) const;
@@ -64,7 +66,7 @@ struct LatencyLevel {
   const LatencyLimits* limits;
   CountRing ring;
   RatioLevel ratio;
-  RatioBaseline baseline;    // of the share above the threshold
+  RatioEvidence evidence;    // that more are above the threshold
   DurationUs threshold = 0;  // of the last Update
   std::int64_t p95 = 0;      // over the window; a minute old where nothing is suspicious
 };
@@ -90,7 +92,10 @@ class Latency : public Detector {
  public:
   Latency(DetectorCommon common, const DetectorEnvironment& environment,
           const std::array<LatencyLimits, 2>& level_limits)
-      : Detector(std::move(common)), limits(level_limits), pace(environment.pane) {
+      : Detector(std::move(common)),
+        limits(level_limits),
+        pace(environment.pane),
+        h(environment.EvidenceThreshold()) {
     DefaultType(EventType::kRequest, &common_.where);
     std::size_t next = kFirstAbove;
     for (std::size_t slot = 0; slot < 2; ++slot) {
@@ -123,6 +128,7 @@ class Latency : public Detector {
 
   std::array<LatencyLimits, 2> limits;
   BaselinePace pace;
+  double h;  // evidence wanted
   bool needs_baseline = false;
   int longest_window = 1;  // panes
 };
@@ -134,8 +140,8 @@ std::optional<DurationUs> LatencyLevel::Threshold(const QuantileBaseline& usual)
   return std::max({scaled, limits->above.value_or(0), limits->at_least});
 }
 
-LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cells,
-                                  const BaselinePace& pace, const QuantileBaseline& usual) {
+LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cells, double h,
+                                  const QuantileBaseline& usual) {
   const bool present = cells.cell.present();
   const std::optional<DurationUs> limit = Threshold(usual);
   threshold = limit.value_or(0);
@@ -147,13 +153,11 @@ LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cell
   }
   // Before there is a threshold nothing may count as fast.
   ring.Push(slow, limit ? timed : 0);
-  LevelReading reading =
-      ratio.Update(pane, ring, baseline.Upper(kUsualSlowShare), baseline.Dispersion());
-  // Until it is warm a suspicion is one against the prior, which may simply not be usual here.
-  const LearnPolicy policy = {.frozen = pane.firing || (ratio.suspicious() && baseline.warm()),
-                              .partial = pane.partial || !limit};
-  baseline.Update(policy, slow, timed, pace);
-  return reading;
+  if (!pane.partial && limit) {
+    evidence.Update(slow, timed,
+                    {.p0 = kUsualSlowShare, .h = h, .enough = EnoughEvidence(h, pane)});
+  }
+  return ratio.Update(pane, ring, evidence, /*usual_max=*/0);
 }
 
 void LatencyLevel::Show(LevelReading* reading) const {
@@ -169,7 +173,7 @@ void LatencyLevel::Show(LevelReading* reading) const {
 void LatencyLevel::Encode(ByteWriter* out) const {
   ring.Encode(out);
   ratio.Encode(out);
-  baseline.Encode(out);
+  evidence.Encode(out);
   out->Signed(threshold);
   out->Signed(p95);
 }
@@ -177,7 +181,11 @@ void LatencyLevel::Encode(ByteWriter* out) const {
 void LatencyLevel::Decode(ByteReader* in) {
   ring.Decode(in);
   ratio.Decode(ring, in);
-  baseline.Decode(in);
+  if (in->format() >= 6) {
+    evidence.Decode(in);
+  } else {
+    RatioBaseline().Decode(in);  // of the share
+  }
   threshold = in->Signed();
   p95 = in->Signed();
 }
@@ -203,13 +211,13 @@ Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
   for (std::size_t slot = 0; slot < 2; ++slot) {
     LatencyLevel* level = levels_[slot].get();
     if (level == nullptr) continue;
-    reading.level[slot] = level->Update(pane, cells, detector_->pace, usual);
+    reading.level[slot] = level->Update(pane, cells, detector_->h, usual);
     // Merging the window's histograms costs microseconds: only where somebody will read it.
-    if (part_complete || pane.firing || level->ratio.suspicious()) {
+    if (part_complete || pane.firing || level->suspicious()) {
       level->p95 = durations_.Merged(level->limits->ratio.window).Quantile(0.95);
     }
     level->Show(&reading.level[slot]);
-    reading.suspicious = reading.suspicious || level->ratio.suspicious();
+    reading.suspicious = reading.suspicious || level->suspicious();
     if (reading.level[slot].verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
   }
   if (usual_ != nullptr) {
@@ -226,7 +234,6 @@ std::vector<Evidence> LatencySeries::Explain() const {
   const auto slot = static_cast<std::size_t>(explained_);
   const LatencyLevel& level = *levels_[slot];
   const LogHistogram window = durations_.Merged(level.limits->ratio.window);
-  const double p0 = level.limits->ratio.ClampP0(level.baseline.Upper(kUsualSlowShare));
   EvidenceList list;
   list.Text("window", "duration", FormatDuration(detector_->common().level[slot].window))
       .Int("samples", "events", level.ratio.window().total())
@@ -235,12 +242,9 @@ std::vector<Evidence> LatencySeries::Explain() const {
     list.Number("baseline", "p95_ms", Milliseconds(usual_->p95()));
     if (usual_->relearning()) list.Text("baseline", "state", "learning anew after 24 h");
   }
-  const double dispersion = level.baseline.Dispersion();
-  if (dispersion > 1) list.Number("baseline", "dispersion", dispersion);
-  return list.Number("baseline", "slow_share", p0)
+  return list.Number("baseline", "slow_share", kUsualSlowShare)
       .Number("threshold", "p95_ms", Milliseconds(level.threshold))
-      .Number("evidence_floor", "events",
-              dispersion * EvidenceFloor(level.limits->ratio.h, p0, level.limits->ratio.above))
+      .Number("evidence_floor", "events", EvidenceFloor(detector_->h, kUsualSlowShare, kSlowShare))
       .Number("value", "p50_ms", Milliseconds(window.Quantile(0.5)))
       .Number("value", "p99_ms", Milliseconds(window.Quantile(0.99)))
       .Json("panes", "p95_ms", plot_.Json())

@@ -11,7 +11,7 @@
 // again from zero. What a source had counted before its first sample says nothing, nor does what it
 // counted while nothing came of it for more than five minutes. Metrics of type `delta` are
 // increases as they come. Says nothing until the window is full. Between samples a rate holds as a
-// gauge does (gauge_hold.h). Clears below `clear`, by default `above`.
+// gauge does (gauge_hold.h). Clears at `clear` or lower, by default below `above`.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -169,7 +169,7 @@ Reading RateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
       out.verdict = Verdict::kBreach;
       explained_ = static_cast<int>(slot);
     } else {
-      out.verdict = rate < level.clear ? Verdict::kClear : Verdict::kBetween;
+      out.verdict = rate <= level.clear ? Verdict::kClear : Verdict::kBetween;
     }
   }
   return reading;

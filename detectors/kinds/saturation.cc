@@ -39,7 +39,7 @@ namespace {
 
 // Of full, where a stanza says nothing: early enough to act, and late enough not to be load.
 constexpr std::array<double, 2> kAboveDefault = {0.80, 0.95};
-// Clears this much lower: 75 and 90 %.
+// Clears this much lower, 75 and 90 %, or at half of a level that is low.
 constexpr double kHysteresis = 0.05;
 
 class Gauge;
@@ -104,7 +104,7 @@ Reading GaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
       out.verdict = Verdict::kBreach;
       explained_ = static_cast<int>(slot);
     } else {
-      out.verdict = hold_.value() < level.clear ? Verdict::kClear : Verdict::kBetween;
+      out.verdict = hold_.value() <= level.clear ? Verdict::kClear : Verdict::kBetween;
     }
   }
   return reading;
@@ -159,7 +159,8 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
           config->clear = level.Number("clear", config->above, -1e18, 1e18);
         } else {
           config->above = level.Ratio("above", kAboveDefault[static_cast<std::size_t>(slot)]);
-          config->clear = level.Ratio("clear", std::max(0.0, config->above - kHysteresis));
+          config->clear =
+              level.Ratio("clear", std::max(config->above / 2, config->above - kHysteresis));
         }
         if (config->clear > config->above) level.Error("clear", "clear is larger than above");
       });

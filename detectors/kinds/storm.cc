@@ -11,12 +11,13 @@
 //   where: {type: metric, name: websocket_connections}
 //   critical: {above: 1000, ratio: 3, for: 5m, level: 2}
 //
-// Events: breaches when a Poisson CUSUM of the counts against `ratio` × the usual rate has
-// evidence, the window holds ≥ `above` events and ≥ `ratio` × what is usual, and the last minute
-// goes on at half that pace at least. Until the usual rate is known a level with a `ratio` is
-// silent; without one (3 is taken then) `above` decides alone. Certain (skips `for`) when S ≥ h + 7
-// and even the oldest quarter of max(window, for) is at that pace. Clears when the last minute is
-// below `clear` (default above / 2, or 1.5 × what is usual if that is more).
+// Events: breaches when the window holds ≥ `above` events and ≥ `ratio` × what is usual, a Poisson
+// CUSUM has evidence of more than what is usual, or than a third of that limit if that is more, and
+// the last minute goes on at half the limit's pace at least. Until the usual rate is known a level
+// with a `ratio` is silent; without one (3 is taken then) `above` decides alone. Certain (skips
+// `for`) when S ≥ h + 7 and even the oldest quarter of max(window, for) is at that pace. Clears when
+// the last minute is at `clear` or lower (default above / 2, or 1.5 × what is usual if that is more).
+// What is evidently at `ratio` × the usual is not learned, whether or not it is `above`.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -42,6 +43,11 @@ enum MeasureIndex : std::size_t { kEvents, kAddresses, kAgents, kDistinct, kEndp
 
 constexpr std::uint32_t kTopEndpoints = 32, kEndpointsKept = 8;
 constexpr double kRatioDefault = 3;
+// Evidence is against this part of the limit, if that is more than usual: so that a lower `above`
+// always has more of it.
+constexpr double kUnsuspectedShare = 1.0 / 3;
+// Evidence is of so many times that, or of `ratio` if it is less.
+constexpr double kFactorMax = 2;
 // Calm again: not more than a half above the usual.
 constexpr double kCalmRatio = 1.5;
 // While `for` runs, the last minute has at least this share of the pace.
@@ -49,8 +55,7 @@ constexpr double kPaceShare = 0.5;
 
 struct StormLimits {
   double above = 0, clear = 0, ratio = kRatioDefault;
-  bool adaptive = false;  // says nothing until the usual is known
-  double h = 0;
+  bool adaptive = false;                  // says nothing until the usual is known
   int window = 1, minute = 1, cover = 1;  // panes
 };
 
@@ -71,11 +76,14 @@ class StormSeries : public SeriesState {
     WindowSum window, minute, older;
   };
   LevelReading Judge(const PaneContext& pane, const StormLimits& limits, Level* level) const;
+  // Half the evidence of what is too much to be learned.
+  bool Unusual(const PaneContext& pane);
   void Attribute(const PaneContext& pane, bool part_complete, bool quiet, bool breaching);
 
   const Storm* detector_;
   CountRing ring_;
   std::array<Level, 2> levels_;
+  PoissonCusum unusual_;  // evidence of the lowest ratio: not to be learned
   RateBaseline baseline_;
   StormSources sources_;
   // Since there has been half the evidence; stays empty where they are not measured.
@@ -83,7 +91,6 @@ class StormSeries : public SeriesState {
   double usual_ = 0;  // events a pane, as of the last Update; 0 until known
   std::string label_;
   int explained_ = 0;
-  bool was_firing_ = false;
 };
 
 class StormGaugeSeries : public SeriesState {
@@ -109,7 +116,11 @@ class Storm : public Detector {
  public:
   Storm(DetectorCommon common, const DetectorEnvironment& environment,
         const std::array<std::optional<double>, 2>& ratios, bool of_gauge, int cap)
-      : Detector(std::move(common)), pace(environment.pane), gauge(of_gauge), surge_level(cap) {
+      : Detector(std::move(common)),
+        pace(environment.pane),
+        h(environment.EvidenceThreshold()),
+        gauge(of_gauge),
+        surge_level(cap) {
     if (gauge) {
       DefaultType(EventType::kMetric, &common_.where);
     } else if (!common_.where.ConstrainsType()) {
@@ -127,12 +138,12 @@ class Storm : public Detector {
                       .clear = level.clear,
                       .ratio = ratios[slot].value_or(kRatioDefault),
                       .adaptive = ratios[slot].has_value(),
-                      .h = environment.EvidenceThreshold(),
                       .window = window,
                       .minute = std::min(window, PanesOf(kMinuteUs, environment.pane)),
                       .cover = std::max(window, hold)};
       ring_capacity = std::max(ring_capacity, limits[slot].cover + 1);
       longest_window = std::max(longest_window, window);
+      lowest_ratio = std::min(lowest_ratio, limits[slot].ratio);
     }
   }
 
@@ -169,6 +180,8 @@ class Storm : public Detector {
 
   std::array<StormLimits, 2> limits;
   BaselinePace pace;
+  double h;                   // evidence wanted
+  double lowest_ratio = 1e6;  // of the levels
   bool gauge;
   bool endpoints = false;
   int surge_level;
@@ -195,26 +208,25 @@ LevelReading StormSeries::Judge(const PaneContext& pane, const StormLimits& limi
   LevelReading reading = {.value = count, .threshold = limits.above};
   if (pane.partial || (limits.adaptive && usual_ <= 0)) return reading;
   const double to = guard / window_panes;
-  const double from =
-      usual_ > 0 ? std::clamp(usual_, to / 100, to / limits.ratio) : to / limits.ratio;
+  const double h = detector_->h, enough = EnoughEvidence(h, pane);
   level->cusum.Update(ring_.At(0).total,
-                      {.from = from,
-                       .to = to,
+                      {.from = std::max(usual_, kUnsuspectedShare * to),
+                       .factor = std::min(kFactorMax, limits.ratio),
                        .dispersion = usual_ > 0 ? baseline_.Dispersion(pane.start) : 1,
-                       .cap = limits.h + kCertainMargin});
-  const double h = std::max(1.0, limits.h - (pane.recent_deploy ? kRecentDeployMargin : 0));
+                       .cap = h + kCertainMargin});
   const double minute = static_cast<double>(level->minute.total()) / limits.minute;  // a pane
   const double calm =
       std::max(limits.clear, std::min(guard, kCalmRatio * usual_ * window_panes)) / window_panes;
-  if (level->cusum.value() >= h && count >= guard && minute >= kPaceShare * to) {
+  if (level->cusum.value() >= enough && count >= guard && minute >= kPaceShare * to) {
     const double older =
         static_cast<double>(level->older.total()) / static_cast<double>(level->older.panes());
-    const bool certain = level->cusum.value() >= h + kCertainMargin && older >= to;
+    const bool certain = level->cusum.value() >= enough + kCertainMargin && older >= to;
     reading.verdict = certain ? Verdict::kCertain : Verdict::kBreach;
-  } else if (!pane.firing && count >= guard) {
-    reading.verdict = Verdict::kUnknown;  // it was over before `for` was
+  } else if (minute <= calm) {
+    reading.verdict = Verdict::kClear;
   } else {
-    reading.verdict = minute < calm ? Verdict::kClear : Verdict::kBetween;
+    // Not calm, and the window has enough: `for` holds.
+    reading.verdict = !pane.firing && count >= guard ? Verdict::kUnknown : Verdict::kBetween;
   }
   return reading;
 }
@@ -227,18 +239,14 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     sources_.Add(cells.Top(kAddresses), cells.Top(kAgents), cells.Distinct(kDistinct));
   }
   usual_ = baseline_.warm() ? baseline_.Mean(pane.start) : 0;
-  const bool ended = was_firing_ && !pane.firing;
-  was_firing_ = pane.firing;
   Reading reading;
   bool breaching = false;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     Level& level = levels_[slot];
     for (WindowSum* sum : {&level.window, &level.minute, &level.older}) sum->Slide(ring_);
     if (!detector_->common().level[slot].set) continue;
-    if (ended) level.cusum.Reset();
-    const StormLimits& limits = detector_->limits[slot];
-    reading.level[slot] = Judge(pane, limits, &level);
-    reading.suspicious = reading.suspicious || level.cusum.value() > limits.h / 2;
+    reading.level[slot] = Judge(pane, detector_->limits[slot], &level);
+    reading.suspicious = reading.suspicious || level.cusum.value() > detector_->h / 2;
     if (reading.level[slot].verdict >= Verdict::kBreach) {
       breaching = true;
       explained_ = static_cast<int>(slot);
@@ -249,12 +257,21 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   } else if (present && detector_->endpoints) {
     endpoints_.Merge(cells.Top(kEndpoints), SpaceSaving(kEndpointsKept));
   }
-  // Until it is warm a suspicion is one against a guess, which may simply not be usual here.
-  const bool frozen = pane.firing || (reading.suspicious && baseline_.warm());
+  const bool frozen = usual_ > 0 ? Unusual(pane) : pane.firing;
   baseline_.Update({.frozen = frozen, .partial = pane.partial}, pane.start,
                    static_cast<double>(ring_.At(0).total), detector_->pace);
   Attribute(pane, part_complete, !frozen && !pane.partial, breaching);
   return reading;
+}
+
+bool StormSeries::Unusual(const PaneContext& pane) {
+  if (!pane.partial) {
+    unusual_.Update(ring_.At(0).total, {.from = usual_,
+                                        .factor = detector_->lowest_ratio,
+                                        .dispersion = baseline_.Dispersion(pane.start),
+                                        .cap = detector_->h});
+  }
+  return unusual_.value() > detector_->h / 2;
 }
 
 void StormSeries::Attribute(const PaneContext& pane, bool part_complete, bool quiet,
@@ -295,13 +312,13 @@ std::vector<Evidence> StormSeries::Explain() const {
 void StormSeries::Encode(ByteWriter* out) const {
   ring_.Encode(out);
   for (const Level& level : levels_) level.cusum.Encode(out);
+  unusual_.Encode(out);
   baseline_.Encode(out);
   sources_.Encode(out);
   endpoints_.Encode(SpaceSaving(kEndpointsKept), out);
   out->Double(usual_);
   out->Bytes(label_);
   out->Varint(static_cast<std::uint64_t>(explained_));
-  out->Bool(was_firing_);
 }
 
 void StormSeries::Decode(ByteReader* in) {
@@ -310,6 +327,7 @@ void StormSeries::Decode(ByteReader* in) {
     level.cusum.Decode(in);
     for (WindowSum* sum : {&level.window, &level.minute, &level.older}) sum->Recount(ring_);
   }
+  if (in->format() >= 6) unusual_.Decode(in);
   baseline_.Decode(in);
   sources_.Decode(in);
   endpoints_.Decode(in);
@@ -318,7 +336,7 @@ void StormSeries::Decode(ByteReader* in) {
   const std::uint64_t explained = in->Varint();
   if (explained > 1) in->Fail();
   explained_ = in->ok() ? static_cast<int>(explained) : 0;
-  was_firing_ = in->Bool();
+  if (in->format() < 6) in->Bool();
 }
 
 Reading StormGaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
@@ -344,13 +362,15 @@ Reading StormGaugeSeries::Update(const PaneContext& pane, const SpecCells& cells
       breaching = true;
       explained_ = static_cast<int>(slot);
     } else {
-      out.verdict = hold_.value() < calm ? Verdict::kClear : Verdict::kBetween;
+      out.verdict = hold_.value() <= calm ? Verdict::kClear : Verdict::kBetween;
     }
   }
   if (hold_.fresh()) {
     classified_ = breaching || (classified_ && pane.firing);
-    baseline_.Update({.frozen = breaching || pane.firing, .partial = pane.partial}, pane.start,
-                     hold_.value(), detector_->pace);
+    const bool frozen =
+        usual_ > 0 ? hold_.value() >= detector_->lowest_ratio * usual_ : breaching || pane.firing;
+    baseline_.Update({.frozen = frozen, .partial = pane.partial}, pane.start, hold_.value(),
+                     detector_->pace);
   }
   return reading;
 }
@@ -361,6 +381,7 @@ std::vector<Evidence> StormGaugeSeries::Explain() const {
   list.Text("window", "for", FormatDuration(detector_->common().level[slot].hold))
       .Number("samples", "value", hold_.value());
   if (usual_ > 0) list.Number("baseline", "value", usual_);
+  if (baseline_.relearning()) list.Text("baseline", "state", "learning anew after 24 h");
   return list.Number("threshold", "value", detector_->limits[slot].above)
       .Number("threshold", "ratio", detector_->limits[slot].ratio)
       .Json("panes", "value", plot_.Json())

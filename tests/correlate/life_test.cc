@@ -341,6 +341,35 @@ TEST_F(Life, RemindsWhenAStatusUpdateIsDue) {
   EXPECT_EQ(s.Told(), "resolve 1");
 }
 
+// That something has been firing for hours stands in its incident, and is no reason to tell anybody
+// later what is due now.
+TEST_F(Life, ASignalThatContinuesChangesItsTextAlone) {
+  s.config.severity.update_every = {std::nullopt, 15 * kMinuteUs, std::nullopt, std::nullopt};
+  const Hash128 id = s.Fire({.labels = kApi, .level = 2, .title = "errors of api"});
+  s.TickFor(10 * kMinuteUs);
+  const TimeUs due = s.Only().next_update_at;
+  s.Continue(id, "errors of api, firing for 6h");
+  s.Tick();
+  ASSERT_THAT(s.out.lines, SizeIs(1));
+  EXPECT_EQ(s.out.lines[0].title, "errors of api, firing for 6h");
+  EXPECT_THAT(s.out.lines[0].signals[0].evidence, SizeIs(1));
+  EXPECT_EQ(s.out.lines[0].next_update_at, due);
+  EXPECT_EQ(s.Told(), "");
+  s.TickFor(5 * kMinuteUs);
+  EXPECT_EQ(s.Told(), "update 2");
+  // In the very tick in which the next one is due.
+  while (s.pane_end() < s.Only().next_update_at) s.Tick();
+  s.Continue(id, "errors of api, firing for 7h");
+  s.Tick();
+  EXPECT_EQ(s.Told(), "update 2");
+  EXPECT_EQ(s.out.notifications[0].incident.title, "errors of api, firing for 7h");
+  // Nor does it bring back what a person has resolved.
+  Do(ActOn(s.Only(), ActKind::kResolve, "a"));
+  s.Continue(id, "errors of api, firing for 8h");
+  s.Tick();
+  EXPECT_EQ(s.OpenCount(), 0u);
+}
+
 TEST_F(Life, StagingNeverPages) {
   s.Fire({.labels = kApi, .level = 1, .scope = "staging"});
   s.Tick();

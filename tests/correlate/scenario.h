@@ -82,6 +82,15 @@ class Scenario {
     }
   }
 
+  void Continue(const Hash128& id, const std::string& title) {
+    for (Signal& signal : firing_) {
+      if (signal.id != id) continue;
+      signal.evidence.push_back({.kind = "window", .name = "firing", .json = "\"6h\""});
+      changes_.push_back(
+          {.change = {.kind = SignalChangeKind::kContinued, .signal = signal}, .title = title});
+    }
+  }
+
   void Clear(const Hash128& id) {
     const auto signal =
         std::find_if(firing_.begin(), firing_.end(), [&id](const Signal& s) { return s.id == id; });

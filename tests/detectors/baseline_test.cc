@@ -55,7 +55,39 @@ TEST(RatioBaseline, DispersionSeesClusters) {
     clustered.Update({}, 5 * std::poisson_distribution<int>(0.4)(random), 1000, kPace);
   }
   EXPECT_LT(plain.Dispersion(), 1.1);
-  EXPECT_NEAR(clustered.Dispersion(), 4.5, 1.0);
+  EXPECT_NEAR(clustered.Dispersion(), 5, 1.0);
+  EXPECT_EQ(clustered.Dispersion(100), clustered.Dispersion());
+}
+
+// A share that varies by its half makes little of one failure and much of a hundred.
+TEST(RatioBaseline, DispersionGrowsWithTheEvents) {
+  std::mt19937_64 random(3);
+  std::uniform_real_distribution<double> share(0.001, 0.003);
+  RatioBaseline baseline;
+  for (int i = 0; i < 24 * kHour; ++i) {
+    const int total = i % 2 == 0 ? 1'000 : 19'000;
+    std::poisson_distribution<int> bad(share(random) * total);
+    baseline.Update({}, bad(random), total, kPace);
+  }
+  // The relative variance is 1/12: 1 + 20/12 on average, 1 + 100/12 of fifty thousand.
+  EXPECT_NEAR(baseline.Dispersion(), 2.67, 0.3);
+  EXPECT_EQ(baseline.Dispersion(1'000), baseline.Dispersion());
+  EXPECT_NEAR(baseline.Dispersion(50'000), 9.33, 1);
+}
+
+TEST(RatioBaseline, ReadsWhatTheLastReleaseWrote) {
+  ByteWriter out;
+  for (const DurationUs gate : {DurationUs{5'000}, 50'000 * kSecondUs, DurationUs{0}}) {
+    out.Signed(gate);
+  }
+  for (const double value : {30.0, 20'000.0, 1'600.0, 800.0}) out.Double(value);
+  RatioBaseline baseline;
+  ByteReader in(out.view(), 5);
+  baseline.Decode(&in);
+  EXPECT_TRUE(in.Done());
+  EXPECT_TRUE(baseline.warm());
+  EXPECT_NEAR(baseline.Mean(0), 30.0 / 21'000, 1e-9);
+  EXPECT_EQ(baseline.Dispersion(), 1);
 }
 
 TEST(RateBaseline, KnowsTheHourOfTheWeekAfterThreeVisits) {
@@ -131,6 +163,11 @@ TEST(LearnGate, StartsAnewAfterADayOfFreezing) {
   for (int i = 0; i < 2 * kHour; ++i) baseline.Update({.frozen = true}, 100, 1000, kPace);
   EXPECT_TRUE(baseline.relearning());
   EXPECT_GT(baseline.Mean(0), 0.09);
+  // It says so for a day, also when it is frozen no more.
+  for (int i = 0; i < 21 * kHour; ++i) baseline.Update({}, 100, 1000, kPace);
+  EXPECT_TRUE(baseline.relearning());
+  for (int i = 0; i < 2 * kHour; ++i) baseline.Update({}, 100, 1000, kPace);
+  EXPECT_FALSE(baseline.relearning());
 }
 
 }  // namespace

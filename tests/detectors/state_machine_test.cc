@@ -106,6 +106,20 @@ TEST(RuleState, BetweenKeepsFiring) {
   EXPECT_THAT(Changes({.warn = "!.!.."}), ElementsAre("F0@0<0", "C0@4<0"));
 }
 
+TEST(RuleState, BetweenKeepsFiringForAnHour) {
+  const std::string hour(360, '-');
+  EXPECT_THAT(Changes({.warn = "!" + hour + "-"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!" + hour + "---"}), ElementsAre("F0@0<0", "C0@362<0"));
+  // A breach begins it anew, what is unknown or partial says nothing.
+  EXPECT_THAT(Changes({.warn = "!" + hour.substr(9) + "!---------"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!" + hour.substr(9) + "~~~~~~~~~~"}), ElementsAre("F0@0<0"));
+  EXPECT_THAT(Changes({.warn = "!" + hour + "--", .partial = "." + hour.substr(9) + "ppppppppp"}),
+              ElementsAre("F0@0<0"));
+  // A sample speaks for the panes before it.
+  EXPECT_THAT(Changes({.warn = "!" + std::string(42, '-'), .covers = "0" + std::string(42, '9')}),
+              ElementsAre("F0@0<0", "C0@42<0"));
+}
+
 TEST(RuleState, KeepFiringForZeroClearsAtTheFirstClearPane) {
   EXPECT_THAT(Changes({.warn = "!..", .keep = 0}), ElementsAre("F0@0<0", "C0@1<0"));
 }
@@ -166,6 +180,27 @@ TEST(RuleState, PendingSinceIsKeptWhileItLasts) {
 }
 
 TEST(RuleState, IsSmall) { EXPECT_LE(sizeof(RuleState), 64u); }
+
+TEST(RuleState, ReadsWhatTheLastReleaseWrote) {
+  DetectorCommon common;
+  common.level[1] = {.set = true};
+  common.keep_firing_for = kPane;
+  ByteWriter out;
+  for (const std::int64_t value : {std::int64_t{0}, kNoTime, 5 * kPane, 7 * kPane, kNoTime,
+                                   std::int64_t{1}, 7 * kPane, std::int64_t{0}}) {
+    out.Signed(value);
+  }
+  RuleState rule;
+  ByteReader in(out.view(), 5);
+  rule.Decode(&in);
+  EXPECT_TRUE(in.Done());
+  EXPECT_EQ(rule.firing_slot(), 1);
+  Reading reading;
+  reading.level[1].verdict = Verdict::kClear;
+  const auto change = rule.Step(common, {.start = 20 * kPane, .end = 21 * kPane}, reading);
+  ASSERT_TRUE(change.has_value());
+  EXPECT_EQ(change->onset, 7 * kPane);
+}
 
 TEST(RuleState, RefusesForeignBytes) {
   ByteWriter out;

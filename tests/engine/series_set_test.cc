@@ -169,7 +169,7 @@ class Engine {
   Outcome Text(const std::vector<TitledChange>& changes, const std::vector<SignalImpact>& impacts) {
     Outcome outcome;
     for (const TitledChange& change : changes) {
-      static constexpr const char* kNames[] = {"fired", "raised", "cleared"};
+      static constexpr const char* kNames[] = {"fired", "raised", "cleared", "continued"};
       const Signal& signal = change.change.signal;
       signals_.push_back(signal);
       names_.emplace_back(signal.id, LabelValue(signal.series, "service"));
@@ -220,6 +220,30 @@ TEST(SeriesSet, FiresAndClears) {
   EXPECT_EQ(cleared.onset, fired.onset);
   EXPECT_EQ(cleared.cleared_at, At(40));
   EXPECT_EQ(cleared.evidence[1].json, "4") << "updated in every pane";
+}
+
+TEST(SeriesSet, SaysForHowLongItHasBeenFiring) {
+  Engine engine({});
+  std::vector<std::string> told;
+  const auto run = [&](DurationUs time, std::int64_t events) {
+    for (DurationUs passed = 0; passed < time; passed += kPane) {
+      for (std::string& change : engine.Step({{"a", events}}).changes) {
+        told.push_back(FormatDuration(engine.tick() - At(0)) + ": " + std::move(change));
+      }
+    }
+  };
+  run(50 * kHourUs, 12);
+  EXPECT_THAT(told, ElementsAre("10s: fired a 12 (12)", "1h10s: continued a 12 (\"1h\")",
+                                "6h10s: continued a 12 (\"6h\")", "1d10s: continued a 12 (\"1d\")",
+                                "2d10s: continued a 12 (\"2d\")"));
+  told.clear();
+  run(kMinuteUs, 1);
+  EXPECT_THAT(told, ElementsAre("2d2h10s: cleared a 1 (\"2d2h\")"));
+  EXPECT_EQ(engine.signals().back().fired_at, At(10));
+  told.clear();
+  run(kMinuteUs, 12);
+  run(kMinuteUs, 1);
+  EXPECT_EQ(told.size(), 2u) << "a minute is no news";
 }
 
 TEST(SeriesSet, SaysWhoWasHurtSinceTheOnset) {

@@ -1,0 +1,86 @@
+// How much evidence there is that a ratio is above the usual, for every threshold at once.
+//
+//   RatioEvidence evidence;
+//   evidence.Update(bad, total, {.p0 = p0, .dispersion = 1.5, .h = h, .enough = h});
+//   if (evidence.Found(0.05)) …   // in this pane there is enough of a ratio of about 5 % or more
+//   if (evidence.Held(0.05)) …    // there was, and nothing has spoken against it since
+//
+// Six binomial CUSUMs (Page 1954) side by side; number j, from 2 to 7, asks whether the odds of a bad
+// event are 2^j times the usual ones, p0 / (1 − p0):
+//
+//   S_j ← min(h + 1, max(0, S_j + (bad·j·ln 2 − total·ln(1 + p0·(2^j − 1))) / dispersion))
+//
+// A threshold looks at the one whose ratio is nearest and at all higher ones. So no S depends on a
+// threshold, and a lower one has at least the evidence of a higher one: whoever lowers it is never
+// told later. At p0 any of the six reaches h less than once in e^h looks (ratio_evidence_test
+// measures it), so h is the false-page budget (DetectorEnvironment::EvidenceThreshold). A ratio of
+// up to UsualMax(), 2.2 times p0 where that is small, is no evidence of anything: a share may rise
+// and fall by so much with the hour. No more than 128 times the odds are looked for: four unlucky
+// requests are needed, not three.
+//
+// Evidence that was found is held until S has fallen to h − 4, so that a good request or two do not
+// take it back. Callers who know sooner that the ratio is usual again forget it. Evidence is divided
+// by the overdispersion, as in quasi-likelihood. 60 bytes; value type; not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/wire.h"
+
+namespace tocsin {
+
+class RatioEvidence {
+ public:
+  static constexpr int kFirstTilt = 2, kTilts = 6;
+
+  struct Usual {
+    double p0 = 0;          // within (0, 1)
+    double dispersion = 1;  // ≥ 1
+    double h = 0;           // evidence wanted
+    double enough = 0;      // of it, in this pane: h, or less after a deploy
+  };
+
+  // A pane's counts. The logarithms are kept until p0 has moved by 1 %.
+  void Update(std::int64_t bad, std::int64_t total, const Usual& usual);
+  // What it was evidence of is over: the next has to find its own.
+  void Forget();
+
+  // Of a ratio of about `above` or more, as of the last Update: enough now; enough once, and still
+  // held; more than half.
+  bool Found(double above) const { return (found_ & From(above)) != 0; }
+  bool Held(double above) const { return (held_ & From(above)) != 0; }
+  bool Suspected(double above) const { return (half_ & From(above)) != 0; }
+  bool HeldOfAny() const { return (held_ & kAll) != 0; }
+  // There is any at all.
+  bool Any(double above) const;
+
+  // More than half the evidence that the ratio is above the usual: not to be learned as usual.
+  bool Unusual() const { return (half_ & kAll) != 0; }
+  // More than half the evidence that more than a quarter is bad, whatever is usual.
+  bool Outage() const { return (half_ & kOutage) != 0; }
+  // The highest ratio that is no evidence; 0 before the first Update.
+  double UsualMax() const;
+
+  void Encode(ByteWriter* out) const;
+  void Decode(ByteReader* in);
+
+ private:
+  static constexpr std::uint8_t kAll = (1 << kTilts) - 1;
+  static constexpr std::uint8_t kOutage = 1 << kTilts;
+
+  void SetUsual(double p0);
+  // A bit for each of the tilts that a threshold looks at.
+  std::uint8_t From(double above) const;
+
+  std::array<float, kTilts + 1> s_{};  // the last one is of an outage
+  std::array<float, kTilts> cost_{};   // of an event, good or bad
+  float p0_ = 0;                       // that they were computed for
+  std::uint8_t found_ = 0, held_ = 0, half_ = 0;
+};
+
+// How many events of which p1 are bad it takes on average until there is evidence of h; of those of
+// the lowest ratio that can be told from p0, where p1 is less.
+double EvidenceFloor(double h, double p0, double p1);
+
+}  // namespace tocsin
