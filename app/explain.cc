@@ -195,6 +195,13 @@ std::string Explainer::Explain(const Event& event, std::string_view input) const
   for (const std::unique_ptr<Detector>& detector : setup_.detectors) {
     const Predicate where = detector->Spec().where;
     const std::string& name = detector->common().name;
+    const std::optional<SeriesSpec> explaining = detector->Explaining();
+    if (explaining && explaining->where.Matches(event)) {
+      absl::StrAppend(&text, "  ", name, " (", detector->common().kind,
+                      ") is explained by it, where its service is the same\n");
+      read = true;
+      continue;
+    }
     if (!ReadsInput(*detector, input)) {
       absl::StrAppend(&others, "  not for ", name, ": it reads other inputs\n");
     } else if (where.Matches(event)) {

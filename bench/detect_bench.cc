@@ -58,12 +58,15 @@ class Setup {
       std::fprintf(stderr, "%s: %s\n", case_.name, error.ToString().c_str());
     }
     if (detector_ == nullptr) std::abort();
-    const SeriesSpec spec = detector_->Spec();
-    layout_ = TableLayout::Of(spec.measures);
-    for (const Measure& measure : spec.measures) slots_.push_back(layout_.SlotOf(measure));
-    for (std::size_t i = 0; !case_.timed && i < kPanesMade; ++i) {
+    own_.Measure(detector_->Spec());
+    if (case_.explain) explaining_.Measure(*detector_->Explaining());
+    for (std::size_t i = 0; i < kPanesMade; ++i) {
+      const auto n = static_cast<int>(i);
       for (const bool of_incident : {false, true}) {
-        (of_incident ? bad_ : quiet_).push_back(MakePane(of_incident, static_cast<int>(i)));
+        if (!case_.timed)
+          own_.Of(of_incident).push_back(MakePane(case_.fill, own_, of_incident, n));
+        if (!case_.explain) continue;
+        explaining_.Of(of_incident).push_back(MakePane(case_.explain, explaining_, of_incident, n));
       }
     }
     series_.reserve(kSeries);
@@ -82,21 +85,19 @@ class Setup {
 
   void Pane() {
     std::unique_ptr<PaneTable> made;
-    if (case_.timed) made = MakePane(incident_, n_);
-    const std::vector<std::unique_ptr<PaneTable>>& panes = incident_ ? bad_ : quiet_;
-    const PaneTable& table =
-        case_.timed ? *made : *panes[static_cast<std::size_t>(n_) % panes.size()];
+    if (case_.timed) made = MakePane(case_.fill, own_, incident_, n_);
+    const SpecCells cells = CellsOf(own_, made ? *made : own_.Pane(incident_, n_));
+    SpecCells explaining;
+    if (case_.explain) explaining = CellsOf(explaining_, explaining_.Pane(incident_, n_));
     ++n_;
     PaneContext pane;
     pane.start = now_;
     pane.end = now_ += kPane;
     pane.tick = pane.end + kPane;
     pane.deployed_at = deployed_at_;
-    SpecCells cells;
-    if (table.rows() > 0) cells.cell = table.Cell(0);
-    cells.slots = &slots_;
     for (std::size_t i = 0; i < series_.size(); ++i) {
       pane.firing = rules_[i].firing();
+      if (case_.explain) series_[i]->AddExplaining(pane, explaining);
       const Reading reading = series_[i]->Update(pane, cells);
       benchmark::DoNotOptimize(rules_[i].Step(detector_->common(), pane, reading));
     }
@@ -105,18 +106,42 @@ class Setup {
   std::size_t bytes_per_series() const { return bytes_per_series_; }
 
  private:
-  std::unique_ptr<PaneTable> MakePane(bool incident, int n) {
-    auto table = std::make_unique<PaneTable>(&layout_);
-    case_.fill(incident, n, now_, &rng_, table.get());
+  using Panes = std::vector<std::unique_ptr<PaneTable>>;
+  // What is measured for the detector, or of the events that explain it, in panes that were made
+  // beforehand.
+  struct Measured {
+    TableLayout layout;
+    std::vector<MeasureSlot> slots;
+    Panes quiet, bad;
+
+    void Measure(const SeriesSpec& spec) {
+      layout = TableLayout::Of(spec.measures);
+      for (const auto& measure : spec.measures) slots.push_back(layout.SlotOf(measure));
+    }
+    Panes& Of(bool incident) { return incident ? bad : quiet; }
+    const PaneTable& Pane(bool incident, int n) {
+      const Panes& panes = Of(incident);
+      return *panes[static_cast<std::size_t>(n) % panes.size()];
+    }
+  };
+
+  std::unique_ptr<PaneTable> MakePane(const DetectCase::Fill& fill, const Measured& measured,
+                                      bool incident, int n) {
+    auto table = std::make_unique<PaneTable>(&measured.layout);
+    fill(incident, n, now_, &rng_, table.get());
     return table;
+  }
+  static SpecCells CellsOf(const Measured& measured, const PaneTable& table) {
+    SpecCells cells;
+    if (table.rows() > 0) cells.cell = table.Cell(0);
+    cells.slots = &measured.slots;
+    return cells;
   }
 
   const DetectCase& case_;
   Rng rng_{1};
   std::unique_ptr<Detector> detector_;
-  TableLayout layout_;
-  std::vector<MeasureSlot> slots_;
-  std::vector<std::unique_ptr<PaneTable>> quiet_, bad_;
+  Measured own_, explaining_;
   std::vector<std::unique_ptr<SeriesState>> series_;
   std::vector<RuleState> rules_;
   bool incident_ = false;

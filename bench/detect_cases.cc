@@ -215,6 +215,14 @@ std::vector<DetectCase> DetectCases() {
        .firing = Keeps::kSeason,
        .fill = Samples(Level),
        .timed = true},
+      {.name = "storm, an explained gauge",
+       .stanza = "{name: d, kind: storm, gauge: true, where: {type: metric},"
+                 " critical: {above: 60, ratio: 1.5}}",
+       .quiet = Keeps::kSketches,
+       .firing = Keeps::kSketches,
+       .fill = Samples(Level),
+       .explain = Crowd(EventType::kConnection, 1000),
+       .timed = true},
       {.name = "burst, nothing to name",
        .stanza = "{name: d, kind: burst, where: {type: check}, warn: {count: 10000},"
                  " critical: {count: 20000, window: 5m}}",

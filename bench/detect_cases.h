@@ -30,7 +30,9 @@ struct DetectCase {
   Keeps firing = Keeps::kCounts;
   // Accumulates a pane that begins at `start`, the nth of the quiet ones or of the incident; with
   // nothing accumulated the series was silent.
-  std::function<void(bool incident, int n, TimeUs start, Rng* rng, PaneTable* table)> fill;
+  using Fill = std::function<void(bool incident, int n, TimeUs start, Rng* rng, PaneTable* table)>;
+  Fill fill;
+  Fill explain = {};  // the events that explain it
   int quiet_panes = 400;
   int incident_panes = 200;
   // The samples of a gauge carry their time, so that panes are made as time goes on; others are

@@ -1,6 +1,6 @@
-// How well the detectors do: false pages on quiet traffic, recall, time to detect, storm labels, what
-// they make of little traffic, and what a threshold changes. docs/quality.md says what is measured
-// and against what.
+// How well the detectors do: false pages on quiet traffic, recall, time to detect, what they make of
+// little traffic, and what a threshold changes. docs/quality.md says what is measured and against
+// what.
 //
 //   ./dev bench quality [SEED [SCALE [STANZA]]]
 //
@@ -8,12 +8,10 @@
 // name contains it, with the figures that they have among the others. The same for the same
 // arguments, whatever the number of threads. Exits with 1 when a target is missed.
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -21,7 +19,6 @@
 
 #include "bench/quality_cases.h"
 #include "bench/quality_run.h"
-#include "bench/quality_storms.h"
 #include "bench/quality_thin.h"
 #include "bench/quality_thresholds.h"
 #include "core/time.h"
@@ -31,9 +28,7 @@ namespace {
 
 constexpr double kFalsePagesMax = 0.001;  // per series and week
 constexpr double kRecallMin = 0.99;
-constexpr double kLabelsMin = 0.95;
 constexpr DurationUs kOutageMax = 3 * kMinuteUs;
-constexpr int kStormWorlds = 24;
 constexpr int kThinYears = 20;
 constexpr int kThinTrials = 100;
 constexpr int kThresholdYears = 2;        // at each rate
@@ -229,43 +224,11 @@ bool PrintRecall(const std::vector<QualityCase>& cases, const std::vector<Qualit
   return met;
 }
 
-// Runs the worlds and prints the table; true when the target is met.
-bool StormSection(const QualityRule& rule, const Arguments& arguments) {
-  constexpr std::array<double, 3> kRates = {40, 200, 1000};
-  std::vector<StormLabels> found(
-      static_cast<std::size_t>(Scaled(kStormWorlds, arguments.scale, 3)));
-  InParallel(found.size(), [&](std::size_t i) {
-    found[i] = RunStormWorld(rule, {.per_minute = kRates[i % kRates.size()],
-                                    .seed = StreamSeed(arguments.seed, {1000, i})});
-  });
-  std::printf("\n3. Storms: labelled right, target >= %g\n\n%-10s", kLabelsMin, "storm");
-  const std::array<const char*, 6> labels = {"attack", "botnet", "surge", "client", "unknown", ""};
-  for (const char* label : labels) std::printf(" %8s", *label == '\0' ? "missed" : label);
-  std::printf(" %8s\n", "right");
-  bool met = true;
-  for (std::size_t kind = 0; kind < kStormKinds.size(); ++kind) {
-    std::map<std::string, int> counts;
-    int all = 0;
-    for (const StormLabels& world : found) {
-      for (const auto& [label, count] : world[kind]) {
-        counts[label] += count;
-        all += count;
-      }
-    }
-    std::printf("%-10s", kStormKinds[kind]);
-    for (const char* label : labels) std::printf(" %8d", counts[label]);
-    const double right = static_cast<double>(counts[kStormKinds[kind]]) / all;
-    std::printf(" %8.3f  %s\n", right, right >= kLabelsMin ? "" : "MISSED");
-    met = met && right >= kLabelsMin;
-  }
-  return met;
-}
-
 bool ThinSection(const std::vector<QualityCase>& cases, const std::vector<QualityRule>& rules,
                  const Arguments& arguments) {
   const auto years = static_cast<std::size_t>(Scaled(kThinYears, arguments.scale, 1));
   const auto trials = static_cast<std::size_t>(Scaled(kThinTrials, arguments.scale, 5));
-  std::printf("\n4. Little traffic: 10 requests a minute, 0.2 %% of them fail\n\n");
+  std::printf("\n3. Little traffic: 10 requests a minute, 0.2 %% of them fail\n\n");
   std::printf("%-32s %14s %8s %10s %14s %12s\n", "stanza", "1 of 2 pages", "years", "pages a week",
               "outage p50", "outage max");
   bool met = true;
@@ -310,7 +273,7 @@ bool ThresholdSection(const Arguments& arguments) {
                              .incidents = kThresholdIncidents});
   });
   std::printf(
-      "\n5. Thresholds of error_rate, 0.1 to 0.3 %% usual: pages in %zu quiet weeks at each rate "
+      "\n4. Thresholds of error_rate, 0.1 to 0.3 %% usual: pages in %zu quiet weeks at each rate "
       "(for: 0s; for: 5m),\n   and of %zu incidents at each, the share caught and the median time "
       "(for: 0s)\n\n%-8s",
       years * static_cast<std::size_t>(weeks), years * kThresholdIncidents, "above");
@@ -376,11 +339,6 @@ int Run(const Arguments& arguments) {
   bool met = PrintFalsePages(cases, rules, jobs);
   met = PrintRecall(cases, rules, jobs) && met;
   if (!arguments.stanza.empty()) return met ? 0 : 1;
-  for (std::size_t c = 0; c < cases.size(); ++c) {
-    if (NameOf(cases[c]) == "@chat-backend/connection-storm") {
-      met = StormSection(rules[c], arguments) && met;
-    }
-  }
   met = ThinSection(cases, rules, arguments) && met;
   met = ThresholdSection(arguments) && met;
   return met ? 0 : 1;

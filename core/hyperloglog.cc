@@ -39,11 +39,36 @@ std::ptrdiff_t LowerBound(const std::vector<std::uint32_t>& entries, std::uint32
 
 void HyperLogLog::Add(std::string_view item) { AddHash(Hash64(item)); }
 
-void HyperLogLog::AddHash(std::uint64_t hash) {
+HyperLogLog::Place HyperLogLog::PlaceOf(std::uint64_t hash) {
   const auto index = static_cast<std::uint32_t>(hash >> (64 - kPrecision));
   // The guard bit below the shifted hash bounds the rank when all its bits are zero.
   const std::uint64_t rest = (hash << kPrecision) | (std::uint64_t{1} << (kPrecision - 1));
-  Set(index, static_cast<std::uint8_t>(std::countl_zero(rest) + 1));
+  return {.index = index, .rank = static_cast<std::uint8_t>(std::countl_zero(rest) + 1)};
+}
+
+void HyperLogLog::AddHash(std::uint64_t hash) {
+  const Place place = PlaceOf(hash);
+  Set(place.index, place.rank);
+}
+
+bool HyperLogLog::MayContain(std::uint64_t hash) const {
+  const Place place = PlaceOf(hash);
+  if (!dense_.empty()) return dense_[place.index] >= place.rank;
+  const auto at = sparse_.begin() + LowerBound(sparse_, place.index << 8);
+  return at != sparse_.end() && IndexOf(*at) == place.index && RankOf(*at) >= place.rank;
+}
+
+double HyperLogLog::NoveltyChance() const {
+  // An item falls into any of the registers, and is beyond a rank r with a chance of 2^−r.
+  double unset = kRegisters;
+  double chance = 0;
+  const auto count = [&](std::uint8_t rank) {
+    unset -= 1;
+    chance += 1 / static_cast<double>(std::uint64_t{1} << rank);
+  };
+  for (const std::uint32_t entry : sparse_) count(RankOf(entry));
+  for (const std::uint8_t rank : dense_) count(rank);
+  return (chance + unset) / kRegisters;
 }
 
 void HyperLogLog::Set(std::uint32_t index, std::uint8_t rank) {

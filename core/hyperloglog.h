@@ -32,6 +32,10 @@ class HyperLogLog {
 
   // The estimated number of distinct items; 0 when empty. Deterministic (core/math.h).
   double Estimate() const;
+  // False: no item of this hash was ever added. True for every one that was, and for some others.
+  bool MayContain(std::uint64_t hash) const;
+  // For which share of all other items MayContain is false: 1 when empty, about 700 ÷ n of many.
+  double NoveltyChance() const;
 
   void Encode(ByteWriter* out) const;
   static HyperLogLog Decode(ByteReader* in);
@@ -42,6 +46,11 @@ class HyperLogLog {
   bool operator==(const HyperLogLog&) const = default;
 
  private:
+  struct Place {
+    std::uint32_t index;
+    std::uint8_t rank;
+  };
+  static Place PlaceOf(std::uint64_t hash);
   void Set(std::uint32_t index, std::uint8_t rank);
   void Densify();
 

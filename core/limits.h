@@ -54,6 +54,9 @@ inline constexpr std::int64_t kTicksAheadMax = 30;
 
 // Series an engine keeps per aggregation; past it new keys go to `(other)`.
 inline constexpr std::size_t kSeriesMax = 200'000;
+// Series of one detector that remember the events that explain them, at up to 10 KiB each; the others
+// say that they do not.
+inline constexpr std::size_t kExplainedSeriesMax = 2'000;
 // Signals that one incident lists, suspects, and open incidents per scope.
 inline constexpr std::size_t kIncidentSignalsMax = 256;
 inline constexpr std::size_t kIncidentSuspectsMax = 16;

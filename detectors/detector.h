@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,8 +76,7 @@ struct Reading {
   bool suspicious = false;
 };
 
-// What one pane measured for a series: one view per SeriesSpec of the detector, in their order,
-// with the slots of that spec's measures.
+// What one pane measured for a series, with the slots of its spec's measures.
 struct SpecCells {
   CellView cell;
   const std::vector<MeasureSlot>* slots = nullptr;  // parallel to SeriesSpec::measures
@@ -96,6 +96,12 @@ struct SpecCells {
 class SeriesState {
  public:
   virtual ~SeriesState() = default;
+  // A row of Detector::Explaining that concerns this series; before Update, none or several a pane.
+  virtual void AddExplaining(const PaneContext& pane, const SpecCells& cells) {
+    (void)pane, (void)cells;
+  }
+  // Called once, when AddExplaining will not be: too many series have rows that explain them.
+  virtual void LeaveUnexplained() {}
   virtual Reading Update(const PaneContext& pane, const SpecCells& cells) = 0;
   // Evidence as of the last Update: value, baseline, window, samples, top contributors, the last
   // panes for a plot ({kind: "panes", name: "rate", json: "[0.1,0.2,…]"}). Called only when
@@ -137,6 +143,9 @@ class Detector {
   virtual ~Detector() = default;
   const DetectorCommon& common() const { return common_; }
   virtual SeriesSpec Spec() const = 0;
+  // Events that explain what a series shows, by service. A series is given the row of its service and
+  // that of events without one; a series without a service what its scope has in all.
+  virtual std::optional<SeriesSpec> Explaining() const { return std::nullopt; }
   virtual std::unique_ptr<SeriesState> NewSeries() const = 0;
   // The level to use given a classification (a surge is at most level 3); `level` unless a cap
   // applies.

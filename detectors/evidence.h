@@ -1,5 +1,5 @@
 // Builds the list that explains a signal. Kinds add in this order: window, samples, baseline,
-// threshold, evidence_floor, top …, panes.
+// threshold, evidence_floor, label and missing (of a storm), top …, panes.
 //
 //   return EvidenceList().Text("window", "duration", "5m").Number("baseline", "rate", p0)
 //       .Top("endpoint", failing, 5).Json("panes", "rate", ring.RatesJson()).Take();

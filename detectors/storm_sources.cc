@@ -1,207 +1,314 @@
 #include "detectors/storm_sources.h"
 
 #include <algorithm>
+#include <map>
 
+#include "core/client_network.h"
 #include "core/hash.h"
 #include "core/limits.h"
+#include "core/math.h"
 
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kTopAddresses = 10;
-constexpr double kAttackShare = 0.5;
-// Where few addresses are usual (a proxy in front), their share alone says nothing.
-constexpr double kAttackShareRise = 0.2;
-constexpr double kAttackPerSource = 2;
-constexpr double kClientShare = 0.5;
-constexpr double kClientOdds = 4;
-// Of an agent that was never seen, so that a new version is not at once a culprit.
-constexpr double kUnseenAgentShare = 0.02;
-constexpr double kRise = 1.5;
-constexpr double kJump = 3;
-constexpr double kPerSourceNear = 2;
-constexpr double kAgentsNear = 0.3;
-constexpr double kMostlyUnseen = 0.7;
-// A view is a window, learned a fifth of a window apart: about the last two days at 5 min.
-constexpr double kGainMin = 1.0 / 2880;
-// Fewer events are no basis for a share.
-constexpr std::int64_t kEventsMin = 50;
+enum MeasureIndex : std::size_t {
+  kNamed = StormSources::kEvents + 1,
+  kFailed,
+  kAddresses,
+  kAgents,
+  kDistinctAddresses,
+  kDistinctUsers,
+  kEndpoints
+};
+constexpr std::uint32_t kTopEndpoints = 32;
 
-double Odds(double share) { return share / std::max(1e-9, 1 - share); }
+// Six of them are the half hour after which a rate is known. What grows to a storm within half an
+// hour has grown by a half while one lasts.
+constexpr DurationUs kChunk = 5 * kMinuteUs;
+// A storm that goes on is looked at in stretches of so many.
+constexpr double kStormChunks = 4;
+// How many chunks are recent.
+constexpr double kRecentChunks = 3;
+// Much more than usual is not learned at once; when it has lasted an hour it is the usual.
+constexpr double kCalmRise = 1.5;
+constexpr double kCalmChunksMin = 6;
+// Below it too few of the new items would be recognised as such.
+constexpr double kNoveltyMin = 0.02;
 
-double Share(std::int64_t part, std::int64_t whole) {
-  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
-}
+constexpr std::size_t kAgentsKept = 16, kEndpointsKept = 8;
+constexpr std::size_t kUsualAgents = 32, kFamilies = 24, kEndpointMix = 16;
 
 }  // namespace
 
-StormSources::StormSources(int window_panes)
-    : addresses_(window_panes, limits::kTopK),
-      agents_(window_panes, kAgentsMax),
-      distinct_(window_panes, HyperLogLog()) {}
-
-bool StormSources::NextPane() {
-  agents_.NextPane();
-  distinct_.NextPane();
-  return addresses_.NextPane();
+template <typename Self, typename Visit>
+void StormSources::Amounts::ForEach(Self& self, Visit visit) {
+  visit(&Amounts::panes, self.panes);
+  visit(&Amounts::events, self.events);
+  visit(&Amounts::addressed, self.addressed);
+  visit(&Amounts::named, self.named);
+  visit(&Amounts::agented, self.agented);
+  visit(&Amounts::failed, self.failed);
+  visit(&Amounts::ranked, self.ranked);
+  visit(&Amounts::fresh, self.fresh);
+  visit(&Amounts::networks, self.networks);
+  visit(&Amounts::at_home, self.at_home);
 }
 
-void StormSources::Add(const SpaceSaving& addresses, const SpaceSaving& agents,
-                       const HyperLogLog& distinct) {
-  addresses_.Add(addresses);
-  agents_.Add(agents);
-  distinct_.Add(distinct);
+void StormSources::Amounts::AddUp(const Amounts& other) {
+  ForEach(*this, [&](auto member, double& value) { value += other.*member; });
 }
 
-StormView StormSources::Look() const {
-  StormView view = {.addresses = addresses_.Merged(),
-                    .agents = agents_.Merged(),
-                    .distinct_addresses = distinct_.Merged()};
-  view.events = view.addresses.total();
-  view.distinct = view.distinct_addresses.Estimate();
-  view.top_share = view.addresses.TopShare(kTopAddresses);
-  HyperLogLog seen = seen_.Unpacked({});
-  seen.Merge(seen_before_.Unpacked({}));
-  const double before = seen.Estimate();
-  seen.Merge(view.distinct_addresses);
-  if (view.distinct > 0) {
-    view.unseen = std::clamp((seen.Estimate() - before) / view.distinct, 0.0, 1.0);
+double StormSources::Distinct::In(double chunks) const {
+  if (!(one > 0) || !(chunks > 0)) return 0;
+  // Twice the time has between as many and twice as many; so it goes on.
+  const double growth = std::clamp(two / one, 1.0, 2.0);
+  return one * Pow(chunks, Log(growth) / Log(2));
+}
+
+void StormSources::Chunk::MoveTowards(const Chunk& other, double gain) {
+  Amounts::ForEach(amounts, [&](auto member, double& value) {
+    value += gain * (other.amounts.*member - value);
+  });
+  const auto move = [gain](Distinct* distinct, const Distinct& towards) {
+    distinct->one += gain * (towards.one - distinct->one);
+    distinct->two += gain * (towards.two - distinct->two);
+    distinct->fresh += gain * (towards.fresh - distinct->fresh);
+  };
+  move(&addresses, other.addresses);
+  move(&users, other.users);
+}
+
+void StormSources::Chunk::Encode(ByteWriter* out) const {
+  Amounts::ForEach(amounts, [out](auto, double value) { out->Double(value); });
+  for (const Distinct* distinct : {&addresses, &users}) {
+    for (const double value : {distinct->one, distinct->two, distinct->fresh}) out->Double(value);
   }
-  return view;
 }
 
-void StormSources::Learn(const StormView& view, TimeUs time) {
-  if (view.events == 0) return;
-  const TimeUs day = FloorTo(time, kDayUs);
-  if (day != day_) {
-    if (day_ != kNoTime) seen_before_ = seen_;
-    seen_.Clear();
-    day_ = day;
+void StormSources::Chunk::Decode(ByteReader* in) {
+  const auto read = [in](double* value) {
+    *value = in->Double();
+    if (!(*value >= 0)) in->Fail();
+  };
+  Amounts::ForEach(amounts, [&](auto, double& value) { read(&value); });
+  for (Distinct* distinct : {&addresses, &users}) {
+    for (double* value : {&distinct->one, &distinct->two, &distinct->fresh}) read(value);
   }
-  seen_.Merge(view.distinct_addresses, {});
-  ++learned_;
-  // The plain mean at first, then an exponentially weighted one.
-  const double gain = std::max(kGainMin, 1.0 / static_cast<double>(learned_));
-  usual_distinct_ += gain * (view.distinct - usual_distinct_);
-  usual_top_share_ += gain * (view.top_share - usual_top_share_);
-  const double per_source = static_cast<double>(view.events) / std::max(1.0, view.distinct);
-  usual_per_source_ += gain * (per_source - usual_per_source_);
-  LearnAgents(view.agents, gain);
 }
 
-void StormSources::LearnAgents(const SpaceSaving& agents, double gain) {
-  if (agents.empty()) return;
-  for (Agent& agent : usual_agents_) agent.share *= 1 - gain;
-  for (const SpaceSaving::Entry& entry : agents.Top(kAgentsMax)) {
-    const double share = gain * Share(entry.count, agents.total());
-    const std::uint64_t key = Hash64(entry.key);
-    const auto known = std::find_if(usual_agents_.begin(), usual_agents_.end(),
-                                    [&](const Agent& agent) { return agent.key == key; });
-    if (known != usual_agents_.end()) {
-      known->share += share;
+HyperLogLog StormSources::Sketches::Both() const {
+  HyperLogLog both = older.Unpacked({});
+  both.Merge(newer.Unpacked({}));
+  return both;
+}
+
+void StormSources::Sketches::Rotate() {
+  older = newer;
+  newer.Clear();
+}
+
+std::vector<Measure> StormSources::Measures(bool endpoints) {
+  std::vector<Measure> measures = {Measure::Count(),
+                                   Measure::CountWith(Field::kUser),
+                                   Measure::CountFailed(),
+                                   Measure::TopNetworks(limits::kTopK),
+                                   Measure::TopK(Field::kUserAgent, limits::kTopK),
+                                   Measure::DistinctNetworks(),
+                                   Measure::Distinct(Field::kUser)};
+  if (endpoints) measures.push_back(Measure::TopK(Field::kEndpoint, kTopEndpoints));
+  return measures;
+}
+
+StormSources::StormSources(DurationUs pane, Options options)
+    : options_(options),
+      chunk_panes_(PanesOf(kChunk, pane)),
+      chunks_per_hour_(static_cast<double>(kHourUs) / static_cast<double>(chunk_panes_ * pane)),
+      top_addresses_(kHeavyMax),
+      top_agents_(kAgentsKept),
+      top_endpoints_(kEndpointsKept),
+      families_(kFamilies),
+      endpoints_(kEndpointMix),
+      networks_(kNetworks),
+      usual_top_addresses_(kHeavyMax),
+      usual_agents_(kUsualAgents),
+      usual_families_(kFamilies),
+      usual_endpoints_(kEndpointMix),
+      usual_networks_(kNetworks) {}
+
+void StormSources::CountRanked(const SpaceSaving& addresses) {
+  const HyperLogLog seen = seen_addresses_.All(), newer = addresses_.newer.Unpacked({});
+  const double novelty = seen.NoveltyChance();
+  if (novelty < kNoveltyMin) return;
+  std::map<MixKey, std::int64_t> blocks;
+  for (const SpaceSaving::Entry& entry : addresses.entries()) {
+    const auto count = static_cast<double>(entry.count - entry.error);
+    const std::uint64_t hash = Hash64(entry.key);
+    newer_.ranked += count;
+    if (seen.MayContain(hash)) continue;
+    newer_.fresh += count / novelty;
+    // Each once, or a few busy ones would be the mix.
+    if (newer.MayContain(hash)) continue;
+    const MixKey block = MixKeyOf(NetworkBlock(entry.key));
+    ++blocks[block];
+    if (usual_networks_.empty()) continue;
+    newer_.networks += 1;
+    if (usual_networks_.Share(block) > 0) newer_.at_home += 1;
+  }
+  Mix mix;
+  for (const auto& [block, count] : blocks) {
+    mix.parts.push_back({block, count});
+    mix.total += count;
+  }
+  networks_.Add(mix);
+}
+
+void StormSources::Add(const PaneContext& pane, const SpecCells& cells) {
+  // Half of a pane is no sample of what is usual.
+  if (pane.partial && !storming_) return;
+  const SpaceSaving& addresses = cells.Top(kAddresses);
+  const SpaceSaving& agents = cells.Top(kAgents);
+  newer_.events += static_cast<double>(cells.Count(kEvents));
+  newer_.named += static_cast<double>(cells.Count(kNamed));
+  newer_.failed += static_cast<double>(cells.Count(kFailed));
+  newer_.addressed += static_cast<double>(addresses.total());
+  newer_.agented += static_cast<double>(agents.total());
+  CountRanked(addresses);
+  addresses_.newer.Merge(cells.Distinct(kDistinctAddresses), {});
+  users_.newer.Merge(cells.Distinct(kDistinctUsers), {});
+  top_addresses_.Add(addresses);
+  top_agents_.Add(agents);
+  families_.Add(MixOf(agents, AgentFamily));
+  if (!options_.endpoints) return;
+  top_endpoints_.Add(cells.Top(kEndpoints));
+  endpoints_.Add(MixOf(cells.Top(kEndpoints), MixKeyOf));
+}
+
+void StormSources::Rotate() {
+  older_ = newer_;
+  newer_ = {};
+  addresses_.Rotate();
+  users_.Rotate();
+  for (TopWindow* top : {&top_addresses_, &top_agents_, &top_endpoints_}) top->Rotate();
+  for (MixWindow* mix : {&families_, &endpoints_, &networks_}) mix->Rotate();
+}
+
+void StormSources::ForgetOlder() {
+  older_ = {};
+  addresses_.older.Clear();
+  users_.older.Clear();
+  for (TopWindow* top : {&top_addresses_, &top_agents_, &top_endpoints_}) top->ForgetOlder();
+  for (MixWindow* mix : {&families_, &endpoints_, &networks_}) mix->ForgetOlder();
+}
+
+void StormSources::EndPane(const PaneContext& pane, bool storm) {
+  if (pane.partial && !storming_ && !storm) return;
+  newer_.panes += 1;
+  if (storm) {
+    if (!storming_ && newer_.panes >= chunk_panes_ / 2.0) ForgetOlder();
+    storming_ = true;
+    if (newer_.panes >= kStormChunks * chunk_panes_) Rotate();
+    return;
+  }
+  if (storming_) {
+    storming_ = false;
+    Rotate();
+    Rotate();
+    return;
+  }
+  observed_ += 1;
+  if (newer_.panes < chunk_panes_) return;
+  if (older_.panes > 0) {
+    // What came before a rise is not learned: the rise may have begun in it.
+    if (Calm(newer_) || skipped_ >= chunks_per_hour_) {
+      Learn(pane.start);
+      skipped_ = 0;
     } else {
-      usual_agents_.push_back({.key = key, .share = share});
+      skipped_ += 1;
     }
   }
-  std::sort(usual_agents_.begin(), usual_agents_.end(), [](const Agent& a, const Agent& b) {
-    return a.share != b.share ? a.share > b.share : a.key < b.key;
-  });
-  if (usual_agents_.size() > kAgentsMax) usual_agents_.resize(kAgentsMax);
-  usual_agents_.shrink_to_fit();
+  Rotate();
 }
 
-double StormSources::UsualShare(const std::string& name) const {
-  const std::uint64_t key = Hash64(name);
-  for (const Agent& agent : usual_agents_) {
-    if (agent.key == key) return agent.share;
-  }
-  return 0;
+bool StormSources::Calm(const Amounts& stretch) const {
+  if (learned_ < kCalmChunksMin) return true;
+  const double usual = hour_.amounts.events;
+  return stretch.events <= kCalmRise * usual + 3 * SquareRoot(usual);
 }
 
-double StormSources::AgentDistance(const SpaceSaving& agents) const {
-  if (agents.empty()) return usual_agents_.empty() ? 0 : 1;
-  double difference = 0, usual_listed = 0, now_listed = 0;
-  for (const SpaceSaving::Entry& entry : agents.Top(kAgentsMax)) {
-    const double now = Share(entry.count, agents.total()), usual = UsualShare(entry.key);
-    difference += now > usual ? now - usual : usual - now;
-    usual_listed += usual;
-    now_listed += now;
-  }
-  // What the one side lists and the other does not, and the tails of both against each other.
-  const double usual_rest = std::max(0.0, 1 - usual_listed),
-               now_rest = std::max(0.0, 1 - now_listed);
-  difference += usual_rest > now_rest ? usual_rest - now_rest : now_rest - usual_rest;
-  return difference / 2;
-}
-
-bool StormSources::OneClient(const StormView& view) const {
-  const std::vector<SpaceSaving::Entry> top = view.agents.Top(1);
-  if (top.empty()) return false;
-  const double share = Share(top[0].count, view.agents.total());
-  if (share < kClientShare) return false;
-  const double usual = std::max(kUnseenAgentShare, UsualShare(top[0].key));
-  return Odds(share) >= kClientOdds * Odds(usual);
-}
-
-std::string StormSources::Label(const StormView& view) const {
-  if (view.events < kEventsMin) return "unknown";
-  const double per_source = static_cast<double>(view.events) / std::max(1.0, view.distinct);
-  const bool concentrated = view.top_share >= kAttackShare;
-  if (!known()) return concentrated ? "attack" : "unknown";
-  if (concentrated && (view.top_share >= usual_top_share_ + kAttackShareRise ||
-                       per_source >= kAttackPerSource * usual_per_source_)) {
-    return "attack";
-  }
-  const bool one_client = OneClient(view);
-  const bool rises = view.distinct >= kRise * usual_distinct_;
-  const bool like_users = per_source <= kPerSourceNear * usual_per_source_;
-  const bool jumps = view.distinct >= kJump * usual_distinct_;
-  // A loop of reconnects: the same sources come more often, or they are known. Many new ones are
-  // none, however often each comes.
-  const bool strangers = view.unseen >= kMostlyUnseen && (jumps || (rises && like_users));
-  if (one_client && !strangers) return "client";
-  const bool usual_clients = AgentDistance(view.agents) <= kAgentsNear;
-  if (rises && like_users && (usual_clients || (!one_client && view.unseen < 0.5))) return "surge";
-  if (jumps && view.unseen >= kMostlyUnseen) return "botnet";
-  return "unknown";
+void StormSources::Learn(TimeUs time) {
+  Chunk chunk = {.amounts = older_, .addresses = {}, .users = {}};
+  const auto count = [time](const Sketches& sketches, SeenItems* seen, Distinct* distinct) {
+    const HyperLogLog older = sketches.older.Unpacked({});
+    *distinct = {
+        .one = older.Estimate(), .two = sketches.Both().Estimate(), .fresh = seen->NewIn(older)};
+    seen->Add(older, time);
+  };
+  count(addresses_, &seen_addresses_, &chunk.addresses);
+  count(users_, &seen_users_, &chunk.users);
+  learned_ += 1;
+  learned_events_ += older_.events;
+  const double sources = std::max(chunk.addresses.one, chunk.users.one);
+  learned_sources_ += sources > 0 ? sources : older_.events;
+  const auto gain = [&](double memory) { return 1 / std::clamp(memory, 1.0, learned_); };
+  hour_.MoveTowards(chunk, gain(chunks_per_hour_));
+  days_.MoveTowards(chunk, gain(kDaysChunks));
+  recent_.MoveTowards(chunk, gain(kRecentChunks));
+  const double of_mix = gain(kDaysChunks);
+  usual_top_addresses_.Learn(MixOf(top_addresses_.Older(), MixKeyOf), of_mix);
+  usual_agents_.Learn(MixOf(top_agents_.Older(), MixKeyOf), of_mix);
+  usual_families_.Learn(families_.Older(), of_mix);
+  usual_networks_.Learn(networks_.Older(), of_mix);
+  usual_endpoints_.Learn(endpoints_.Older(), of_mix);
 }
 
 void StormSources::Encode(ByteWriter* out) const {
-  addresses_.Encode(out);
-  agents_.Encode(out);
-  distinct_.Encode(out);
-  out->Signed(learned_);
-  for (const double value : {usual_distinct_, usual_per_source_, usual_top_share_}) {
+  out->Bool(storming_);
+  for (const Amounts* amounts : {&newer_, &older_}) {
+    Amounts::ForEach(*amounts, [out](auto, double value) { out->Double(value); });
+  }
+  for (const Sketches* sketches : {&addresses_, &users_}) {
+    sketches->newer.Encode({}, out);
+    sketches->older.Encode({}, out);
+  }
+  for (const TopWindow* top : {&top_addresses_, &top_agents_, &top_endpoints_}) top->Encode(out);
+  for (const MixWindow* mix : {&families_, &endpoints_, &networks_}) mix->Encode(out);
+  for (const double value : {observed_, learned_, learned_events_, learned_sources_, skipped_}) {
     out->Double(value);
   }
-  out->Varint(usual_agents_.size());
-  for (const Agent& agent : usual_agents_) {
-    out->Fixed64(agent.key);
-    out->Double(agent.share);
+  for (const Chunk* chunk : {&hour_, &days_, &recent_}) chunk->Encode(out);
+  seen_addresses_.Encode(out);
+  seen_users_.Encode(out);
+  for (const UsualMix* usual : {&usual_top_addresses_, &usual_agents_, &usual_families_,
+                                &usual_endpoints_, &usual_networks_}) {
+    usual->Encode(out);
   }
-  seen_.Encode({}, out);
-  seen_before_.Encode({}, out);
-  out->Signed(day_);
 }
 
 void StormSources::Decode(ByteReader* in) {
-  addresses_.Decode(in);
-  agents_.Decode(in);
-  distinct_.Decode(in);
-  learned_ = in->Signed();
-  for (double* value : {&usual_distinct_, &usual_per_source_, &usual_top_share_}) {
+  storming_ = in->Bool();
+  const auto read = [in](double* value) {
     *value = in->Double();
+    if (!(*value >= 0)) in->Fail();
+  };
+  for (Amounts* amounts : {&newer_, &older_}) {
+    Amounts::ForEach(*amounts, [&](auto, double& value) { read(&value); });
   }
-  const std::size_t size = in->Count(16);
-  if (size > kAgentsMax) in->Fail();
-  usual_agents_.clear();
-  for (std::size_t i = 0; in->ok() && i < size; ++i) {
-    const std::uint64_t key = in->Fixed64();
-    usual_agents_.push_back({.key = key, .share = in->Double()});
+  for (Sketches* sketches : {&addresses_, &users_}) {
+    sketches->newer.Decode(in);
+    sketches->older.Decode(in);
   }
-  seen_.Decode(in);
-  seen_before_.Decode(in);
-  day_ = in->Signed();
+  for (TopWindow* top : {&top_addresses_, &top_agents_, &top_endpoints_}) top->Decode(in);
+  for (MixWindow* mix : {&families_, &endpoints_, &networks_}) mix->Decode(in);
+  for (double* value : {&observed_, &learned_, &learned_events_, &learned_sources_, &skipped_}) {
+    read(value);
+  }
+  for (Chunk* chunk : {&hour_, &days_, &recent_}) chunk->Decode(in);
+  seen_addresses_.Decode(in);
+  seen_users_.Decode(in);
+  for (UsualMix* usual : {&usual_top_addresses_, &usual_agents_, &usual_families_,
+                          &usual_endpoints_, &usual_networks_}) {
+    usual->Decode(in);
+  }
 }
 
 }  // namespace tocsin

@@ -1,7 +1,6 @@
 #include "detectors/top_window.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "core/limits.h"
@@ -10,16 +9,12 @@
 namespace tocsin {
 namespace {
 
-std::int64_t SumOf(const std::array<std::int64_t, TopWindow::kParts>& counts) {
-  return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}, SaturatingAdd);
-}
-
-void WriteCounts(const std::array<std::int64_t, TopWindow::kParts>& counts, ByteWriter* out) {
+void WriteCounts(const std::array<std::int64_t, 2>& counts, ByteWriter* out) {
   for (const std::int64_t count : counts) out->Varint(static_cast<std::uint64_t>(count));
 }
 
-std::array<std::int64_t, TopWindow::kParts> ReadCounts(ByteReader* in) {
-  std::array<std::int64_t, TopWindow::kParts> counts{};
+std::array<std::int64_t, 2> ReadCounts(ByteReader* in) {
+  std::array<std::int64_t, 2> counts{};
   for (std::int64_t& count : counts) {
     const std::uint64_t value = in->Varint();
     if (value > INT64_MAX) in->Fail();
@@ -30,12 +25,7 @@ std::array<std::int64_t, TopWindow::kParts> ReadCounts(ByteReader* in) {
 
 }  // namespace
 
-TopWindow::TopWindow(int window_panes, std::uint32_t k)
-    : panes_per_part_((window_panes + static_cast<int>(kParts) - 2) /
-                      (static_cast<int>(kParts) - 1)),
-      k_(k) {}
-
-std::int64_t TopWindow::Item::Sum() const { return SumOf(counts); }
+std::int64_t TopWindow::Item::Sum() const { return SaturatingAdd(counts[0], counts[1]); }
 
 std::vector<TopWindow::Item> TopWindow::Unpack() const {
   std::vector<Item> items;
@@ -58,21 +48,25 @@ void TopWindow::Pack(const std::vector<Item>& items) {
   items_ = std::string(out.view());  // a copy takes no more than it must
 }
 
-bool TopWindow::NextPane() {
-  if (panes_ < panes_per_part_) {
-    ++panes_;
-    return false;
-  }
-  panes_ = 1;
-  const auto age = [](Counts* counts) {
-    std::move_backward(counts->begin(), counts->end() - 1, counts->end());
-    counts->front() = 0;
-  };
-  age(&totals_);
+template <typename Change>
+void TopWindow::ForEach(Change change) {
+  change(&totals_);
   std::vector<Item> items = Unpack();
-  for (Item& item : items) age(&item.counts);
+  for (Item& item : items) change(&item.counts);
   Pack(items);
-  return true;
+}
+
+void TopWindow::Rotate() {
+  ForEach([](Counts* counts) { *counts = {0, (*counts)[0]}; });
+}
+
+void TopWindow::ForgetOlder() {
+  ForEach([](Counts* counts) { (*counts)[1] = 0; });
+}
+
+void TopWindow::Clear() {
+  totals_ = {};
+  items_ = std::string();
 }
 
 void TopWindow::Add(const SpaceSaving& pane) {
@@ -115,19 +109,23 @@ void TopWindow::Add(const SpaceSaving& pane) {
 SpaceSaving TopWindow::Merged() const {
   SpaceSaving merged(k_);
   for (const Item& item : Unpack()) merged.Add(item.key, item.Sum());
-  if (!merged.empty()) merged.AddOther(SumOf(totals_) - merged.total());
+  if (!merged.empty()) merged.AddOther(SaturatingAdd(totals_[0], totals_[1]) - merged.total());
   return merged;
 }
 
+SpaceSaving TopWindow::Older() const {
+  SpaceSaving older(k_);
+  for (const Item& item : Unpack()) older.Add(item.key, item.counts[1]);
+  if (!older.empty()) older.AddOther(totals_[1] - older.total());
+  return older;
+}
+
 void TopWindow::Encode(ByteWriter* out) const {
-  out->Varint(static_cast<std::uint64_t>(panes_));
   WriteCounts(totals_, out);
   out->Bytes(items_);
 }
 
 void TopWindow::Decode(ByteReader* in) {
-  const std::uint64_t panes = in->Varint();
-  if (panes > static_cast<std::uint64_t>(panes_per_part_)) in->Fail();
   totals_ = ReadCounts(in);
   items_ = std::string(in->Bytes());
   ByteReader items(items_);
@@ -137,11 +135,11 @@ void TopWindow::Decode(ByteReader* in) {
     const std::string_view key = items.Bytes();
     if ((size > 0 && key <= last) || key.size() > limits::kTopKeyBytesMax) items.Fail();
     last = key;
-    if (SumOf(ReadCounts(&items)) == 0) items.Fail();
+    const Counts counts = ReadCounts(&items);
+    if (SaturatingAdd(counts[0], counts[1]) == 0) items.Fail();
   }
   if (!items.Done() || size > k_) in->Fail();
-  panes_ = in->ok() ? static_cast<int>(panes) : 0;
-  if (!in->ok()) items_.clear();
+  if (!in->ok()) Clear();
 }
 
 }  // namespace tocsin

@@ -1,13 +1,13 @@
-// Heavy hitters of a window of panes, with one set of keys for all of it.
+// Heavy hitters of two stretches of panes, the newer and the older, with one set of keys for both.
 //
-//   TopWindow agents(30, 16);                   // of 30 panes, 16 keys
-//   agents.NextPane();  agents.Add(pane_top_k);
+//   TopWindow agents(16);                      // 16 keys
+//   agents.Add(pane_top_k);  agents.Rotate();  // what was new is old now
 //   SpaceSaving top = agents.Merged();
 //
-// Parts as in SketchWindow, but a key is kept once with a count a part: user agents take 100 bytes
-// each. A key counts with what the panes' sketches guarantee (count − error), so never too high;
-// past k keys the one with the fewest events goes, and begins anew should it come back. Shares are
-// of all events. Value type; not thread-safe.
+// A key is kept once with a count for each stretch: user agents take 100 bytes each. A key counts
+// with what the panes' sketches guarantee (count − error), so never too high; past k keys the one
+// with the fewest events goes, and begins anew should it come back. Shares are of all events. Value
+// type; not thread-safe.
 #pragma once
 
 #include <array>
@@ -23,22 +23,23 @@ namespace tocsin {
 
 class TopWindow {
  public:
-  static constexpr std::size_t kParts = 6;
+  // REQUIRES: 1 ≤ k ≤ SpaceSaving::kMaxK.
+  explicit TopWindow(std::uint32_t k) : k_(k) {}
 
-  // REQUIRES: window_panes ≥ 1, 1 ≤ k ≤ SpaceSaving::kMaxK.
-  TopWindow(int window_panes, std::uint32_t k);
-
-  // Call at the start of each pane; true when a part was completed.
-  bool NextPane();
+  // To the newer stretch.
   void Add(const SpaceSaving& pane);
-  // Of the whole window; between one and 1.2 of them.
+  // The newer one becomes the older one, which is forgotten.
+  void Rotate();
+  void ForgetOlder();
+  void Clear();
   SpaceSaving Merged() const;
+  SpaceSaving Older() const;
 
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 
  private:
-  using Counts = std::array<std::int64_t, kParts>;  // newest part first
+  using Counts = std::array<std::int64_t, 2>;  // newer, older
   struct Item {
     std::string key;
     Counts counts{};
@@ -46,10 +47,11 @@ class TopWindow {
   };
   std::vector<Item> Unpack() const;
   void Pack(const std::vector<Item>& items);
+  // Replaces the counts of every key.
+  template <typename Change>
+  void ForEach(Change change);
 
-  int panes_per_part_;
   std::uint32_t k_;
-  int panes_ = 0;      // of the newest part
   Counts totals_{};    // events of all keys
   std::string items_;  // by key: the key and its counts
 };

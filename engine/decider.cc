@@ -54,6 +54,10 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
     options.inputs.push_back({input.name, input.delay});
   std::vector<SeriesSpec> specs;
   for (const std::unique_ptr<Detector>& detector : detectors) specs.push_back(SpecOf(*detector));
+  // Behind those that are known by the number of their detector.
+  for (const std::unique_ptr<Detector>& detector : detectors) {
+    if (std::optional<SeriesSpec> spec = detector->Explaining()) specs.push_back(*std::move(spec));
+  }
   return Plan::Compile(std::move(options), specs);
 }
 
@@ -66,9 +70,12 @@ Decider::Decider(const Config* config, const Plan* plan,
       series_limit_(config),
       correlator_(*config),
       folder_(&config->routes) {
+  std::size_t explaining = detectors->size();
   for (std::size_t i = 0; i < detectors->size(); ++i) {
     const Detector* detector = (*detectors)[i].get();
-    sets_.emplace_back(detector, i, plan, config->limits.series_max);
+    SeriesSet::Specs specs = {.own = i, .explaining = std::nullopt};
+    if (detector->Explaining()) specs.explaining = explaining++;
+    sets_.emplace_back(detector, specs, plan, config->limits.series_max);
     std::string text = AggregationText(*plan, plan->AggregationOf(i));
     for (const DetectorConfig& stanza : config->detectors) {
       if (stanza.name == detector->common().name) AppendStanza(stanza.node, &text);
@@ -143,11 +150,13 @@ bool Decider::Step(Decision* decision) {
   };
   SeriesLimitAlarm::Input limit{.tick = tick.tick, .partial = tick.partial, .over = {}};
   for (std::size_t i = 0; i < sets_.size(); ++i) {
+    const std::optional<std::size_t> explaining = sets_[i].explaining_aggregation();
     sets_[i].Step({.tick = tick.tick,
                    .partial = tick.partial,
                    .alive = alive,
                    .deploy_window = deploy_window_,
-                   .deploys = deploys},
+                   .deploys = deploys,
+                   .explaining = explaining ? table_of(*explaining) : nullptr},
                   table_of(plan_->AggregationOf(i)), executor_, &changes, &impacts);
     for (const std::string& scope : sets_[i].scopes_with_others()) {
       limit.over.emplace(scope, sets_[i].detector().common().name);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/labels.h"
+#include "core/limits.h"
 #include "core/string_hash.h"
 
 namespace tocsin {
@@ -82,14 +83,16 @@ std::vector<Measure> ImpactMeasures() {
           Measure::Distinct(Field::kUser, MeasureFilter::kFailed)};
 }
 
-SeriesSet::SeriesSet(const Detector* detector, std::size_t spec, const Plan* plan,
+SeriesSet::SeriesSet(const Detector* detector, Specs specs, const Plan* plan,
                      std::size_t series_max)
     : detector_(detector),
-      spec_(spec),
+      spec_(specs.own),
       plan_(plan),
       series_max_(series_max),
-      aggregation_(&plan->aggregations()[plan->AggregationOf(spec)]),
-      impact_measure_(plan->SlotsOf(spec).size() - ImpactMeasures().size()) {}
+      aggregation_(&plan->aggregations()[plan->AggregationOf(spec_)]),
+      impact_measure_(plan->SlotsOf(spec_).size() - ImpactMeasures().size()) {
+  if (specs.explaining) explaining_.emplace(plan, *specs.explaining);
+}
 
 SpecCells SeriesSet::CellsOf(const Series& series) const {
   return {.cell = series.cell, .slots = &plan_->SlotsOf(spec_)};
@@ -115,10 +118,18 @@ SeriesSet::Series* SeriesSet::Insert(std::string_view key, TimeUs tick) {
   auto series = std::make_unique<Series>();
   series->key = std::string(key);
   series->scope = std::string(plan_->ScopeOf(key));
-  series->service = ServiceOf(LabelsFromKey(aggregation_->by_names, key));
+  const Labels labels = LabelsFromKey(aggregation_->by_names, key);
+  series->service = ServiceOf(labels);
+  series->explaining_service = std::string(LabelValue(labels, "service"));
   series->other = aggregation_->layout.IsOther(key);
   series->state = detector_->NewSeries();
   series->seen = tick;
+  if (explaining_ && explained_ < limits::kExplainedSeriesMax) {
+    series->explained = true;
+    ++explained_;
+  } else if (explaining_) {
+    series->state->LeaveUnexplained();
+  }
   Series* raw = series.get();
   fresh_.push_back(std::move(series));
   index_.emplace(raw->key, raw);
@@ -164,6 +175,7 @@ void SeriesSet::TakeNewRows(const PaneTable& table, const std::vector<std::uint3
       }
       Series* evicted = idle[victim++];
       index_.erase(evicted->key);
+      if (evicted->explained) --explained_;
       evicted->seen = kEvicted;
       ++evicted_;
     }
@@ -202,6 +214,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
   pane.start = pane.end - pane.pane;
   pane.partial = context.partial;
   pane.others_alive = context.alive;
+  if (explaining_) explaining_->Take(context.explaining);
   std::string_view scope;
   Releases releases;
   bool recent_deploy = false;
@@ -229,6 +242,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
     series->context.recent_deploy = recent_deploy;
     series->context.deployed_at = releases.Newest(series->service);
     series->context.firing = series->rule.firing();
+    if (series->explained && series->explaining_service.empty()) explaining_->NeedScopes();
   }
   executor(series_.size(), [this](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) Update(series_[i].get());
@@ -237,6 +251,11 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
 }
 
 void SeriesSet::Update(Series* series) const {
+  if (series->explained) {
+    explaining_->Visit(series->scope, series->explaining_service, [series](const SpecCells& cells) {
+      series->state->AddExplaining(series->context, cells);
+    });
+  }
   series->reading = series->state->Update(series->context, CellsOf(*series));
   series->change = series->rule.Step(detector_->common(), series->context, series->reading);
 }
@@ -337,6 +356,7 @@ void SeriesSet::Encode(ByteWriter* out) const {
     out->Bytes(series->key);
     out->Signed(series->seen);
     series->rule.Encode(out);
+    if (explaining_) out->Bool(series->explained);
     series->state->Encode(out);
     EncodeImpact(series->since_onset, out);
     out->Bool(series->signal.has_value());
@@ -351,6 +371,11 @@ void SeriesSet::Decode(ByteReader* in) {
     Series* series = Insert(in->Bytes(), kNoTime);
     series->seen = in->Signed();
     series->rule.Decode(in);
+    if (explaining_ && in->format() >= 6) {
+      if (series->explained) --explained_;
+      series->explained = in->Bool();
+      if (series->explained) ++explained_;
+    }
     series->state->Decode(in);
     series->since_onset = DecodeImpact(in);
     if (in->Bool()) series->signal = Signal::Decode(in);

@@ -27,6 +27,7 @@
 #include "detectors/detector.h"
 #include "detectors/state_machine.h"
 #include "engine/executor.h"
+#include "engine/explaining_rows.h"
 #include "panes/plan.h"
 
 namespace tocsin {
@@ -36,8 +37,12 @@ std::vector<Measure> ImpactMeasures();
 
 class SeriesSet {
  public:
-  // All outlive the set. `series_max` as configured.
-  SeriesSet(const Detector* detector, std::size_t spec, const Plan* plan, std::size_t series_max);
+  struct Specs {
+    std::size_t own = 0;
+    std::optional<std::size_t> explaining;  // of Detector::Explaining
+  };
+  // All outlive the set. `specs` are places in the plan's; `series_max` as configured.
+  SeriesSet(const Detector* detector, Specs specs, const Plan* plan, std::size_t series_max);
 
   struct Context {
     TimeUs tick = 0;
@@ -48,11 +53,16 @@ class SeriesSet {
     // The scope's deploys from max(deploy_window, kDeployWatch) before the tick on, in order of
     // time; called before the parallel part.
     absl::FunctionRef<std::span<const Deploy>(std::string_view scope)> deploys;
+    const PaneTable* explaining = nullptr;  // of explaining_aggregation; null: nothing was measured
   };
   // `table` may be null: nothing was measured. Changes and impacts are appended, sorted by series.
   void Step(const Context& context, const PaneTable* table, const Executor& executor,
             std::vector<TitledChange>* changes, std::vector<SignalImpact>* impacts);
 
+  std::optional<std::size_t> explaining_aggregation() const {
+    if (!explaining_) return std::nullopt;
+    return explaining_->aggregation();
+  }
   std::size_t size() const { return series_.size(); }
   std::int64_t evicted() const { return evicted_; }
   std::int64_t refused() const { return refused_; }
@@ -69,13 +79,15 @@ class SeriesSet {
   struct Series {
     std::string key;
     std::string scope;
-    std::string service;  // or the app: whose deploys concern it; empty: everybody's
+    std::string service;             // or the app: whose deploys concern it; empty: everybody's
+    std::string explaining_service;  // whose rows explain it; empty: those of its scope
     std::unique_ptr<SeriesState> state;
     RuleState rule;
     std::optional<Signal> signal;  // while firing
     SignalImpact since_onset;      // while a breach is pending
     TimeUs seen = kNoTime;         // last tick with events; kEvicted: to be removed
     bool other = false;            // stands for those past a limit
+    bool explained = false;        // by the rows of its service
 
     // Of the tick being decided.
     CellView cell;
@@ -103,7 +115,9 @@ class SeriesSet {
   const Plan* plan_;
   std::size_t series_max_;
   const Aggregation* aggregation_;
-  std::size_t impact_measure_;                   // index of the first of ImpactMeasures in the spec
+  std::size_t impact_measure_;  // index of the first of ImpactMeasures in the spec
+  std::optional<ExplainingRows> explaining_;
+  std::size_t explained_ = 0;                    // how many series are
   std::vector<std::unique_ptr<Series>> series_;  // by key
   absl::flat_hash_map<std::string_view, Series*, StringHash> index_;
   std::vector<std::unique_ptr<Series>> fresh_;  // of this tick, not yet merged into series_

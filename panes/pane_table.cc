@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "core/check.h"
+#include "core/client_network.h"
 #include "core/labels.h"
 #include "core/limits.h"
 
@@ -36,6 +37,8 @@ bool Passes(const TableLayout& layout, const TableLayout::Step& step, const Even
       return event.failed && event.type == EventType::kTransaction;
     case MeasureFilter::kFieldIs:
       return FieldIs(layout.measures[step.measure], event);
+    case MeasureFilter::kHasField:
+      return !event.Get(step.field).empty();
   }
   return false;
 }
@@ -153,7 +156,8 @@ TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_par
                                     .field = measures[i].field,
                                     .index = layout.slots[i].index,
                                     .measure = i,
-                                    .threshold = measures[i].threshold};
+                                    .threshold = measures[i].threshold,
+                                    .network = measures[i].network};
     if (!failed_only) layout.steps.of_success.push_back(step);
     if (filter != MeasureFilter::kSucceeded) layout.steps.of_failure.push_back(step);
   }
@@ -263,13 +267,20 @@ std::optional<std::uint32_t> PaneTable::FindRow(std::string_view key) const {
 }
 
 void PaneTable::Accumulate(std::uint32_t row, const Event& event, const TableLayout::Steps& steps) {
-  // Counted and ranked, as addresses are, a text is hashed once.
-  std::optional<Field> hashed;
+  // Counted and ranked, as addresses are, a text is hashed once, and an address shortened once.
+  std::string_view hashed;
   std::uint64_t hash = 0;
-  const auto hash_of = [&](Field field, std::string_view text) {
-    if (hashed != field) hash = Hash64(text);
-    hashed = field;
+  const auto hash_of = [&](std::string_view text) {
+    if (hashed.data() != text.data() || hashed.size() != text.size()) hash = Hash64(text);
+    hashed = text;
     return hash;
+  };
+  std::array<char, kClientNetworkBytes> scratch;
+  std::string_view network;
+  const auto text_of = [&](const TableLayout::Step& step) {
+    if (!step.network) return event.Get(step.field);
+    if (network.empty()) network = ClientNetwork(event.Get(Field::kClientIp), scratch);
+    return network;
   };
   for (const TableLayout::Step& step : event.failed ? steps.of_failure : steps.of_success) {
     if (!Passes(*layout_, step, event)) continue;
@@ -295,18 +306,16 @@ void PaneTable::Accumulate(std::uint32_t row, const Event& event, const TableLay
         histograms_[row * layout_->histograms + index].Add(event.duration, event.weight);
         break;
       case MeasureKind::kDistinct: {
-        const std::string_view item = event.Get(step.field);
-        if (!item.empty()) {
-          distincts_[row * layout_->distincts + index].AddHash(hash_of(step.field, item));
-        }
+        const std::string_view item = text_of(step);
+        if (!item.empty()) distincts_[row * layout_->distincts + index].AddHash(hash_of(item));
         break;
       }
       case MeasureKind::kTopK: {
-        const std::string_view item = event.Get(step.field);
+        const std::string_view item = text_of(step);
         if (item.empty()) break;
         SpaceSaving& top = tops_[row * layout_->tops + index];
         if (!top.AddAgain(item, event.weight)) {
-          top.Add(item, hash_of(step.field, item), event.weight);
+          top.Add(item, hash_of(item), event.weight);
         }
         break;
       }

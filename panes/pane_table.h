@@ -63,6 +63,7 @@ struct TableLayout {
     std::uint32_t index;    // of the slot
     std::uint32_t measure;  // in `measures`
     std::int64_t threshold;
+    bool network;
   };
   // Of the measures that an event can touch: one that did not fail, and one that did.
   struct Steps {

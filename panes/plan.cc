@@ -81,7 +81,8 @@ SummedMeasures SummedOf(const Aggregation& coarse, const Aggregation& fine) {
       case MeasureKind::kTopK: {
         const FieldRef& next = fine.by[coarse.by.size()];
         if (fine.by.size() != coarse.by.size() + 1 || next.kind != FieldRef::Kind::kField ||
-            next.field != measure.field) {
+            next.field != measure.field || measure.network ||
+            measure.filter == MeasureFilter::kHasField) {
           break;
         }
         Measure count = Measure::Count();

@@ -39,6 +39,8 @@ std::string_view FilterName(MeasureFilter filter) {
       return "failed_transaction";
     case MeasureFilter::kFieldIs:
       return "where";
+    case MeasureFilter::kHasField:
+      return "with";
   }
   return "";
 }
@@ -87,10 +89,15 @@ std::string Measure::ToString() const {
   out += '(';
   if (kind == MeasureKind::kDistinct || kind == MeasureKind::kTopK) out += FieldName(field);
   if (kind == MeasureKind::kTopK) out += ' ' + std::to_string(k);
+  if (network) out += " network";
   if (value != MeasureValue::kValue) out += ValueName(value);
   out += '|';
   out += FilterName(filter);
   if (filter == MeasureFilter::kDurationAbove) out += ' ' + std::to_string(threshold);
+  if (filter == MeasureFilter::kHasField) {
+    out += ' ';
+    out += FieldName(field);
+  }
   if (filter == MeasureFilter::kFieldIs) {
     // The length first, because a value may hold anything.
     out += ' ' + ref.Name() + ' ' + std::to_string(text.size()) + ' ' + text;

@@ -40,6 +40,7 @@ enum class MeasureFilter : std::uint8_t {
   kHasDuration,
   kFailedTransaction,  // failed and of type transaction
   kFieldIs,            // the field `ref` has the value `text`
+  kHasField,           // the measure's text field is there
 };
 
 // Which number of an event is summed or sampled.
@@ -60,6 +61,7 @@ struct Measure {
   MeasureValue value = MeasureValue::kValue;  // of kSum and kGauge
   FieldRef ref = {};                          // for kFieldIs
   std::string text = {};
+  bool network = false;  // of kDistinct and kTopK: the ClientNetwork of an address
 
   static Measure Count() { return {}; }
   static Measure CountFailed() { return {.filter = MeasureFilter::kFailed}; }
@@ -67,6 +69,9 @@ struct Measure {
     return {.filter = MeasureFilter::kDurationAbove, .threshold = threshold_us};
   }
   static Measure CountWithDuration() { return {.filter = MeasureFilter::kHasDuration}; }
+  static Measure CountWith(Field field) {
+    return {.filter = MeasureFilter::kHasField, .field = field};
+  }
   static Measure FailedAmount() {
     return {.kind = MeasureKind::kSum,
             .filter = MeasureFilter::kFailed,
@@ -86,6 +91,14 @@ struct Measure {
   }
   static Measure TopK(Field field, std::uint32_t k, MeasureFilter filter = MeasureFilter::kAll) {
     return {.kind = MeasureKind::kTopK, .filter = filter, .field = field, .k = k};
+  }
+
+  // Client addresses, of which an IPv6 one counts as its /64 (core/client_network.h).
+  static Measure DistinctNetworks() {
+    return {.kind = MeasureKind::kDistinct, .field = Field::kClientIp, .network = true};
+  }
+  static Measure TopNetworks(std::uint32_t k) {
+    return {.kind = MeasureKind::kTopK, .field = Field::kClientIp, .k = k, .network = true};
   }
 
   // The same measure of the events whose field has this value.

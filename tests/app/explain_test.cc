@@ -25,6 +25,7 @@ detectors:
     critical: {above: 50%, window: 1m, level: 1}
   - {name: slow, kind: latency, where: {type: query}, by: [dependency], warn: {p95_above: 500ms, level: 3}}
   - {name: audit-log, kind: burst, inputs: [audit], where: {type: log}, by: [service], critical: {count: 3, window: 1m, level: 2}}
+  - {name: sockets, kind: storm, gauge: true, where: {type: metric, name: sockets}, by: [service], critical: {above: 9}}
 silences:
   - {name: freeze, match: [service=web], starts: 2026-03-01T00:00:00Z, for: 2d, comment: moving}
 severity: {escalation: {SEV1: [{after: 10m, to: [cto]}]}}
@@ -75,7 +76,7 @@ TEST_F(ExplainTest, SaysWhatWouldBecomeOfIt) {
     severity    SEV1 (api-errors gives level 1), respond within 5m
     told        board (stdout)
     next        status update due at 2026-03-01 21:20:10 UTC; after 10m without an acknowledgement calls cto
-  not for 2 that read other types of events
+  not for 3 that read other types of events
 )");
 }
 
@@ -109,6 +110,11 @@ TEST_F(ExplainTest, SaysWhyADetectorDoesNotReadIt) {
               HasSubstr("not for audit-log: it reads other inputs"));
   EXPECT_THAT(Explain(R"("type": "log", "service": "api")", "audit"),
               HasSubstr("audit-log (burst) counts it"));
+}
+
+TEST_F(ExplainTest, SaysWhatItExplains) {
+  EXPECT_THAT(Explain(R"("type": "connection", "action": "open", "service": "api")"),
+              HasSubstr("  sockets (storm) is explained by it, where its service is the same\n"));
 }
 
 TEST_F(ExplainTest, StaysOnItsLinesWhateverTheEventSays) {

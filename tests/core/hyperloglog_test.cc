@@ -10,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/hash.h"
+
 namespace {
 std::atomic<int> allocations = 0;
 }  // namespace
@@ -74,6 +76,23 @@ TEST(HyperLogLog, RepeatsAndSmallerRanksChangeNothing) {
   EXPECT_EQ(sketch, once);
   sketch.AddHash(HashFor(9, 8));
   EXPECT_NE(sketch, once);
+}
+
+TEST(HyperLogLog, KnowsWhatWasSurelyNeverAdded) {
+  EXPECT_EQ(HyperLogLog().NoveltyChance(), 1);
+  EXPECT_FALSE(HyperLogLog().MayContain(Hash64("user-1")));
+  for (const int users : {1, 100, 400, 3'000, 50'000}) {
+    const HyperLogLog sketch = UsersUpTo(users);
+    for (int i = 0; i < users; i += 1 + users / 500) {
+      EXPECT_TRUE(sketch.MayContain(Hash64("user-" + std::to_string(i)))) << users;
+    }
+    int fresh = 0;
+    constexpr int kOthers = 20'000;
+    for (int i = 0; i < kOthers; ++i) {
+      fresh += sketch.MayContain(Hash64("guest-" + std::to_string(i))) ? 0 : 1;
+    }
+    EXPECT_NEAR(static_cast<double>(fresh) / kOthers, sketch.NoveltyChance(), 0.01) << users;
+  }
 }
 
 TEST(HyperLogLog, FormDependsOnContentOnly) {

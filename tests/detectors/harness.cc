@@ -112,20 +112,25 @@ Reading Harness::Pane(std::vector<Event> events) {
   pane.recent_deploy = recent_deploy;
   pane.deployed_at = deployed_at;
   pane.others_alive = others_alive;
+  const DetectorSetup* explaining = setup_->explaining();
   PaneTable table = setup_->NewTable();
+  std::optional<PaneTable> explaining_table;
+  if (explaining != nullptr) explaining_table.emplace(explaining->NewTable());
   for (Event& event : events) {
     event.time = pane.start + kSecondUs;
     setup_->Accumulate(event, &table);
+    if (explaining != nullptr) explaining->Accumulate(event, &*explaining_table);
   }
   const SpecCells cells = setup_->Cells(table);
+  const SpecCells rows = explaining == nullptr ? SpecCells() : explaining->Cells(*explaining_table);
   std::optional<SeriesDriver> copy;
   if (check_copy) {
     copy = series_->Copy();
     EXPECT_TRUE(copy) << "pane " << now_;
   }
-  const auto [reading, change] = series_->Update(pane, cells);
+  const auto [reading, change] = series_->Update(pane, cells, rows);
   if (copy) {
-    const SeriesDriver::Step again = copy->Update(pane, cells);
+    const SeriesDriver::Step again = copy->Update(pane, cells, rows);
     ExpectSame(again.reading, reading);
     EXPECT_EQ(again.change.has_value(), change.has_value());
     EXPECT_EQ(copy->state().Explain(), series_->state().Explain());

@@ -111,8 +111,8 @@ TEST_P(Contract, RefusesTruncatedState) {
 
 TEST_P(Contract, EvidenceIsOrderedJson) {
   static const std::vector<std::string> kOrder = {
-      "window", "samples", "baseline", "threshold", "evidence_floor",
-      "value",  "pattern", "top",      "panes"};
+      "window",  "samples", "baseline", "threshold", "evidence_floor", "label",
+      "missing", "value",   "pattern",  "top",       "panes"};
   Harness harness(GetParam());
   std::mt19937_64 random(6);
   for (int i = 0; i < 100; ++i) harness.Pane(RandomPane(&random, harness.now()));
@@ -183,6 +183,10 @@ TEST(Registry, NamesWhatIsWrongAndWhere) {
       {"name: x\nkind: saturation\npattern: y\nwarn: {count: 0}\n", "4:15", "count"},
       {"name: x\nkind: storm\nwarn: {ratio: 3}\n", "3:7", "needs 'above'"},
       {"name: x\nkind: storm\nsurge_level: 9\nwarn: {above: 3}\n", "3:14", "surge_level"},
+      {"name: x\nkind: storm\nexplained_by: {type: request}\nwarn: {above: 3}\n", "3:1",
+       "explained_by"},
+      {"name: x\nkind: storm\ngauge: true\nexplained_by: {tipe: request}\nwarn: {above: 3}\n",
+       "4:16", "tipe"},
   };
   for (const WrongStanza& row : rows) {
     const std::vector<std::string> errors = ErrorsOf(row.yaml);

@@ -5,6 +5,14 @@
 #include "core/check.h"
 
 namespace tocsin {
+namespace {
+
+SeriesSpec SpecOf(const Detector* detector) {
+  TOCSIN_CHECK(detector != nullptr);
+  return detector->Spec();
+}
+
+}  // namespace
 
 std::unique_ptr<Detector> MakeDetector(const std::string& yaml, ErrorList* errors,
                                        const DetectorEnvironment& environment) {
@@ -15,9 +23,15 @@ std::unique_ptr<Detector> MakeDetector(const std::string& yaml, ErrorList* error
   return NewDetector(stanza, environment, errors);
 }
 
-DetectorSetup::DetectorSetup(std::unique_ptr<Detector> detector) : detector_(std::move(detector)) {
-  TOCSIN_CHECK(detector_ != nullptr);
-  const SeriesSpec spec = detector_->Spec();
+DetectorSetup::DetectorSetup(std::unique_ptr<Detector> detector)
+    : DetectorSetup(SpecOf(detector.get())) {
+  detector_ = std::move(detector);
+  if (const std::optional<SeriesSpec> spec = detector_->Explaining()) {
+    explaining_.reset(new DetectorSetup(*spec));
+  }
+}
+
+DetectorSetup::DetectorSetup(const SeriesSpec& spec) {
   where_ = spec.where;
   layout_ = TableLayout::Of(spec.measures);
   for (const Measure& measure : spec.measures) slots_.push_back(layout_.SlotOf(measure));
@@ -49,8 +63,10 @@ std::optional<SeriesDriver> SeriesDriver::Copy() const {
   return copy;
 }
 
-SeriesDriver::Step SeriesDriver::Update(PaneContext pane, const SpecCells& cells) {
+SeriesDriver::Step SeriesDriver::Update(PaneContext pane, const SpecCells& cells,
+                                        const SpecCells& explaining) {
   pane.firing = rule_.firing();
+  if (explaining.cell.present()) state_->AddExplaining(pane, explaining);
   Step step = {.reading = state_->Update(pane, cells), .change = {}};
   step.change = rule_.Step(setup_->detector().common(), pane, step.reading);
   return step;

@@ -40,12 +40,17 @@ class DetectorSetup {
   bool Accumulate(const Event& event, PaneTable* table) const;
   // Of the one row; an absent cell where nothing was accumulated.
   SpecCells Cells(const PaneTable& table) const;
+  // The same of the events that explain the detector's series; null where there are none.
+  const DetectorSetup* explaining() const { return explaining_.get(); }
 
  private:
-  std::unique_ptr<Detector> detector_;
+  explicit DetectorSetup(const SeriesSpec& spec);
+
+  std::unique_ptr<Detector> detector_;  // null in `explaining_`
   TableLayout layout_;
   std::vector<MeasureSlot> slots_;
   Predicate where_;
+  std::unique_ptr<DetectorSetup> explaining_;
 };
 
 class SeriesDriver {
@@ -59,8 +64,9 @@ class SeriesDriver {
   // A second series with the same past, by way of its encoding; nullopt when that does not decode.
   std::optional<SeriesDriver> Copy() const;
 
-  // Sets `firing` in the context by itself.
-  Step Update(PaneContext pane, const SpecCells& cells);
+  // Sets `firing` in the context by itself. `explaining`: a row of events that explain the series, an
+  // absent one for none.
+  Step Update(PaneContext pane, const SpecCells& cells, const SpecCells& explaining = {});
 
   SeriesState& state() { return *state_; }
   const SeriesState& state() const { return *state_; }

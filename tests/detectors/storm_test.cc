@@ -6,6 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "detectors/baseline.h"
+#include "detectors/cusum.h"
+#include "detectors/window.h"
 #include "tests/detectors/harness.h"
 
 namespace tocsin {
@@ -193,8 +196,10 @@ TEST(Storm, ListsWhoItWas) {
   }
   std::vector<std::string> kinds;
   for (const Evidence& evidence : harness.state().Explain()) kinds.push_back(evidence.kind);
-  EXPECT_THAT(kinds, ElementsAre("window", "samples", "samples", "baseline", "baseline",
-                                 "threshold", "threshold", "top", "top", "top", "top", "panes"));
+  EXPECT_THAT(kinds,
+              ElementsAre("window", "samples", "samples", "baseline", "baseline", "threshold",
+                          "threshold", "label", "top", "top", "top", "top", "panes"));
+  EXPECT_THAT(harness.EvidenceOf("label", "reason"), HasSubstr("2 addresses, never seen before"));
   EXPECT_THAT(harness.EvidenceOf("top", "client_ip"), HasSubstr(R"([{"key":"10.9.0.)"));
   EXPECT_THAT(harness.EvidenceOf("top", "user_agent"), HasSubstr(R"([{"key":"curl/8")"));
   EXPECT_EQ(harness.EvidenceOf("samples", "events"), "1800");
@@ -211,14 +216,180 @@ TEST(Storm, OfRequestsNamesTheEndpoint) {
   EXPECT_THAT(harness.EvidenceOf("top", "endpoint"), HasSubstr("/orders"));
 }
 
-TEST(Storm, OfAGauge) {
-  const std::string rule = R"(name: sockets
+// One host that changes its address within its /64 with every connection.
+TEST(Storm, AnIpv6NetworkIsOneSource) {
+  Harness harness(kStorm);
+  Traffic traffic(1);
+  WarmUp(&harness, &traffic);
+  for (int i = 0; i < 40; ++i) {
+    traffic.Add(kUsual, kSources, 1);
+    std::vector<Event> events = traffic.Take();
+    for (int k = 0; k < 60; ++k) {
+      const std::string& address = traffic.Keep("2001:db8:1:2::" + std::to_string(i * 60 + k));
+      events.push_back(Connection(address, "Chrome/121"));
+    }
+    harness.Pane(std::move(events));
+  }
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "attack");
+  EXPECT_THAT(harness.EvidenceOf("top", "client_ip"), HasSubstr(R"([{"key":"2001:db8:1:2::/64")"));
+}
+
+// What grows over half an hour must not become usual meanwhile.
+TEST(Storm, ASlowRiseIsNotLearned) {
+  Harness harness(kStorm);
+  Traffic traffic(1);
+  WarmUp(&harness, &traffic);
+  harness.check_copy = false;
+  for (int i = 0; i < 45 * kMinute && harness.changes().empty(); ++i) {
+    traffic.Add(kUsual, kSources, 1);
+    traffic.Add(i * 50 / (30 * kMinute), 3000, 9, "Go-http");
+    harness.Pane(traffic.Take());
+  }
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "botnet");
+}
+
+// Everybody comes through the same two proxies.
+TEST(Storm, BehindAProxyAddressesSayNothing) {
+  Harness harness(kStorm);
+  Traffic traffic(1);
+  for (int i = 0; i < 90 * kMinute; ++i) {
+    traffic.Add(kUsual, 2, 1);
+    harness.check_copy = false;
+    harness.Pane(traffic.Take());
+  }
+  for (int i = 0; i < 40; ++i) {
+    traffic.Add(60, 2, 1);
+    harness.Pane(traffic.Take());
+  }
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "surge");
+}
+
+TEST(Storm, UnknownSaysWhatIsMissing) {
+  Harness harness(kStorm);
+  Event event;
+  event.type = EventType::kConnection;
+  event.action = ConnectionAction::kOpen;
+  event.Normalize();
+  harness.check_copy = false;
+  for (int i = 0; i < 90 * kMinute; ++i) harness.Pane(std::vector<Event>(7, event));
+  for (int i = 0; i < 40; ++i) harness.Pane(std::vector<Event>(70, event));
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "unknown");
+  EXPECT_EQ(harness.EvidenceOf("missing", "client_ip"), R"("no client addresses in the events")");
+  EXPECT_EQ(harness.EvidenceOf("missing", "user_agent"), R"("no user agents in the events")");
+}
+
+constexpr const char* kSockets = R"(name: sockets
 kind: storm
 gauge: true
 where: {type: metric}
 critical: {above: 1000, ratio: 3, for: 5m}
 )";
-  Harness harness(rule);
+
+// Two connections a second are no storm by themselves: 600 in five minutes.
+TEST(Storm, AGaugeIsExplainedByWhoOpensConnections) {
+  for (const std::string label : {"attack", "surge", "client"}) {
+    Harness harness(kSockets);
+    Traffic traffic(1);
+    double open = 200;
+    harness.check_copy = false;
+    for (int i = 0; i < 90 * kMinute; ++i) {
+      traffic.Add(kUsual, kSources, 1);
+      std::vector<Event> events = traffic.Take();
+      events.push_back(GaugeSample(open));
+      harness.Pane(std::move(events));
+    }
+    harness.check_copy = true;
+    for (int i = 0; i < 20 * kMinute && harness.changes().empty(); ++i) {
+      traffic.Add(kUsual, kSources, 1);
+      if (label == "attack") traffic.Add(20, 5, 9, "curl/8");
+      if (label == "surge") traffic.Add(20, 4000, 2);
+      if (label == "client") traffic.Add(20, 100, 1, "MobileApp/1.0.0");
+      open += 20;
+      std::vector<Event> events = traffic.Take();
+      events.push_back(GaugeSample(open));
+      harness.Pane(std::move(events));
+    }
+    ASSERT_EQ(harness.changes().size(), 1u) << label;
+    EXPECT_EQ(harness.changes()[0].classification, label);
+    EXPECT_THAT(harness.EvidenceOf("top", "client_ip"), HasSubstr("key"));
+  }
+}
+
+TEST(Storm, AGaugeAloneSaysThatNothingExplainsIt) {
+  Harness harness(kSockets);
+  for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});
+  for (int i = 0; i < 40; ++i) harness.Pane({GaugeSample(1500)});
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "unknown");
+  EXPECT_EQ(harness.EvidenceOf("missing", "events"), R"("no connection events of its service")");
+}
+
+// Connections that are opened as ever, and no longer closed.
+TEST(Storm, AGaugeThatRisesByItselfSaysSo) {
+  Harness harness(kSockets);
+  Traffic traffic(1);
+  harness.check_copy = false;
+  for (int i = 0; i < 120 * kMinute; ++i) {
+    traffic.Add(kUsual, kSources, 1);
+    std::vector<Event> events = traffic.Take();
+    events.push_back(GaugeSample(i < 90 * kMinute ? 200 : 200 + 7 * (i - 90 * kMinute)));
+    harness.Pane(std::move(events));
+  }
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "unknown");
+  EXPECT_THAT(harness.EvidenceOf("missing", "events"), HasSubstr("hardly more events than usual"));
+}
+
+// What a build of format 5 wrote of a storm: its sources are learned anew, its rate is not.
+TEST(Storm, ReadsFormat5) {
+  const auto top_window = [](ByteWriter* out) {
+    for (int i = 0; i < 7; ++i) out->Varint(static_cast<std::uint64_t>(i % 2));
+    out->Bytes("whatever");
+  };
+  Harness harness(kStorm);
+  ByteWriter out;
+  CountRing(kPlotPanes + 1).Encode(&out);
+  for (int i = 0; i < 2; ++i) PoissonCusum().Encode(&out);
+  RateBaseline baseline;
+  const BaselinePace pace(kPane);
+  for (int i = 0; i < kHour; ++i) baseline.Update({}, kStart + i * kPane, kUsual, pace);
+  baseline.Encode(&out);
+  top_window(&out);
+  top_window(&out);
+  SketchWindow<HyperLogLog>(30, HyperLogLog()).Encode(&out);
+  out.Signed(60);
+  for (int i = 0; i < 3; ++i) out.Double(1);
+  out.Varint(1);
+  out.Fixed64(7);
+  out.Double(0.5);
+  for (int i = 0; i < 2; ++i) HyperLogLog().Encode(&out);
+  out.Signed(kStart);
+  SpaceSaving(8).Encode(&out);
+  out.Double(kUsual);
+  out.Bytes("surge");
+  out.Varint(1);
+  out.Bool(false);
+  ByteReader in(out.view(), 5);
+  harness.state().Decode(&in);
+  EXPECT_TRUE(in.Done());
+  EXPECT_EQ(harness.state().Classification(), "surge");
+  Traffic traffic(1);
+  harness.Skip(kHour);
+  for (int i = 0; i < 48; ++i) {
+    traffic.Add(60, 4000, 2);
+    harness.Pane(traffic.Take());
+  }
+  ASSERT_EQ(harness.changes().size(), 1u);
+  EXPECT_EQ(harness.changes()[0].classification, "unknown");
+  EXPECT_THAT(harness.EvidenceOf("missing", "baseline"), HasSubstr("no baseline yet"));
+}
+
+TEST(Storm, OfAGauge) {
+  Harness harness(kSockets);
   for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});
   for (int i = 0; i < 24; ++i) harness.Pane({GaugeSample(1500)});  // too short
   for (int i = 0; i < kHour; ++i) harness.Pane({GaugeSample(200)});

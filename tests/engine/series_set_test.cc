@@ -116,7 +116,7 @@ class Engine {
     plan.scope = {*FieldRef::Parse("env")};
     plan.inputs = {{"app", 10 * kSecondUs}};
     plan_ = Plan::Compile(plan, {detector_.Spec()});
-    set_.emplace(&detector_, 0, &plan_, options_.series_max);
+    set_.emplace(&detector_, SeriesSet::Specs{}, &plan_, options_.series_max);
   }
   Engine(const Engine&) = delete;
 

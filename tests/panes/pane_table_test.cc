@@ -112,6 +112,7 @@ TEST(PaneTable, CountsWhatPassesTheFilter) {
       {"failed transactions", {.filter = MeasureFilter::kFailedTransaction}, 4},
       {"strictly above", Measure::CountAbove(100), 4},
       {"with a duration, 0 included", Measure::CountWithDuration(), 2 + 4 + 8},
+      {"with a user", Measure::CountWith(Field::kUser), 1 + 8},
   };
   std::vector<Event> events(4);
   events[0].status = 200;
@@ -123,6 +124,8 @@ TEST(PaneTable, CountsWhatPassesTheFilter) {
   events[3].outcome = Outcome::kSuccess;
   events[3].status = 503;
   events[3].duration = 0;
+  events[0].Set(Field::kUser, "ann");
+  events[3].Set(Field::kUser, "bob");
   for (int i = 0; i < 4; ++i) events[static_cast<std::size_t>(i)].weight = 1 << i;
   for (Event& event : events) event.Normalize();
   for (const Case& c : cases) {
@@ -170,6 +173,26 @@ TEST(PaneTable, KeepsEachKindOfMeasure) {
       << "no user is none, not one";
   const SpaceSaving& top = cell.Top(slot(Measure::TopK(Field::kClientIp, 8)));
   EXPECT_THAT(top.Top(1), ElementsAre(SpaceSaving::Entry{"10.0.0.1", 8, 0}));
+}
+
+TEST(PaneTable, AnIpv6AddressCountsAsItsNetworkWhereASpecSaysSo) {
+  const Measure networks = Measure::DistinctNetworks(), top = Measure::TopNetworks(8),
+                addresses = Measure::Distinct(Field::kClientIp);
+  EXPECT_NE(networks.ToString(), addresses.ToString());
+  const TableLayout layout = TableLayout::Of({networks, top, addresses});
+  PaneTable table(&layout);
+  for (const char* address : {"2001:db8::1", "2001:db8::2", "2001:db8:0:0:3::", "203.0.113.7", ""}) {
+    Event event;
+    event.Set(Field::kClientIp, address);
+    event.Normalize();
+    table.Accumulate(table.Row("a"), event);
+  }
+  const CellView cell = table.Cell(0);
+  EXPECT_NEAR(cell.Distinct(layout.SlotOf(networks)).Estimate(), 2, 0.1);
+  EXPECT_NEAR(cell.Distinct(layout.SlotOf(addresses)).Estimate(), 4, 0.1);
+  EXPECT_THAT(cell.Top(layout.SlotOf(top)).Top(2),
+              ElementsAre(SpaceSaving::Entry{"2001:db8:0:0::/64", 3, 0},
+                          SpaceSaving::Entry{"203.0.113.7", 1, 0}));
 }
 
 TEST(PaneTable, AnAbsentRowReadsAsNothing) {
