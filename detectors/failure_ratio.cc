@@ -8,6 +8,7 @@
 #include "core/number_text.h"
 #include "core/space_saving.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
@@ -142,6 +143,11 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
     if (!levels_[slot]) continue;
     LevelReading& level = reading.level[slot];
     level = levels_[slot]->Update(pane, ring_, p0_, dispersion);
+    if (levels_[slot]->suspicious() && !pane.firing) {
+      const double above = detector_->limits[slot].above;
+      reading.began =
+          RatioChange(ring_, pane, {.usual = p0_, .changed = above, .dispersion = dispersion});
+    }
     if (level.verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
     level.value = detector_->Share(level.value);
     level.threshold = detector_->common().level[slot].above;

@@ -95,7 +95,7 @@ class SeriesSet {
   void AddImpact(const Series& series, SignalImpact* impact) const;
   void Collect(Series* series, std::vector<TitledChange>* changes,
                std::vector<SignalImpact>* impacts) const;
-  Signal NewSignal(const Series& series, TimeUs onset) const;
+  Signal NewSignal(const Series& series, const RuleChange& fired) const;
 
   const Detector* detector_;
   std::size_t spec_;

@@ -23,6 +23,7 @@
 #include "core/math.h"
 #include "core/number_text.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
@@ -91,6 +92,9 @@ struct Judged {
   LevelReading Update(const PaneContext& pane, std::int64_t bad, std::int64_t total, double p0) {
     ring.Push(bad, total);
     return level.Update(pane, ring, p0, /*dispersion=*/1);
+  }
+  OnsetInterval Began(const PaneContext& pane, double p0) const {
+    return RatioChange(ring, pane, {.usual = p0, .changed = limits.above});
   }
   void Encode(ByteWriter* out) const {
     ring.Encode(out);
@@ -276,6 +280,9 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
       level = errors->Update(pane, present ? cells.Count(kFailed) : 0,
                              present ? cells.Count(kTotal) : 0, comparison_->before.error_rate);
       reading.suspicious = reading.suspicious || errors->level.suspicious();
+      if (errors->level.suspicious() && !pane.firing) {
+        reading.began = errors->Began(pane, comparison_->before.error_rate);
+      }
     }
     if (Judged* slow = comparison_->slow[slot].get()) {
       const DurationUs limit = comparison_->p95_limit[slot];
@@ -283,6 +290,9 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
           slow->Update(pane, durations != nullptr ? durations->CountAbove(limit) : 0,
                        durations != nullptr ? durations->count() : 0, kUsualSlowShare);
       reading.suspicious = reading.suspicious || slow->level.suspicious();
+      if (slow->level.suspicious() && !pane.firing) {
+        reading.began = slow->Began(pane, kUsualSlowShare);
+      }
       by_duration = comparison_->errors[slot] == nullptr || other.verdict > level.verdict;
       if (by_duration) {
         other.threshold = Milliseconds(limit);

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/number_text.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
@@ -55,6 +56,12 @@ struct LatencyLevel {
 
   LevelReading Update(const PaneContext& pane, const SpecCells& cells, const BaselinePace& pace,
                       const QuantileBaseline& usual);
+  OnsetInterval Began(const PaneContext& pane) const {
+    return RatioChange(ring, pane,
+                       {.usual = baseline.Upper(kUsualSlowShare),
+                        .changed = kSlowShare,
+                        .dispersion = baseline.Dispersion()});
+  }
   void Show(LevelReading* reading) const;
   // nullopt: the baseline is not warm yet.
   std::optional<DurationUs> Threshold(const QuantileBaseline& usual) const;
@@ -210,6 +217,7 @@ Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
     }
     level->Show(&reading.level[slot]);
     reading.suspicious = reading.suspicious || level->ratio.suspicious();
+    if (level->ratio.suspicious() && !pane.firing) reading.began = level->Began(pane);
     if (reading.level[slot].verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
   }
   if (usual_ != nullptr) {

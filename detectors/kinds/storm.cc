@@ -28,6 +28,7 @@
 #include "core/limits.h"
 #include "core/number_text.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/cusum.h"
 #include "detectors/evidence.h"
 #include "detectors/gauge_hold.h"
@@ -71,6 +72,7 @@ class StormSeries : public SeriesState {
     WindowSum window, minute, older;
   };
   LevelReading Judge(const PaneContext& pane, const StormLimits& limits, Level* level) const;
+  OnsetInterval Began(const PaneContext& pane, const StormLimits& limits) const;
   void Attribute(const PaneContext& pane, bool part_complete, bool quiet, bool breaching);
 
   const Storm* detector_;
@@ -219,6 +221,16 @@ LevelReading StormSeries::Judge(const PaneContext& pane, const StormLimits& limi
   return reading;
 }
 
+OnsetInterval StormSeries::Began(const PaneContext& pane, const StormLimits& limits) const {
+  const double above = limits.above / limits.window;
+  if (usual_ <= 0)
+    return RateChange(ring_, pane, {.usual = above / limits.ratio, .changed = above});
+  return RateChange(ring_, pane,
+                    {.usual = usual_,
+                     .changed = std::max(above, limits.ratio * usual_),
+                     .dispersion = baseline_.Dispersion(pane.start)});
+}
+
 Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   const bool part_complete = sources_.NextPane();
   const bool present = cells.cell.present();
@@ -238,7 +250,10 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     if (ended) level.cusum.Reset();
     const StormLimits& limits = detector_->limits[slot];
     reading.level[slot] = Judge(pane, limits, &level);
-    reading.suspicious = reading.suspicious || level.cusum.value() > limits.h / 2;
+    if (level.cusum.value() > limits.h / 2) {
+      reading.suspicious = true;
+      if (!pane.firing) reading.began = Began(pane, limits);
+    }
     if (reading.level[slot].verdict >= Verdict::kBreach) {
       breaching = true;
       explained_ = static_cast<int>(slot);
