@@ -113,6 +113,19 @@ void AddTimes(const Incident& incident, Card* card) {
   }
 }
 
+// What else began then, and what was going on already.
+void AddCompany(const Incident& incident, Card* card) {
+  bool first = true;
+  for (const TimelineEntry& entry : incident.timeline) {
+    if (entry.what != kJoinedTogether) continue;
+    card->Field(first ? "Together" : "", Safe(entry.text));
+    first = false;
+  }
+  if (incident.beside.empty()) return;
+  card->Field("Beside", absl::StrCat(Safe(absl::StrJoin(incident.beside, ", ")),
+                                     ": began long after that last got worse"));
+}
+
 void AddImpact(const Impact& impact, Card* card) {
   card->Field("Users", UsersText(impact));
   card->Field("Failed", FailedText(impact));
@@ -191,6 +204,7 @@ std::string RenderCard(const Incident& incident, const CardStyle& style) {
   if (!incident.classification.empty()) card.Field("Looks like", Safe(incident.classification));
   AddImpact(incident.impact, &card);
   if (!incident.severity_rule.empty()) card.Field("Level", Safe(incident.severity_rule));
+  AddCompany(incident, &card);
   card.Blank();
   AddEvidence(incident, style, &card);
   card.Blank();

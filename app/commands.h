@@ -48,11 +48,13 @@ int DecodeFiles(const DecodeCommand& command);
 
 struct ExplainCommand {
   std::string config;
-  std::vector<std::string> events;  // JSON, or files of events
+  std::vector<std::string> events;  // JSON, or files of events; or numbers or ids of incidents
   std::string format;               // of files; empty: as configured
   std::string input;                // where they would come from; empty: any
+  std::string incidents;            // a file of incident lines; empty: of the running tocsin
 };
-// What the configuration would make of each event, on stdout.
+// What the configuration would make of each event, and why the signals of each incident are in it,
+// on stdout.
 int ExplainEvents(const ExplainCommand& command);
 
 // Where a running tocsin answers, and how to act there.

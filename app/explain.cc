@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "app/commands.h"
+#include "app/explain_incident.h"
+#include "app/incident_source.h"
 #include "core/status_macros.h"
 #include "core/string_hash.h"
 #include "correlate/correlator.h"
@@ -16,6 +18,7 @@
 #include "ingest/detect_format.h"
 #include "ingest/file_source.h"
 #include "replay/replayer.h"
+#include "sinks/incident_line.h"
 #include "sinks/incident_text.h"
 #include "sinks/outbox.h"
 
@@ -87,6 +90,8 @@ Signal Explainer::SignalOf(const Detector& detector, const Event& event) const {
   }
   signal.onset = FloorTo(event.time, config_.pane);
   signal.fired_at = signal.onset + 2 * config_.pane;
+  signal.began = {.earliest = signal.onset, .latest = signal.onset + config_.pane};
+  signal.drifts = detector.Drifts(signal.series);
   signal.id = SignalId(signal.detector, LabelsText(signal.series), signal.fired_at);
   return signal;
 }
@@ -101,12 +106,24 @@ std::string Explainer::GroupingText(const Signal& signal) const {
     if (neighbours.every_service) connected.emplace_back("every service");
     if (neighbours.every_dependency) connected.emplace_back("every dependency");
   }
-  const std::string within = absl::StrCat(
-      "onsets within ", FormatDuration(config_.correlate.join_window), ", or while it fires");
   if (own.empty()) return "only what has its series: it names no service and no dependency";
   std::string text = absl::StrCat("what is about ", Joined(own));
   if (!connected.empty()) absl::StrAppend(&text, " or, by the topology, ", Joined(connected));
-  return absl::StrCat(text, "; ", within);
+  return absl::StrCat(text, "; onsets within ", FormatDuration(config_.correlate.join_window),
+                      ", or while it fires and has got worse of late");
+}
+
+// What it would join only because both began then.
+std::string Explainer::CoincidenceRule(const Signal& signal) const {
+  const DurationUs within = config_.correlate.coincidence;
+  if (within == 0) return "nothing: coincidence is 0s";
+  if (signal.drifts) return "nothing: it drifts, so when it began says nothing about others";
+  const std::string kind =
+      signal.category == Category::kSecurity || signal.category == Category::kData
+          ? absl::StrCat("another ", ToAbsl(CategoryName(signal.category)), " signal that")
+          : "whatever fails, is slow or full and";
+  return absl::StrCat(kind, " begins within ", FormatDuration(within),
+                      " of it, unless the topology knows that they share nothing");
 }
 
 std::string Explainer::NextStepsText(const Incident& incident) const {
@@ -150,7 +167,8 @@ std::string Explainer::ExplainIncident(const Signal& signal, const std::string& 
       if (notification.action == NotificationAction::kTrigger) page = std::move(notification);
     }
   }
-  std::string text = Line("joins", GroupingText(signal));
+  std::string text =
+      Line("joins", GroupingText(signal)) + Line("together", CoincidenceRule(signal));
   const std::string respond =
       incident.respond_within_s ? "within " + FormatDuration(*incident.respond_within_s * kSecondUs)
                                 : "on the next business day";
@@ -269,7 +287,34 @@ class ArgumentReader final : public EventSink {
   absl::Status status_;
 };
 
-absl::Status ExplainAll(const Config& config, const ExplainCommand& command) {
+bool NamesIncident(const std::string& argument) {
+  return argument.starts_with("INC-") || Hash128::FromHex(argument).has_value();
+}
+
+// Takes the incidents out of the arguments.
+absl::Status ExplainIncidents(const Config& config, ExplainCommand* command) {
+  std::vector<std::string> names;
+  std::erase_if(command->events, [&](const std::string& argument) {
+    if (!NamesIncident(argument)) return false;
+    names.push_back(argument);
+    return true;
+  });
+  if (names.empty()) return absl::OkStatus();
+  ApiOptions api;
+  api.config = command->config;
+  TOCSIN_ASSIGN_OR_RETURN(const IncidentSource source,
+                          IncidentSource::Open(api, command->incidents));
+  for (const std::string& name : names) {
+    TOCSIN_ASSIGN_OR_RETURN(const std::string line, source.Line(name));
+    TOCSIN_ASSIGN_OR_RETURN(const Incident incident, ReadIncident(line));
+    std::fputs(ExplainIncident(incident, Topology(config.correlate.topology)).c_str(), stdout);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExplainAll(const Config& config, ExplainCommand command) {
+  TOCSIN_RETURN_IF_ERROR(ExplainIncidents(config, &command));
+  if (command.events.empty()) return absl::OkStatus();
   ErrorList errors;
   const std::unique_ptr<EngineSetup> setup = EngineSetup::Build(&config, &errors);
   const std::vector<std::unique_ptr<Sink>> sinks = NewSinks(config, &errors);
@@ -295,7 +340,7 @@ int ExplainEvents(const ExplainCommand& command) {
   const absl::Status status = ExplainAll(*config, command);
   if (status.ok()) return kDone;
   std::fprintf(stderr, "tocsin: %s\n", std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) ? kFinding : kEnvironment;
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? kFinding : kEnvironment;
 }
 
 }  // namespace tocsin

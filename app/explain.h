@@ -1,4 +1,5 @@
-// What a configuration would make of an event: `tocsin explain`.
+// What a configuration would make of an event: `tocsin explain`. (Of an incident:
+// explain_incident.h.)
 //
 //   Explainer explainer(config, setup, sinks, deploys);
 //   std::fputs(explainer.Explain(event, "app-logs").c_str(), stdout);
@@ -42,6 +43,7 @@ class Explainer {
   std::string ExplainDetector(const Detector& detector, const Event& event) const;
   std::string ExplainIncident(const Signal& signal, const std::string& title) const;
   std::string GroupingText(const Signal& signal) const;
+  std::string CoincidenceRule(const Signal& signal) const;
   std::string NextStepsText(const Incident& incident) const;
   // The signal that the detector would give were its most severe condition true.
   Signal SignalOf(const Detector& detector, const Event& event) const;

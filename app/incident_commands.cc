@@ -17,7 +17,7 @@
 #include "app/api_client.h"
 #include "app/card.h"
 #include "app/commands.h"
-#include "app/incident_book.h"
+#include "app/incident_source.h"
 #include "app/postmortem.h"
 #include "core/json_writer.h"
 #include "core/status_macros.h"
@@ -44,57 +44,6 @@ std::string Author(const std::string& given) {
   const char* user = std::getenv("USER");
   return user == nullptr || *user == '\0' ? "unknown" : user;
 }
-
-// Ids, numbers and names of silences: what may stand in a path as it is.
-absl::Status CheckName(const std::string& name) {
-  const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
-  });
-  if (plain) return absl::OkStatus();
-  return absl::InvalidArgumentError("'" + name + "' is no id: expected one such as INC-2026-001");
-}
-
-// Incidents of a running tocsin, or of a file of incident lines.
-class IncidentSource {
- public:
-  static absl::StatusOr<IncidentSource> Open(const ApiOptions& api, const std::string& file) {
-    IncidentSource source;
-    if (file.empty()) {
-      TOCSIN_ASSIGN_OR_RETURN(ApiClient client, ApiClient::Open(api));
-      source.client_ = std::make_unique<ApiClient>(std::move(client));
-      return source;
-    }
-    std::ifstream lines(file);
-    if (!lines) return absl::UnavailableError("cannot read " + file);
-    source.book_ = std::make_unique<IncidentBook>(SIZE_MAX);
-    for (std::string line; std::getline(lines, line);) source.book_->Put(line);
-    return source;
-  }
-
-  absl::StatusOr<std::string> List(bool all) const {
-    if (book_ != nullptr) return book_->ListJson({.resolved = all, .limit = SIZE_MAX});
-    return client_->Get(all ? "/api/v1/incidents?state=all&limit=100000"
-                            : "/api/v1/incidents?limit=100000");
-  }
-
-  absl::StatusOr<std::string> Line(const std::string& name) const {
-    TOCSIN_RETURN_IF_ERROR(CheckName(name));
-    if (client_ != nullptr) return client_->Get("/api/v1/incidents/" + name);
-    const std::vector<IncidentBook::Entry> found = book_->Find(name);
-    if (found.size() == 1) return found[0].line;
-    if (found.empty()) return absl::NotFoundError("there is no incident " + name);
-    return absl::InvalidArgumentError(name + " is in several scopes: say which by its id");
-  }
-
-  // REQUIRES: not of a file, which knows of none.
-  absl::StatusOr<std::string> Deliveries(const std::string& name) const {
-    return client_->Get("/api/v1/incidents/" + name + "/deliveries");
-  }
-
- private:
-  std::unique_ptr<ApiClient> client_;  // one of the two
-  std::unique_ptr<IncidentBook> book_;
-};
 
 std::string Text(const simdjson::dom::element& object, const char* key) {
   std::string_view text;

@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
 
   tocsin::ExplainCommand explain;
   CLI::App* explain_app =
-      app.add_subcommand("explain", "what a configuration would make of an event");
+      app.add_subcommand("explain", "what a configuration makes of an event or an incident");
   explain_app->footer(
       "Example: tocsin explain -c @rupaya '{\"time\": \"2026-03-01T21:05:00Z\", \"type\": "
       "\"request\", \"service\": \"api\", \"status\": 503}'");
@@ -186,9 +186,12 @@ int main(int argc, char** argv) {
   explain_app->add_option("--format", explain.format,
                           "format of the files (default: as configured)");
   explain_app->add_option("--input", explain.input, "the input that they would come from");
+  explain_app->add_option("--incidents", explain.incidents,
+                          "a file of incident lines to read instead of the running tocsin's");
   explain_app
       ->add_option("EVENT", explain.events,
-                   "events as JSON, or files of them; deploys among them are suspects")
+                   "events as JSON, or files of them; deploys among them are suspects; or the "
+                   "number or id of an incident: why its signals are one")
       ->required();
 
   tocsin::StatusCommand status;

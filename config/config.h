@@ -178,6 +178,9 @@ struct SeverityScheme {
 
 struct CorrelateConfig {
   DurationUs join_window = 5 * kMinuteUs;  // onset distance within which signals join
+  // What begins within this of one another is one incident, whatever it is about
+  // (correlate/coincidence.h). 0: never.
+  DurationUs coincidence = 45 * kSecondUs;
   DurationUs watch = 3 * kMinuteUs;        // all clear for this long before it resolves
   // Sinks hear of the end only this long after it; until then what fires again is the same incident
   // and no new page.

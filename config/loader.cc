@@ -163,6 +163,8 @@ void ReadCorrelate(ConfigReader* root, ErrorList* errors, CorrelateConfig* corre
   if (node == nullptr) return;
   ConfigReader reader(*node, "correlate", errors);
   correlate->join_window = reader.Duration("join_window", correlate->join_window, 0, kDayUs);
+  correlate->coincidence =
+      reader.Duration("coincidence", correlate->coincidence, 0, 10 * kMinuteUs);
   correlate->watch = reader.Duration("watch", correlate->watch, 0, kDayUs);
   correlate->reopen_within = reader.Duration("reopen_within", correlate->reopen_within, 0, kDayUs);
   correlate->flap_damping = reader.Bool("flap_damping", correlate->flap_damping);

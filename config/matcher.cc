@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/limits.h"
+
 namespace tocsin {
 namespace {
 
@@ -21,6 +23,12 @@ absl::StatusOr<Matcher> Matcher::Parse(std::string_view text) {
   const auto end = std::find_if_not(text.begin(), text.end(), IsNameByte);
   Matcher matcher;
   matcher.name_ = std::string(text.begin(), end);
+  if (text.size() > limits::kMatcherBytesMax) {
+    return absl::InvalidArgumentError("the matcher of '" + matcher.name_.substr(0, 64) + "' has " +
+                                      std::to_string(text.size()) + " bytes: expected at most " +
+                                      std::to_string(limits::kMatcherBytesMax) +
+                                      "; name=~expression matches a longer value");
+  }
   std::string_view rest = text.substr(matcher.name_.size());
   matcher.negated_ = rest.starts_with('!');
   if (matcher.negated_) rest.remove_prefix(1);

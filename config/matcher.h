@@ -5,7 +5,8 @@
 //
 // `name=value`, `name!=value`, `name=~RE2` and `name!~RE2`; the expression must match the whole
 // value. Missing is not equal: a label that is not there fails `=` and `=~`, whatever they ask for,
-// and passes `!=` and `!~`. Immutable and thread-safe; copies share the compiled expression.
+// and passes `!=` and `!~`. At most limits::kMatcherBytesMax long. Immutable and thread-safe;
+// copies share the compiled expression.
 #pragma once
 
 #include <memory>

@@ -181,6 +181,17 @@ void Predicate::Add(Condition condition) {
   }
 }
 
+std::vector<std::string> Predicate::Wanted(const FieldRef& field) const {
+  std::vector<std::string> wanted;
+  for (const Condition& condition : conditions_) {
+    const bool names =
+        condition.op == Op::kIn || condition.op == Op::kPrefix || condition.op == Op::kMatches;
+    if (!names || condition.field != field) continue;
+    wanted.insert(wanted.end(), condition.values.begin(), condition.values.end());
+  }
+  return wanted;
+}
+
 bool Predicate::AllHold(const Event& event) const {
   return std::all_of(conditions_.begin(), conditions_.end(),
                      [&](const Condition& condition) { return Holds(condition, event); });

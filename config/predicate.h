@@ -45,6 +45,9 @@ class Predicate {
   // Adds the condition `field in values`.
   void Require(FieldRef field, std::vector<std::string> values);
 
+  // The values, prefixes and expressions of which a field must have one.
+  std::vector<std::string> Wanted(const FieldRef& field) const;
+
   bool ConstrainsType() const { return type_mask_ != kAllTypes; }
   // Canonical text: equal predicates have equal text; empty when every event matches. Keys the
   // Plan.

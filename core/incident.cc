@@ -221,6 +221,7 @@ std::string Incident::ToJson() const {
   WriteTime(next_update_at, &json.Key("next_update_at"));
   if (!timeline.empty()) WriteTimeline(timeline, &json.Key("timeline"));
   if (!merged_into.empty()) json.Key("merged_into").String(merged_into);
+  if (!beside.empty()) WriteStrings(beside, &json.Key("beside"));
   json.Key("partial").Bool(partial);
   // Severity never falls during an incident, so this is the level that was triggered last.
   json.Key("dedup_key").String(DedupKey(id, severity_level));
@@ -266,6 +267,7 @@ void Incident::Encode(ByteWriter* out) const {
   out->Bytes(merged_into);
   out->Bool(partial);
   out->Signed(pages);
+  EncodeStrings(beside, out);
 }
 
 Incident Incident::Decode(ByteReader* in) {
@@ -315,6 +317,7 @@ Incident Incident::Decode(ByteReader* in) {
   incident.merged_into = in->Bytes();
   incident.partial = in->Bool();
   incident.pages = in->Signed();
+  if (in->format() >= 6) incident.beside = DecodeStrings(in);
   return in->ok() ? incident : Incident{};
 }
 

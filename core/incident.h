@@ -40,10 +40,14 @@ struct TimelineEntry {
   TimeUs at = kNoTime;  // tick
   std::string id;       // of the act; empty when done by itself
   std::string author;
-  std::string what;  // "acknowledged", "resolved", "noted", "linked", "escalated", "reopened" …
+  std::string
+      what;  // "acknowledged", "resolved", "noted", "linked", "escalated", "reopened", "joined" …
   std::string text;
   bool operator==(const TimelineEntry&) const = default;
 };
+
+// `what` of an entry that says what a signal began together with, which alone brought it here.
+inline constexpr char kJoinedTogether[] = "joined";
 
 struct Incident {
   Hash128 id;
@@ -75,6 +79,9 @@ struct Incident {
   std::string acknowledged_by;  // a person
   std::vector<TimelineEntry> timeline;  // at most limits::kIncidentTimelineMax
   std::string merged_into;
+  // Numbers of the incidents that were open already and with which it has something in common, but
+  // that it began long after; at most limits::kBesideMax.
+  std::vector<std::string> beside;
   bool partial = false;
   std::int64_t pages = 0;
 

@@ -61,12 +61,21 @@ inline constexpr std::size_t kExplainedSeriesMax = 2'000;
 inline constexpr std::size_t kIncidentSignalsMax = 256;
 inline constexpr std::size_t kIncidentSuspectsMax = 16;
 inline constexpr std::size_t kOpenIncidentsMax = 100'000;
+// Older incidents that one names as those it began beside.
+inline constexpr std::size_t kBesideMax = 8;
+// Signals of one incident whose joining by coincidence its timeline tells; more say no more.
+inline constexpr std::size_t kCoincidencesToldMax = 16;
+// Onsets near that of a new signal that are compared with it, the earliest first: what joins is
+// found among the first few, and a search must not grow with the square of an outage.
+inline constexpr std::size_t kOnsetsComparedMax = 4'096;
 // Acts and events of one incident's timeline; text of one act. Silences at once.
 inline constexpr std::size_t kReceiptBytesMax = 256;
 inline constexpr std::size_t kIncidentTimelineMax = 128;
 inline constexpr std::size_t kActTextBytesMax = 4 << 10;
 inline constexpr std::size_t kSilencesMax = 1'024;
 inline constexpr std::size_t kSilenceMatchersMax = 32;
+// A matcher is a name, a comparison and a label's value or an expression on it.
+inline constexpr std::size_t kMatcherBytesMax = 1 << 11;
 // Deploys remembered per scope for the suspect search.
 // Pages of a scope on one route within ten minutes that are sent one by one.
 inline constexpr std::size_t kPagesUnfolded = 5;

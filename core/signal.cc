@@ -93,6 +93,10 @@ void Signal::Encode(ByteWriter* out) const {
     out->Bytes(item.name);
     out->Bytes(item.json);
   }
+  out->Bool(drifts);
+  out->Signed(began.earliest);
+  out->Signed(began.latest);
+  out->Signed(breached_at);
 }
 
 Signal Signal::Decode(ByteReader* in) {
@@ -125,6 +129,12 @@ Signal Signal::Decode(ByteReader* in) {
     item.kind = DecodeText(in);
     item.name = DecodeText(in);
     item.json = DecodeText(in);
+  }
+  if (in->format() >= 6) {
+    signal.drifts = in->Bool();
+    signal.began.earliest = in->Signed();
+    signal.began.latest = in->Signed();
+    signal.breached_at = in->Signed();
   }
   return in->ok() ? signal : Signal{};
 }

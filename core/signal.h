@@ -30,6 +30,14 @@ struct Evidence {
   bool operator==(const Evidence&) const = default;
 };
 
+// When something began, as well as it is known: at some time in [earliest, latest].
+struct OnsetInterval {
+  TimeUs earliest = kNoTime;
+  TimeUs latest = kNoTime;
+  bool known() const { return earliest != kNoTime && latest != kNoTime; }
+  bool operator==(const OnsetInterval&) const = default;
+};
+
 struct Signal {
   Hash128 id;
   std::string detector;  // the stanza's name
@@ -41,12 +49,15 @@ struct Signal {
   int level = 3;                // severity level, 1 highest … 4
   bool degraded_only = false;   // true when it can never mean *down* (slowness)
   bool down = false;            // its service does not work: most requests fail, no healthy target
+  bool drifts = false;          // it crept up on its threshold: when it got there says little
   TimeUs onset = kNoTime;       // event time of the first pane that breached
   TimeUs fired_at = kNoTime;    // tick
   TimeUs cleared_at = kNoTime;  // tick, kNoTime while firing
   double value = 0;
   double threshold = 0;
   std::vector<Evidence> evidence;
+  OnsetInterval began;           // event time; unknown where nobody can say. Not in the line
+  TimeUs breached_at = kNoTime;  // last tick in which its condition held. Not in the line
 
   bool firing() const { return cleared_at == kNoTime; }
   // The object of §6 of the design; with `state` for a line of --signals.
@@ -78,6 +89,9 @@ struct SignalImpact {
   HyperLogLog failed_users;
   // A key or sketch cap was hit: users cannot be counted honestly.
   bool capped = false;
+  // The signal's condition holds in this tick; a signal may fire for long after that, until it is
+  // below the level at which it clears.
+  bool breaching = false;
 };
 
 // Order of signals wherever order matters: detector, series, then id.

@@ -13,25 +13,28 @@ bool CallLog::Add(const Call& call, TimeUs seen) {
     if (name.empty() || name == kOtherValue) return false;
   }
   if (call.service == call.dependency) return false;
-  if (const auto known = last_seen_.find(call); known != last_seen_.end()) {
-    known->second = std::max(known->second, seen);
+  if (const auto known = seen_.find(call); known != seen_.end()) {
+    known->second.last = std::max(known->second.last, seen);
     return false;
   }
-  if (last_seen_.size() >= limits::kCallsMax) return false;
-  last_seen_.emplace(call, seen);
+  if (full()) return false;
+  seen_.emplace(call, Seen{.first = seen, .last = seen});
   return true;
 }
 
+bool CallLog::full() const { return seen_.size() >= limits::kCallsMax; }
+
 bool CallLog::ForgetBefore(TimeUs time) {
-  return std::erase_if(last_seen_, [&](const auto& call) { return call.second < time; }) > 0;
+  return std::erase_if(seen_, [&](const auto& call) { return call.second.last < time; }) > 0;
 }
 
 void CallLog::Encode(ByteWriter* out) const {
-  out->Varint(last_seen_.size());
-  for (const auto& [call, seen] : last_seen_) {
+  out->Varint(seen_.size());
+  for (const auto& [call, seen] : seen_) {
     out->Bytes(call.service);
     out->Bytes(call.dependency);
-    out->Signed(seen);
+    out->Signed(seen.last);
+    out->Signed(seen.first);
   }
 }
 
@@ -43,8 +46,10 @@ CallLog CallLog::Decode(ByteReader* in) {
     Call call;
     call.service = in->Bytes();
     call.dependency = in->Bytes();
-    const TimeUs seen = in->Signed();
-    log.last_seen_.emplace(std::move(call), seen);
+    Seen seen;
+    seen.last = seen.first = in->Signed();
+    if (in->format() >= 6) seen.first = in->Signed();
+    log.seen_.emplace(std::move(call), seen);
   }
   return in->ok() ? log : CallLog();
 }

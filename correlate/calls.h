@@ -30,13 +30,18 @@ class CallLog {
   // Forgets those last seen before `time`; whether there were any.
   bool ForgetBefore(TimeUs time);
 
-  const std::map<Call, TimeUs>& last_seen() const { return last_seen_; }
+  struct Seen {
+    TimeUs first = kNoTime, last = kNoTime;
+  };
+  const std::map<Call, Seen>& seen() const { return seen_; }
+  // There may be calls that were not learned.
+  bool full() const;
 
   void Encode(ByteWriter* out) const;
   static CallLog Decode(ByteReader* in);
 
  private:
-  std::map<Call, TimeUs> last_seen_;
+  std::map<Call, Seen> seen_;
 };
 
 }  // namespace tocsin

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "core/limits.h"
 #include "correlate/describe.h"
-#include "correlate/grouping.h"
 #include "correlate/lifecycle.h"
+#include "correlate/membership.h"
 #include "correlate/muting.h"
 #include "correlate/record.h"
 #include "correlate/scope.h"
@@ -29,11 +26,6 @@ constexpr DurationUs kDeployMemory = kWeekUs;
 // A call that was not seen for so long is made no more.
 constexpr DurationUs kCallMemory = kWeekUs;
 
-struct Owner {
-  Scope* scope = nullptr;  // lives in a node of the map of scopes
-  std::uint64_t sequence = 0;
-};
-
 // New and raised signals before cleared ones, so that what ends now still joins what begins now;
 // then by onset, so that the earliest opens the incident.
 bool ChangeBefore(const TitledChange* a, const TitledChange* b) {
@@ -51,30 +43,21 @@ bool ChangeBefore(const TitledChange* a, const TitledChange* b) {
 
 struct Correlator::State {
   explicit State(const Config& configuration)
-      : config(configuration), scope_names(configuration.ScopeNames()), muting(configuration) {}
+      : config(configuration),
+        scope_names(configuration.ScopeNames()),
+        muting(configuration),
+        members(configuration) {}
 
   Scope& ScopeOf(const std::string& key);
-  SuspectSearch Search(const Scope& scope) const {
-    return {.topology = scope.topology,
-            .deploys = scope.deploys,
-            .external = config.correlate.external,
-            .window = config.correlate.deploy_window,
-            .pane = config.pane};
-  }
 
   void RecordContext(const CorrelatorInput& input, CorrelatorOutput* out);
   void ApplyChanges(const CorrelatorInput& input);
   void ApplyImpacts(const CorrelatorInput& input);
   void Decide(const CorrelatorInput& input, CorrelatorOutput* out);
 
-  void Join(Signal signal, const std::string& title, TimeUs tick);
-  void Clear(Signal signal, TimeUs tick);
   void Refresh(const Signal& signal, const std::string& title);
-  std::vector<std::uint64_t> Connected(const Scope& scope, const Signal& signal) const;
-  IncidentRecord& OpenIncident(const Signal& signal, TimeUs tick, Scope* scope);
-  void Merge(std::uint64_t older, std::uint64_t younger, TimeUs tick, Scope* scope);
   void UpdateSuspects(Scope* scope, IncidentRecord* record);
-  void UpdateImpact(const Scope& scope, IncidentRecord* record);
+  void UpdateImpact(TimeUs tick, const Scope& scope, IncidentRecord* record);
   void Advance(const CorrelatorInput& input, Scope* scope, IncidentRecord* record);
   Pages DecideRecord(const CorrelatorInput& input, const Inhibitors& inhibitors, Scope* scope,
                      IncidentRecord* record);
@@ -87,8 +70,7 @@ struct Correlator::State {
   std::map<std::string, Scope, std::less<>> scopes;
   Muting muting;
   LifeTimes times;
-  // Every firing signal's incident; derived.
-  absl::flat_hash_map<Hash128, Owner> owners;
+  Membership members;  // derived
 };
 
 Scope& Correlator::State::ScopeOf(const std::string& key) {
@@ -140,146 +122,50 @@ void Correlator::State::ApplyChanges(const CorrelatorInput& input) {
     if (signal.fired_at == kNoTime) signal.fired_at = input.tick;
     if (signal.onset == kNoTime) signal.onset = input.pane_end;
     if (titled->change.kind == SignalChangeKind::kCleared) {
-      Clear(std::move(signal), input.tick);
+      members.Clear(std::move(signal), input.tick);
     } else if (titled->change.kind == SignalChangeKind::kContinued) {
       Refresh(signal, titled->title);
     } else {
       signal.cleared_at = kNoTime;
-      Join(std::move(signal), titled->title, input.tick);
+      Scope& scope = ScopeOf(signal.scope);
+      members.Join(std::move(signal), titled->title, {.tick = input.tick, .now = input.pane_end},
+                   &scope);
     }
-  }
-}
-
-std::vector<std::uint64_t> Correlator::State::Connected(const Scope& scope,
-                                                        const Signal& signal) const {
-  std::vector<std::uint64_t> connected;
-  const Token series = SeriesToken(signal);
-  for (const std::uint64_t sequence : scope.index.Find(WantedTokens(signal, Search(scope)))) {
-    const IncidentRecord& record = scope.incidents.at(sequence);
-    if (JoinsInTime(record, signal, config.correlate.join_window) ||
-        scope.index.Has(sequence, series)) {
-      connected.push_back(sequence);
-    }
-  }
-  return connected;
-}
-
-IncidentRecord& Correlator::State::OpenIncident(const Signal& signal, TimeUs tick, Scope* scope) {
-  IncidentRecord record;
-  record.sequence = scope->next_sequence++;
-  record.opened = true;
-  record.opened_tick = tick;
-  record.incident.id = IncidentId(signal.scope, signal.id);
-  if (signal.fired_at < tick) {
-    // It opened an incident before, which a person has resolved: this is another one, and a receipt
-    // for that one's page is none for this one's.
-    record.incident.id = HashParts({record.incident.id.Hex(), FormatTime(tick)});
-  }
-  record.incident.scope = signal.scope;
-  record.incident.scope_labels = scope->labels;
-  record.incident.onset = signal.onset;
-  record.incident.detected_at = tick;
-  record.incident.severity_level = 5;  // below all levels: the signal decides
-  return scope->incidents.emplace(record.sequence, std::move(record)).first->second;
-}
-
-void Correlator::State::Merge(std::uint64_t older, std::uint64_t younger, TimeUs tick,
-                              Scope* scope) {
-  IncidentRecord& absorbing = scope->incidents.at(older);
-  IncidentRecord& absorbed = scope->incidents.at(younger);
-  absorbing.Absorb(absorbed);
-  for (const Hash128& signal : absorbed.firing) owners[signal].sequence = older;
-  for (const Signal& signal : absorbed.incident.signals) {
-    scope->index.Put(older, TokensOf(signal, Search(*scope)));
-  }
-  scope->index.Remove(younger);
-  if (absorbed.opened) {  // nobody has seen it
-    scope->incidents.erase(younger);
-    return;
-  }
-  absorbed.incident.state = IncidentState::kResolved;
-  absorbed.incident.resolved_at = tick;
-  absorbed.incident.merged_into = absorbing.incident.id.Hex();
-  absorbed.line_due = true;
-}
-
-void Correlator::State::Join(Signal signal, const std::string& title, TimeUs tick) {
-  Scope& scope = ScopeOf(signal.scope);
-  std::vector<std::uint64_t> connected = Connected(scope, signal);
-  const auto owner = owners.find(signal.id);
-  if (owner != owners.end() &&
-      std::find(connected.begin(), connected.end(), owner->second.sequence) == connected.end()) {
-    connected.insert(std::upper_bound(connected.begin(), connected.end(), owner->second.sequence),
-                     owner->second.sequence);
-  }
-  if (connected.empty() && scope.incidents.size() >= limits::kOpenIncidentsMax) {
-    // Past the limit nothing opens, but nothing is dropped either: the newest takes it in.
-    connected.push_back(scope.incidents.rbegin()->first);
-    scope.incidents.rbegin()->second.incident.partial = true;
-  }
-  if (connected.empty()) connected.push_back(OpenIncident(signal, tick, &scope).sequence);
-
-  const std::uint64_t oldest = connected.front();
-  IncidentRecord& record = scope.incidents.at(oldest);
-  for (std::size_t i = 1; i < connected.size(); ++i) Merge(oldest, connected[i], tick, &scope);
-  record.Put(signal, title);
-  record.quiet_since = kNoTime;
-  record.incident.onset = std::min(record.incident.onset, signal.onset);
-  RaiseForSignal(signal, &record.incident);
-  RaiseForCategory(config.severity, signal, &record.incident);
-  if (record.Find(signal.id) != nullptr) {
-    scope.index.Put(oldest, TokensOf(signal, Search(scope)));
-  }
-  owners[signal.id] = {.scope = &scope, .sequence = oldest};
-}
-
-void Correlator::State::Clear(Signal signal, TimeUs tick) {
-  const auto owner = owners.find(signal.id);
-  if (owner == owners.end()) return;
-  if (signal.cleared_at == kNoTime) signal.cleared_at = tick;
-  IncidentRecord& record = owner->second.scope->incidents.at(owner->second.sequence);
-  if (record.Find(signal.id) != nullptr) {
-    record.Put(signal, "");
-  } else {
-    record.firing.erase(signal.id);
   }
 }
 
 void Correlator::State::Refresh(const Signal& signal, const std::string& title) {
-  const auto owner = owners.find(signal.id);
-  if (owner == owners.end()) return;
-  IncidentRecord& record = owner->second.scope->incidents.at(owner->second.sequence);
-  if (record.Find(signal.id) == nullptr) return;
-  const bool changed = record.members_changed;
-  record.Put(signal, title);
-  record.members_changed = changed;
-  record.refreshed = true;
+  IncidentRecord* const record = members.RecordOf(signal.id);
+  if (record == nullptr || record->Find(signal.id) == nullptr) return;
+  const bool changed = record->members_changed;
+  record->Put(signal, title);
+  record->members_changed = changed;
+  record->refreshed = true;
 }
 
 void Correlator::State::ApplyImpacts(const CorrelatorInput& input) {
   for (const SignalImpact& impact : input.impacts) {
-    const auto owner = owners.find(impact.signal);
-    if (owner == owners.end()) continue;
-    IncidentRecord& record = owner->second.scope->incidents.at(owner->second.sequence);
-    const Signal* signal = record.Find(impact.signal);
+    IncidentRecord* const record = members.RecordOf(impact.signal);
+    if (record == nullptr) continue;
+    Signal* const signal = record->Find(impact.signal);
     if (signal != nullptr) {
-      record.tally.Add(*signal, impact);
+      if (impact.breaching) signal->breached_at = input.tick;
+      record->tally.Add(*signal, impact);
     } else {
-      record.tally.AddUnlisted(impact);
+      record->tally.AddUnlisted(impact);
     }
-    record.impact_added = true;
+    record->impact_added = true;
   }
   // What cleared has had its last impact.
   for (const TitledChange& titled : input.changes) {
-    if (titled.change.kind == SignalChangeKind::kCleared) owners.erase(titled.change.signal.id);
+    if (titled.change.kind == SignalChangeKind::kCleared) members.Forget(titled.change.signal.id);
   }
 }
 
 void Correlator::State::UpdateSuspects(Scope* scope, IncidentRecord* record) {
   if (!record->members_changed && !scope->context_changed) return;
-  const SuspectSearch search = Search(*scope);
-  scope->Index(*record, search);
-  SuspectReport report = search.Report(record->incident.signals);
+  scope->Index(*record, config);
+  SuspectReport report = scope->Search(config).Report(record->incident.signals);
   record->rolled_back_at = report.rolled_back_at;
   record->roll_back = std::move(report.roll_back);
   if (record->incident.component == report.component &&
@@ -291,7 +177,7 @@ void Correlator::State::UpdateSuspects(Scope* scope, IncidentRecord* record) {
   record->line_due = true;
 }
 
-void Correlator::State::UpdateImpact(const Scope& scope, IncidentRecord* record) {
+void Correlator::State::UpdateImpact(TimeUs tick, const Scope& scope, IncidentRecord* record) {
   Incident& incident = record->incident;
   std::optional<std::int64_t> total = config.severity.users_total;
   if (!total && scope.users > 0) {
@@ -304,6 +190,7 @@ void Correlator::State::UpdateImpact(const Scope& scope, IncidentRecord* record)
   incident.impact.users_total = total;
   incident.partial = incident.partial || record->tally.capped();
   if (RaiseForUsers(config.severity, record->tally.UsersDown(), &incident)) {
+    record->worsened_at = tick;
     record->line_due = true;
   }
 }
@@ -314,7 +201,7 @@ void Correlator::State::Advance(const CorrelatorInput& input, Scope* scope,
   const bool was_resolved = incident.state == IncidentState::kResolved;
   if (was_resolved && record->firing.empty()) return;
   incident.partial = incident.partial || input.partial;
-  UpdateImpact(*scope, record);
+  UpdateImpact(input.tick, *scope, record);
   UpdateSuspects(scope, record);
   const LifecycleTime time{.tick = input.tick,
                            .now = input.pane_end,
@@ -324,7 +211,10 @@ void Correlator::State::Advance(const CorrelatorInput& input, Scope* scope,
   if (incident.state == IncidentState::kResolved) {
     times.resolve.Add(incident.resolved_at - incident.detected_at);
   }
-  if (RaiseAfterRollback(config.severity, input.pane_end, record)) record->line_due = true;
+  if (RaiseAfterRollback(config.severity, input.pane_end, record)) {
+    record->worsened_at = input.tick;
+    record->line_due = true;
+  }
   if (record->opened) {
     const int year = UtcYear(incident.onset);
     incident.number = IncidentNumber(year, ++scope->numbers[year]);
@@ -389,12 +279,7 @@ void Correlator::State::Decide(const CorrelatorInput& input, CorrelatorOutput* o
       if (current.line_due) out->lines.push_back(current.incident);
       current.opened = current.members_changed = false;
       current.impact_added = current.refreshed = current.line_due = false;
-      if (IsOver(current)) {
-        scope.index.Remove(record->first);
-        record = scope.incidents.erase(record);
-      } else {
-        ++record;
-      }
+      record = IsOver(current) ? members.Erase(&scope, record) : std::next(record);
     }
     scope.context_changed = false;
   }
@@ -428,29 +313,24 @@ void Correlator::Apply(const Act& act, TimeUs tick, CorrelatorOutput* out) {
     state_->muting.Expire(act.text);
     return;
   }
-  for (auto& [key, scope] : state_->scopes) {
-    for (auto& [sequence, record] : scope.incidents) {
-      if (record.incident.id != act.incident) continue;
-      const bool unacknowledged = record.incident.acknowledged_at == kNoTime;
-      Pages pages;
-      if (!ApplyAct(state_->config.severity, act, tick, &record, &pages)) return;
-      if (unacknowledged && record.incident.acknowledged_at != kNoTime) {
-        state_->times.acknowledge.Add(record.incident.acknowledged_at -
-                                      record.incident.detected_at);
-      }
-      ++record.incident.revision;
-      out->lines.push_back(record.incident);
-      std::vector<Notification> resolves;
-      State::Tell(std::move(pages), record.incident, &out->notifications, &resolves);
-      std::move(resolves.begin(), resolves.end(), std::back_inserter(out->notifications));
-      if (!IsOver(record)) return;
-      state_->times.resolve.Add(record.incident.resolved_at - record.incident.detected_at);
-      for (const Hash128& signal : record.firing) state_->owners.erase(signal);
-      scope.index.Remove(sequence);
-      scope.incidents.erase(sequence);
-      return;
-    }
+  IncidentRecord* const record = state_->members.Find(act.incident);
+  if (record == nullptr) return;
+  Incident& incident = record->incident;
+  const bool unacknowledged = incident.acknowledged_at == kNoTime;
+  Pages pages;
+  if (!ApplyAct(state_->config.severity, act, tick, record, &pages)) return;
+  if (unacknowledged && incident.acknowledged_at != kNoTime) {
+    state_->times.acknowledge.Add(incident.acknowledged_at - incident.detected_at);
   }
+  ++incident.revision;
+  out->lines.push_back(incident);
+  std::vector<Notification> resolves;
+  State::Tell(std::move(pages), incident, &out->notifications, &resolves);
+  std::move(resolves.begin(), resolves.end(), std::back_inserter(out->notifications));
+  if (!IsOver(*record)) return;
+  state_->times.resolve.Add(incident.resolved_at - incident.detected_at);
+  Scope& scope = state_->ScopeOf(incident.scope);
+  state_->members.Erase(&scope, scope.incidents.find(record->sequence));
 }
 
 std::vector<const Incident*> Correlator::Open() const {
@@ -502,12 +382,8 @@ void Correlator::Decode(ByteReader* in) {
     Scope& scope = fresh->ScopeOf(std::string(in->Bytes()));
     scope.Decode(in);
     scope.topology = Topology(fresh->config.correlate.topology, scope.calls);
-    for (const auto& [sequence, record] : scope.incidents) {
-      scope.Index(record, fresh->Search(scope));
-      for (const Hash128& signal : record.firing) {
-        fresh->owners[signal] = {.scope = &scope, .sequence = sequence};
-      }
-    }
+    for (const auto& [sequence, record] : scope.incidents) scope.Index(record, fresh->config);
+    fresh->members.Restore(&scope);
   }
   if (!in->ok()) fresh = std::make_unique<State>(state_->config);
   state_ = std::move(fresh);

@@ -10,11 +10,13 @@
 // by Encode/Decode. Not thread-safe.
 //
 // Grouping: a signal joins an open incident of its scope, within `join_window` of its onset or
-// while one of its signals fires, if they share service, dependency, a topology edge (configured, or
-// learned from calls), a suspected deploy or an attacking address; missing is not equal. When a signal connects two open incidents,
-// the older absorbs the younger, which resolves as merged_into. The first page waits one tick for a
-// cause upstream, except at level 1. A rise in severity triggers the higher key and resolves the
-// lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
+// while it goes on and has got worse in the last half hour (correlate/belonging.h), if they share
+// service, dependency, a topology edge (configured, or learned from calls), a suspected deploy or
+// an attacking address; missing is not equal. What begins together joins whatever it is about
+// (correlate/coincidence.h). When a signal connects two open incidents, the older absorbs the
+// younger, which resolves as merged_into (correlate/membership.h). The first page waits one tick
+// for a cause upstream, except at level 1. A rise in severity triggers the higher key and resolves
+// the lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
 // `watch` → resolved (never in a partial tick), which resolves every triggered key. A signal that
 // fires while monitoring reopens it; one that only continues changes its own text. What is muted (correlate/muting.h) is decided on but triggers
 // nothing. What people do comes in by Apply, between ticks.

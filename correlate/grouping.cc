@@ -61,12 +61,30 @@ Tokens WantedTokens(const Signal& signal, const SuspectSearch& search) {
   return tokens;
 }
 
-bool JoinsInTime(const IncidentRecord& record, const Signal& signal, DurationUs join_window) {
-  if (!record.firing.empty()) return true;
-  const TimeUs onset = record.incident.onset;
-  if (signal.onset >= onset - join_window && signal.onset <= onset + join_window) return true;
-  // A slower detector reports only now what began while the others still fired.
-  return record.quiet_since != kNoTime && signal.onset < record.quiet_since;
+void GroupIndex::Holders::Insert(std::uint64_t sequence) {
+  if (many_ == nullptr && (only_ == kNone || only_ == sequence)) {
+    only_ = sequence;
+    return;
+  }
+  if (many_ == nullptr) {
+    many_ = std::make_unique<absl::btree_set<std::uint64_t>>();
+    many_->insert(only_);
+  }
+  many_->insert(sequence);
+}
+
+bool GroupIndex::Holders::Erase(std::uint64_t sequence) {
+  if (many_ == nullptr) return true;
+  many_->erase(sequence);
+  return many_->empty();
+}
+
+void GroupIndex::Holders::AddTo(std::set<std::uint64_t>* found) const {
+  if (many_ == nullptr) {
+    found->insert(only_);
+  } else {
+    found->insert(many_->begin(), many_->end());
+  }
 }
 
 void GroupIndex::Put(std::uint64_t sequence, const Tokens& tokens) {
@@ -75,7 +93,7 @@ void GroupIndex::Put(std::uint64_t sequence, const Tokens& tokens) {
   std::set_difference(tokens.begin(), tokens.end(), known.begin(), known.end(),
                       std::back_inserter(fresh));
   if (fresh.empty()) return;
-  for (const Token& token : fresh) having_[token].insert(sequence);
+  for (const Token& token : fresh) having_[token].Insert(sequence);
   std::vector<Token> all;
   all.reserve(known.size() + fresh.size());
   std::merge(known.begin(), known.end(), fresh.begin(), fresh.end(), std::back_inserter(all));
@@ -97,8 +115,7 @@ void GroupIndex::Remove(std::uint64_t sequence) {
   if (known == tokens_of_.end()) return;
   for (const Token& token : known->second) {
     const auto having = having_.find(token);
-    having->second.erase(sequence);
-    if (having->second.empty()) having_.erase(having);
+    if (having->second.Erase(sequence)) having_.erase(having);
   }
   tokens_of_.erase(known);
 }
@@ -107,7 +124,7 @@ std::set<std::uint64_t> GroupIndex::Find(const Tokens& tokens) const {
   std::set<std::uint64_t> found;
   for (const Token& token : tokens) {
     const auto having = having_.find(token);
-    if (having != having_.end()) found.insert(having->second.begin(), having->second.end());
+    if (having != having_.end()) having->second.AddTo(&found);
   }
   return found;
 }

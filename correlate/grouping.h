@@ -1,9 +1,9 @@
-// Which open incidents of a scope a signal belongs to.
+// Which open incidents of a scope a signal has something in common with.
 //
 //   GroupIndex index;
 //   index.Put(record.sequence, TokensOf(signal, search));
 //   for (std::uint64_t sequence : index.Find(WantedTokens(signal, search)))
-//     if (JoinsInTime(record, signal, join_window)) …
+//     if (BelongingOf(record, signal, …) == Belonging::kMember) …     // correlate/belonging.h
 //
 // What two signals can share is a token: a component, a suspected deploy's service, an attacking
 // address, and detector and series itself. A signal offers its own tokens and looks for those and
@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -20,7 +21,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "core/hash.h"
 #include "core/signal.h"
-#include "correlate/record.h"
 #include "correlate/suspects.h"
 
 namespace tocsin {
@@ -35,10 +35,6 @@ Tokens WantedTokens(const Signal& signal, const SuspectSearch& search);
 // The token of its detector and series: one that fires again belongs where it belonged before.
 Token SeriesToken(const Signal& signal);
 
-// Within `join_window` of the incident's onset, or while one of its signals fires or — in event
-// time — fired when this one began.
-bool JoinsInTime(const IncidentRecord& record, const Signal& signal, DurationUs join_window);
-
 class GroupIndex {
  public:
   void Put(std::uint64_t sequence, const Tokens& tokens);
@@ -49,8 +45,22 @@ class GroupIndex {
   bool Has(std::uint64_t sequence, const Token& token) const;
 
  private:
+  // The incidents that have a token. As a rule that is one, for which a set would be too much.
+  class Holders {
+   public:
+    void Insert(std::uint64_t sequence);
+    // Returns whether none is left. REQUIRES: it was inserted.
+    bool Erase(std::uint64_t sequence);
+    void AddTo(std::set<std::uint64_t>* found) const;
+
+   private:
+    static constexpr std::uint64_t kNone = UINT64_MAX;  // no incident has this number
+    std::uint64_t only_ = kNone;                        // where there are not many
+    std::unique_ptr<absl::btree_set<std::uint64_t>> many_;
+  };
+
   absl::flat_hash_map<std::uint64_t, std::vector<Token>> tokens_of_;  // sorted
-  absl::flat_hash_map<Token, absl::btree_set<std::uint64_t>> having_;
+  absl::flat_hash_map<Token, Holders> having_;
 };
 
 }  // namespace tocsin

@@ -7,8 +7,6 @@ namespace {
 
 // Flap damping stops here: an hour of quiet is quiet.
 constexpr DurationUs kWatchMax = kHourUs;
-// Who did what was done by itself.
-constexpr char kSelf[] = "tocsin";
 
 std::size_t Index(int level) { return static_cast<std::size_t>(level - 1); }
 
@@ -27,7 +25,7 @@ void FireAgain(TimeUs tick, IncidentRecord* record) {
   Incident& incident = record->incident;
   if (incident.state == IncidentState::kResolved) {
     incident.resolved_at = kNoTime;
-    record->Note({.at = tick, .id = "", .author = kSelf, .what = "reopened", .text = ""});
+    record->NoteOwn(tick, "reopened", "");
   }
   ++record->refired;
   incident.state = StateWhileFiring(incident);
@@ -40,8 +38,7 @@ void ExpireAcknowledgement(TimeUs tick, IncidentRecord* record) {
   incident.acknowledged_at = kNoTime;
   incident.acknowledged_by.clear();
   if (incident.state == IncidentState::kAcknowledged) incident.state = IncidentState::kOpen;
-  record->Note(
-      {.at = tick, .id = "", .author = kSelf, .what = "acknowledgement expired", .text = ""});
+  record->NoteOwn(tick, "acknowledgement expired", "");
 }
 
 }  // namespace
@@ -137,11 +134,8 @@ bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRec
         record->escalated.push_back(role);
       }
     }
-    record->Note({.at = time.tick,
-                  .id = "",
-                  .author = kSelf,
-                  .what = "escalated",
-                  .text = "to " + text + ": not acknowledged for " + FormatDuration(step.after)});
+    record->NoteOwn(time.tick, "escalated",
+                    "to " + text + ": not acknowledged for " + FormatDuration(step.after));
     escalated = true;
   }
   const bool due = incident.next_update_at != kNoTime && time.now >= incident.next_update_at;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "core/limits.h"
 
@@ -23,6 +24,10 @@ const Signal* IncidentRecord::Find(const Hash128& signal) const {
   return found == incident.signals.end() ? nullptr : &*found;
 }
 
+Signal* IncidentRecord::Find(const Hash128& signal) {
+  return const_cast<Signal*>(std::as_const(*this).Find(signal));
+}
+
 void IncidentRecord::Put(const Signal& signal, const std::string& title) {
   if (signal.firing()) {
     firing.insert(signal.id);
@@ -30,10 +35,11 @@ void IncidentRecord::Put(const Signal& signal, const std::string& title) {
     firing.erase(signal.id);
   }
   std::vector<Signal>& signals = incident.signals;
-  if (const Signal* known = Find(signal.id)) {
-    const auto index = known - signals.data();
-    signals[static_cast<std::size_t>(index)] = signal;
-    if (!title.empty()) titles[static_cast<std::size_t>(index)] = title;
+  if (Signal* known = Find(signal.id)) {
+    const TimeUs breached_at = std::max(known->breached_at, signal.breached_at);
+    *known = signal;
+    known->breached_at = breached_at;
+    if (!title.empty()) titles[static_cast<std::size_t>(known - signals.data())] = title;
     members_changed = true;
     return;
   }
@@ -53,6 +59,10 @@ void IncidentRecord::Note(TimelineEntry entry) {
   timeline.push_back(std::move(entry));
 }
 
+void IncidentRecord::NoteOwn(TimeUs at, std::string what, std::string text) {
+  Note({.at = at, .id = "", .author = kSelf, .what = std::move(what), .text = std::move(text)});
+}
+
 void IncidentRecord::Absorb(const IncidentRecord& younger) {
   for (std::size_t i = 0; i < younger.incident.signals.size(); ++i) {
     Put(younger.incident.signals[i], younger.titles[i]);
@@ -62,6 +72,7 @@ void IncidentRecord::Absorb(const IncidentRecord& younger) {
   impact_added = true;
   incident.onset = std::min(incident.onset, younger.incident.onset);
   incident.partial = incident.partial || younger.incident.partial;
+  worsened_at = std::max(worsened_at, younger.worsened_at);
   if (younger.incident.severity_level < incident.severity_level) {
     incident.severity_level = younger.incident.severity_level;
     incident.severity_rule = younger.incident.severity_rule;
@@ -101,6 +112,7 @@ void IncidentRecord::Encode(ByteWriter* out) const {
   out->Signed(rolled_back_at);
   out->Bytes(roll_back);
   tally.Encode(out);
+  out->Signed(worsened_at);
 }
 
 IncidentRecord IncidentRecord::Decode(ByteReader* in) {
@@ -133,6 +145,13 @@ IncidentRecord IncidentRecord::Decode(ByteReader* in) {
   record.rolled_back_at = in->Signed();
   record.roll_back = in->Bytes();
   record.tally = ImpactTally::Decode(in);
+  if (in->format() >= 6) {
+    record.worsened_at = in->Signed();
+  } else {
+    for (const Signal& signal : record.incident.signals) {
+      record.worsened_at = std::max(record.worsened_at, signal.fired_at);
+    }
+  }
   return in->ok() ? record : IncidentRecord{};
 }
 

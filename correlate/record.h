@@ -16,6 +16,9 @@
 
 namespace tocsin {
 
+// The author of what was done by itself.
+inline constexpr char kSelf[] = "tocsin";
+
 struct IncidentRecord {
   std::uint64_t sequence = 0;  // opening order within the scope
   Incident incident;
@@ -30,6 +33,7 @@ struct IncidentRecord {
   TimeUs acknowledged_until = kNoTime;  // kNoTime: for good
   int refired = 0;                      // times it fired again while it was watched
   bool resolved_by_person = false;
+  TimeUs worsened_at = kNoTime;     // tick in which it last got a new series or a higher level
   TimeUs rolled_back_at = kNoTime;  // first rollback of a suspected deploy
   std::string roll_back;            // the advice that a suspected deploy gives; else empty
   ImpactTally tally;
@@ -43,10 +47,13 @@ struct IncidentRecord {
 
   // nullptr when it is not listed.
   const Signal* Find(const Hash128& signal) const;
+  Signal* Find(const Hash128& signal);
   // Lists the signal, or replaces the one of its id, and keeps `firing` in step.
   void Put(const Signal& signal, const std::string& title);
   // Adds to the timeline; past its limit the oldest entry but the first goes.
   void Note(TimelineEntry entry);
+  // What was done by itself.
+  void NoteOwn(TimeUs at, std::string what, std::string text);
   // Moves the members, impact and severity of a younger incident here.
   void Absorb(const IncidentRecord& younger);
 

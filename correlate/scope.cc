@@ -4,10 +4,35 @@
 
 namespace tocsin {
 
-void Scope::Index(const IncidentRecord& record, const SuspectSearch& search) {
+SuspectSearch Scope::Search(const Config& config) const {
+  return {.topology = topology,
+          .deploys = deploys,
+          .external = config.correlate.external,
+          .window = config.correlate.deploy_window,
+          .pane = config.pane};
+}
+
+void Scope::Index(const IncidentRecord& record, const Config& config) {
+  const SuspectSearch search = Search(config);
   Tokens tokens;
-  for (const Signal& signal : record.incident.signals) tokens.merge(TokensOf(signal, search));
+  for (const Signal& signal : record.incident.signals) {
+    tokens.merge(TokensOf(signal, search));
+    onsets.Remove(record.sequence, signal);
+  }
   index.Replace(record.sequence, tokens);
+  for (const Signal& signal : record.incident.signals) {
+    onsets.Put(record.sequence, signal, topology.PartOf(signal));
+  }
+}
+
+void Scope::IndexMember(std::uint64_t sequence, const Signal& signal, const Config& config) {
+  index.Put(sequence, TokensOf(signal, Search(config)));
+  onsets.Put(sequence, signal, topology.PartOf(signal));
+}
+
+void Scope::Unindex(const IncidentRecord& record) {
+  index.Remove(record.sequence);
+  for (const Signal& signal : record.incident.signals) onsets.Remove(record.sequence, signal);
 }
 
 void Scope::Encode(ByteWriter* out) const {

@@ -1,5 +1,7 @@
 #include "correlate/topology.h"
 
+#include <algorithm>
+
 namespace tocsin {
 namespace {
 
@@ -10,6 +12,32 @@ bool Contains(const std::map<std::string, std::set<std::string>, std::less<>>& e
   const auto found = edges.find(from);
   return found != edges.end() && found->second.contains(std::string(to));
 }
+
+// Disjoint sets of numbers; the smallest of a set stands for it.
+class Sets {
+ public:
+  int Add() {
+    parents_.push_back(static_cast<int>(parents_.size()));
+    return parents_.back();
+  }
+  int Find(int of) {
+    while (parents_[static_cast<std::size_t>(of)] != of) {
+      int& parent = parents_[static_cast<std::size_t>(of)];
+      parent = parents_[static_cast<std::size_t>(parent)];
+      of = parent;
+    }
+    return of;
+  }
+  void Join(int a, int b) {
+    a = Find(a);
+    b = Find(b);
+    parents_[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
+  }
+  std::size_t size() const { return parents_.size(); }
+
+ private:
+  std::vector<int> parents_;
+};
 
 }  // namespace
 
@@ -35,11 +63,80 @@ Topology::Topology(const std::map<std::string, std::vector<std::string>>& needs,
   for (const auto& [service, needed] : needs) {
     for (const std::string& name : needed) add(service, name);
   }
-  for (const auto& [call, seen] : calls.last_seen()) {
+  for (const auto& [call, seen] : calls.seen()) {
     // An asterisk is a name like any other there, and not to be mistaken for "every".
     if (call.service != kEvery && call.dependency != kEvery) add(call.service, call.dependency);
   }
   Close();
+  Divide(needs, calls);
+}
+
+void Topology::Divide(const std::map<std::string, std::vector<std::string>>& needs,
+                      const CallLog& calls) {
+  Sets sets;
+  const auto number = [&sets](Part* part) {
+    if (*part == kNoPart) *part = sets.Add();
+    return *part;
+  };
+  const auto node = [&](const std::string& name) {
+    return number(&parts_.try_emplace(name, kNoPart).first->second);
+  };
+  for (const auto& [service, needed] : needs) {
+    const int from = service == kEvery ? number(&every_service_) : node(service);
+    for (const std::string& name : needed) {
+      sets.Join(from, name == kEvery ? number(&every_dependency_) : node(name));
+    }
+  }
+  const std::size_t configured = sets.size();
+  for (const auto& [call, seen] : calls.seen()) {
+    if (call.service == kEvery || call.dependency == kEvery) continue;
+    sets.Join(node(call.service), node(call.dependency));
+  }
+  // Whatever needs something is a service. What is needed may be a dependency.
+  for (const auto& [name, needed] : needs_) {
+    if (every_service_ != kNoPart && name != kEvery) sets.Join(node(name), every_service_);
+  }
+  for (const auto& [name, needing] : needed_by_) {
+    if (every_dependency_ != kNoPart) sets.Join(node(name), every_dependency_);
+  }
+  known_from_.assign(sets.size(), INT64_MAX);
+  const auto known_from = [&](int part) -> TimeUs& {
+    return known_from_[static_cast<std::size_t>(sets.Find(part))];
+  };
+  for (std::size_t i = 0; i < configured; ++i) known_from(static_cast<int>(i)) = INT64_MIN;
+  for (const auto& [call, seen] : calls.seen()) {
+    if (calls.full() || call.service == kEvery || call.dependency == kEvery) continue;
+    TimeUs& from = known_from(node(call.service));
+    from = std::min(from, seen.first + kCallsKnownAfter);
+  }
+  for (auto& [name, part] : parts_) part = sets.Find(part);
+  for (Part* const part : {&every_service_, &every_dependency_}) {
+    if (*part != kNoPart) *part = sets.Find(*part);
+  }
+}
+
+Topology::Part Topology::PartOf(const Component& component) const {
+  const auto found = parts_.find(component.name);
+  if (found != parts_.end()) return found->second;
+  return component.dependency ? every_dependency_ : every_service_;
+}
+
+Topology::Part Topology::PartOf(const Signal& signal) const {
+  Part part = kNoPart;
+  bool first = true;
+  for (const Component& component : ComponentsOf(signal)) {
+    const Part of = PartOf(component);
+    if (of == kNoPart || (!first && of != part)) return kNoPart;
+    part = of;
+    first = false;
+  }
+  return part;
+}
+
+bool Topology::KnownApart(Part a, Part b, TimeUs now) const {
+  if (a == kNoPart || b == kNoPart || a == b) return false;
+  return known_from_[static_cast<std::size_t>(a)] <= now &&
+         known_from_[static_cast<std::size_t>(b)] <= now;
 }
 
 void Topology::Close() {

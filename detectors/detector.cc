@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "core/labels.h"
 #include "core/math.h"
+#include "detectors/drift.h"
 
 namespace tocsin {
 namespace {
@@ -12,6 +14,16 @@ constexpr double kLn10 = 2.302585092994046;
 constexpr double kEvidenceMin = 1;
 
 }  // namespace
+
+bool Detector::Drifts(const Labels& series) const {
+  if (common_.drift != Drift::kByName) return common_.drift == Drift::kAlways;
+  const std::string_view name = LabelValue(series, "name");
+  if (!name.empty()) return NamesDrift(name);
+  const std::vector<std::string> wanted =
+      common_.where.Wanted({.kind = FieldRef::Kind::kField, .field = Field::kName, .label = {}});
+  return wanted.empty() ? NamesDrift(common_.name)
+                        : std::any_of(wanted.begin(), wanted.end(), NamesDrift);
+}
 
 double DetectorEnvironment::EvidenceThreshold() const {
   const double looks = static_cast<double>(kWeekUs) / static_cast<double>(pane);

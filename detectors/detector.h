@@ -74,6 +74,9 @@ struct Reading {
   // Half the evidence is there: something has begun, though it is no breach yet. If it becomes one,
   // its onset is where this began.
   bool suspicious = false;
+  // When what breaches or is suspicious in this pane began, where the kind knows more than the state
+  // machine does by itself: that it was in this pane or, of a gauge, since the sample before.
+  OnsetInterval began;
 };
 
 // What one pane measured for a series, with the slots of its spec's measures.
@@ -124,6 +127,14 @@ struct LevelConfig {
   int level = 3;        // severity level
 };
 
+// Whether what a detector reports creeps up on its threshold, so that the moment at which it gets
+// there has no cause of its own (detectors/drift.h).
+enum class Drift : std::uint8_t {
+  kNever,
+  kByName,  // where the metric, check or alarm is one of a disk, memory or a certificate
+  kAlways,
+};
+
 // What every stanza may say, read by ReadCommon.
 struct DetectorCommon {
   std::string name;
@@ -136,6 +147,7 @@ struct DetectorCommon {
   std::int64_t min_volume = 0;  // events in the window below which a ratio is unknown
   Category category = Category::kAvailability;
   bool degraded_only = false;
+  Drift drift = Drift::kNever;
 };
 
 class Detector {
@@ -164,6 +176,8 @@ class Detector {
     (void)signal;
     return false;
   }
+  // Whether it crept up on its threshold, for a signal on this series.
+  bool Drifts(const Labels& series) const;
   // "error rate of service=api is 12 % (above 5 % over 5 min)": one line for people.
   virtual std::string Title(const Signal& signal) const = 0;
 

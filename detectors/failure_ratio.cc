@@ -8,6 +8,7 @@
 #include "core/number_text.h"
 #include "core/space_saving.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
@@ -159,10 +160,12 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
   const std::int64_t total = present ? cells.Count(kTotal) : 0;
   const std::int64_t failed = present ? cells.Count(kFailed) : 0;
   ring_.Push(failed, total);
+  const double p0 = P0();
+  const double dispersion = detector_->ratio.p0 ? 1 : baseline_.Dispersion(total);
   if (!pane.partial) {
     evidence_.Update(failed, total,
-                     {.p0 = P0(),
-                      .dispersion = detector_->ratio.p0 ? 1 : baseline_.Dispersion(total),
+                     {.p0 = p0,
+                      .dispersion = dispersion,
                       .h = detector_->h,
                       .enough = EnoughEvidence(detector_->h, pane)});
     if (evidence_.HeldOfAny() && IsOver()) evidence_.Forget();
@@ -175,6 +178,11 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
     if (!levels_[slot]) continue;
     LevelReading& level = reading.level[slot];
     level = levels_[slot]->Update(pane, ring_, evidence_, usual_max);
+    const double above = levels_[slot]->limits().above;
+    if (evidence_.Suspected(above) && !pane.firing) {
+      reading.began =
+          RatioChange(ring_, pane, {.usual = p0, .changed = above, .dispersion = dispersion});
+    }
     if (level.verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
     level.value = detector_->Share(level.value);
     level.threshold = detector_->common().level[slot].above;

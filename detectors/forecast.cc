@@ -147,7 +147,7 @@ std::unique_ptr<Detector> ReadForecast(const DetectorConfig& stanza, const Detec
   Forecast forecast = {.verb = std::move(verb),
                        .scale = ReadGaugeScale({"ratio", "percent"}, &reader)};
   DetectorCommon common = ReadCommon(
-      stanza, {.category = Category::kCapacity}, &reader, errors,
+      stanza, {.category = Category::kCapacity, .drift = Drift::kAlways}, &reader, errors,
       [&](ConfigReader& level, int slot, LevelConfig* config) {
         const auto at = static_cast<std::size_t>(slot);
         const DurationUs left = level.Duration("left", kLeftDefault[at], kMinuteUs, 30 * kDayUs);

@@ -78,6 +78,10 @@ DetectorCommon ReadCommon(
   common.min_volume = reader->Int("min_volume", 0, 0, INT64_MAX / 2);
   common.category = ReadCategory(defaults.category, reader);
   common.degraded_only = defaults.degraded_only;
+  common.drift = defaults.drift;
+  if (reader->Has("drifts")) {
+    common.drift = reader->Bool("drifts", false) ? Drift::kAlways : Drift::kNever;
+  }
   constexpr std::array<const char*, 2> kKeys = {"warn", "critical"};
   constexpr std::array<int, 2> kSeverity = {3, 2};
   bool wanted = false;

@@ -6,9 +6,9 @@
 //   reader.Number("max", …);          // the kind's own keys
 //   reader.Finish();                  // reports what nobody asked for
 //
-// Stanza: name, kind, inputs, where, by, warn, critical, keep_firing_for, min_volume, category, and
-// for people advice, runbook, title. A level: window, for, level, and what the kind reads. Pure
-// functions.
+// Stanza: name, kind, inputs, where, by, warn, critical, keep_firing_for, min_volume, category,
+// drifts, and for people advice, runbook, title. A level: window, for, level, and what the kind
+// reads. Pure functions.
 #pragma once
 
 #include <optional>
@@ -26,6 +26,7 @@ struct StanzaDefaults {
   Category category = Category::kAvailability;
   DurationUs window = 5 * kMinuteUs;
   bool degraded_only = false;
+  Drift drift = Drift::kNever;
 };
 
 // A window keeps a count a pane: 6 h are 17 KiB a series and level at most.

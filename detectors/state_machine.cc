@@ -55,16 +55,18 @@ std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const Pa
   }
 
   Suspect(pane, reading.suspicious);
+  Date(pane, reading);
 
   if (ready > firing_slot_) {
     const bool raised = firing();
     if (!raised) onset_ = pending_since();
-    firing_slot_ = ready;
+    firing_slot_ = static_cast<std::int16_t>(ready);
     unbreached_ms_ = 0;
     clear_for_ = 0;
     return RuleChange{.kind = raised ? SignalChangeKind::kRaised : SignalChangeKind::kFired,
                       .slot = ready,
-                      .onset = onset_};
+                      .onset = onset_,
+                      .began = began_};
   }
   if (!firing()) return std::nullopt;
   if (breached) {
@@ -77,7 +79,7 @@ std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const Pa
   clear_for_ += clear_for_ == 0 ? length : cleared;
   if (clear_for_ < common.keep_firing_for) return std::nullopt;
   const RuleChange change = {
-      .kind = SignalChangeKind::kCleared, .slot = firing_slot_, .onset = onset_};
+      .kind = SignalChangeKind::kCleared, .slot = firing_slot_, .onset = onset_, .began = {}};
   *this = RuleState();
   return change;
 }
@@ -89,8 +91,28 @@ void RuleState::Suspect(const PaneContext& pane, bool suspicious) {
   }
   if (!suspicious || (suspected_ != kNoTime && pane.start - suspected_ >= kSuspicionMax)) {
     suspected_ = kNoTime;
+    went_stale_ = suspicious;
   } else if (suspected_ == kNoTime) {
     suspected_ = pane.start;
+  }
+}
+
+void RuleState::Date(const PaneContext& pane, const Reading& reading) {
+  if (firing()) return;
+  const TimeUs since = pending_since();
+  if (since == kNoTime) {
+    began_ = {};
+  } else if (began_.known()) {
+    return;
+  } else if (went_stale_) {
+    began_ = {.earliest = pane.start - kSuspicionMax, .latest = pane.end};
+  } else if (reading.began.known()) {
+    began_ = reading.began;
+  } else {
+    const TimeUs end = since + (pane.end - pane.start);
+    DurationUs covers = end - since;
+    for (const LevelReading& level : reading.level) covers = std::max(covers, level.covers);
+    began_ = {.earliest = end - covers, .latest = end};
   }
 }
 
@@ -112,6 +134,9 @@ void RuleState::Encode(ByteWriter* out) const {
   out->Varint(unbreached_ms_);
   out->Signed(onset_);
   out->Signed(clear_for_);
+  out->Signed(began_.earliest);
+  out->Signed(began_.latest);
+  out->Bool(went_stale_);
 }
 
 void RuleState::Decode(ByteReader* in) {
@@ -122,7 +147,7 @@ void RuleState::Decode(ByteReader* in) {
   suspected_ = in->Signed();
   const std::int64_t slot = in->Signed();
   if (slot < -1 || slot > 1) in->Fail();
-  firing_slot_ = in->ok() ? static_cast<int>(slot) : -1;
+  firing_slot_ = in->ok() ? static_cast<std::int16_t>(slot) : std::int16_t{-1};
   if (in->format() >= 6) {
     const std::uint64_t unbreached = in->Varint();
     if (unbreached > std::numeric_limits<std::uint32_t>::max()) in->Fail();
@@ -130,6 +155,10 @@ void RuleState::Decode(ByteReader* in) {
   }
   onset_ = in->Signed();
   clear_for_ = in->Signed();
+  if (in->format() < 6) return;
+  began_.earliest = in->Signed();
+  began_.latest = in->Signed();
+  went_stale_ = in->Bool();
 }
 
 }  // namespace tocsin

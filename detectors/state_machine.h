@@ -11,7 +11,7 @@
 // counts as clear. A signal fires at the worst level reached; a higher level later is a raise, a
 // lower one is no change. It clears once every level has been kClear for keep_firing_for. In a
 // partial tick `for` holds and nothing clears. Event time only; a pane counts with its length, or
-// with what its reading covers. 64 bytes; value type.
+// with what its reading covers. 80 bytes; value type.
 #pragma once
 
 #include <array>
@@ -27,6 +27,7 @@ struct RuleChange {
   SignalChangeKind kind = SignalChangeKind::kFired;
   int slot = 0;            // 0 warn, 1 critical: the level now
   TimeUs onset = kNoTime;  // start of the first pane that breached or, before it, was suspicious
+  OnsetInterval began;     // of what fires now, as its reading said in that pane
 };
 
 class RuleState {
@@ -48,11 +49,14 @@ class RuleState {
     TimeUs since = kNoTime;   // its first pane
   };
   void Suspect(const PaneContext& pane, bool suspicious);
+  void Date(const PaneContext& pane, const Reading& reading);
 
   std::array<Level, 2> levels_;
   TimeUs suspected_ = kNoTime;  // first pane of the suspicion that goes on
-  int firing_slot_ = -1;
+  OnsetInterval began_;         // of what is pending or suspected
   std::uint32_t unbreached_ms_ = 0;  // known time since the last breach of what fires
+  std::int16_t firing_slot_ = -1;
+  bool went_stale_ = false;  // a suspicion lasted so long that it says nothing about its beginning
   TimeUs onset_ = kNoTime;
   DurationUs clear_for_ = 0;
 };

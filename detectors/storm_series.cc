@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "detectors/change_point.h"
 #include "detectors/cusum.h"
 #include "detectors/window.h"
 
@@ -33,6 +34,7 @@ class StormSeries : public SeriesState {
     WindowSum window, minute, older;
   };
   LevelReading Judge(const PaneContext& pane, const StormLimits& limits, Level* level) const;
+  OnsetInterval Began(const PaneContext& pane, const StormLimits& limits) const;
   // Half the evidence of what is too much to be learned.
   bool Unusual(const PaneContext& pane);
 
@@ -123,7 +125,10 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     const StormLimits& limits = rule_->limits[slot];
     if (!limits.set) continue;
     reading.level[slot] = Judge(pane, limits, &level);
-    reading.suspicious = reading.suspicious || level.cusum.value() > rule_->h / 2;
+    if (level.cusum.value() > rule_->h / 2) {
+      reading.suspicious = true;
+      if (!pane.firing) reading.began = Began(pane, limits);
+    }
     if (reading.level[slot].verdict >= Verdict::kBreach) {
       breaching = true;
       explained_ = static_cast<int>(slot);
@@ -139,6 +144,17 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     label_.Clear();
   }
   return reading;
+}
+
+OnsetInterval StormSeries::Began(const PaneContext& pane, const StormLimits& limits) const {
+  const double above = limits.above / limits.window;
+  if (usual_ <= 0) {
+    return RateChange(ring_, pane, {.usual = above / limits.ratio, .changed = above});
+  }
+  return RateChange(ring_, pane,
+                    {.usual = usual_,
+                     .changed = std::max(above, limits.ratio * usual_),
+                     .dispersion = baseline_.Dispersion(pane.start)});
 }
 
 bool StormSeries::Unusual(const PaneContext& pane) {

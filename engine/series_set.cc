@@ -270,7 +270,7 @@ void SeriesSet::AddImpact(const Series& series, SignalImpact* impact) const {
   impact->capped = impact->capped || series.other;
 }
 
-Signal SeriesSet::NewSignal(const Series& series, TimeUs onset) const {
+Signal SeriesSet::NewSignal(const Series& series, const RuleChange& fired) const {
   const DetectorCommon& common = detector_->common();
   Signal signal;
   signal.id = SignalId(common.name, series.key, series.context.tick);
@@ -279,14 +279,16 @@ Signal SeriesSet::NewSignal(const Series& series, TimeUs onset) const {
   signal.scope = series.scope;
   signal.series = LabelsFromKey(aggregation_->by_names, series.key);
   signal.degraded_only = common.degraded_only;
-  signal.onset = onset;
+  signal.drifts = detector_->Drifts(signal.series);
+  signal.onset = fired.onset;
+  signal.began = fired.began;
   signal.fired_at = series.context.tick;
   return signal;
 }
 
 TitledChange SeriesSet::Change(const RuleChange& change, Series* series) const {
   const TimeUs tick = series->context.tick;
-  if (change.kind == SignalChangeKind::kFired) series->signal = NewSignal(*series, change.onset);
+  if (change.kind == SignalChangeKind::kFired) series->signal = NewSignal(*series, change);
   Signal& signal = *series->signal;
   const auto slot = static_cast<std::size_t>(change.slot);
   const LevelReading& level = series->reading.level[slot];
@@ -327,12 +329,17 @@ void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
     if (TimesToContinue(firing_for) > TimesToContinue(firing_for - series->context.pane)) {
       changes->push_back(Change({.kind = SignalChangeKind::kContinued,
                                  .slot = series->rule.firing_slot(),
-                                 .onset = series->rule.onset()},
+                                 .onset = series->rule.onset(),
+                                 .began = {}},
                                 series));
     }
   }
   if (series->signal) {
     series->since_onset.signal = series->signal->id;
+    const auto& levels = series->reading.level;
+    series->since_onset.breaching =
+        std::any_of(levels.begin(), levels.end(),
+                    [](const LevelReading& level) { return level.verdict >= Verdict::kBreach; });
     impacts->push_back(std::move(series->since_onset));
     series->since_onset = SignalImpact();
   } else if (!hurting) {

@@ -108,7 +108,7 @@ class SeriesSet {
   void Collect(Series* series, std::vector<TitledChange>* changes,
                std::vector<SignalImpact>* impacts) const;
   TitledChange Change(const RuleChange& change, Series* series) const;
-  Signal NewSignal(const Series& series, TimeUs onset) const;
+  Signal NewSignal(const Series& series, const RuleChange& fired) const;
 
   const Detector* detector_;
   std::size_t spec_;

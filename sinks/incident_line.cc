@@ -168,6 +168,7 @@ absl::StatusOr<Incident> ReadIncident(std::string_view text) {
                                  .text = Text(element, "text")});
   });
   incident.merged_into = Text(line, "merged_into");
+  incident.beside = Texts(line, "beside");
   incident.partial = Bool(line, "partial");
   incident.pages = Int(line, "pages").value_or(0);
   return incident;

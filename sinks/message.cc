@@ -110,6 +110,11 @@ void AddLists(const Incident& incident, MessageFields* fields) {
     if (advice.size() == kItemsMax) break;
     advice.push_back({{"index", absl::StrCat(advice.size() + 1)}, {"text", Safe(step)}});
   }
+  std::vector<Texts>& together = fields->lists["together"];
+  for (const TimelineEntry& entry : incident.timeline) {
+    if (together.size() == kItemsMax) break;
+    if (entry.what == kJoinedTogether) together.push_back({{"text", Safe(entry.text)}});
+  }
   std::vector<Texts>& timeline = fields->lists["timeline"];
   const std::size_t first =
       incident.timeline.size() > kItemsMax ? incident.timeline.size() - kItemsMax : 0;
@@ -196,6 +201,7 @@ MessageFields MessageFieldsOf(const Incident& incident,
       {"runbook", Safe(incident.runbook)},
       {"muted_by", Safe(incident.muted_by)},
       {"merged_into", Safe(incident.merged_into)},
+      {"beside", Joined(incident.beside)},
       {"partial", incident.partial ? "yes" : ""},
       {"suspect", incident.suspects.empty() ? "" : SuspectLine(incident.suspects[0])},
       {"first_step", incident.advice.empty() ? "" : Safe(incident.advice[0])},

@@ -15,6 +15,12 @@ Looks like: {{classification}}.
 {{#suspects}}
 Suspect: {{text}}
 {{/suspects}}
+{{#together}}
+Joined: {{text}}
+{{/together}}
+{{#beside}}
+Beside {{beside}}, open already: this began long after that last got worse.
+{{/beside}}
 {{#signals}}
 Evidence: {{detector}} {{series}}: {{value}} (threshold {{threshold}})
 {{/signals}}

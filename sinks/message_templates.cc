@@ -30,7 +30,7 @@ const MessageFields& AllFields() {
     incident.signals.emplace_back();
     incident.suspects.emplace_back();
     incident.advice.emplace_back();
-    incident.timeline.emplace_back();
+    incident.timeline.emplace_back().what = kJoinedTogether;
     return new MessageFields(MessageFieldsOf(incident, {}));
   }();
   return *fields;

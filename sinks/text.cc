@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "core/incident.h"
 #include "core/json_writer.h"
 #include "core/string_hash.h"
 
@@ -107,6 +108,10 @@ std::string SignalText(const dom::element& signal) {
   return text;
 }
 
+std::string TogetherText(const dom::element& entry) {
+  return StringOf(entry, "what") == kJoinedTogether ? std::string(StringOf(entry, "text")) : "";
+}
+
 }  // namespace
 
 std::string CutUtf8(std::string_view text, std::size_t bytes_max) {
@@ -171,6 +176,9 @@ std::optional<IncidentText> ReadIncidentLine(std::string_view line) {
   incident.advice = Items(root, "advice", PlainText);
   incident.evidence = Items(root, "signals", SignalText);
   incident.escalate_to = Items(root, "escalate_to", PlainText);
+  incident.together = Items(root, "timeline", TogetherText);
+  std::erase(incident.together, "");
+  incident.beside = Items(root, "beside", PlainText);
   return incident;
 }
 

@@ -37,6 +37,8 @@ struct IncidentText {
   std::string onset;  // RFC 3339; "" when absent
   std::optional<std::int64_t> users_affected;
   std::vector<std::string> suspects, advice, evidence, escalate_to;
+  std::vector<std::string> together;  // what joined because it began together with the rest
+  std::vector<std::string> beside;    // numbers of incidents that were open already
   bool operator==(const IncidentText&) const = default;
 };
 

@@ -42,6 +42,8 @@ namespace {
 constexpr DurationUs kRecent = 15 * kMinuteUs;
 // Below it ln D/(D−1) is 1, and 0/0 near.
 constexpr double kPoissonMax = 1.001;
+// So many events to be expected and none: one time in twenty.
+constexpr double kUnlikely = 3;
 // The share of the limit up to which a pause is one of the usual ones.
 constexpr double kUsualPause = 0.5;
 
@@ -59,6 +61,7 @@ class AbsenceSeries : public SeriesState {
   // Events that were to come in this pane.
   double Expected(const PaneContext& pane) const;
   void LearnRecent(const PaneContext& pane, std::int64_t count);
+  OnsetInterval Began() const;
 
   const Absence* detector_;
   CountRing ring_;
@@ -121,6 +124,18 @@ void AbsenceSeries::LearnRecent(const PaneContext& pane, std::int64_t count) {
   recent_ += detector_->recent_weight * (static_cast<double>(count) - recent_);
 }
 
+// After the last event, and before the silence was longer than chance allows.
+OnsetInterval AbsenceSeries::Began() const {
+  if (last_ == kNoTime || silent_ == 0) return {};
+  DurationUs doubtful = silent_;
+  if (detector_->every) {
+    doubtful = *detector_->every;
+  } else if (expected_ > kUnlikely) {
+    doubtful = static_cast<DurationUs>(kUnlikely / expected_ * static_cast<double>(silent_));
+  }
+  return {.earliest = last_, .latest = last_ + doubtful};
+}
+
 Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   const std::int64_t count = cells.cell.present() ? cells.Count(0) : 0;
   ring_.Push(0, count);
@@ -148,6 +163,7 @@ Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
                   : out.value <= kUsualPause * level.above ? Verdict::kClear
                                                            : Verdict::kBetween;
   }
+  reading.began = Began();
   const bool pausing = expected_ > kUsualPause * detector_->h;
   if (known && last_ != kNoTime) {
     baseline_.Update({.frozen = pane.firing || pausing, .partial = pane.partial}, pane.start,

@@ -123,6 +123,10 @@ class BudgetCounts {
   void Add(TimeUs time, std::int64_t bad, std::int64_t total);
   // Of the open minute and so much time before it.
   PaneCount Sum(DurationUs length) const;
+  // Since when every minute has had at least this share of bad ones: the change was in the first of
+  // them or at the end of the one before. Those without events say nothing; unknown where the open
+  // minute has less.
+  OnsetInterval AboveSince(double share) const;
   std::string RatesJson() const { return minutes_.RatesJson(); }
 
   void Encode(ByteWriter* out) const;
@@ -227,6 +231,17 @@ PaneCount BudgetCounts::Sum(DurationUs length) const {
           .total = static_cast<std::uint32_t>(std::min(total, kMax))};
 }
 
+OnsetInterval BudgetCounts::AboveSince(double share) const {
+  if (static_cast<double>(bad_) < share * static_cast<double>(total_)) return {};
+  int above = 0;
+  for (; above < kMinutes; ++above) {
+    const PaneCount minute = minutes_.At(above);
+    if (minute.bad < share * minute.total) break;
+  }
+  const TimeUs first = (number_ - above) * kMinuteUs;
+  return {.earliest = first - kMinuteUs, .latest = first + kMinuteUs};
+}
+
 void BudgetCounts::Encode(ByteWriter* out) const {
   minutes_.Encode(out);
   middle_.Encode(out);
@@ -283,6 +298,11 @@ Reading BurnRateSeries::Update(const PaneContext& pane, const SpecCells& cells) 
       told = true;
     }
     if (!known || pane.partial) continue;
+    if (breach) {
+      const BurnWindows& pair = detector_->pairs[slot][nearest];
+      reading.began = counts_.AboveSince(pair.rate * detector_->budget);
+      if (!reading.began.known()) reading.began = {pane.end - pair.brief, pane.end};
+    }
     out.verdict = breach ? Verdict::kBreach : burning ? Verdict::kBetween : Verdict::kClear;
   }
   return reading;

@@ -163,6 +163,11 @@ Reading BurstSeries::Update(const PaneContext& pane, const SpecCells& cells) {
                                                              : Verdict::kBetween,
                            .value = wider,
                            .threshold = level.above};
+    // Unless all came in this pane, the first may have been anywhere in the window.
+    const bool at_once = per_ == nullptr && static_cast<double>(ring_.At(0).total) >= level.above;
+    if (wider >= level.above && !at_once) {
+      reading.began = {.earliest = pane.end - level.window - pane.pane, .latest = pane.end};
+    }
   }
   return reading;
 }

@@ -23,6 +23,7 @@
 #include "core/math.h"
 #include "core/number_text.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
@@ -104,6 +105,9 @@ struct Judged {
     return level.Update(pane, ring, evidence, /*usual_max=*/0);
   }
   bool suspicious() const { return evidence.Suspected(limits.above); }
+  OnsetInterval Began(const PaneContext& pane) const {
+    return RatioChange(ring, pane, {.usual = p0, .changed = limits.above});
+  }
   void Encode(ByteWriter* out) const {
     ring.Encode(out);
     level.Encode(out);
@@ -278,6 +282,12 @@ void DeployRegressionSeries::StartOrEnd(const PaneContext& pane) {
   since_.Clear();
 }
 
+void Suspect(const PaneContext& pane, const Judged& judged, Reading* reading) {
+  if (!judged.suspicious()) return;
+  reading->suspicious = true;
+  if (!pane.firing) reading->began = judged.Began(pane);
+}
+
 Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& cells) {
   const bool present = cells.cell.present();
   const LogHistogram* durations = Durations(cells);
@@ -295,14 +305,14 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
     if (Judged* errors = comparison_->errors[slot].get()) {
       level = errors->Update(pane, present ? cells.Count(kFailed) : 0,
                              present ? cells.Count(kTotal) : 0);
-      reading.suspicious = reading.suspicious || errors->suspicious();
+      Suspect(pane, *errors, &reading);
     }
     if (Judged* slow = comparison_->slow[slot].get()) {
       const DurationUs limit = comparison_->p95_limit[slot];
       LevelReading other =
           slow->Update(pane, durations != nullptr ? durations->CountAbove(limit) : 0,
                        durations != nullptr ? durations->count() : 0);
-      reading.suspicious = reading.suspicious || slow->suspicious();
+      Suspect(pane, *slow, &reading);
       by_duration = comparison_->errors[slot] == nullptr || other.verdict > level.verdict;
       if (by_duration) {
         other.threshold = Milliseconds(limit);

@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/number_text.h"
 #include "detectors/baseline.h"
+#include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
@@ -57,6 +58,9 @@ struct LatencyLevel {
   LevelReading Update(const PaneContext& pane, const SpecCells& cells, double h,
                       const QuantileBaseline& usual);
   bool suspicious() const { return evidence.Suspected(kSlowShare); }
+  OnsetInterval Began(const PaneContext& pane) const {
+    return RatioChange(ring, pane, {.usual = kUsualSlowShare, .changed = kSlowShare});
+  }
   void Show(LevelReading* reading) const;
   // nullopt: the baseline is not warm yet.
   std::optional<DurationUs> Threshold(const QuantileBaseline& usual) const;
@@ -217,7 +221,10 @@ Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
       level->p95 = durations_.Merged(level->limits->ratio.window).Quantile(0.95);
     }
     level->Show(&reading.level[slot]);
-    reading.suspicious = reading.suspicious || level->suspicious();
+    if (level->suspicious()) {
+      reading.suspicious = true;
+      if (!pane.firing) reading.began = level->Began(pane);
+    }
     if (reading.level[slot].verdict >= Verdict::kBreach) explained_ = static_cast<int>(slot);
   }
   if (usual_ != nullptr) {

@@ -167,6 +167,7 @@ Reading RateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     if (!hold_.fresh() || pane.partial || full < detector_->panes[slot]) continue;
     if (rate >= level.above) {
       out.verdict = Verdict::kBreach;
+      reading.began = {.earliest = pane.end - level.window, .latest = pane.end};
       explained_ = static_cast<int>(slot);
     } else {
       out.verdict = rate <= level.clear ? Verdict::kClear : Verdict::kBetween;

@@ -151,7 +151,7 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
   const GaugeScale scale = ReadGaugeScale({"ratio", "percent", "absolute"}, &reader);
   DetectorCommon common = ReadCommon(
-      stanza, {.category = Category::kCapacity}, &reader, errors,
+      stanza, {.category = Category::kCapacity, .drift = Drift::kByName}, &reader, errors,
       [&](ConfigReader& level, int slot, LevelConfig* config) {
         if (scale.unit == GaugeScale::Unit::kAbsolute) {
           if (!level.Has("above")) level.Error("", "unit: absolute needs 'above', a number");

@@ -41,6 +41,8 @@ namespace {
 enum class Form { kCondition, kBelow, kCvss };
 
 constexpr double kDownFailures = 3;  // checks in a row
+// What is said for the first time, or rarely, has been watched for some minutes before.
+constexpr DurationUs kWatchedMax = 5 * kMinuteUs;
 
 class State;
 
@@ -63,6 +65,7 @@ class StateSeries : public SeriesState {
   bool broken_ = false;        // as of then
   std::int64_t in_a_row_ = 0;  // samples that said so, without one in between that did not
   double cvss_ = 0;            // the worst since it is broken
+  OnsetInterval broke_;        // between the last sample that was well and the first that was not
 };
 
 class State : public Detector {
@@ -107,6 +110,7 @@ class State : public Detector {
 void StateSeries::Take(const GaugeValue& condition) {
   // Alarms that were late come with the earliest open pane; an old one changes nothing.
   if (condition.samples == 0 || condition.last_time < told_) return;
+  const TimeUs before = std::max(told_, condition.last_time - kWatchedMax);
   told_ = condition.last_time;
   const bool was_well = condition.min == 0 || !broken_;
   broken_ = condition.last > 0;
@@ -116,6 +120,7 @@ void StateSeries::Take(const GaugeValue& condition) {
   } else if (was_well) {
     // At least the last one; those before it in the pane where none of them was well.
     in_a_row_ = condition.min > 0 ? condition.samples : 1;
+    broke_ = {.earliest = before, .latest = told_};
   } else {
     in_a_row_ += condition.samples;
   }
@@ -159,6 +164,7 @@ Reading StateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     if (!level.set) continue;
     if (!below) {
       reading.level[slot] = ConditionReading(level);
+      if (reading.level[slot].verdict == Verdict::kBreach) reading.began = broke_;
       continue;
     }
     LevelReading& out = reading.level[slot];
@@ -198,6 +204,8 @@ void StateSeries::Encode(ByteWriter* out) const {
   out->Bool(broken_);
   out->Signed(in_a_row_);
   out->Double(cvss_);
+  out->Signed(broke_.earliest);
+  out->Signed(broke_.latest);
 }
 
 void StateSeries::Decode(ByteReader* in) {
@@ -207,6 +215,9 @@ void StateSeries::Decode(ByteReader* in) {
   broken_ = in->Bool();
   in_a_row_ = in->Signed();
   cvss_ = in->Double();
+  if (in->format() < 6) return;
+  broke_.earliest = in->Signed();
+  broke_.latest = in->Signed();
 }
 
 // The form that a level's keys say; nullopt: none of them, as for alarms.
@@ -230,7 +241,7 @@ std::unique_ptr<Detector> NewState(const DetectorConfig& stanza, const DetectorE
   }
   const Category category = form == Form::kCvss ? Category::kSecurity : Category::kAvailability;
   DetectorCommon common =
-      ReadCommon(stanza, {.category = category}, &reader, errors,
+      ReadCommon(stanza, {.category = category, .drift = Drift::kByName}, &reader, errors,
                  [form](ConfigReader& level, int, LevelConfig* config) {
                    switch (form) {
                      case Form::kCondition:

@@ -90,6 +90,8 @@ class AlertmanagerSink final : public Sink {
     WriteList("suspects", incident.suspects, json);
     WriteList("advice", incident.advice, json);
     WriteList("evidence", incident.evidence, json);
+    WriteList("together", incident.together, json);
+    WriteList("beside", incident.beside, json);
     WriteList("escalate_to", incident.escalate_to, json);
     WriteIfAny("runbook_url", incident.runbook, json);
     json->EndObject();

@@ -93,6 +93,8 @@ void WriteDetails(const IncidentText& incident, JsonWriter* json) {
   WriteList("suspects", incident.suspects, json);
   WriteList("advice", incident.advice, json);
   WriteList("evidence", incident.evidence, json);
+  WriteList("together", incident.together, json);
+  WriteList("beside", incident.beside, json);
   WriteList("escalate_to", incident.escalate_to, json);
   WriteIfAny("runbook", incident.runbook, json);
   json->EndObject();

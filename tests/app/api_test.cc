@@ -252,6 +252,15 @@ TEST_F(Api, AddsAndListsAndExpiresSilences) {
   EXPECT_EQ(acts_.back().text, "freeze");
 }
 
+TEST_F(Api, AMatcherHasALimit) {
+  const std::string matcher = "service=~" + std::string(limits::kMatcherBytesMax, 'a');
+  const HttpResponse refused =
+      Call("POST", "/api/v1/silences", R"({"match": [")" + matcher + R"("], "for": "1h"})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("the matcher of 'service' has 2057 bytes"));
+  EXPECT_THAT(acts_, IsEmpty());
+}
+
 TEST_F(Api, ListsPlannedSilencesWhichOnlyTheConfigurationEnds) {
   context_.planned = {{.name = "backup",
                        .matchers = {"dependency=orders-db"},

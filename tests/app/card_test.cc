@@ -114,6 +114,19 @@ TEST(CardTest, OfAResolvedIncidentSaysWhenAndGivesNoAdvice) {
   EXPECT_THAT(card, Not(HasSubstr("Roll back")));
 }
 
+TEST(CardTest, SaysWhatJoinedItAndWhatItIsBeside) {
+  Incident incident = PoolIncident();
+  TimelineEntry joined;
+  joined.what = kJoinedTogether;
+  joined.text = "web began within 45s of api";
+  incident.timeline = {joined, {}, joined};
+  incident.beside = {"INC-2026-007"};
+  EXPECT_THAT(RenderCard(incident, {}),
+              HasSubstr("┃ Together   web began within 45s of api\n"
+                        "┃            web began within 45s of api\n"
+                        "┃ Beside     INC-2026-007: began long after that last got worse\n"));
+}
+
 TEST(CardTest, WithoutNumbersSaysSo) {
   Incident incident = PoolIncident();
   incident.impact = {};

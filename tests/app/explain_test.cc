@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app/explain_incident.h"
 #include "ingest/decoder.h"
 
 namespace tocsin {
@@ -24,6 +25,8 @@ detectors:
     warn: {above: 5%, window: 5m, for: 5m, level: 3}
     critical: {above: 50%, window: 1m, level: 1}
   - {name: slow, kind: latency, where: {type: query}, by: [dependency], warn: {p95_above: 500ms, level: 3}}
+  - {name: logins, kind: burst, where: {type: auth}, by: [service], category: security, critical: {count: 9}}
+  - {name: disk, kind: saturation, where: {name: disk_used}, by: [host], warn: {above: 90%}}
   - {name: audit-log, kind: burst, inputs: [audit], where: {type: log}, by: [service], critical: {count: 3, window: 1m, level: 2}}
   - {name: sockets, kind: storm, gauge: true, where: {type: metric, name: sockets}, by: [service], critical: {above: 9}}
 silences:
@@ -72,11 +75,12 @@ TEST_F(ExplainTest, SaysWhatWouldBecomeOfIt) {
             R"(request of env=prod service=api endpoint=/x, 2026-03-01T21:05:00Z, failed
   api-errors (error_rate) counts it in env=prod service=api
     would say   Requests fail
-    joins       what is about api or, by the topology, orders-db; onsets within 5m, or while it fires
+    joins       what is about api or, by the topology, orders-db; onsets within 5m, or while it fires and has got worse of late
+    together    whatever fails, is slow or full and begins within 45s of it, unless the topology knows that they share nothing
     severity    SEV1 (api-errors gives level 1), respond within 5m
     told        board (stdout)
     next        status update due at 2026-03-01 21:20:10 UTC; after 10m without an acknowledgement calls cto
-  not for 3 that read other types of events
+  not for 5 that read other types of events
 )");
 }
 
@@ -85,6 +89,64 @@ TEST_F(ExplainTest, SaysWhoElseHearsOfLessSevereOnes) {
               AllOf(HasSubstr("slow (latency) counts it in env=prod dependency=orders-db"),
                     HasSubstr("orders-db or, by the topology, api"),
                     HasSubstr("told        tickets (webhook)")));
+}
+
+TEST_F(ExplainTest, SaysWhatItWouldJoinOnlyBecauseBothBeganThen) {
+  EXPECT_THAT(Explain(R"("type": "auth", "service": "api", "outcome": "failure")"),
+              HasSubstr("together    another security signal that begins within 45s of it"));
+  EXPECT_THAT(
+      Explain(R"("type": "metric", "name": "disk_used", "host": "db-1", "value": 1, "limit": 2)"),
+      HasSubstr("together    nothing: it drifts"));
+  config_->correlate.coincidence = 0;
+  EXPECT_THAT(Explain(R"("type": "auth", "service": "api", "outcome": "failure")"),
+              HasSubstr("together    nothing: coincidence is 0s"));
+}
+
+Signal SignalOn(const char* detector, Labels labels, int minute) {
+  Signal signal;
+  signal.detector = detector;
+  signal.series = std::move(labels);
+  signal.series.insert(signal.series.begin(), {"env", "prod"});
+  signal.onset = *ParseRfc3339("2026-03-01T21:00:00Z");
+  signal.fired_at = signal.onset + minute * kMinuteUs;
+  return signal;
+}
+
+TEST(ExplainIncident, SaysWhyEachSignalIsInIt) {
+  Incident incident;
+  incident.number = "INC-2026-002";
+  incident.severity = "SEV2";
+  incident.title = "Requests fail";
+  incident.scope_labels = {{"env", "prod"}};
+  incident.signals = {SignalOn("errors", {{"service", "api"}}, 1),
+                      SignalOn("slow", {{"service", "api"}}, 2),
+                      SignalOn("errors", {{"service", "web"}}, 3),
+                      SignalOn("pool", {{"dependency", "orders-db"}}, 4),
+                      SignalOn("errors", {{"service", "jobs"}}, 5),
+                      SignalOn("errors", {{"service", "api"}}, 6)};
+  incident.timeline = {{.at = incident.signals[2].fired_at,
+                        .id = "",
+                        .author = "tocsin",
+                        .what = kJoinedTogether,
+                        .text = "web began within 45s of api (…); nothing else connects them"}};
+  incident.beside = {"INC-2026-001"};
+  const Topology topology(std::map<std::string, std::vector<std::string>>{{"api", {"orders-db"}}});
+  EXPECT_EQ(ExplainIncident(incident, topology),
+            R"(INC-2026-002 SEV2, open: Requests fail
+  21:01:00 errors (service=api), since 21:00:00
+    opened it
+  21:02:00 slow (service=api), since 21:00:00
+    it is about api, too
+  21:03:00 errors (service=web), since 21:00:00
+    web began within 45s of api (…); nothing else connects them
+  21:04:00 pool (dependency=orders-db), since 21:00:00
+    the topology: api needs orders-db
+  21:05:00 errors (service=jobs), since 21:00:00
+    a call that was seen when it fired, or a signal that is not listed
+  21:06:00 errors (service=api), since 21:00:00
+    the same series again
+  beside INC-2026-001: it has something in common with it, but began long after that last got worse
+)");
 }
 
 TEST_F(ExplainTest, SaysWhatMutesIt) {

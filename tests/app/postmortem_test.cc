@@ -67,6 +67,7 @@ Incident PoolIncident() {
                         .what = "acknowledged",
                         .text = "looking"}};
   incident.merged_into = "abc";
+  incident.beside = {"INC-2026-007"};
   incident.partial = true;
   incident.pages = 1;
   return incident;

@@ -110,7 +110,7 @@ severity:
   users_total: 100000
   escalate_to: {P0: cto}
   level_1_after_rollback: 5m
-correlate: {join_window: 2m, watch: 30m, external: stripe, runbook: "https://wiki/runbook"}
+correlate: {join_window: 2m, coincidence: 20s, watch: 30m, external: stripe, runbook: "https://wiki/runbook"}
 detectors:
   - {name: d, kind: storm, advice: Block it, title: A storm, runbook: "https://wiki/d",
      escalate_to: dba, extra: {x: 1}, advice_if: {surge: [Scale out]}}
@@ -128,6 +128,7 @@ ready_lag_max: 5m
   EXPECT_THAT(config.correlate.topology.at("api"), ElementsAre("db", "cache"));
   EXPECT_THAT(config.correlate.topology.at("web"), ElementsAre("api"));
   EXPECT_EQ(config.correlate.join_window, 2 * kMinuteUs);
+  EXPECT_EQ(config.correlate.coincidence, 20 * kSecondUs);
   EXPECT_EQ(config.correlate.watch, 30 * kMinuteUs);
   EXPECT_EQ(config.correlate.deploy_window, 30 * kMinuteUs);
   EXPECT_THAT(config.severity.pages, ElementsAre(true, true, false, false));

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/limits.h"
+
 namespace tocsin {
 namespace {
 
@@ -47,6 +49,16 @@ TEST(Matcher, SaysWhatItExpects) {
   }
   EXPECT_THAT(std::string(Matcher::Parse("a=~(").status().message()),
               HasSubstr("the expression is wrong"));
+}
+
+TEST(Matcher, IsNoLongerThanTheLimit) {
+  const std::string longest = "service=" + std::string(limits::kMatcherBytesMax - 8, 'a');
+  EXPECT_TRUE(Matcher::Parse(longest).ok());
+  for (const std::string& text : {longest + "a", "service=~" + std::string(1 << 20, '(')}) {
+    const std::string message(Matcher::Parse(text).status().message());
+    EXPECT_THAT(message, HasSubstr("bytes: expected at most 2048"));
+    EXPECT_LT(message.size(), 200u);
+  }
 }
 
 }  // namespace

@@ -39,6 +39,9 @@ Signal MakeSignal() {
   signal.threshold = 0.05;
   signal.evidence = {{.kind = "baseline", .name = "rate", .json = "0.002"},
                      {.kind = "top", .name = "user", .json = ""}};
+  signal.began = {.earliest = kAt - kMinuteUs, .latest = kAt + 10 * kSecondUs};
+  signal.breached_at = kAt + kMinuteUs;
+  signal.drifts = true;
   return signal;
 }
 
@@ -81,6 +84,7 @@ Incident MakeIncident() {
   incident.next_update_at = kAt + 15 * kMinuteUs;
   incident.muted_by = "silence-1";
   incident.merged_into = "abc";
+  incident.beside = {"INC-2026-007"};
   incident.partial = true;
   incident.pages = 2;
   return incident;
@@ -156,7 +160,7 @@ TEST(Incident, JsonOfAFullLine) {
             R"("next_update_at":"2026-03-01T21:20:00Z",)"
             R"("timeline":[{"at":"2026-03-01T21:07:00Z",)"
             R"("act":"a1","author":"ana","what":"acknowledged","text":"looking"}],)"
-            R"("merged_into":"abc","partial":true,)"
+            R"("merged_into":"abc","beside":["INC-2026-007"],"partial":true,)"
             R"("dedup_key":"00000000000000030000000000000004:2"})");
 }
 
@@ -175,7 +179,7 @@ TEST(Incident, JsonOfWhatIsAbsent) {
                            "muted_by", "users_total", "revenue"}) {
     EXPECT_THAT(line, HasSubstr("\"" + std::string(null) + "\":null"));
   }
-  for (const char* left_out : {"users_affected", "classification", "merged_into"}) {
+  for (const char* left_out : {"users_affected", "classification", "merged_into", "beside"}) {
     EXPECT_THAT(line, Not(HasSubstr(left_out)));
   }
 }
@@ -194,6 +198,24 @@ TEST(Incident, RoundTrips) {
     decoded.Encode(&again);
     EXPECT_EQ(again.view(), out.view());
   }
+}
+
+// Format 5 knew of no intervals.
+TEST(Signal, OfFormat5HasAnOnsetOfWhichNothingMoreIsKnown) {
+  Signal signal = MakeSignal();
+  signal.began = {};
+  signal.breached_at = kNoTime;
+  signal.drifts = false;
+  ByteWriter tail;
+  tail.Bool(false);
+  for (int i = 0; i < 3; ++i) tail.Signed(kNoTime);
+  ByteWriter out;
+  signal.Encode(&out);
+  const std::string_view old = out.view().substr(0, out.size() - tail.size());
+  ByteReader in(old, /*format=*/5);
+  EXPECT_EQ(Signal::Decode(&in), signal);
+  EXPECT_TRUE(in.Done());
+  EXPECT_FALSE(signal.began.known());
 }
 
 TEST(Incident, TruncatedBytesAreRejected) {

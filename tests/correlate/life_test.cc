@@ -133,6 +133,31 @@ TEST_F(Life, NotesAndLinksAreKept) {
   EXPECT_THAT(s.out.lines, IsEmpty());
 }
 
+TEST_F(Life, AnActFindsItsIncidentAmongMany) {
+  for (int i = 0; i < 40; ++i) {
+    s.Fire({.labels = {{"service", "s" + std::to_string(i)}},
+            .scope = i % 2 == 0 ? "prod" : "staging"});
+  }
+  s.Tick();
+  std::vector<Incident> all;
+  for (const Incident* incident : s.correlator->Open()) all.push_back(*incident);
+  ASSERT_THAT(all, SizeIs(40));
+  for (const bool restarted : {false, true}) {
+    if (restarted) Restart();
+    for (const Incident& incident : all) {
+      Do(ActOn(incident, ActKind::kNote, restarted ? "n2" : "n1", "seen"));
+      ASSERT_THAT(s.out.lines, SizeIs(1));
+      EXPECT_EQ(s.out.lines[0].id, incident.id);
+    }
+  }
+  Do(ActOn(all[7], ActKind::kResolve, "r1"));
+  EXPECT_EQ(s.OpenCount(), 39u);
+  Do(ActOn(all[7], ActKind::kNote, "n3"));
+  EXPECT_THAT(s.out.lines, IsEmpty());
+  Do(ActOn(all[8], ActKind::kNote, "n3"));
+  EXPECT_THAT(s.out.lines, SizeIs(1));
+}
+
 TEST_F(Life, ASilencedIncidentIsTrackedAndTellsNobodyUntilTheSilenceEnds) {
   s.Tick();
   Do(SilenceAct({"service=api"}, s.tick, s.tick + 10 * kMinuteUs));

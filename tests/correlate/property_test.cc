@@ -90,6 +90,11 @@ class Traffic {
     signal.degraded_only = Below(4) == 0;
     signal.level = 1 + Below(4);
     signal.onset = tick_ - (1 + Below(60)) * 10 * kSecondUs;
+    if (Below(3) == 0) {
+      signal.began = {.earliest = signal.onset - Below(4) * 10 * kSecondUs,
+                      .latest = signal.onset + 10 * kSecondUs};
+      signal.drifts = Below(8) == 0;
+    }
     signal.fired_at = tick_;
     signal.id = SignalId(signal.detector, LabelsText(signal.series), tick_);
     if (!firing_.emplace(signal.id, signal).second) return;
@@ -100,6 +105,7 @@ class Traffic {
     SignalImpact impact;
     impact.signal = id;
     impact.failed = Below(4);
+    impact.breaching = Below(3) != 0;
     impact.failed_transactions = impact.failed == 0 ? 0 : Below(2);
     impact.failed_amount = 0.1 * static_cast<double>(impact.failed_transactions);
     for (std::int64_t i = 0; i < impact.failed; ++i) {
@@ -240,6 +246,7 @@ TEST(CorrelatorProperty, HoldsUnderShufflingAndRestarts) {
   std::size_t lines = 0;
   std::size_t merges = 0;
   std::size_t resolves = 0;
+  std::size_t joined = 0;  // by coincidence
   for (unsigned seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
@@ -255,6 +262,7 @@ TEST(CorrelatorProperty, HoldsUnderShufflingAndRestarts) {
       for (const Incident& line : expected.lines) {
         merges += line.merged_into.empty() ? 0 : 1;
         resolves += line.state == IncidentState::kResolved ? 1 : 0;
+        joined += line.timeline.empty() || line.timeline.back().what != kJoinedTogether ? 0 : 1;
       }
 
       CorrelatorOutput actual;
@@ -285,6 +293,7 @@ TEST(CorrelatorProperty, HoldsUnderShufflingAndRestarts) {
   EXPECT_GT(lines, 1000u);
   EXPECT_GT(merges, 20u);
   EXPECT_GT(resolves, 100u);
+  EXPECT_GT(joined, 100u);
 }
 
 }  // namespace

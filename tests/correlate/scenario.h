@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,9 @@ struct FireOptions {
   bool down = false;
   std::vector<Evidence> evidence = {};
   std::string title = {};
+  // Length of the interval in which it began, which ends a pane after the onset; none: unknown.
+  std::optional<DurationUs> width = {};
+  bool drifts = false;
 };
 
 class Scenario {
@@ -66,6 +70,11 @@ class Scenario {
     signal.onset = pane_end() - options.onset_ago;
     signal.fired_at = tick;
     signal.evidence = options.evidence;
+    signal.drifts = options.drifts;
+    if (options.width) {
+      signal.began.latest = signal.onset + config.pane;
+      signal.began.earliest = signal.began.latest - *options.width;
+    }
     signal.id = SignalId(options.detector, LabelsText(signal.series), tick);
     titled.title = options.title;
     firing_.push_back(signal);
@@ -90,6 +99,8 @@ class Scenario {
           {.change = {.kind = SignalChangeKind::kContinued, .signal = signal}, .title = title});
     }
   }
+  // Its condition holds in every tick until it clears; others keep firing without that.
+  void KeepBreaching(const Hash128& id) { breaching_.insert(id); }
 
   void Clear(const Hash128& id) {
     const auto signal =
@@ -99,6 +110,7 @@ class Scenario {
     changes_.push_back(
         {.change = {.kind = SignalChangeKind::kCleared, .signal = *signal}, .title = {}});
     firing_.erase(signal);
+    breaching_.erase(id);
   }
 
   void Deploy(const std::string& service, const std::string& version, DurationUs ago,
@@ -134,6 +146,13 @@ class Scenario {
 
   void Tick(bool partial = false) {
     if (!correlator) correlator = std::make_unique<Correlator>(config);
+    for (const Hash128& id : breaching_) {
+      const auto impact = std::find_if(impacts_.begin(), impacts_.end(),
+                                       [&id](const SignalImpact& of) { return of.signal == id; });
+      SignalImpact& of = impact == impacts_.end() ? impacts_.emplace_back() : *impact;
+      of.signal = id;
+      of.breaching = true;
+    }
     std::sort(impacts_.begin(), impacts_.end(),
               [](const SignalImpact& a, const SignalImpact& b) { return a.signal < b.signal; });
     correlator->Tick({.tick = tick,
@@ -196,6 +215,7 @@ class Scenario {
  private:
   std::vector<TitledChange> changes_;
   std::vector<Signal> firing_;
+  std::set<Hash128> breaching_;
   std::vector<SignalImpact> impacts_;
   std::vector<std::pair<std::string, Fact>> facts_;
   std::vector<ScopedCall> calls_;

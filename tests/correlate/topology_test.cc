@@ -49,10 +49,16 @@ TEST(Topology, CallsThatWereSeenAreEdgesToo) {
   ByteWriter out;
   calls.Encode(&out);
   ByteReader in(out.view());
-  EXPECT_EQ(CallLog::Decode(&in).last_seen(), calls.last_seen());
+  const CallLog decoded = CallLog::Decode(&in);
+  ASSERT_TRUE(in.Done());
+  ASSERT_EQ(decoded.seen().size(), calls.seen().size());
+  for (const auto& [call, seen] : calls.seen()) {
+    EXPECT_EQ(decoded.seen().at(call).first, seen.first);
+    EXPECT_EQ(decoded.seen().at(call).last, seen.last);
+  }
   EXPECT_FALSE(calls.ForgetBefore(kMinuteUs));
   EXPECT_TRUE(calls.ForgetBefore(2 * kMinuteUs));
-  EXPECT_THAT(calls.last_seen(), SizeIs(1));
+  EXPECT_THAT(calls.seen(), SizeIs(1));
 }
 
 TEST(Topology, NoMoreCallsAreLearnedThanTheLimit) {
@@ -62,7 +68,8 @@ TEST(Topology, NoMoreCallsAreLearnedThanTheLimit) {
   }
   EXPECT_FALSE(calls.Add({"api", "one more"}, 0));
   EXPECT_FALSE(calls.Add({"api", "db0"}, kMinuteUs));
-  EXPECT_EQ(calls.last_seen().at({"api", "db0"}), kMinuteUs);
+  EXPECT_EQ(calls.seen().at({"api", "db0"}).last, kMinuteUs);
+  EXPECT_EQ(calls.seen().at({"api", "db0"}).first, 0);
 }
 
 TEST(Topology, Cycles) {
@@ -112,6 +119,65 @@ TEST(Topology, StarsGroupSignalsInEitherOrder) {
   apart.Fire({.labels = {{"service", "web"}}});
   apart.Tick();
   EXPECT_EQ(apart.OpenCount(), 2u);
+}
+
+Signal On(const char* service, const char* dependency = nullptr) {
+  Signal signal;
+  signal.series = {{"env", "prod"}};
+  if (service != nullptr) signal.series.emplace_back("service", service);
+  if (dependency != nullptr) signal.series.emplace_back("dependency", dependency);
+  return signal;
+}
+
+bool Apart(const Topology& topology, const Signal& a, const Signal& b, TimeUs now = 0) {
+  const bool apart = topology.KnownApart(topology.PartOf(a), topology.PartOf(b), now);
+  EXPECT_EQ(topology.KnownApart(topology.PartOf(b), topology.PartOf(a), now), apart);
+  return apart;
+}
+
+TEST(Topology, PartsShareNothing) {
+  const Topology topology(
+      Needs{{"web", {"api"}}, {"api", {"db"}}, {"jobs", {"queue"}}, {"cron", {"queue", "disk"}}});
+  EXPECT_FALSE(Apart(topology, On("web"), On("api")));
+  EXPECT_FALSE(Apart(topology, On("web"), On(nullptr, "db")));
+  EXPECT_FALSE(Apart(topology, On("jobs"), On(nullptr, "disk")));  // by way of cron
+  EXPECT_TRUE(Apart(topology, On("web"), On("jobs")));
+  EXPECT_TRUE(Apart(topology, On(nullptr, "db"), On("cron", "disk")));
+  // Of these nothing is known.
+  EXPECT_FALSE(Apart(topology, On("web"), On("new")));
+  EXPECT_FALSE(Apart(topology, On("web"), On("jobs", "new")));
+  EXPECT_FALSE(Apart(topology, On("web"), On(nullptr)));
+  EXPECT_FALSE(Apart(topology, On("web"), On("(other)")));
+  EXPECT_FALSE(Apart(Topology(), On("web"), On("jobs")));
+}
+
+TEST(Topology, StarsMakeOnePartOfWhatTheyStandFor) {
+  const Topology services(Needs{{"*", {"log"}}, {"web", {"web-db"}}, {"jobs", {"jobs-db"}}});
+  EXPECT_FALSE(Apart(services, On("web"), On("jobs")));
+  EXPECT_FALSE(Apart(services, On("new"), On(nullptr, "jobs-db")));
+  EXPECT_FALSE(Apart(services, On("web"), On(nullptr, "new")));
+
+  const Topology dependencies(Needs{{"admin", {"*"}}, {"web", {"web-db"}}, {"jobs", {"queue"}}});
+  EXPECT_FALSE(Apart(dependencies, On("web"), On("jobs")));
+  EXPECT_FALSE(Apart(dependencies, On("web"), On(nullptr, "new")));
+  EXPECT_FALSE(Apart(dependencies, On("web"), On("new")));
+}
+
+TEST(Topology, WhatIsLearnedIsBelievedAfterAWhile) {
+  CallLog calls;
+  calls.Add({"web", "web-db"}, 0);
+  calls.Add({"jobs", "jobs-db"}, 10 * kMinuteUs);
+  calls.Add({"jobs", "queue"}, kHourUs);
+  const TimeUs known = 10 * kMinuteUs + Topology::kCallsKnownAfter;
+  const Topology topology(Needs{{"mail", {"mail-db"}}}, calls);
+  EXPECT_FALSE(Apart(topology, On("web"), On("jobs"), known - 1));
+  EXPECT_TRUE(Apart(topology, On("web"), On("jobs"), known));
+  EXPECT_TRUE(Apart(topology, On("web"), On("mail"), Topology::kCallsKnownAfter));
+  EXPECT_FALSE(Apart(topology, On("web"), On("mail"), Topology::kCallsKnownAfter - 1));
+
+  // What is configured connects what was learned, and the other way round.
+  const Topology shared(Needs{{"web", {"cache"}}, {"jobs", {"cache"}}}, calls);
+  EXPECT_FALSE(Apart(shared, On("web"), On("jobs"), kWeekUs));
 }
 
 }  // namespace

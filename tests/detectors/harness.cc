@@ -15,6 +15,7 @@ void ExpectSame(const Reading& a, const Reading& b) {
     EXPECT_EQ(a.level[slot].covers, b.level[slot].covers);
   }
   EXPECT_EQ(a.suspicious, b.suspicious);
+  EXPECT_EQ(a.began, b.began);
 }
 
 }  // namespace
@@ -144,7 +145,8 @@ Reading Harness::Pane(std::vector<Event> events) {
                         .pane = now_,
                         .onset = static_cast<int>((change->onset - kStart) / kPane),
                         .value = reading.level[static_cast<std::size_t>(change->slot)].value,
-                        .classification = series_->state().Classification()});
+                        .classification = series_->state().Classification(),
+                        .began = {change->began.earliest - kStart, change->began.latest - kStart}});
   }
   ++now_;
   return reading;

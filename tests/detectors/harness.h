@@ -30,6 +30,7 @@ struct Change {
   int onset;  // index of the pane where it began
   double value;
   std::string classification;
+  OnsetInterval began;  // when it began, since kStart
   bool operator==(const Change&) const = default;
 };
 

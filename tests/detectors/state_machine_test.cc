@@ -179,7 +179,70 @@ TEST(RuleState, PendingSinceIsKeptWhileItLasts) {
   EXPECT_EQ(rule.pending_since(), kNoTime);
 }
 
-TEST(RuleState, IsSmall) { EXPECT_LE(sizeof(RuleState), 64u); }
+TEST(RuleState, IsSmall) { EXPECT_LE(sizeof(RuleState), 80u); }
+
+// When what fires began, in panes: of a reading a pane. A level breaches from pane 4 on.
+OnsetInterval Began(const std::vector<Reading>& readings) {
+  DetectorCommon common;
+  common.level[0].set = true;
+  RuleState rule;
+  for (std::size_t i = 0; i < readings.size(); ++i) {
+    PaneContext pane;
+    pane.start = static_cast<TimeUs>(i) * kPane;
+    pane.end = pane.start + kPane;
+    ByteWriter out;
+    rule.Encode(&out);
+    ByteReader in(out.view());
+    rule = RuleState();
+    rule.Decode(&in);
+    const std::optional<RuleChange> change = rule.Step(common, pane, readings[i]);
+    if (change) return {change->began.earliest / kPane, change->began.latest / kPane};
+  }
+  return {};
+}
+
+std::vector<Reading> Quiet(std::size_t panes) {
+  std::vector<Reading> readings(panes);
+  for (Reading& reading : readings) reading.level[0].verdict = Verdict::kClear;
+  return readings;
+}
+
+TEST(RuleState, ItBeganInThePaneThatBreachedFirst) {
+  std::vector<Reading> readings = Quiet(5);
+  readings[4].level[0].verdict = Verdict::kBreach;
+  EXPECT_EQ(Began(readings), (OnsetInterval{4, 5}));
+}
+
+TEST(RuleState, OfAGaugeItBeganSinceTheSampleBefore) {
+  std::vector<Reading> readings = Quiet(5);
+  for (int i = 1; i < 4; ++i)
+    readings[static_cast<std::size_t>(i)].level[0].verdict = Verdict::kUnknown;
+  readings[4].level[0] = {.verdict = Verdict::kBreach, .covers = 4 * kPane};
+  EXPECT_EQ(Began(readings), (OnsetInterval{1, 5}));
+}
+
+TEST(RuleState, AKindThatKnowsBetterSaysWhenItBegan) {
+  std::vector<Reading> readings = Quiet(6);
+  // As it said when the suspicion began; later it can only say the same less well.
+  readings[3].suspicious = readings[4].suspicious = readings[5].suspicious = true;
+  readings[3].began = {kPane, 2 * kPane};
+  readings[4].began = readings[5].began = {3 * kPane, 4 * kPane};
+  readings[5].level[0].verdict = Verdict::kBreach;
+  EXPECT_EQ(Began(readings), (OnsetInterval{1, 2}));
+  // A suspicion that came to nothing is forgotten.
+  readings[4].suspicious = false;
+  EXPECT_EQ(Began(readings), (OnsetInterval{3, 4}));
+}
+
+TEST(RuleState, ASuspicionThatLastsForLongSaysLittleOfWhenItBegan) {
+  std::vector<Reading> readings = Quiet(101);
+  for (Reading& reading : readings) {
+    reading.suspicious = true;
+    reading.began = {0, kPane};
+  }
+  readings[100].level[0].verdict = Verdict::kBreach;
+  EXPECT_EQ(Began(readings), (OnsetInterval{1, 62}));
+}
 
 TEST(RuleState, ReadsWhatTheLastReleaseWrote) {
   DetectorCommon common;

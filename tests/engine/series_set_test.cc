@@ -101,6 +101,7 @@ struct Count {
 struct Outcome {
   std::vector<std::string> changes;  // "fired a 12 (10)"
   std::vector<std::string> impacts;  // "a 30", "(other) 7 capped"
+  int breaching = 0;                 // of them
 };
 
 class Engine {
@@ -181,6 +182,7 @@ class Engine {
       const auto name = std::find_if(names_.begin(), names_.end(),
                                      [&](const auto& one) { return one.first == impact.signal; });
       // An engine that was restored does not know the names of older signals.
+      outcome.breaching += impact.breaching ? 1 : 0;
       outcome.impacts.push_back((name == names_.end() ? "?" : name->second) + ' ' +
                                 std::to_string(impact.failed) + (impact.capped ? " capped" : ""));
     }
@@ -263,6 +265,15 @@ TEST(SeriesSet, SaysWhoWasHurtSinceTheOnset) {
   engine.Step({{"a", 20}});
   engine.Step({{"a", 20}});
   EXPECT_THAT(engine.Step({{"a", 20}}).impacts, ElementsAre("a 60"));
+}
+
+TEST(SeriesSet, SaysWhenASignalBeganAndWhetherItsConditionStillHolds) {
+  Engine engine({});
+  EXPECT_EQ(engine.Step({{"a", 12}}).breaching, 1);
+  EXPECT_EQ(engine.signals()[0].began, (OnsetInterval{At(-10), At(0)}));
+  EXPECT_FALSE(engine.signals()[0].drifts);
+  EXPECT_EQ(engine.Step({{"a", 13}, {"b", 10}}).breaching, 2);
+  EXPECT_EQ(engine.Step({}).breaching, 0) << "without events it fires on, and nothing holds";
 }
 
 TEST(SeriesSet, SaysThatAServiceIsDownForAsLongAsItFires) {

@@ -87,6 +87,18 @@ Respond within 5 min. Next update by 2026-03-10 21:20:00 UTC. Called: on-call, t
 )");
 }
 
+TEST(OurMessages, TheFirstOneSaysWhatJoinedItAndWhatItIsBeside) {
+  Incident incident = PoolIncident();
+  TimelineEntry joined;
+  joined.what = kJoinedTogether;
+  joined.text = "web began within 45s of api (…); nothing else connects them";
+  incident.timeline = {joined};
+  incident.beside = {"INC-2026-007", "INC-2026-009"};
+  const std::string text = Ours(MessageAudience::kInternal, MessageStage::kDeclared, incident);
+  EXPECT_THAT(text, HasSubstr("\nJoined: web began within 45s of api (…); nothing else"));
+  EXPECT_THAT(text, HasSubstr("\nBeside INC-2026-007, INC-2026-009, open already: this began"));
+}
+
 TEST(OurMessages, WhatIsNotKnownLeavesNoTrace) {
   Incident bare;
   bare.number = "INC-2026-002";

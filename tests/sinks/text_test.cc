@@ -65,6 +65,13 @@ TEST(ReadIncidentLine, ReadsWhatAnIncidentWrites) {
   signal.value = 0.5;
   signal.threshold = 0.015;
   incident.signals = {signal};
+  TimelineEntry noted, joined;
+  noted.what = "noted";
+  noted.text = "the disk is fine";
+  joined.what = kJoinedTogether;
+  joined.text = "web began within 45s of api";
+  incident.timeline = {noted, joined};
+  incident.beside = {"INC-2025-099"};
 
   const std::optional<IncidentText> text = ReadIncidentLine(incident.ToJson());
   ASSERT_TRUE(text.has_value());
@@ -82,6 +89,8 @@ TEST(ReadIncidentLine, ReadsWhatAnIncidentWrites) {
   EXPECT_THAT(text->escalate_to, ElementsAre("cto"));
   EXPECT_THAT(text->suspects, ElementsAre("deploy v2 at 2026-03-01T21:05:00Z: 5 min before", ""));
   EXPECT_THAT(text->evidence, ElementsAre("api-errors env=prod service=api: 0.5, threshold 0.015"));
+  EXPECT_THAT(text->together, ElementsAre("web began within 45s of api"));
+  EXPECT_THAT(text->beside, ElementsAre("INC-2025-099"));
 }
 
 TEST(ReadIncidentLine, TakesTheFirstFewOfLongLists) {

@@ -1,0 +1,78 @@
+#include "correlate/belonging.h"
+
+#include <algorithm>
+#include <string>
+
+#include "correlate/evidence.h"
+
+namespace tocsin {
+namespace {
+
+// As long as a deploy is suspected by default: what a cause does shows by then. The slowest rules
+// of the profiles look at 5 min for 10 min, and CloudWatch tells 15 min late.
+constexpr DurationUs kWorseMax = 30 * kMinuteUs;
+// After a day baselines take what fires for what is usual.
+constexpr DurationUs kExplainsMax = kDayUs;
+// So severe is what takes others along.
+constexpr int kExplainingLevel = 2;
+
+// Whether it fired, and cleared, so recently that this is the same thing again.
+bool FiresOnAndOff(const IncidentRecord& record, const Signal& signal) {
+  const std::vector<Signal>& signals = record.incident.signals;
+  return std::any_of(signals.begin(), signals.end(), [&](const Signal& member) {
+    return !member.firing() && member.cleared_at + kWorseMax >= signal.onset &&
+           member.detector == signal.detector && member.series == signal.series;
+  });
+}
+
+// Whether what `cause` says of the component is reason enough for a signal that is about it as well,
+// or about what needs it. A service that fails in part has done so all along.
+bool TakesAlong(const Signal& cause, const Component& component, const Signal& signal,
+                const Topology& topology) {
+  const bool fails =
+      component.dependency && cause.category == Category::kAvailability && !cause.degraded_only;
+  const bool severe = component.dependency && cause.level <= kExplainingLevel;
+  const std::vector<Component> own = ComponentsOf(signal);
+  return std::any_of(own.begin(), own.end(), [&](const Component& one) {
+    if (one.name == component.name) return cause.down || fails;
+    return (cause.down || severe) && topology.Reaches(one, component);
+  });
+}
+
+bool Explains(const Signal& cause, const Signal& signal, const BelongingContext& context) {
+  if (!cause.firing() || cause.drifts || cause.onset + kExplainsMax < signal.onset) return false;
+  // A gauge says so with its samples only.
+  if (cause.breached_at == kNoTime || cause.breached_at + context.join_window < signal.onset) {
+    return false;
+  }
+  const std::string attacker = AttackingAddress(signal);
+  if (!attacker.empty() && attacker == AttackingAddress(cause)) return true;
+  const std::vector<Component> components = ComponentsOf(cause);
+  return std::any_of(components.begin(), components.end(), [&](const Component& component) {
+    return TakesAlong(cause, component, signal, context.topology);
+  });
+}
+
+}  // namespace
+
+Belonging BelongingOf(const IncidentRecord& record, const Signal& signal, bool same_series,
+                      const BelongingContext& context) {
+  const TimeUs onset = record.incident.onset;
+  if (signal.onset >= onset - context.join_window && signal.onset <= onset + context.join_window) {
+    return Belonging::kMember;
+  }
+  const bool fires = !record.firing.empty();
+  if (same_series && (!fires || FiresOnAndOff(record, signal))) return Belonging::kMember;
+  // A slower detector may report only now what began while the others still fired.
+  if (!fires && (record.quiet_since == kNoTime || signal.onset >= record.quiet_since)) {
+    return Belonging::kNone;
+  }
+  if (signal.onset <= record.worsened_at + kWorseMax) return Belonging::kMember;
+  const std::vector<Signal>& signals = record.incident.signals;
+  const bool explained = std::any_of(signals.begin(), signals.end(), [&](const Signal& member) {
+    return Explains(member, signal, context);
+  });
+  return explained ? Belonging::kCause : Belonging::kBeside;
+}
+
+}  // namespace tocsin
