@@ -60,7 +60,9 @@ class DecisionLoop {
 
  private:
   absl::Status Append(std::string_view record);
-  void Write(const OutputLine& line);
+  // `incident` is that of the line as a whole, where it is known.
+  void Write(const OutputLine& line, const Incident* incident);
+  void CompleteBook();
   absl::Status SaveSnapshot();
   void Publish();
 

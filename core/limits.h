@@ -38,6 +38,8 @@ inline constexpr std::int64_t kTicksAheadMax = 30;
 
 // Series an engine keeps per aggregation; past it new keys go to `(other)`.
 inline constexpr std::size_t kSeriesMax = 200'000;
+// An incident line as it is written and sent: with what a sink puts around it 64 KiB at most.
+inline constexpr std::size_t kIncidentLineBytesMax = 63 << 10;
 // Signals that one incident lists, suspects, and open incidents per scope.
 inline constexpr std::size_t kIncidentSignalsMax = 256;
 inline constexpr std::size_t kIncidentSuspectsMax = 16;

@@ -4,6 +4,7 @@
 #include <array>
 #include <climits>
 
+#include "core/bounded_line.h"
 #include "core/labels.h"
 #include "core/status_macros.h"
 #include "engine/seen_calls.h"
@@ -192,7 +193,7 @@ void Decider::WriteLines(Decision* decision) {
   }
   for (const Incident& incident : decision->incidents) {
     if (incident.revision == 1) ++counters_.incidents_opened;
-    decision->lines.push_back({LineKind::kIncident, decision->tick, incident.ToJson()});
+    decision->lines.push_back({LineKind::kIncident, decision->tick, BoundedLine(incident)});
   }
   for (const Notification& notification : decision->notifications) {
     const bool trigger = notification.action == NotificationAction::kTrigger;
@@ -268,10 +269,10 @@ std::string Decider::Encode() const {
 absl::Status Decider::Restore(std::string_view snapshot) {
   const absl::Status damaged = absl::DataLossError("the snapshot is malformed");
   ByteReader in(snapshot);
-  const std::string_view name = in.Bytes();
-  if (name == kSnapshotNameOfFormat5) {
+  const std::string_view snapshot_name = in.Bytes();
+  if (snapshot_name == kSnapshotNameOfFormat5) {
     in.set_format(5);
-  } else if (name == kSnapshotName) {
+  } else if (snapshot_name == kSnapshotName) {
     in.set_format(static_cast<int>(std::min<std::uint64_t>(in.Varint(), INT_MAX)));
   } else {
     return absl::UnimplementedError("the snapshot is of a version of tocsin before format 5");

@@ -393,17 +393,17 @@ std::unique_ptr<Detector> NewStorm(const DetectorConfig& stanza,
                                    const DetectorEnvironment& environment, ErrorList* errors) {
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
   std::array<std::optional<double>, 2> ratios;
-  DetectorCommon common =
-      ReadCommon(stanza, {.category = Category::kCapacity}, &reader, errors,
-                 [&ratios](ConfigReader& level, int slot, LevelConfig* config) {
-                   if (!level.Has("above"))
-                     level.Error("", "storm needs 'above', a number of events");
-                   config->above = level.Number("above", 1000, 1, 1e15);
-                   config->clear = level.Number("clear", config->above / 2, 0, 1e15);
-                   if (config->clear > config->above)
-                     level.Error("clear", "clear is larger than above");
-                   ratios[static_cast<std::size_t>(slot)] = level.OptionalNumber("ratio", 1.1, 1e6);
-                 });
+  DetectorCommon common = ReadCommon(
+      stanza, {.category = Category::kCapacity}, &reader, errors,
+      [&ratios](ConfigReader& level, int slot, LevelConfig* config) {
+        if (!level.Has("above")) level.Missing("", "storm needs 'above', a number of events");
+        config->above = level.Number("above", 1000, 1, 1e15);
+        config->clear = level.Number("clear", config->above / 2, 0, 1e15);
+        if (config->clear > config->above && level.Sound("above") && level.Sound("clear")) {
+          level.Error("clear", "clear is larger than above");
+        }
+        ratios[static_cast<std::size_t>(slot)] = level.OptionalNumber("ratio", 1.1, 1e6);
+      });
   const bool gauge = reader.Bool("gauge", false);
   const int surge_level = static_cast<int>(reader.Int("surge_level", 1, 1, 4));
   reader.Finish();
