@@ -22,12 +22,6 @@ constexpr std::size_t kSuspectsMax = 3;
 constexpr std::size_t kAdviceMax = 5;
 constexpr std::size_t kLabelWidth = 11;
 
-std::size_t CodePoints(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
 // Bytes of the first `n` code points.
 std::size_t PrefixBytes(std::string_view text, std::size_t n) {
   std::size_t at = 0;
@@ -154,8 +148,9 @@ void AddEvidence(const Incident& incident, const CardStyle& style, Card* card) {
                           RoughDuration(style.pane * static_cast<DurationUs>(values.size())));
     });
   }
-  if (shown < signals.size()) {
-    card->Field("", absl::StrCat("and ", signals.size() - shown, " more signals"), kDim);
+  const std::size_t more = signals.size() - shown + style.signals_omitted;
+  if (more > 0) {
+    card->Field("", absl::StrCat("and ", more, " more signal", more == 1 ? "" : "s"), kDim);
   }
 }
 
@@ -192,6 +187,17 @@ void AddNextSteps(const Incident& incident, Card* card) {
 }
 
 }  // namespace
+
+std::size_t CodePoints(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+std::string CutColumns(std::string_view text, std::size_t columns) {
+  if (text.size() <= columns || CodePoints(text) <= columns) return std::string(text);
+  return absl::StrCat(ToAbsl(text.substr(0, PrefixBytes(text, columns - 1))), "…");
+}
 
 std::string RenderCard(const Incident& incident, const CardStyle& style) {
   Card card(style, incident.severity_level);

@@ -13,6 +13,7 @@
 // Thread-safe: pure functions, but for WantsColour, which asks the terminal and the environment.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -29,6 +30,7 @@ struct CardStyle {
   int width = 100;  // ≥ 40
   bool colour = false;
   DurationUs pane = 10 * kSecondUs;  // of the plots
+  std::size_t signals_omitted = 0;   // of the line that the incident was read from
 };
 
 std::string RenderCard(const Incident& incident, const CardStyle& style);
@@ -42,6 +44,11 @@ std::string Sparkline(std::span<const std::optional<double>> values);
 // `text` broken at spaces into lines of at most `width` code points; a longer word is cut. At least
 // one line. REQUIRES: width ≥ 1.
 std::vector<std::string> WrapText(std::string_view text, std::size_t width);
+
+// How wide a text is, as far as code points say it.
+std::size_t CodePoints(std::string_view text);
+// `text`, or as much of it as fits with a "…". REQUIRES: columns ≥ 1.
+std::string CutColumns(std::string_view text, std::size_t columns);
 
 // `text` in a colour, such as "1;31"; as it is when `colour` is off.
 std::string Painted(std::string_view text, std::string_view code, bool colour);

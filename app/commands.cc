@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -13,18 +12,14 @@
 #include "absl/time/clock.h"
 #include "app/api.h"
 #include "app/api_client.h"
+#include "app/config_check.h"
 #include "app/config_text.h"
 #include "app/http_server.h"
 #include "app/metrics.h"
 #include "app/pipeline.h"
 #include "app/send_test.h"
 #include "app/status_json.h"
-#include "detectors/registry.h"
-#include "ingest/decoder.h"
-#include "ingest/detect_format.h"
 #include "replay/engine_setup.h"
-#include "replay/line_file.h"
-#include "sinks/sink.h"
 
 namespace tocsin {
 namespace {
@@ -86,62 +81,32 @@ HttpResponse Answer(const HttpRequest& request, const Pipeline& pipeline, const 
   return {.status = 404, .body = "not found: /metrics, /healthz, /readyz and /api/v1 are here\n"};
 }
 
-// One line that is rewritten on a terminal, and nothing elsewhere.
-class ProgressBar {
- public:
-  void Show(double share, std::int64_t events) {
-    if (!terminal_ || absl::Now() < next_) return;
-    next_ = absl::Now() + absl::Milliseconds(200);
-    if (share < 0) {
-      std::fprintf(stderr, "\r%lld events\033[K", static_cast<long long>(events));
-      return;
-    }
-    const int filled = static_cast<int>(share * 30);
-    std::string bar(static_cast<std::size_t>(filled), '#');
-    bar.resize(30, '.');
-    std::fprintf(stderr, "\r[%s] %3d %% %lld events\033[K", bar.c_str(),
-                 static_cast<int>(share * 100), static_cast<long long>(events));
-  }
-  void Clear() {
-    if (terminal_) std::fprintf(stderr, "\r\033[K");
-  }
-
- private:
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  absl::Time next_ = absl::InfinitePast();
-};
-
-// Everything that can be known about a configuration without connecting to anything.
-void CheckKinds(const Config& config, ErrorList* errors) {
-  NewDetectors(config, errors);
-  NewSinks(config, errors);
-  for (const InputConfig& input : config.inputs) {
-    // What `auto` means is known once there is a file.
-    if (!input.file || input.http || input.format != kAutoFormat) NewDecoder(input, errors);
-  }
-}
-
 }  // namespace
 
-std::optional<Config> LoadOrExplain(const std::string& path) {
-  ErrorList errors;
-  std::optional<Config> config = LoadConfig(path, &errors);
-  if (config) CheckKinds(*config, &errors);
-  if (errors.empty()) return config;
-  std::fprintf(stderr, "%s\n", ErrorsText(errors).c_str());
-  return std::nullopt;
+std::optional<Config> LoadOrExplain(const std::string& path, ErrorList::Secrets secrets) {
+  ErrorList errors(secrets);
+  std::optional<Config> config = CheckedConfig(path, &errors);
+  if (!config) std::fprintf(stderr, "%s\n", ErrorsText(errors).c_str());
+  return config;
 }
 
-int Check(const std::vector<std::string>& configs, bool send_test) {
+int Check(const CheckCommand& command) {
   int code = kDone;
-  for (const std::string& path : configs) {
-    const std::optional<Config> config = LoadOrExplain(path);
+  for (const std::string& path : command.configs) {
+    const bool needed = command.secrets || command.send_test;
+    ErrorList errors(needed ? ErrorList::Secrets::kNeeded : ErrorList::Secrets::kNotNeeded);
+    const std::optional<Config> config = CheckedConfig(path, &errors);
+    for (const ConfigError& warning : errors.Warnings()) {
+      const ConfigError said = {warning.at, "warning: " + warning.message};
+      std::fprintf(stderr, "%s\n", said.ToString().c_str());
+    }
     if (!config) {
+      std::fprintf(stderr, "%s\n", ErrorsText(errors).c_str());
       code = kFinding;
       continue;
     }
     std::fputs(ConfigText(*config).c_str(), stdout);
-    if (!send_test) continue;
+    if (!command.send_test) continue;
     signal(SIGPIPE, SIG_IGN);  // as in Run
     const absl::StatusOr<SendTestResult> result =
         SendTest(*config, absl::ToUnixMicros(absl::Now()));
@@ -154,7 +119,7 @@ int Check(const std::vector<std::string>& configs, bool send_test) {
 
 int Run(const RunCommand& command) {
   LogToStderr();
-  const std::optional<Config> config = LoadOrExplain(command.config);
+  const std::optional<Config> config = LoadOrExplain(command.config, ErrorList::Secrets::kNeeded);
   if (!config) return kFinding;
   CatchStopSignals();
   Pipeline pipeline({.config = &*config,
@@ -223,35 +188,6 @@ int ShowStatus(const StatusCommand& command) {
   if (!text.ok()) return Explain(text.status());
   std::fputs(text->c_str(), stdout);
   return kDone;
-}
-
-int ReplayRecorded(const ReplayCommand& command) {
-  const std::optional<Config> config = LoadOrExplain(command.config);
-  if (!config) return kFinding;
-  ProgressBar bar;
-  const absl::StatusOr<ReplayStats> stats =
-      Replay({.config = &*config,
-              .inputs = command.inputs,
-              .format = command.format,
-              .signal = command.signal,
-              .incidents_path = command.incidents,
-              .signals_path = command.signals,
-              .threads = command.threads,
-              .progress = [&](double share, std::int64_t events) { bar.Show(share, events); },
-              .on_decision = nullptr});
-  bar.Clear();
-  if (!stats.ok()) return Explain(stats.status());
-  std::fprintf(stderr,
-               "%lld events in %.3g s; %lld late, %lld quarantined, %lld undecodable; "
-               "%lld signals, %lld incidents\n",
-               static_cast<long long>(stats->events), stats->seconds,
-               static_cast<long long>(stats->late), static_cast<long long>(stats->quarantined),
-               static_cast<long long>(stats->undecodable), static_cast<long long>(stats->signals),
-               static_cast<long long>(stats->incidents));
-  absl::StatusOr<LineFile> file = LineFile::Create(command.stats);
-  if (!file.ok()) return Explain(file.status());
-  file->Write(stats->ToJson());
-  return Explain(file->Close());
 }
 
 }  // namespace tocsin

@@ -31,9 +31,12 @@ struct ReplayCommand {
   std::string signals;
   std::string stats;
   std::string format;
-  std::string signal = {};  // of format otlp-proto
+  std::string signal = {};       // of format otlp-proto
+  TimeUs record_time = kNoTime;  // of records of files that say none
+  std::string output = {};       // text, json; empty: as stdout and `format` suggest
   int threads = 0;
 };
+// The incidents as people read them, then the counts.
 int ReplayRecorded(const ReplayCommand& command);
 
 struct DecodeCommand {
@@ -42,9 +45,15 @@ struct DecodeCommand {
   std::string config;       // empty: none
   std::string file;         // or a directory, or "-"
   bool explain = false;
+  // Of records that say none; kNoTime: when the file was written, of stdin now.
+  TimeUs record_time = kNoTime;
 };
 // Canonical events on stdout; on stderr how many, and what was not used; with `explain` each.
 int DecodeFiles(const DecodeCommand& command);
+
+// When a file was written: the time of its records that say none. Now for "-" and for what is not
+// there.
+TimeUs TimeWritten(const std::string& path);
 
 struct ExplainCommand {
   std::string config;
@@ -104,10 +113,16 @@ struct PostmortemCommand {
 };
 int DraftPostmortemOf(const PostmortemCommand& command);
 
-// Every error of the configurations, or what they say; with `send_test` also app/send_test.h.
-int Check(const std::vector<std::string>& configs, bool send_test);
+struct CheckCommand {
+  std::vector<std::string> configs;
+  bool secrets = false;    // one that is not there is an error, as for Run; else a warning
+  bool send_test = false;  // also app/send_test.h
+};
+// Every error of the configurations, or what they say.
+int Check(const CheckCommand& command);
 
 // Prints every error on stderr; nullopt then.
-std::optional<Config> LoadOrExplain(const std::string& path);
+std::optional<Config> LoadOrExplain(const std::string& path,
+                                    ErrorList::Secrets secrets = ErrorList::Secrets::kNotNeeded);
 
 }  // namespace tocsin

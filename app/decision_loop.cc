@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/bounded_line.h"
 #include "core/status_macros.h"
 
 namespace tocsin {
@@ -30,9 +31,10 @@ absl::Status DecisionLoop::Recover() {
     TOCSIN_RETURN_IF_ERROR(options_.decider->Restore(snapshot->state));
     through_ = snapshot_through_ = snapshot->through;
     TOCSIN_RETURN_IF_ERROR(options_.journal->ReadLines([this](const OutputLine& line) {
-      Write(line);
+      Write(line, nullptr);
       return absl::OkStatus();
     }));
+    CompleteBook();
   }
   TOCSIN_RETURN_IF_ERROR(options_.journal->ReadBatches(
       through_, [this](std::uint64_t sequence, std::string_view record) {
@@ -47,10 +49,21 @@ absl::Status DecisionLoop::Recover() {
   return absl::OkStatus();
 }
 
-void DecisionLoop::Write(const OutputLine& line) {
+void DecisionLoop::Write(const OutputLine& line, const Incident* incident) {
   const bool signal = line.kind == LineKind::kSignal;
   (signal ? signals_ : incidents_).Write(line.text);
-  if (!signal && options_.book != nullptr) options_.book->Put(line.text);
+  if (signal || options_.book == nullptr) return;
+  const bool has_more = incident != nullptr && IsBounded(line.text);
+  options_.book->Put(line.text, has_more ? incident->ToJson() : "");
+}
+
+// The journal keeps lines, the snapshot what is open as a whole.
+void DecisionLoop::CompleteBook() {
+  if (options_.book == nullptr) return;
+  for (const Incident* incident : options_.decider->correlator().Open()) {
+    if (!options_.book->LacksWhole(incident->id)) continue;
+    options_.book->Put(BoundedLine(*incident), incident->ToJson());
+  }
 }
 
 void DecisionLoop::Append(std::string_view record) {
@@ -72,8 +85,9 @@ void DecisionLoop::Append(std::string_view record) {
   }
   Decision decision;
   while (options_.decider->Step(&decision)) {
+    auto incident = decision.incidents.begin();  // in the order of their lines
     for (OutputLine& line : decision.lines) {
-      Write(line);
+      Write(line, line.kind == LineKind::kIncident ? &*incident++ : nullptr);
       if (lines_.size() < kLinesMax) lines_.push_back(std::move(line));
     }
     if (!decision.notifications.empty()) {

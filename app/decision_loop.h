@@ -67,7 +67,9 @@ class DecisionLoop {
 
  private:
   void Append(std::string_view record);
-  void Write(const OutputLine& line);
+  // `incident` is that of the line as a whole, where it is known.
+  void Write(const OutputLine& line, const Incident* incident);
+  void CompleteBook();
   // Where everything that it stands for is durable.
   bool SnapshotIsPossible() const;
   absl::Status SaveSnapshot();

@@ -1,5 +1,7 @@
 // `tocsin decode`: what the engine sees in a file.
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -10,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "app/commands.h"
 #include "core/json_writer.h"
 #include "core/status_macros.h"
@@ -112,6 +116,7 @@ class PrintingSink final : public EventSink {
 };
 
 absl::Status DecodeOne(const FileInput& file, InputConfig input, PrintingSink* sink) {
+  if (input.record_time == kNoTime) input.record_time = TimeWritten(file.path);
   TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));
   ErrorList errors;
   const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
@@ -130,6 +135,12 @@ absl::Status DecodeOne(const FileInput& file, InputConfig input, PrintingSink* s
 
 }  // namespace
 
+TimeUs TimeWritten(const std::string& path) {
+  struct stat facts {};
+  const bool known = path != "-" && stat(path.c_str(), &facts) == 0;
+  return absl::ToUnixMicros(known ? absl::TimeFromTimespec(facts.st_mtim) : absl::Now());
+}
+
 int DecodeFiles(const DecodeCommand& command) {
   Config config;
   if (!command.config.empty()) {
@@ -137,10 +148,15 @@ int DecodeFiles(const DecodeCommand& command) {
     if (!loaded) return kFinding;
     config = *std::move(loaded);
   }
-  if (config.inputs.empty()) config.inputs.emplace_back().format = kAutoFormat;
+  if (config.inputs.empty()) {
+    InputConfig& input = config.inputs.emplace_back();
+    input.name = "file";
+    input.format = kAutoFormat;
+  }
   PrintingSink sink(command.explain);
   const absl::Status status = [&]() -> absl::Status {
-    const InputConfig input = InputFor(config, command.file, "", command.format, command.signal);
+    InputConfig input = InputFor(config, command.file, "", command.format, command.signal);
+    input.record_time = command.record_time;
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(command.file));
     for (const FileInput& file : files) TOCSIN_RETURN_IF_ERROR(DecodeOne(file, input, &sink));
     return absl::OkStatus();

@@ -263,11 +263,14 @@ class ArgumentReader final : public EventSink {
       const bool text = argument.find_first_of("{[") == 0;
       InputConfig input = InputFor(config, text ? "" : argument, "", command.format);
       ErrorList errors;
+      // What is typed is of now, unless it says when it was.
+      const TimeUs written = TimeWritten(text ? "-" : argument);
+      input.record_time = written;
       if (!text) TOCSIN_RETURN_IF_ERROR(ResolveFormat(argument, &input));
       const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
       if (decoder == nullptr) return absl::InvalidArgumentError(ErrorsText(errors));
       if (text) {
-        decoder->Decode(argument, kNoTime, this);
+        decoder->Decode(argument, written, this);
       } else {
         TOCSIN_ASSIGN_OR_RETURN(const std::unique_ptr<LineReader> reader,
                                 LineReader::Open(argument, {.framing = FramingOf(input.format)}));
@@ -315,7 +318,7 @@ absl::Status ExplainIncidents(const Config& config, ExplainCommand* command) {
 absl::Status ExplainAll(const Config& config, ExplainCommand command) {
   TOCSIN_RETURN_IF_ERROR(ExplainIncidents(config, &command));
   if (command.events.empty()) return absl::OkStatus();
-  ErrorList errors;
+  ErrorList errors(ErrorList::Secrets::kNotNeeded);
   const std::unique_ptr<EngineSetup> setup = EngineSetup::Build(&config, &errors);
   const std::vector<std::unique_ptr<Sink>> sinks = NewSinks(config, &errors);
   if (!errors.empty()) return absl::InvalidArgumentError(ErrorsText(errors));

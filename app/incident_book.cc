@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/bounded_line.h"
 #include "core/incident.h"
 
 namespace tocsin {
@@ -45,7 +46,7 @@ bool IncidentBook::Before::operator()(const Kepts::value_type* a,
   return a->first < b->first;
 }
 
-void IncidentBook::Put(const std::string& text) {
+void IncidentBook::Put(const std::string& text, const std::string& whole) {
   simdjson::dom::parser parser;
   simdjson::dom::element line;
   if (parser.parse(text).get(line) != simdjson::SUCCESS) return;
@@ -53,10 +54,12 @@ void IncidentBook::Put(const std::string& text) {
   if (!id) return;
   Kept kept = {.line = text,
                .number = std::string(Text(line, "number")),
+               .whole = whole.empty() ? nullptr : std::make_unique<const std::string>(whole),
                .detected_at = ParseRfc3339(Text(line, "detected_at")).value_or(kNoTime),
                .head_size = static_cast<std::uint32_t>(IncidentLineHead(text).size()),
                .level = static_cast<std::int32_t>(Level(line)),
-               .resolved = Text(line, "state") == kResolved};
+               .resolved = Text(line, "state") == kResolved,
+               .bounded = IsBounded(text)};
 
   absl::MutexLock lock(&mutex_);
   const auto known = by_id_.find(*id);
@@ -74,6 +77,12 @@ void IncidentBook::Put(const std::string& text) {
     // One that was reopened stands further behind, too, once it is resolved again.
     if (oldest != by_id_.end() && oldest->second.resolved) Drop(oldest);
   }
+}
+
+bool IncidentBook::LacksWhole(const Hash128& incident) const {
+  absl::MutexLock lock(&mutex_);
+  const auto known = by_id_.find(incident);
+  return known != by_id_.end() && known->second.bounded && known->second.whole == nullptr;
 }
 
 void IncidentBook::Drop(Kepts::iterator kept) {
@@ -126,7 +135,7 @@ std::vector<IncidentBook::Entry> IncidentBook::Find(std::string_view name) const
                        .scope = std::string(Text(line, "scope")),
                        .state = std::string(Text(line, "state")),
                        .level = kept.level,
-                       .line = kept.line});
+                       .line = kept.whole == nullptr ? kept.line : *kept.whole});
   }
   return entries;
 }

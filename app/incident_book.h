@@ -1,18 +1,20 @@
 // The newest line of every incident that is open, and of those resolved lately; for the API.
 //
 //   IncidentBook book;
-//   book.Put(incident.ToJson());                  // each line as it is decided
+//   book.Put(BoundedLine(incident));              // each line as it is decided
 //   std::string json = book.ListJson({.resolved = false, .limit = 100});
 //   std::vector<IncidentBook::Entry> found = book.Find("INC-2026-001");
 //
-// Bounded: as many open ones as the correlator keeps, and `resolved_kept` resolved
-// ones. Thread-safe.
+// Of a line that leaves something out (core/bounded_line.h) it also keeps the whole incident, as long
+// as it was put: a list shows the line, Find gives the whole. Bounded: as many open ones as the
+// correlator keeps, and `resolved_kept` resolved ones. Thread-safe.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,8 +44,10 @@ class IncidentBook {
   // `resolved_kept`: enough to look an incident of this week up; older ones are in the incidents file.
   explicit IncidentBook(std::size_t resolved_kept = 1'000) : resolved_kept_(resolved_kept) {}
 
-  // A line that is no incident is left out.
-  void Put(const std::string& line);
+  // A line that is no incident is left out. `whole` is what it leaves something out of, if it does.
+  void Put(const std::string& line, const std::string& whole = "");
+  // Whether only a line of it is known that leaves something out.
+  bool LacksWhole(const Hash128& incident) const;
   // {"total": 2, "incidents": [summary, …]}: the most severe first, of these the newest.
   std::string ListJson(const ListOptions& options) const;
   // By id or by number; several where scopes number alike.
@@ -53,10 +57,12 @@ class IncidentBook {
   // What a list needs, and the line for the rest.
   struct Kept {
     std::string line, number;
+    std::unique_ptr<const std::string> whole;  // null where the line is, or it is not known
     TimeUs detected_at = kNoTime;
     std::uint32_t head_size = 0;  // how much of the line a list shows
     std::int32_t level = 4;
     bool resolved = false;
+    bool bounded = false;
   };
   using Kepts = std::map<Hash128, Kept>;
   // Resolved ones last, then by level, then the newest first.

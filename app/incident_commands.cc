@@ -19,6 +19,7 @@
 #include "app/commands.h"
 #include "app/incident_source.h"
 #include "app/postmortem.h"
+#include "app/text_table.h"
 #include "core/json_writer.h"
 #include "core/status_macros.h"
 #include "sinks/incident_line.h"
@@ -50,11 +51,6 @@ std::string Text(const simdjson::dom::element& object, const char* key) {
   return object[key].get(text) == simdjson::SUCCESS ? Safe(text) : "";
 }
 
-std::string Padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.resize(width, ' ');
-  return text;
-}
-
 absl::Status PrintList(const std::string& json, bool all) {
   simdjson::dom::parser parser;
   simdjson::dom::array incidents;
@@ -65,14 +61,17 @@ absl::Status PrintList(const std::string& json, bool all) {
     std::puts(all ? "No incidents." : "No open incidents.");
     return absl::OkStatus();
   }
-  std::printf("%-14s %-12s %-13s %-20s %s\n", "NUMBER", "SEVERITY", "STATE", "SINCE", "TITLE");
+  TextTable table({"NUMBER", "SEVERITY", "STATE", "SINCE", "TITLE"});
   for (const simdjson::dom::element incident : incidents) {
     std::string state = Text(incident, "state");
     if (!Text(incident, "muted_by").empty()) state += "*";
-    std::printf("%s %s %s %s %s\n", Padded(Text(incident, "number"), 14).c_str(),
-                Padded(Text(incident, "severity"), 12).c_str(), Padded(state, 13).c_str(),
-                Padded(Text(incident, "onset"), 20).c_str(), Text(incident, "title").c_str());
+    std::int64_t level = 4;
+    if (incident["severity_level"].get(level) != simdjson::SUCCESS) level = 4;
+    table.Add({Text(incident, "number"), Text(incident, "severity"), state, Text(incident, "onset"),
+               Text(incident, "title")},
+              {.painted = 1, .colour = LevelColour(static_cast<int>(level))});
   }
+  std::fputs(table.Text(TerminalOf(STDOUT_FILENO)).c_str(), stdout);
   return absl::OkStatus();
 }
 
@@ -129,7 +128,9 @@ absl::Status Show(const std::string& line, const std::string& format) {
     std::fputs(RecordYaml(incident).c_str(), stdout);
     return absl::OkStatus();
   }
-  std::fputs(RenderCard(incident, {.colour = WantsColour(STDOUT_FILENO)}).c_str(), stdout);
+  const CardStyle style = {.colour = WantsColour(STDOUT_FILENO),
+                           .signals_omitted = SignalsOmitted(line)};
+  std::fputs(RenderCard(incident, style).c_str(), stdout);
   for (const TimelineEntry& entry : incident.timeline) {
     std::printf("%s %s %s%s%s\n", ClockText(entry.at).c_str(), Safe(entry.author).c_str(),
                 Safe(entry.what).c_str(), entry.text.empty() ? "" : ": ", Safe(entry.text).c_str());

@@ -1,12 +1,17 @@
 // The tocsin program: the command line of §6 of the design, and nothing else.
 
-#include <cstdint>
-#include <random>
-
 #include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "app/commands.h"
 #include "app/demo.h"
+#include "config/node.h"
 #include "core/hash.h"
 
 namespace {
@@ -21,6 +26,18 @@ void AddConfig(CLI::App* command, std::string* config) {
 void AddSignal(CLI::App* command, std::string* signal) {
   command->add_option("--signal", *signal, "what a file of format otlp-proto is of")
       ->check(CLI::IsMember({"logs", "metrics"}));
+}
+
+// A time as RFC 3339 or an epoch number.
+void AddTime(CLI::App* command, tocsin::TimeUs* time, const char* help) {
+  const auto parse = [time](const std::string& text) {
+    const std::optional<tocsin::TimeUs> parsed = tocsin::ParseTime(text);
+    if (!parsed) {
+      throw CLI::ValidationError("--time", "expected a time such as 2026-03-10T21:00:00Z");
+    }
+    *time = *parsed;
+  };
+  command->add_option_function<std::string>("--time", parse, help);
 }
 
 void AddOutputs(CLI::App* command, std::string* incidents, std::string* signals, int* threads) {
@@ -41,8 +58,10 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
   CLI::App* incidents = app->add_subcommand("incidents", "list incidents, and act on them");
   incidents->require_subcommand(1);
   incidents->footer("Example: tocsin incidents ack INC-2026-001 --text \"rolling back\"");
-  const auto add = [&](const char* name, const char* verb, const char* help) {
+  // `example` is what follows the command's name.
+  const auto add = [&](const char* name, const char* verb, const char* help, const char* example) {
     CLI::App* one = incidents->add_subcommand(name, help);
+    one->footer(std::string("Example: tocsin incidents ") + name + example);
     AddApi(one, &command->api);
     one->callback([command, verb] { command->verb = verb; });
     return one;
@@ -55,16 +74,18 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
     one->add_option("--author", command->author, "who acts (default: $USER)");
     return with_incident(one);
   };
-  CLI::App* list = add("list", "list", "the open ones, the most severe first; * is muted");
+  CLI::App* list =
+      add("list", "list", "the open ones, the most severe first; * is muted", " --all");
   list->add_flag("--all", command->all, "resolved ones too");
   list->add_option("--format", command->format, "text or json")
       ->check(CLI::IsMember({"text", "json"}));
   list->add_option("--incidents", command->file, "a file of incident lines to read instead");
-  CLI::App* show = with_incident(add("show", "show", "everything about one"));
+  CLI::App* show = with_incident(add("show", "show", "everything about one", " INC-2026-001"));
   show->add_option("--format", command->format, "text, json, or yaml: the incident record")
       ->check(CLI::IsMember({"text", "json", "yaml"}));
   show->add_option("--incidents", command->file, "a file of incident lines to read instead");
-  CLI::App* message = with_incident(add("message", "message", "what to tell people about it"));
+  CLI::App* message = with_incident(
+      add("message", "message", "what to tell people about it", " INC-2026-001 --to public"));
   message
       ->add_option("--to", command->audience,
                    "internal, public (a status page) or email (default: internal)")
@@ -75,18 +96,21 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
           "declared, update, identified, monitoring or resolved (default: the one it is in)")
       ->check(CLI::IsMember({"declared", "update", "identified", "monitoring", "resolved"}));
   message->add_option("--incidents", command->file, "a file of incident lines to read instead");
-  CLI::App* ack = with_author(add("ack", "acknowledge", "somebody is on it"));
+  CLI::App* ack = with_author(
+      add("ack", "acknowledge", "somebody is on it", " INC-2026-001 --text \"rolling back\""));
   ack->add_option("--text", command->text, "a note");
   ack->add_option("--for", command->expires, "open again after so long, such as 2h");
-  with_author(add("resolve", "resolve", "it is over, whatever still fires"))
+  with_author(add("resolve", "resolve", "it is over, whatever still fires",
+                  " INC-2026-001 --text \"not ours\""))
       ->add_option("--text", command->text, "what was done");
-  with_author(add("note", "note", "add to its timeline"))
+  with_author(add("note", "note", "add to its timeline", " INC-2026-001 \"the disk is fine\""))
       ->add_option("TEXT", command->text, "what to note")
       ->required();
-  with_author(add("link", "link", "link a ticket or a document"))
+  with_author(add("link", "link", "link a ticket or a document",
+                  " INC-2026-001 https://tracker.example/4711"))
       ->add_option("URL", command->text, "where it is")
       ->required();
-  with_incident(add("retry", "retry", "send again what a sink refused"));
+  with_incident(add("retry", "retry", "send again what a sink refused", " INC-2026-001"));
 }
 
 void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
@@ -94,15 +118,17 @@ void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
   silences->require_subcommand(1);
   silences->footer(
       "Example: tocsin silences add service=api env=prod --for 2h --comment \"moving the disk\"");
-  const auto add = [&](const char* name, const char* help) {
+  const auto add = [&](const char* name, const char* help, const char* example) {
     CLI::App* one = silences->add_subcommand(name, help);
+    one->footer(std::string("Example: tocsin silences ") + name + example);
     AddApi(one, &command->api);
     one->callback([command, name] { command->verb = name; });
     return one;
   };
-  add("list", "those that are planned, or that people asked for")
+  add("list", "those that are planned, or that people asked for", "")
       ->add_flag("--json", command->json, "as JSON");
-  CLI::App* one = add("add", "signals that match page nobody; incidents are tracked and say so");
+  CLI::App* one = add("add", "signals that match page nobody; incidents are tracked and say so",
+                      " service=api env=prod --for 2h --comment \"moving the disk\"");
   one->add_option("MATCHER", command->match,
                   "name=value, name!=value, name=~RE2 or name!~RE2 on a signal's labels, detector, "
                   "kind, category or classification; a missing label is not equal")
@@ -113,7 +139,9 @@ void AddSilences(CLI::App* app, tocsin::SilencesCommand* command) {
   one->add_option("--comment", command->comment, "why");
   one->add_option("--author", command->author, "who asks (default: $USER)");
   one->add_option("--name", command->name, "its name (default: a random one)");
-  add("expire", "end one now")->add_option("NAME", command->name, "its name")->required();
+  add("expire", "end one now", " moving-the-disk")
+      ->add_option("NAME", command->name, "its name")
+      ->required();
 }
 
 void AddPostmortem(CLI::App* app, tocsin::PostmortemCommand* command) {
@@ -126,12 +154,37 @@ void AddPostmortem(CLI::App* app, tocsin::PostmortemCommand* command) {
   one->add_option("INCIDENT", command->incident, "its number or id")->required();
 }
 
+// What to say where the first words name no command; "" where they do.
+std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
+  std::string path = "tocsin";
+  const CLI::App* at = &app;
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    std::vector<std::string> names;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* one : at->get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(one->get_name());
+      if (one->get_name() == argv[i]) next = one;
+    }
+    if (names.empty()) break;  // the rest are arguments
+    if (next == nullptr) {
+      const std::string nearest = tocsin::Nearest(argv[i], names);
+      return path + ": there is no command '" + argv[i] + "'" +
+             (nearest.empty() ? "; see " + path + " --help" : ": did you mean '" + nearest + "'?");
+    }
+    path += " " + next->get_name();
+    at = next;
+  }
+  return "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::random_device random;
   tocsin::SeedTableHash(std::uint64_t{random()} << 32 | random());
-  CLI::App app("tocsin: one page per incident, from logs and metrics in Kafka");
+  CLI::App app("tocsin: one page per incident, from logs and metrics in Kafka, files and HTTP",
+               "tocsin");
+  app.footer("Example: tocsin replay -c @generic access.log    (tocsin COMMAND --help says more)");
   app.set_version_flag("--version", TOCSIN_VERSION);
   app.require_subcommand(1);
 
@@ -145,7 +198,9 @@ int main(int argc, char** argv) {
   CLI::App* replay_app =
       app.add_subcommand("replay", "what would have been decided on recorded traffic");
   replay_app->footer(
-      "Example: tocsin replay -c @rupaya --incidents - logs/ kafka://localhost:9092/app-logs");
+      "Prints the incidents, then the counts; with --incidents every change of one as well.\n"
+      "Example: tocsin replay -c @rupaya --incidents incidents.jsonl logs/ "
+      "kafka://localhost:9092/app-logs");
   AddConfig(replay_app, &replay.config);
   AddOutputs(replay_app, &replay.incidents, &replay.signals, &replay.threads);
   replay_app
@@ -156,6 +211,13 @@ int main(int argc, char** argv) {
   replay_app->add_option("--format", replay.format,
                          "format of the input, or auto (default: as configured)");
   AddSignal(replay_app, &replay.signal);
+  AddTime(replay_app, &replay.record_time,
+          "when files were written whose records do not say it, or leave out the year");
+  replay_app
+      ->add_option("--output", replay.output,
+                   "how the result is printed: text, or json for programs (default: text; json "
+                   "where --format is json and stdout is no terminal)")
+      ->check(CLI::IsMember({"text", "json"}));
 
   tocsin::DecodeCommand decode;
   CLI::App* decode_app = app.add_subcommand("decode", "print the events of a file as JSON lines");
@@ -163,17 +225,20 @@ int main(int argc, char** argv) {
   decode_app->add_option("--format", decode.format,
                          "format of the file (default: as configured, else auto)");
   AddSignal(decode_app, &decode.signal);
+  AddTime(decode_app, &decode.record_time,
+          "when records were written that do not say it (default: when the file was)");
   decode_app->add_option("-c,--config", decode.config,
                          "a YAML file whose input of this file says how to read it");
   decode_app->add_flag("--explain", decode.explain, "say what was skipped, and why");
   decode_app->add_option("FILE", decode.file, "a file, a directory, or - for stdin")->required();
 
-  std::vector<std::string> configs;
+  tocsin::CheckCommand check;
   CLI::App* check_app = app.add_subcommand("check", "find every error of a configuration");
   check_app->footer("Example: tocsin check tocsin.yaml");
-  check_app->add_option("CONFIG", configs, "YAML files or @profiles")->required();
-  bool send_test = false;
-  check_app->add_flag("--send-test", send_test,
+  check_app->add_option("-c,--config,CONFIG", check.configs, "YAML files or @profiles")->required();
+  check_app->add_flag("--secrets", check.secrets,
+                      "a secret or certificate that is not there is an error, as it is for `run`");
+  check_app->add_flag("--send-test", check.send_test,
                       "also send a marked test through every route, and end it");
 
   tocsin::ExplainCommand explain;
@@ -220,6 +285,10 @@ int main(int argc, char** argv) {
                    "only run the PagerDuty stand-in on this port, until Ctrl-C")
       ->check(CLI::Range(0, 65535));
 
+  if (const std::string unknown = UnknownCommand(app, argc, argv); !unknown.empty()) {
+    std::fprintf(stderr, "%s\n", unknown.c_str());
+    return tocsin::kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -237,6 +306,6 @@ int main(int argc, char** argv) {
   if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
   if (app.got_subcommand("silences")) return tocsin::Silences(silences);
   if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);
-  if (check_app->parsed()) return tocsin::Check(configs, send_test);
+  if (check_app->parsed()) return tocsin::Check(check);
   return tocsin::RunDemo(demo);
 }

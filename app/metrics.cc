@@ -214,6 +214,7 @@ void AddProcess(const PipelineStatus& status, Families* families) {
                   static_cast<double>(status.queued_batches));
   const std::pair<const char*, const LifeTimes::Sum*> times[] = {
       {"tocsin_time_to_detect_seconds", &status.times.detect},
+      {"tocsin_time_to_page_seconds", &status.times.page},
       {"tocsin_time_to_acknowledge_seconds", &status.times.acknowledge},
       {"tocsin_time_to_resolve_seconds", &status.times.resolve}};
   for (const auto& [name, sum] : times) {

@@ -61,6 +61,9 @@ std::vector<Moment> TimelineOf(const Incident& incident) {
     add(signal.cleared_at, name + " cleared");
   }
   add(incident.detected_at, "Detected: " + Safe(incident.number) + " opened");
+  for (const LevelTimes& level : incident.levels) {
+    add(level.paged_at, absl::StrCat("Paged at level ", level.level));
+  }
   for (const TimelineEntry& entry : incident.timeline) {
     std::string what = Safe(entry.author) + ": " + Safe(entry.what);
     if (!entry.text.empty()) what += ", " + Safe(entry.text);
@@ -132,11 +135,15 @@ Postmortem DraftPostmortem(const Incident& incident) {
                   Md(incident.severity_rule), ") |\n| Where | ", Md(WhereText(incident)),
                   " |\n| Began | ", DateAndClockText(incident.onset), " |\n| Detected | ",
                   DateAndClockText(incident.detected_at), " |\n");
+  if (incident.paged_at() != kNoTime) {
+    absl::StrAppend(&md, "| Paged | ", DateAndClockText(incident.paged_at()), " |\n");
+  }
   if (incident.resolved_at != kNoTime) {
     absl::StrAppend(&md, "| Resolved | ", DateAndClockText(incident.resolved_at), " |\n");
   }
   absl::StrAppend(
       &md, "| Time to detect | ", LengthText(incident.onset, incident.detected_at),
+      " |\n| Time to page | ", LengthText(incident.onset, incident.paged_at()),
       " |\n| Time to acknowledge | ", LengthText(incident.detected_at, incident.acknowledged_at),
       " |\n| Time to resolve | ", LengthText(incident.detected_at, incident.resolved_at),
       " |\n\n## Impact\n\n- Users: ", UsersText(incident.impact),
@@ -176,8 +183,10 @@ std::string RecordYaml(const Incident& incident) {
       "\nstate: ", ToAbsl(IncidentStateName(incident.state)), "\nstarted: ", time(incident.onset),
       "\ndetected: ", time(incident.detected_at),
       "\ndetected_by: ", Quoted(incident.signals.empty() ? "" : incident.signals.front().detector),
-      "\nacknowledged: ", time(incident.acknowledged_at), "\nresolved: ", time(end),
+      "\npaged: ", time(incident.paged_at()), "\nacknowledged: ", time(incident.acknowledged_at),
+      "\nresolved: ", time(end),
       "\ntime_to_detect_s: ", seconds(incident.onset, incident.detected_at),
+      "\ntime_to_page_s: ", seconds(incident.onset, incident.paged_at()),
       "\ntime_to_acknowledge_s: ", seconds(incident.detected_at, incident.acknowledged_at),
       "\ntime_to_resolve_s: ", seconds(incident.detected_at, end), "\nimpact:\n  users_affected: ");
   absl::StrAppend(

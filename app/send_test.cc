@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "app/config_text.h"
 #include "app/outlet.h"
+#include "core/bounded_line.h"
 #include "core/status_macros.h"
 #include "sinks/incident_text.h"
 #include "sinks/sink.h"
@@ -71,7 +72,7 @@ Tried TrySink(const Sink& sink, const Incident& incident, Outlet* outlet) {
     }
     delivery.action = action;
     delivery.id = DeliveryId(sink.name(), incident.id, delivery.level, action);
-    delivery.payload = as_of.ToJson();
+    delivery.payload = BoundedLine(as_of);
     ++delivery.sequence;
     const SinkReply reply = Send(sink, delivery, outlet);
     const bool taken = sink.Judge(reply) == SendOutcome::kDelivered;

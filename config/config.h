@@ -97,8 +97,10 @@ struct InputConfig {
   std::optional<FileInputConfig> file;
   std::optional<HttpInputConfig> http;  // beside kafka, or with the file that it is appended to
   std::string format = "json";
+  Location format_at;
   std::string message_format;  // of the messages that a format such as sns carries
-  std::string preset;          // of format json: whose logs they are (ingest/field_presets.h)
+  Location message_format_at;
+  std::string preset;  // of format json: whose logs they are (ingest/field_presets.h)
   Location preset_at;
   std::string signal;  // of format otlp-proto: "logs" or "metrics"
   Location signal_at;
@@ -107,8 +109,11 @@ struct InputConfig {
   DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
   std::vector<FieldMapping> map;
   // Of time stamps in text that name no zone, and no year (syslog's); ingest/text_time.h.
-  std::optional<DurationUs> time_zone;                // offset from UTC
-  int year = 0;                                       // 0: the record's
+  std::optional<DurationUs> time_zone;  // offset from UTC
+  int year = 0;                         // 0: the record's
+  // Of records that say none themselves: of a file, when it was written. Not a key: `decode` and
+  // `replay` say it. kNoTime: what needs one is undecodable.
+  TimeUs record_time = kNoTime;
   std::shared_ptr<const Enrichment> enrichment = {};  // the configuration's, for all inputs
   Location at;
 };
@@ -276,9 +281,14 @@ struct Config {
 // nullopt when the file cannot be read or any error was found in it; the errors say why.
 std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors);
 
+// What could be read of it, also where errors were found: to look for more of them in what the kinds
+// read. nullopt only when there is no such file.
+std::optional<Config> ReadConfig(const std::string& path_or_profile, ErrorList* errors);
+
 // The same from text, for tests and the demo. Relative paths resolve against the working directory.
 std::optional<Config> LoadConfigText(const std::string& text, const std::string& name,
                                      ErrorList* errors);
+Config ReadConfigText(const std::string& text, const std::string& name, ErrorList* errors);
 
 // The built-in profiles, "rupaya" …, sorted; and one's YAML (empty if there is none).
 std::vector<std::string> ProfileNames();

@@ -116,16 +116,24 @@ class EnrichmentReader {
     }
     table_.overwrite_ = reader_.Bool("overwrite", false);
     const std::string to = reader_.String("to");
+    to_field_ = FieldRef::Parse(to);
+    if (!to.empty() && (!to_field_ || !CanBeSet(*to_field_))) {
+      reader_.Error("to", absl::StrCat("to: ", Quoted(to), kNoField));
+      to_field_.reset();
+    }
     const ConfigNode* values = reader_.Node("values");
     const std::string file = reader_.String("file");
-    if ((values == nullptr) == file.empty()) {
-      reader_.Error(values == nullptr ? "from" : "file",
-                    "enrich: expected either values or a file (CSV)");
-    } else if (values != nullptr) {
-      ReadValues(*values, to);
-    } else {
-      if (!to.empty()) reader_.Error("to", "to: a file's first line says what its columns are");
-      ReadCsv(file, from);
+    if (values == nullptr && !reader_.Has("file")) {
+      reader_.Missing("from", "enrich: expected either values or a file (CSV)");
+    } else if (values != nullptr && reader_.Has("file")) {
+      reader_.Error("file", "enrich: expected either values or a file (CSV)");
+    }
+    if (values != nullptr) ReadValues(*values, to);
+    if (!file.empty()) {
+      if (values == nullptr && !to.empty()) {
+        reader_.Error("to", "to: a file's first line says what its columns are");
+      }
+      ReadCsv(file, reader_.Sound("from") ? from : "");
     }
     reader_.Finish();
     return std::move(table_);
@@ -147,12 +155,12 @@ class EnrichmentReader {
         for (std::size_t cell = 0; cell < known.map.size(); ++cell) {
           const auto& [field, text] = known.map[cell];
           const std::optional<std::string> read = TextValue(text, field, &errors_);
-          if (read) AddCell(field, *read, known.key_locations[cell], &row);
+          if (read) AddNamedCell(field, *read, known.key_locations[cell], &row);
         }
-      } else if (to.empty()) {
-        errors_.Add(at, "values: expected a map of fields, or the field of all as `to`");
+      } else if (!reader_.Has("to")) {
+        errors_.AddMissing(at, "values: expected a map of fields, or the field of all as `to`");
       } else if (const auto text = TextValue(known, value, &errors_)) {
-        AddCell(to, *text, at, &row);
+        if (to_field_) AddCell(*to_field_, to, *text, at, &row);
       }
       AddRow(value, std::move(row), at);
     }
@@ -169,18 +177,16 @@ class EnrichmentReader {
     std::string_view text = content;
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     int line = 0;
+    const std::size_t before = errors_.count();
     std::vector<std::string> names;
-    while (!text.empty()) {
+    while (!text.empty() && !full_) {
       const Location at{path.string(), line + 1, 1};
       const auto cells = NextLine(&text, &line);
       if (!cells) return errors_.Add(at, "a quoted cell has no end");
       if (cells->size() == 1 && cells->front().empty()) continue;
       if (names.empty()) {
         names = *cells;
-        if (names.front() != from) {
-          return errors_.Add(at, absl::StrCat("the first column is ", Quoted(names.front()),
-                                              ": expected ", from, ", as `from` says"));
-        }
+        CheckColumns(names, from, at);
         continue;
       }
       if (cells->size() != names.size()) {
@@ -189,30 +195,58 @@ class EnrichmentReader {
         continue;
       }
       EnrichmentTable::Row row;
-      for (std::size_t i = 1; i < names.size(); ++i) AddCell(names[i], (*cells)[i], at, &row);
+      for (std::size_t i = 1; i < names.size(); ++i) {
+        const std::optional<FieldRef> field = FieldRef::Parse(names[i]);
+        if (field && CanBeSet(*field)) AddCell(*field, names[i], (*cells)[i], at, &row);
+      }
       AddRow(cells->front(), std::move(row), at);
     }
-    if (table_.rows_.empty()) {
+    if (table_.rows_.empty() && errors_.count() == before) {
       reader_.Error("file", absl::StrCat("file: ", path.string(), " has no rows"));
     }
   }
 
-  void AddCell(const std::string& name, const std::string& text, const Location& at,
-               EnrichmentTable::Row* row) {
+  // `from` is empty where it is not known what was meant.
+  void CheckColumns(const std::vector<std::string>& names, const std::string& from,
+                    const Location& at) {
+    if (!from.empty() && names.front() != from) {
+      errors_.Add(at, absl::StrCat("the first column is ", Quoted(names.front()), ": expected ",
+                                   from, ", as `from` says"));
+    }
+    for (std::size_t i = 1; i < names.size(); ++i) {
+      const std::optional<FieldRef> field = FieldRef::Parse(names[i]);
+      if (!field || !CanBeSet(*field)) errors_.Add(at, absl::StrCat(Quoted(names[i]), kNoField));
+    }
+  }
+
+  void AddCell(const FieldRef& field, const std::string& name, const std::string& text,
+               const Location& at, EnrichmentTable::Row* row) {
+    if (text.size() > limits::kLabelValueBytesMax) {
+      errors_.Add(at, absl::StrCat(name, " has more than 1 KiB"));
+    } else if (!text.empty()) {
+      row->emplace_back(field, text);
+    }
+  }
+
+  // The cell of a field that a row of the configuration itself names, at `at`.
+  void AddNamedCell(const std::string& name, const std::string& text, const Location& at,
+                    EnrichmentTable::Row* row) {
     const std::optional<FieldRef> field = FieldRef::Parse(name);
     if (!field || !CanBeSet(*field)) {
       errors_.Add(at, absl::StrCat(Quoted(name), kNoField));
-    } else if (text.size() > limits::kLabelValueBytesMax) {
-      errors_.Add(at, absl::StrCat(name, " has more than 1 KiB"));
-    } else if (!text.empty()) {
-      row->emplace_back(*field, text);
+    } else {
+      AddCell(*field, name, text, at, row);
     }
   }
 
   void AddRow(const std::string& value, EnrichmentTable::Row row, const Location& at) {
     const std::size_t index = table_.rows_.size();
+    if (full_) return;
     if (value.empty()) return errors_.Add(at, "a row for no value");
-    if (index == kRowsMax) return errors_.Add(at, "more than 100,000 rows");
+    if (index == kRowsMax) {
+      full_ = true;
+      return errors_.Add(at, "more than 100,000 rows");
+    }
     const bool pattern = value.find('*') != value.npos;
     if (pattern) {
       table_.patterns_.emplace_back(value, index);
@@ -225,6 +259,8 @@ class EnrichmentReader {
   ConfigReader reader_;
   ErrorList& errors_;
   EnrichmentTable table_;
+  std::optional<FieldRef> to_field_;
+  bool full_ = false;  // of rows; those after are not read
 };
 
 std::shared_ptr<const Enrichment> ReadEnrichment(const ConfigNode& list, ErrorList* errors) {

@@ -51,12 +51,13 @@ DurationUs ReadClock(std::string_view key, DurationUs fallback, ConfigReader* re
 }
 
 void ReadDays(ConfigReader* reader, std::array<bool, 7>* days) {
-  const std::vector<std::string> names = reader->Strings("days");
+  const std::vector<ConfigNode> names = reader->Texts("days");
   if (!names.empty()) days->fill(false);
-  for (const std::string& name : names) {
-    const auto day = std::find(kDays.begin(), kDays.end(), name);
+  for (const ConfigNode& name : names) {
+    const auto day = std::find(kDays.begin(), kDays.end(), name.scalar);
     if (day == kDays.end()) {
-      reader->Error("days", absl::StrCat("days has ", Quoted(name), ": expected some of ",
+      reader->errors()->Add(name.at,
+                            absl::StrCat("days has ", Quoted(name.scalar), ": expected some of ",
                                          absl::StrJoin(kDays, ", ")));
       continue;
     }
@@ -84,13 +85,13 @@ WeekHours ReadWeekHours(const std::string& name, const ConfigNode& node, ErrorLi
   hours.from = ReadClock("from", hours.from, &reader);
   hours.to = ReadClock("to", hours.to, &reader);
   hours.zone = ReadZone(&reader);
-  for (const std::string& text : reader.Strings("except")) {
+  for (const ConfigNode& text : reader.Texts("except")) {
     absl::CivilDay day;
-    if (absl::ParseCivilTime(text, &day)) {
+    if (absl::ParseCivilTime(text.scalar, &day)) {
       hours.except.push_back(day);
     } else {
-      reader.Error("except", absl::StrCat("except has ", Quoted(text),
-                                          ": expected a day such as \"2026-12-25\""));
+      errors->Add(text.at, absl::StrCat("except has ", Quoted(text.scalar),
+                                        ": expected a day such as \"2026-12-25\""));
     }
   }
   reader.Finish();

@@ -14,6 +14,31 @@ namespace {
 
 constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
 
+// What goes with a signature, and what without one.
+void CheckSignature(const HttpInputConfig& http, const std::string& what, ConfigReader* reader) {
+  const bool is_sns = http.signature == "sns";
+  if (reader->Has("secret_file") && (http.signature.empty() || is_sns)) {
+    reader->Error("secret_file",
+                  absl::StrCat("secret_file of ", what, " signs nothing: expected a ",
+                               "signature of github, gitlab, pagerduty or sentry"));
+  } else if (!reader->Has("secret_file") && !http.signature.empty() && !is_sns) {
+    reader->Missing("signature", absl::StrCat("signature of ", what, " needs a secret_file"));
+  }
+  if (is_sns && !reader->Has("topics")) {
+    reader->Missing("topics",
+                    absl::StrCat(what, " needs topics: the ARNs whose messages it takes"));
+  } else if (is_sns && http.topics.empty() && reader->Sound("topics")) {
+    reader->Error("topics", absl::StrCat("topics of ", what, " is empty: expected ARNs"));
+  } else if (!is_sns && reader->Has("topics")) {
+    reader->Error("topics", absl::StrCat("topics of ", what, " is for signature sns"));
+  }
+  for (const char* key : {"ca_file", "proxy"}) {
+    if (!is_sns && reader->Has(key)) {
+      reader->Error(key, absl::StrCat(key, " of ", what, " is for signature sns, which fetches"));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> HttpSignatureNames() {
@@ -33,6 +58,7 @@ std::string ReadListen(ConfigReader* reader, const std::string& fallback) {
     reader->Error("listen", absl::StrCat("listen is ", Quoted(listen),
                                          ": expected an address and port such as 127.0.0.1:9464, "
                                          "or off"));
+    return fallback;
   }
   return listen;
 }
@@ -46,12 +72,12 @@ HttpServerConfig ReadHttpServer(const ConfigNode& node, ErrorList* errors) {
   HttpServerConfig http;
   ConfigReader reader(node, "http", errors);
   http.listen = ReadListen(&reader, http.listen);
-  http.certificate_file = reader.String("certificate_file");
-  http.key_file = reader.String("key_file");
-  if (http.certificate_file.empty() != http.key_file.empty()) {
-    errors->Add(node.at, absl::StrCat("http has ", http.key_file.empty() ? "no" : "a", " key_file",
-                                      " and ", http.certificate_file.empty() ? "no" : "a",
-                                      " certificate_file: expected both or neither"));
+  http.certificate_file = ReadSecretPath("certificate_file", &reader);
+  http.key_file = ReadSecretPath("key_file", &reader);
+  if (reader.Has("certificate_file") != reader.Has("key_file")) {
+    reader.Missing("", absl::StrCat("http has ", reader.Has("key_file") ? "a" : "no", " key_file",
+                                    " and ", reader.Has("certificate_file") ? "a" : "no",
+                                    " certificate_file: expected both or neither"));
   }
   http.connections_max =
       static_cast<int>(reader.Int("connections_max", http.connections_max, 1, 65'536));
@@ -68,36 +94,21 @@ HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, b
   HttpInputConfig http;
   http.at = node.at;
   ConfigReader reader(node, what, errors);
-  http.token_file = reader.String("token_file");
+  http.token_file = ReadSecretPath("token_file", &reader);
   http.signature = reader.Choice("signature", HttpSignatureNames(), "");
-  http.secret_file = reader.String("secret_file");
+  http.secret_file = ReadSecretPath("secret_file", &reader);
   http.topics = reader.Strings("topics");
   http.transport = ReadTransport(&reader);
   http.open = reader.Bool("open", false);
   http.requests_per_second =
       static_cast<int>(reader.Int("requests_per_second", http.requests_per_second, 1, 1'000'000));
   reader.Finish();
-  const bool is_sns = http.signature == "sns";
-  const bool says_signature = reader.Has("signature");
-  if (!http.secret_file.empty() && (!says_signature || is_sns)) {
-    reader.Error("secret_file", absl::StrCat("secret_file of ", what, " signs nothing: expected a ",
-                                             "signature of github, gitlab, pagerduty or sentry"));
-  } else if (http.secret_file.empty() && !http.signature.empty() && !is_sns) {
-    reader.Error("signature", absl::StrCat("signature of ", what, " needs a secret_file"));
-  }
-  if (is_sns == http.topics.empty()) {
-    reader.Error("topics",
-                 is_sns ? absl::StrCat(what, " needs topics: the ARNs whose messages it ", "takes")
-                        : absl::StrCat("topics of ", what, " is for signature sns"));
-  }
-  for (const char* key : {"ca_file", "proxy"}) {
-    if (!is_sns && reader.Has(key)) {
-      reader.Error(key, absl::StrCat(key, " of ", what, " is for signature sns, which fetches"));
-    }
-  }
-  if (!is_local && !http.open && http.token_file.empty() && http.signature.empty()) {
-    errors->Add(node.at, absl::StrCat(what, " lets other machines post unasked: expected a ",
-                                      "token_file, a signature, or open: true"));
+  if (reader.Sound("signature")) CheckSignature(http, what, &reader);
+  const bool proves =
+      http.open || reader.Has("token_file") || reader.Has("signature") || !reader.Sound("open");
+  if (!is_local && !proves) {
+    reader.Missing("", absl::StrCat(what, " lets other machines post unasked: expected a ",
+                                    "token_file, a signature, or open: true"));
   }
   return http;
 }

@@ -43,7 +43,6 @@ std::vector<FieldMapping> ReadMap(const ConfigNode& node, ErrorList* errors) {
     if (!label && std::find(targets.begin(), targets.end(), target) == targets.end()) {
       errors->Add(node.key_locations[i], absl::StrCat("unknown field ", Quoted(target), " in map",
                                                       Suggestion(target, targets)));
-      continue;
     }
     FieldMapping mapping;
     mapping.target = target;
@@ -69,11 +68,12 @@ KafkaInputConfig ReadKafka(const ConfigNode& node, const std::string& what, Erro
   ConfigReader reader(node, what, errors);
   kafka.brokers = absl::StrJoin(reader.Strings("brokers"), ",");
   kafka.topics = reader.Strings("topics");
-  if (node.kind == ConfigNode::Kind::kMap) {
-    if (!reader.Has("brokers")) errors->Add(node.at, absl::StrCat(what, " needs 'brokers'"));
-    if (!reader.Has("topics")) errors->Add(node.at, absl::StrCat(what, " needs 'topics'"));
+  for (const char* key : {"brokers", "topics"}) {
+    if (!reader.Has(key)) reader.Missing(key, absl::StrCat(what, " needs '", key, "'"));
   }
-  if (reader.Has("topics") && kafka.topics.empty()) reader.Error("topics", "topics is empty");
+  if (reader.Has("topics") && kafka.topics.empty() && reader.Sound("topics")) {
+    reader.Error("topics", "topics is empty");
+  }
   kafka.group = reader.String("group", kafka.group);
   kafka.start = reader.Choice("start", {"now", "earliest"}, "now") == "earliest"
                     ? StartAt::kEarliest
@@ -139,8 +139,7 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
   const DurationUs pane = surroundings.pane;
   InputConfig input;
   input.at = node.at;
-  ConfigReader reader(node, "", errors);
-  input.name = reader.String("name");
+  input.name = StanzaName(node);
   const std::string what = absl::StrCat("input ", input.name);
   ConfigReader named(node, what, errors);
   named.Node("name");
@@ -156,8 +155,8 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
   } else if (http != nullptr && input.file) {
     errors->Add(node.at, absl::StrCat(what, " has both http and file: expected one of them"));
   } else if (http == nullptr && !input.kafka && !input.file) {
-    errors->Add(node.at,
-                absl::StrCat(what, " has neither kafka, file nor http: expected one of them"));
+    errors->AddMissing(
+        node.at, absl::StrCat(what, " has neither kafka, file nor http: expected one of them"));
   }
   if (http != nullptr) {
     input.http =
@@ -170,7 +169,9 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
     }
   }
   input.format = named.String("format", input.format);
+  input.format_at = named.At("format");
   input.message_format = named.String("message_format");
+  input.message_format_at = named.At("message_format");
   input.preset = named.String("preset");
   input.preset_at = named.At("preset");
   input.signal = named.Choice("signal", {"logs", "metrics"}, "");
@@ -178,7 +179,8 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
   input.pattern = named.String("pattern");
   input.pattern_at = named.At("pattern");
   input.delay = named.Duration("delay", DefaultDelay(input.format, pane), 0, kDelayMax);
-  if (input.delay % pane != 0) {
+  // A default is of whole panes; a wrong one has its error.
+  if (input.delay % pane != 0 && surroundings.pane_is_sound) {
     named.Error("delay",
                 absl::StrCat("delay is ", FormatDuration(input.delay),
                              ": expected a multiple of the pane (", FormatDuration(pane), ")"));

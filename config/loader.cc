@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "config/config.h"
 #include "config/sections.h"
+#include "config/transport.h"
 #include "config/value.h"
 #include "core/limits.h"
 #include "core/string_hash.h"
@@ -36,8 +37,11 @@ std::optional<Document> ReadProfile(const std::string& name, const Location& at,
                                     ErrorList* errors) {
   const std::string_view text = ProfileText(std::string_view(name).substr(1));
   if (!text.empty()) return Document{name, name, std::string(text)};
-  errors->Add(at, absl::StrCat("there is no profile ", Quoted(name), ": the built-in ones are ",
-                               ProfileList()));
+  const std::string nearest = Nearest(std::string_view(name).substr(1), ProfileNames());
+  errors->Add(
+      at,
+      absl::StrCat("there is no profile ", Quoted(name), ": the built-in ones are ", ProfileList(),
+                   nearest.empty() ? "" : absl::StrCat("; did you mean '@", nearest, "'?")));
   return std::nullopt;
 }
 
@@ -88,21 +92,30 @@ ConfigNode LoadChain(Document first, ErrorList* errors) {
     ConfigReader reader(nodes.back(), "", errors);
     const ConfigNode* extends = reader.Node("extends");
     if (extends == nullptr) break;
+    // Until it is read, what else may be missing may stand there.
     const std::string target = reader.RequiredString("extends");
-    if (target.empty()) break;
+    if (target.empty()) {
+      errors->SetPartUnread();
+      break;
+    }
     if (nodes.size() > static_cast<std::size_t>(limits::kConfigExtendsMax)) {
       errors->Add(extends->at, absl::StrCat("extends goes more than ", limits::kConfigExtendsMax,
                                             " files deep"));
+      errors->SetPartUnread();
       break;
     }
     document = ReadDocument(ResolveExtends(from, target), extends->at, errors);
-    if (!document) break;
+    if (!document) {
+      errors->SetPartUnread();
+      break;
+    }
     const auto known = std::find(identities.begin(), identities.end(), document->identity);
     if (known != identities.end()) {
       names.push_back(document->name);
       names.erase(names.begin(), names.begin() + (known - identities.begin()));
       errors->Add(extends->at,
                   absl::StrCat("extends goes round in a circle: ", absl::StrJoin(names, " → ")));
+      errors->SetPartUnread();
       break;
     }
   }
@@ -115,10 +128,13 @@ ConfigNode LoadChain(Document first, ErrorList* errors) {
 
 std::vector<FieldRef> ReadScope(ConfigReader* root) {
   std::vector<FieldRef> scope;
-  const std::vector<std::string> names =
-      root->Node("scope") == nullptr ? std::vector<std::string>{"env"} : root->Strings("scope");
-  if (names.empty()) root->Error("scope", "scope is empty: expected fields such as [env]");
-  for (const std::string& name : names) {
+  if (root->Node("scope") == nullptr) return {*FieldRef::Parse("env")};
+  const std::vector<ConfigNode> names = root->Texts("scope");
+  if (names.empty() && root->Sound("scope")) {
+    root->Error("scope", "scope is empty: expected fields such as [env]");
+  }
+  for (const ConfigNode& text : names) {
+    const std::string& name = text.scalar;
     std::optional<FieldRef> field = FieldRef::Parse(name);
     // The incidents of a scope are one list; of an address or a user there would be millions.
     const bool bounded =
@@ -127,10 +143,11 @@ std::vector<FieldRef> ReadScope(ConfigReader* root) {
                    (field->field == Field::kEnv || field->field == Field::kApp ||
                     field->field == Field::kRegion || field->field == Field::kService)));
     if (!bounded) {
-      root->Error("scope", absl::StrCat("scope has ", Quoted(name),
-                                        ": expected env, region, app, service or labels.NAME"));
+      root->errors()->Add(text.at,
+                          absl::StrCat("scope has ", Quoted(name),
+                                       ": expected env, region, app, service or labels.NAME"));
     } else if (std::find(scope.begin(), scope.end(), *field) != scope.end()) {
-      root->Error("scope", absl::StrCat("scope has ", Quoted(name), " twice"));
+      root->errors()->Add(text.at, absl::StrCat("scope has ", Quoted(name), " twice"));
     } else {
       scope.push_back(*std::move(field));
     }
@@ -147,11 +164,13 @@ void ReadTopology(const ConfigNode& node, ErrorList* errors,
   }
   for (const auto& [service, needs] : node.map) {
     if (needs.kind == ConfigNode::Kind::kNull) continue;
-    std::vector<std::string> names = TextValues(needs, service, errors);
-    if (service != "*" && std::find(names.begin(), names.end(), service) != names.end()) {
-      errors->Add(needs.at, absl::StrCat(Quoted(service), " needs itself"));
+    std::vector<std::string>& names = (*topology)[service];
+    for (const ConfigNode& name : TextNodes(needs, service, errors)) {
+      if (service != "*" && name.scalar == service) {
+        errors->Add(name.at, absl::StrCat(Quoted(service), " needs itself"));
+      }
+      names.push_back(name.scalar);
     }
-    (*topology)[service] = std::move(names);
   }
 }
 
@@ -189,7 +208,7 @@ void ReadLimits(ConfigReader* root, ErrorList* errors, LimitsConfig* config) {
   reader.Finish();
 }
 
-Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* errors) {
+Config ReadSections(const ConfigNode& node, const std::string& source, ErrorList* errors) {
   Config config;
   config.source = source;
   ConfigReader root(node, "", errors);
@@ -202,6 +221,7 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* inputs = root.Node("inputs")) {
     config.inputs = ReadInputs(*inputs,
                                {.pane = config.pane,
+                                .pane_is_sound = root.Sound("pane"),
                                 .state_dir = config.state_dir,
                                 .http_is_local = IsLoopback(config.http.listen)},
                                errors);
@@ -224,8 +244,14 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   }
   if (const ConfigNode* sinks = root.Node("sinks")) config.sinks = ReadSinks(*sinks, errors);
   RouteNames names;
-  for (const SinkConfig& sink : config.sinks) names.sinks.push_back(sink.name);
-  if (const ConfigNode* hours = root.Node("hours")) names.hours = ReadHours(*hours, errors);
+  for (const SinkConfig& sink : config.sinks) {
+    if (!sink.name.empty()) names.sinks.push_back(sink.name);
+  }
+  names.all_sinks_named = names.sinks.size() == config.sinks.size();
+  if (const ConfigNode* hours = root.Node("hours")) {
+    names.hours = ReadHours(*hours, errors);
+    names.hours_read = hours->kind == ConfigNode::Kind::kMap;
+  }
   if (const ConfigNode* teams = root.Node("teams")) names.teams = ReadTeams(*teams, errors);
   if (const ConfigNode* routes = root.Node("routes")) {
     config.routes = ReadRoutes(*routes, names, config.severity, errors);
@@ -251,22 +277,16 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* templates = root.Node("templates")) config.templates = *templates;
   ReadLimits(&root, errors, &config.limits);
   config.listen = ReadListen(&root, config.listen);
-  config.api_token_file = root.String("api_token_file");
-  config.pagerduty_webhook_secret_file = root.String("pagerduty_webhook_secret_file");
+  config.api_token_file = ReadSecretPath("api_token_file", &root);
+  config.pagerduty_webhook_secret_file = ReadSecretPath("pagerduty_webhook_secret_file", &root);
   config.ready_lag_max = root.Duration("ready_lag_max", config.ready_lag_max, kSecondUs, kDayUs);
   root.Finish();
   return config;
 }
 
-std::optional<Config> Load(Document document, ErrorList* errors) {
-  // The caller's list may hold errors of another configuration.
-  ErrorList found;
+Config Read(Document document, ErrorList* errors) {
   const std::string source = document.name;
-  const ConfigNode root = LoadChain(std::move(document), &found);
-  Config config = ReadConfig(root, source, &found);
-  if (found.empty()) return config;
-  for (const ConfigError& error : found.Sorted()) errors->Add(error.at, error.message);
-  return std::nullopt;
+  return ReadSections(LoadChain(std::move(document), errors), source, errors);
 }
 
 }  // namespace
@@ -277,15 +297,29 @@ std::vector<std::string> Config::ScopeNames() const {
   return names;
 }
 
-std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors) {
+std::optional<Config> ReadConfig(const std::string& path_or_profile, ErrorList* errors) {
   std::optional<Document> document = ReadDocument(path_or_profile, {path_or_profile, 0, 0}, errors);
   if (!document) return std::nullopt;
-  return Load(*std::move(document), errors);
+  return Read(*std::move(document), errors);
+}
+
+Config ReadConfigText(const std::string& text, const std::string& name, ErrorList* errors) {
+  return Read({name, name, text}, errors);
+}
+
+std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors) {
+  const std::size_t before = errors->count();
+  std::optional<Config> config = ReadConfig(path_or_profile, errors);
+  if (errors->count() != before) config.reset();
+  return config;
 }
 
 std::optional<Config> LoadConfigText(const std::string& text, const std::string& name,
                                      ErrorList* errors) {
-  return Load({name, name, text}, errors);
+  const std::size_t before = errors->count();
+  std::optional<Config> config = ReadConfigText(text, name, errors);
+  if (errors->count() != before) config.reset();
+  return config;
 }
 
 }  // namespace tocsin

@@ -9,18 +9,22 @@
 namespace tocsin {
 namespace {
 
-std::vector<Matcher> ReadMatchers(std::string_view key, ConfigReader* reader) {
+// `texts` gets them as written.
+std::vector<Matcher> ReadMatchers(std::string_view key, ConfigReader* reader,
+                                  std::vector<std::string>* texts = nullptr) {
   std::vector<Matcher> matchers;
-  if (!reader->Has(key)) reader->Error(key, absl::StrCat("'", ToAbsl(key), "' is missing"));
-  for (const std::string& text : reader->Strings(key)) {
-    absl::StatusOr<Matcher> matcher = Matcher::Parse(text);
+  if (!reader->Has(key)) reader->Missing(key, absl::StrCat("'", ToAbsl(key), "' is missing"));
+  const std::vector<ConfigNode> nodes = reader->Texts(key);
+  for (const ConfigNode& text : nodes) {
+    absl::StatusOr<Matcher> matcher = Matcher::Parse(text.scalar);
     if (matcher.ok()) {
       matchers.push_back(*std::move(matcher));
     } else {
-      reader->Error(key, std::string(matcher.status().message()));
+      reader->errors()->Add(text.at, std::string(matcher.status().message()));
     }
+    if (texts != nullptr) texts->push_back(text.scalar);
   }
-  if (matchers.size() > limits::kSilenceMatchersMax) {
+  if (nodes.size() > limits::kSilenceMatchersMax) {
     reader->Error(key, absl::StrCat("more than ", limits::kSilenceMatchersMax, " matchers"));
   }
   return matchers;
@@ -38,17 +42,18 @@ std::optional<TimeUs> ReadTime(std::string_view key, ConfigReader* reader) {
 
 Silence ReadSilence(const ConfigNode& node, ErrorList* errors) {
   Silence silence;
-  silence.name = node.Find("name")->scalar;
+  silence.name = StanzaName(node);
   ConfigReader reader(node, absl::StrCat("silence ", silence.name), errors);
   reader.Node("name");
-  ReadMatchers("match", &reader);
-  silence.matchers = reader.Strings("match");
+  ReadMatchers("match", &reader, &silence.matchers);
   silence.starts = ReadTime("starts", &reader).value_or(0);
   const std::optional<DurationUs> length = reader.OptionalDuration("for");
-  if (!length) reader.Error("for", "'for' is missing: how long it lasts, such as 2h");
+  if (!reader.Has("for")) {
+    reader.Missing("for", "'for' is missing: how long it lasts, such as 2h");
+  }
   silence.ends = silence.starts + length.value_or(0);
   silence.every = reader.Duration("every", 0, kHourUs, 52 * kWeekUs);
-  if (silence.every != 0 && silence.every < length.value_or(0)) {
+  if (reader.Sound("every") && silence.every != 0 && silence.every < length.value_or(0)) {
     reader.Error("every", "'every' is shorter than 'for': the silence would never end");
   }
   silence.author = reader.String("author", "the configuration");
@@ -59,7 +64,7 @@ Silence ReadSilence(const ConfigNode& node, ErrorList* errors) {
 
 InhibitRule ReadInhibitRule(const ConfigNode& node, ErrorList* errors) {
   InhibitRule rule;
-  rule.name = node.Find("name")->scalar;
+  rule.name = StanzaName(node);
   ConfigReader reader(node, absl::StrCat("inhibit rule ", rule.name), errors);
   reader.Node("name");
   rule.when = ReadMatchers("when", &reader);

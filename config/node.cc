@@ -1,8 +1,8 @@
 #include "config/node.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
-#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "core/limits.h"
@@ -17,10 +17,17 @@ const std::string* NameOf(const ConfigNode& node) {
   return name != nullptr && name->kind == ConfigNode::Kind::kScalar ? &name->scalar : nullptr;
 }
 
+bool HasName(const ConfigNode& node) { return NameOf(node) != nullptr; }
+
 bool AllNamed(const ConfigNode& node) {
   return node.kind == ConfigNode::Kind::kList &&
-         std::all_of(node.list.begin(), node.list.end(),
-                     [](const ConfigNode& element) { return NameOf(element) != nullptr; });
+         std::all_of(node.list.begin(), node.list.end(), HasName);
+}
+
+// One that lacks its name is a mistake, which must not take the others from what they build on.
+bool AnyNamed(const ConfigNode& node) {
+  return node.kind == ConfigNode::Kind::kList &&
+         std::any_of(node.list.begin(), node.list.end(), HasName);
 }
 
 // The keys of a stanza belong to its kind, so under another kind they would all be unknown.
@@ -55,7 +62,7 @@ ConfigNode MergeNamedLists(const ConfigNode& base, const ConfigNode& over) {
   std::map<std::string_view, std::size_t> index;
   for (std::size_t i = 0; i < base.list.size(); ++i) index.emplace(*NameOf(base.list[i]), i);
   for (const ConfigNode& element : over.list) {
-    const auto found = index.find(*NameOf(element));
+    const auto found = HasName(element) ? index.find(*NameOf(element)) : index.end();
     if (found == index.end()) {
       merged.list.push_back(element);
       continue;
@@ -74,24 +81,44 @@ std::string Location::ToString() const {
   return line == 0 ? file : absl::StrCat(file, ":", line, ":", column);
 }
 
-void ErrorList::Add(const Location& at, std::string message) {
-  if (errors_.size() > limits::kConfigErrorsMax) return;
-  if (errors_.size() == limits::kConfigErrorsMax)
-    message = "too many errors, the rest is not shown";
-  errors_.push_back({at, std::move(message)});
+std::string ConfigError::ToString() const {
+  return at.file.empty() ? message : absl::StrCat(at.ToString(), ": ", message);
 }
 
-std::vector<ConfigError> ErrorList::Sorted() const {
-  std::vector<ConfigError> sorted = errors_;
-  std::stable_sort(sorted.begin(), sorted.end(), [](const ConfigError& a, const ConfigError& b) {
-    return std::tie(a.at, a.message) < std::tie(b.at, b.message);
-  });
-  const auto same = [](const ConfigError& a, const ConfigError& b) {
-    return a.at == b.at && a.message == b.message;
-  };
-  sorted.erase(std::unique(sorted.begin(), sorted.end(), same), sorted.end());
+void ErrorList::Lowest::Add(const Location& at, std::string message) {
+  kept_.insert({at, std::move(message)});
+  if (kept_.size() <= limits::kConfigErrorsMax) return;
+  kept_.erase(std::prev(kept_.end()));
+  more_ = true;
+}
+
+std::vector<ConfigError> ErrorList::Lowest::Sorted() const {
+  std::vector<ConfigError> sorted(kept_.begin(), kept_.end());
+  if (more_) {
+    sorted.push_back({{},
+                      absl::StrCat("more than ", limits::kConfigErrorsMax,
+                                   " errors: these are the first ones, by their place")});
+  }
   return sorted;
 }
+
+void ErrorList::Add(const Location& at, std::string message) {
+  ++count_;
+  errors_.Add(at, std::move(message));
+}
+
+void ErrorList::AddMissing(const Location& at, std::string message) {
+  if (!part_unread_) Add(at, std::move(message));
+}
+
+void ErrorList::AddSecret(const Location& at, std::string message) {
+  if (secrets_ == Secrets::kNeeded) return Add(at, std::move(message));
+  warnings_.Add(at, std::move(message));
+}
+
+std::vector<ConfigError> ErrorList::Sorted() const { return errors_.Sorted(); }
+
+std::vector<ConfigError> ErrorList::Warnings() const { return warnings_.Sorted(); }
 
 const ConfigNode* ConfigNode::Find(std::string_view key) const {
   for (const auto& [name, value] : map) {
@@ -104,7 +131,7 @@ ConfigNode MergeNodes(const ConfigNode& base, const ConfigNode& over) {
   if (base.kind == ConfigNode::Kind::kMap && over.kind == ConfigNode::Kind::kMap) {
     return MergeMaps(base, over);
   }
-  if (AllNamed(base) && AllNamed(over) && !over.list.empty()) return MergeNamedLists(base, over);
+  if (AllNamed(base) && AnyNamed(over)) return MergeNamedLists(base, over);
   return over;
 }
 

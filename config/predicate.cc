@@ -105,24 +105,22 @@ std::string CanonicalValue(const std::string& value) {
 Predicate Predicate::Parse(const ConfigNode* node, ErrorList* errors) {
   Predicate predicate;
   if (node == nullptr || node->kind == ConfigNode::Kind::kNull) return predicate;
-  ErrorList found;
+  const std::size_t before = errors->count();
   if (node->kind != ConfigNode::Kind::kMap) {
-    found.Add(node->at, absl::StrCat("where is ", Found(*node),
-                                     ": expected a map of fields, such as {type: request}"));
+    errors->Add(node->at, absl::StrCat("where is ", Found(*node),
+                                       ": expected a map of fields, such as {type: request}"));
   }
   for (std::size_t i = 0; i < node->map.size(); ++i) {
     const auto& [name, value] = node->map[i];
     const std::optional<FieldRef> field = FieldRef::Parse(name);
     if (field) {
-      predicate.ParseCondition(*field, value, &found);
+      predicate.ParseCondition(*field, value, errors);
     } else {
-      found.Add(node->key_locations[i], absl::StrCat("unknown field ", Quoted(name), " in where",
-                                                     Suggestion(name, FieldNames())));
+      errors->Add(node->key_locations[i], absl::StrCat("unknown field ", Quoted(name), " in where",
+                                                       Suggestion(name, FieldNames())));
     }
   }
-  if (found.empty()) return predicate;
-  for (const ConfigError& error : found.Sorted()) errors->Add(error.at, error.message);
-  predicate.type_mask_ = 0;
+  if (errors->count() != before) predicate.type_mask_ = 0;
   return predicate;
 }
 

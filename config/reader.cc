@@ -53,7 +53,7 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& candi
 
 ConfigReader::ConfigReader(const ConfigNode& node, std::string what, ErrorList* errors)
     : node_(node), what_(std::move(what)), errors_(errors) {
-  if (node.kind == ConfigNode::Kind::kScalar || node.kind == ConfigNode::Kind::kList) {
+  if (!IsMap()) {
     errors_->Add(node.at, absl::StrCat(what_.empty() ? "the configuration" : what_, " is ",
                                        Found(node), ": expected a map of keys"));
   }
@@ -75,25 +75,27 @@ const ConfigNode* ConfigReader::Node(std::string_view key) {
   return node == nullptr || node->kind == ConfigNode::Kind::kNull ? nullptr : node;
 }
 
+bool ConfigReader::IsMap() const {
+  return node_.kind != ConfigNode::Kind::kScalar && node_.kind != ConfigNode::Kind::kList;
+}
+
 const ConfigNode* ConfigReader::Scalar(std::string_view key, std::string_view expected) {
   const ConfigNode* node = Node(key);
   if (node == nullptr || node->kind == ConfigNode::Kind::kScalar) return node;
-  errors_->Add(node->at,
-               absl::StrCat(ToAbsl(key), " is ", Found(*node), ": expected ", ToAbsl(expected)));
+  Error(key, absl::StrCat(ToAbsl(key), " is ", Found(*node), ": expected ", ToAbsl(expected)));
   return nullptr;
 }
 
 std::string ConfigReader::RequiredString(std::string_view key) {
-  if (node_.kind == ConfigNode::Kind::kScalar || node_.kind == ConfigNode::Kind::kList) return "";
   if (!Has(key)) {
     known_.emplace(key);
-    errors_->Add(node_.at, absl::StrCat(what_.empty() ? "the configuration" : what_, " needs '",
-                                        ToAbsl(key), "'"));
+    Missing("", absl::StrCat(what_.empty() ? "the configuration" : what_, " needs '", ToAbsl(key),
+                             "'"));
     return "";
   }
   const ConfigNode* node = Scalar(key, "a text");
   if (node == nullptr) return "";
-  if (node->scalar.empty()) errors_->Add(node->at, absl::StrCat(ToAbsl(key), " is empty"));
+  if (node->scalar.empty()) Error(key, absl::StrCat(ToAbsl(key), " is empty"));
   return node->scalar;
 }
 
@@ -103,19 +105,31 @@ std::string ConfigReader::String(std::string_view key, std::string fallback) {
 }
 
 std::vector<std::string> ConfigReader::Strings(std::string_view key) {
+  std::vector<std::string> strings;
+  for (ConfigNode& text : Texts(key)) strings.push_back(std::move(text.scalar));
+  return strings;
+}
+
+std::vector<ConfigNode> ConfigReader::Texts(std::string_view key) {
   const ConfigNode* node = Node(key);
-  return node == nullptr ? std::vector<std::string>() : TextValues(*node, key, errors_);
+  if (node == nullptr) return {};
+  const std::size_t before = errors_->count();
+  std::vector<ConfigNode> texts = TextNodes(*node, key, errors_);
+  if (errors_->count() != before) unsound_.emplace(key);
+  return texts;
 }
 
 bool ConfigReader::Bool(std::string_view key, bool fallback) {
   const ConfigNode* node = Node(key);
-  return node == nullptr ? fallback : BoolValue(*node, key, errors_).value_or(fallback);
+  return node == nullptr ? fallback
+                         : Checked(key, BoolValue(*node, key, errors_)).value_or(fallback);
 }
 
 std::int64_t ConfigReader::Int(std::string_view key, std::int64_t fallback, std::int64_t min,
                                std::int64_t max) {
   const ConfigNode* node = Node(key);
-  return node == nullptr ? fallback : IntValue(*node, key, min, max, errors_).value_or(fallback);
+  return node == nullptr ? fallback
+                         : Checked(key, IntValue(*node, key, min, max, errors_)).value_or(fallback);
 }
 
 double ConfigReader::Number(std::string_view key, double fallback, double min, double max) {
@@ -124,12 +138,12 @@ double ConfigReader::Number(std::string_view key, double fallback, double min, d
 
 std::optional<double> ConfigReader::OptionalNumber(std::string_view key, double min, double max) {
   const ConfigNode* node = Node(key);
-  return node == nullptr ? std::nullopt : NumberValue(*node, key, min, max, errors_);
+  return node == nullptr ? std::nullopt : Checked(key, NumberValue(*node, key, min, max, errors_));
 }
 
 std::optional<double> ConfigReader::OptionalRatio(std::string_view key) {
   const ConfigNode* node = Node(key);
-  return node == nullptr ? std::nullopt : RatioValue(*node, key, errors_);
+  return node == nullptr ? std::nullopt : Checked(key, RatioValue(*node, key, errors_));
 }
 
 double ConfigReader::Ratio(std::string_view key, double fallback) {
@@ -139,14 +153,16 @@ double ConfigReader::Ratio(std::string_view key, double fallback) {
 DurationUs ConfigReader::Duration(std::string_view key, DurationUs fallback, DurationUs min,
                                   DurationUs max) {
   const ConfigNode* node = Node(key);
-  return node == nullptr ? fallback
-                         : DurationValue(*node, key, min, max, errors_).value_or(fallback);
+  return node == nullptr
+             ? fallback
+             : Checked(key, DurationValue(*node, key, min, max, errors_)).value_or(fallback);
 }
 
 std::optional<DurationUs> ConfigReader::OptionalDuration(std::string_view key) {
   const ConfigNode* node = Node(key);
   if (node == nullptr) return std::nullopt;
-  return DurationValue(*node, key, 0, std::numeric_limits<DurationUs>::max(), errors_);
+  return Checked(key,
+                 DurationValue(*node, key, 0, std::numeric_limits<DurationUs>::max(), errors_));
 }
 
 std::string ConfigReader::Choice(std::string_view key, const std::vector<std::string>& choices,
@@ -158,15 +174,22 @@ std::string ConfigReader::Choice(std::string_view key, const std::vector<std::st
     return node->scalar;
   }
   const std::string nearest = Nearest(node->scalar, choices);
-  errors_->Add(
-      node->at,
-      absl::StrCat(ToAbsl(key), " is ", Quoted(node->scalar), ": expected ", expected,
-                   nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
+  Error(key, absl::StrCat(ToAbsl(key), " is ", Quoted(node->scalar), ": expected ", expected,
+                          nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
   return fallback;
 }
 
 void ConfigReader::Error(std::string_view key, std::string message) {
+  unsound_.emplace(key);
   errors_->Add(At(key), std::move(message));
+}
+
+void ConfigReader::Missing(std::string_view key, std::string message) {
+  if (IsMap()) errors_->AddMissing(At(key), std::move(message));
+}
+
+void ConfigReader::Secret(std::string_view key, std::string message) {
+  errors_->AddSecret(At(key), std::move(message));
 }
 
 void ConfigReader::Finish() {

@@ -16,7 +16,8 @@ constexpr std::int64_t kUsersMax = 10'000'000'000;
 
 constexpr std::size_t kLevels = 4;
 
-// The elements of a list with one element a level; empty after an error or where there is none.
+// The elements of a list with one element a level. One of another length is an error; its elements
+// are there all the same, as far as there are levels.
 std::vector<ConfigNode> PerLevel(ConfigReader* reader, std::string_view key) {
   const ConfigNode* node = reader->Node(key);
   if (node == nullptr) return {};
@@ -26,10 +27,13 @@ std::vector<ConfigNode> PerLevel(ConfigReader* reader, std::string_view key) {
                                 : Found(*node);
   reader->Error(key, absl::StrCat(ToAbsl(key), " is ", found,
                                   ": expected a list of 4, one for each level from 1 to 4"));
-  return {};
+  std::vector<ConfigNode> elements = node->list;
+  if (elements.size() > kLevels) elements.resize(kLevels);
+  return elements;
 }
 
 void ReadNames(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) {
+  const std::size_t before = errors->count();
   const std::vector<ConfigNode> nodes = PerLevel(reader, "names");
   std::set<std::string> seen;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -40,6 +44,7 @@ void ReadNames(ConfigReader* reader, ErrorList* errors, SeverityScheme* scheme) 
     }
     scheme->names[i] = *name;
   }
+  if (errors->count() != before) scheme->names.fill("");  // as ReadLevel wants it
 }
 
 void ReadPeriods(ConfigReader* reader, std::string_view key, ErrorList* errors,
@@ -89,9 +94,9 @@ void ReadEscalation(ConfigReader* reader, ErrorList* errors, SeverityScheme* sch
     const int level = ReadLevel(KeyNode(node->map[i].key, node->key_locations[i]), "escalate_to",
                                 *scheme, errors);
     const ConfigNode& people = node->map[i].value;
-    if (level == 0 || people.kind == ConfigNode::Kind::kNull) continue;
-    scheme->escalate_to[static_cast<std::size_t>(level - 1)] =
-        TextValues(people, "escalate_to", errors);
+    if (people.kind == ConfigNode::Kind::kNull) continue;
+    std::vector<std::string> roles = TextValues(people, "escalate_to", errors);
+    if (level > 0) scheme->escalate_to[static_cast<std::size_t>(level - 1)] = std::move(roles);
   }
 }
 
@@ -109,24 +114,25 @@ void ReadEscalationSteps(ConfigReader* reader, ErrorList* errors, SeverityScheme
     const int level =
         ReadLevel(KeyNode(node->map[i].key, node->key_locations[i]), "escalation", *scheme, errors);
     const ConfigNode& list = node->map[i].value;
-    if (level == 0 || list.kind == ConfigNode::Kind::kNull) continue;
+    if (list.kind == ConfigNode::Kind::kNull) continue;
     if (list.kind != ConfigNode::Kind::kList) {
       errors->Add(list.at, absl::StrCat("the steps are ", Found(list),
                                         ": expected a list such as [{after: 10m, to: [cto]}]"));
       continue;
     }
-    auto& steps = scheme->escalation[static_cast<std::size_t>(level - 1)];
+    std::vector<SeverityScheme::EscalationStep> steps;
     for (const ConfigNode& element : list.list) {
       ConfigReader step(element, "an escalation step", errors);
       const DurationUs after = step.Duration("after", 0, kSecondUs, 52 * kWeekUs);
       steps.push_back({.after = after, .to = step.Strings("to")});
       step.Finish();
       if (!step.Has("after") || !step.Has("to")) {
-        errors->Add(element.at, "an escalation step needs 'after' and 'to'");
+        step.Missing("", "an escalation step needs 'after' and 'to'");
       }
     }
     std::stable_sort(steps.begin(), steps.end(),
                      [](const auto& a, const auto& b) { return a.after < b.after; });
+    if (level > 0) scheme->escalation[static_cast<std::size_t>(level - 1)] = std::move(steps);
   }
 }
 
@@ -160,7 +166,8 @@ void ReadUsersRules(ConfigReader* reader, const char* key, const char* example, 
     if (share) {
       above = row.OptionalRatio("above");
     } else if (row.Has("above")) {
-      above = static_cast<double>(row.Int("above", 0, 0, kUsersMax));
+      const std::int64_t users = row.Int("above", 0, 0, kUsersMax);
+      if (row.Sound("above")) above = static_cast<double>(users);
     }
     const std::string service = row.String("service");
     if (!service.empty() && service != "down" && service != "degraded") {
@@ -171,7 +178,7 @@ void ReadUsersRules(ConfigReader* reader, const char* key, const char* example, 
     const int level = level_node == nullptr ? 0 : ReadLevel(*level_node, "level", scheme, errors);
     row.Finish();
     if (!row.Has("above") || !row.Has("level")) {
-      errors->Add(element.at, absl::StrCat("an element of ", key, " needs 'above' and 'level'"));
+      row.Missing("", absl::StrCat("an element of ", key, " needs 'above' and 'level'"));
     } else if (above && level > 0) {
       rules->push_back({.above = *above, .level = level, .down = service == "down"});
     }
@@ -192,15 +199,24 @@ void ReadUsersRules(ConfigReader* reader, const char* key, const char* example, 
 
 int ReadLevel(const ConfigNode& node, std::string_view name, const SeverityScheme& scheme,
               ErrorList* errors) {
+  bool may_be_name = false;
   if (node.kind == ConfigNode::Kind::kScalar) {
     for (std::size_t i = 0; i < kLevels; ++i) {
       const int level = static_cast<int>(i) + 1;
       if (node.scalar == scheme.names[i] || node.scalar == absl::StrCat(level)) return level;
     }
+    may_be_name = node.scalar.find_first_not_of("0123456789") != std::string::npos;
   }
-  errors->Add(node.at, absl::StrCat(ToAbsl(name), " is ", Found(node),
-                                    ": expected a severity level: 1 (highest) to 4, or one of ",
-                                    absl::StrJoin(scheme.names, ", ")));
+  if (may_be_name && scheme.names[0].empty()) return 0;
+  std::string message = absl::StrCat(ToAbsl(name), " is ", Found(node),
+                                     ": expected a severity level: 1 (highest) to 4, or one of ",
+                                     absl::StrJoin(scheme.names, ", "));
+  if (scheme.names[0].empty()) message.resize(message.find(", or one of "));
+  if (may_be_name) {
+    errors->AddMissing(node.at, std::move(message));
+  } else {
+    errors->Add(node.at, std::move(message));
+  }
   return 0;
 }
 

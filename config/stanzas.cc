@@ -2,6 +2,7 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "config/sections.h"
@@ -31,6 +32,20 @@ void RemoveKey(std::string_view key, ConfigNode* node) {
   }
 }
 
+// Reads a misspelt key as the one that was meant, so that what hangs on it is judged all the same.
+void MendKey(const std::string& key, const std::string& what, ConfigNode* node,
+             ErrorList* errors) {
+  if (node->Find(key) != nullptr) return;
+  for (std::size_t i = 0; i < node->map.size(); ++i) {
+    if (Nearest(node->map[i].key, {key}).empty()) continue;
+    errors->Add(node->key_locations[i],
+                absl::StrCat("unknown key ", Quoted(node->map[i].key), " in ", what,
+                             ": did you mean '", key, "'?"));
+    node->map[i].key = key;
+    return;
+  }
+}
+
 void ReportDuplicate(const std::string& what, const std::string& name, const Location& at,
                      const Location& first, ErrorList* errors) {
   const std::string where = at.file == first.file ? absl::StrCat("at line ", first.line)
@@ -51,16 +66,16 @@ std::map<std::string, std::vector<std::string>> ReadLists(const ConfigNode& node
 }
 
 // One of the names in `hours:`.
-std::optional<WeekHours> ReadHoursName(std::string_view key,
-                                       const std::map<std::string, WeekHours>& hours,
+std::optional<WeekHours> ReadHoursName(std::string_view key, const RouteNames& names,
                                        ConfigReader* match) {
   if (!match->Has(key)) return std::nullopt;
   const std::string name = match->String(key);
-  const auto found = hours.find(name);
-  if (found != hours.end()) return found->second;
+  const auto found = names.hours.find(name);
+  if (found != names.hours.end()) return found->second;
+  if (!match->Sound(key) || !names.hours_read) return std::nullopt;
   std::vector<std::string> known;
-  for (const auto& [each, value] : hours) known.push_back(each);
-  match->Error(
+  for (const auto& [each, value] : names.hours) known.push_back(each);
+  match->Missing(
       key,
       absl::StrCat(ToAbsl(key), " names ", Quoted(name), ": expected one of the section 'hours'",
                    known.empty() ? ", which is missing"
@@ -79,15 +94,17 @@ void ReadMatch(const ConfigNode& node, const RouteNames& names, const SeveritySc
   }
   route->services = match.Strings("service");
   route->environments = match.Strings("env");
-  route->categories = match.Strings("category");
   std::vector<std::string> categories;
   for (int i = 0; i <= static_cast<int>(Category::kCapacity); ++i) {
     categories.emplace_back(CategoryName(static_cast<Category>(i)));
   }
-  for (const std::string& category : route->categories) {
-    if (std::find(categories.begin(), categories.end(), category) != categories.end()) continue;
-    match.Error("category", absl::StrCat("category is ", Quoted(category), ": expected one of ",
-                                         absl::StrJoin(categories, ", ")));
+  for (const ConfigNode& category : match.Texts("category")) {
+    route->categories.push_back(category.scalar);
+    if (std::find(categories.begin(), categories.end(), category.scalar) != categories.end()) {
+      continue;
+    }
+    errors->Add(category.at, absl::StrCat("category is ", Quoted(category.scalar),
+                                          ": expected one of ", absl::StrJoin(categories, ", ")));
   }
   route->teams = match.Strings("team");
   for (const std::string& team : route->teams) {
@@ -99,8 +116,8 @@ void ReadMatch(const ConfigNode& node, const RouteNames& names, const SeveritySc
   if (const ConfigNode* labels = match.Node("label")) {
     route->labels = ReadLists(*labels, "label of a route", errors);
   }
-  route->during = ReadHoursName("during", names.hours, &match);
-  route->outside = ReadHoursName("outside", names.hours, &match);
+  route->during = ReadHoursName("during", names, &match);
+  route->outside = ReadHoursName("outside", names, &match);
   match.Finish();
 }
 
@@ -113,18 +130,18 @@ RouteConfig ReadRoute(const ConfigNode& node, const RouteNames& names, const Sev
     ReadMatch(*match, names, scheme, errors, &route);
   }
   route.proceed = reader.Bool("continue", false);
-  route.to = reader.Strings("to");
-  if (node.kind == ConfigNode::Kind::kMap && route.to.empty() && !reader.Has("to")) {
-    errors->Add(node.at, "a route needs 'to': the names of its sinks");
-  }
-  for (const std::string& sink : route.to) {
-    if (std::find(names.sinks.begin(), names.sinks.end(), sink) != names.sinks.end()) continue;
-    const std::string known =
+  if (!reader.Has("to")) reader.Missing("to", "a route needs 'to': the names of its sinks");
+  for (const ConfigNode& to : reader.Texts("to")) {
+    const std::string& sink = to.scalar;
+    route.to.push_back(sink);
+    const bool known = std::find(names.sinks.begin(), names.sinks.end(), sink) != names.sinks.end();
+    if (known || !names.all_sinks_named) continue;
+    const std::string sinks =
         names.sinks.empty() ? " (there are no sinks)"
                             : absl::StrCat(" (sinks are ", absl::StrJoin(names.sinks, ", "), ")");
     const std::string suggestion = Suggestion(sink, names.sinks);
-    reader.Error("to", absl::StrCat("a route to the unknown sink ", Quoted(sink),
-                                    suggestion.empty() ? known : suggestion));
+    errors->AddMissing(to.at, absl::StrCat("a route to the unknown sink ", Quoted(sink),
+                                           suggestion.empty() ? sinks : suggestion));
   }
   reader.Finish();
   return route;
@@ -141,21 +158,24 @@ std::vector<ConfigNode> NamedStanzas(const ConfigNode& list, const std::string& 
     return stanzas;
   }
   std::map<std::string, Location> seen;
-  for (const ConfigNode& element : list.list) {
-    ConfigReader reader(element, absl::StrCat("a ", what), errors);
+  const std::string one = absl::StrCat(absl::StartsWith(what, "i") ? "an " : "a ", what);
+  for (ConfigNode element : list.list) {
+    MendKey("name", one, &element, errors);
+    ConfigReader reader(element, one, errors);
     const std::string name = reader.RequiredString("name");
-    if (name.empty()) continue;
+    if (element.kind != ConfigNode::Kind::kMap) continue;
     if (!PlainName(name)) {
       reader.Error("name", absl::StrCat("name is ", Quoted(name), ": expected at most ",
                                         kNameBytesMax, " letters, digits, '-', '_' and '.'"));
-      continue;
+    } else if (!name.empty()) {
+      const auto [first, inserted] = seen.emplace(name, reader.At("name"));
+      if (!inserted) ReportDuplicate(what, name, reader.At("name"), first->second, errors);
     }
-    const auto [first, inserted] = seen.emplace(name, reader.At("name"));
-    if (!inserted) ReportDuplicate(what, name, reader.At("name"), first->second, errors);
     if (reader.Bool("disabled", false)) {
       // Nothing but the name: the profile that should have brought the rest does not know it.
-      if (element.map.size() == 2) {
-        reader.Error("name", absl::StrCat("there is no ", what, " ", Quoted(name), " to disable"));
+      if (element.map.size() == 2 && reader.Has("name")) {
+        reader.Missing("name",
+                       absl::StrCat("there is no ", what, " ", Quoted(name), " to disable"));
       }
       continue;
     }
@@ -163,6 +183,11 @@ std::vector<ConfigNode> NamedStanzas(const ConfigNode& list, const std::string& 
     RemoveKey("disabled", &stanzas.back());
   }
   return stanzas;
+}
+
+std::string StanzaName(const ConfigNode& stanza) {
+  const ConfigNode* name = stanza.Find("name");
+  return name == nullptr ? "" : name->scalar;
 }
 
 std::map<std::string, std::vector<std::string>> ReadAdviceIf(ConfigReader* reader,
@@ -183,12 +208,14 @@ std::vector<DetectorConfig> ReadDetectors(const ConfigNode& list, ErrorList* err
   std::vector<DetectorConfig> detectors;
   for (ConfigNode& node : NamedStanzas(list, "detector", errors)) {
     DetectorConfig detector;
-    detector.name = node.Find("name")->scalar;
+    detector.name = StanzaName(node);
     if (detector.name == kSeriesLimitAlarm) {
       errors->Add(node.Find("name")->at, absl::StrCat("the detector name ", Quoted(detector.name),
                                                       " is tocsin's own: expected another"));
     }
-    ConfigReader reader(node, absl::StrCat("detector ", detector.name), errors);
+    const std::string what = absl::StrCat("detector ", detector.name);
+    MendKey("kind", what, &node, errors);
+    ConfigReader reader(node, what, errors);
     detector.kind = reader.RequiredString("kind");
     (*advice)[detector.name] = {.advice = reader.Strings("advice"),
                                 .runbook = reader.String("runbook"),
@@ -205,8 +232,10 @@ std::vector<SinkConfig> ReadSinks(const ConfigNode& list, ErrorList* errors) {
   std::vector<SinkConfig> sinks;
   for (ConfigNode& node : NamedStanzas(list, "sink", errors)) {
     SinkConfig sink;
-    sink.name = node.Find("name")->scalar;
-    sink.kind = ConfigReader(node, absl::StrCat("sink ", sink.name), errors).RequiredString("kind");
+    sink.name = StanzaName(node);
+    const std::string what = absl::StrCat("sink ", sink.name);
+    MendKey("kind", what, &node, errors);
+    sink.kind = ConfigReader(node, what, errors).RequiredString("kind");
     sink.node = std::move(node);
     sinks.push_back(std::move(sink));
   }

@@ -9,11 +9,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/string_hash.h"
 
 namespace tocsin {
 namespace {
 
 constexpr std::size_t kUrlBytesMax = 2048;
+constexpr std::size_t kSecretLineBytesMax = 4096;
 constexpr std::size_t kCaBytesMax = 1 << 20;  // to look for a first certificate
 
 struct FileCloser {
@@ -26,9 +28,9 @@ std::string ReadCaFile(ConfigReader* reader) {
   std::string error;
   const std::optional<std::string> content = ReadFileText(path, kCaBytesMax, &error);
   if (!content) {
-    reader->Error("ca_file", absl::StrCat("ca_file: cannot read '", path, "': ", error));
+    reader->Secret("ca_file", absl::StrCat("ca_file: cannot read '", path, "': ", error));
   } else if (content->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
-    reader->Error("ca_file", absl::StrCat("ca_file: '", path, "' holds no certificate in PEM"));
+    reader->Secret("ca_file", absl::StrCat("ca_file: '", path, "' holds no certificate in PEM"));
   }
   return path;
 }
@@ -50,6 +52,20 @@ std::string ReadProxy(ConfigReader* reader) {
 
 TransportConfig ReadTransport(ConfigReader* reader) {
   return {.ca_file = ReadCaFile(reader), .proxy = ReadProxy(reader)};
+}
+
+std::string ReadSecretPath(std::string_view key, ConfigReader* reader) {
+  if (!reader->Has(key)) return reader->String(key);
+  const std::string path = reader->RequiredString(key);
+  if (path.empty()) return path;
+  std::string error;
+  const std::optional<std::string> text = ReadFileText(path, kSecretLineBytesMax, &error);
+  if (!text) {
+    reader->Secret(key, absl::StrCat(ToAbsl(key), ": cannot read '", path, "': ", error));
+  } else if (absl::StripAsciiWhitespace(text->substr(0, text->find('\n'))).empty()) {
+    reader->Secret(key, absl::StrCat(ToAbsl(key), ": the first line of '", path, "' is empty"));
+  }
+  return path;
 }
 
 bool IsHttpUrl(const std::string& url) {

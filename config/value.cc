@@ -100,15 +100,22 @@ std::optional<std::string> TextValue(const ConfigNode& node, std::string_view na
 
 std::vector<std::string> TextValues(const ConfigNode& node, std::string_view name,
                                     ErrorList* errors) {
-  if (node.kind == ConfigNode::Kind::kScalar) return {node.scalar};
+  std::vector<std::string> texts;
+  for (ConfigNode& text : TextNodes(node, name, errors)) texts.push_back(std::move(text.scalar));
+  return texts;
+}
+
+std::vector<ConfigNode> TextNodes(const ConfigNode& node, std::string_view name,
+                                  ErrorList* errors) {
+  if (node.kind == ConfigNode::Kind::kScalar) return {node};
   if (node.kind != ConfigNode::Kind::kList) {
     Expected(node, name, "a text or a list of texts", errors);
     return {};
   }
-  std::vector<std::string> texts;
+  std::vector<ConfigNode> texts;
   for (const ConfigNode& element : node.list) {
     if (element.kind == ConfigNode::Kind::kScalar) {
-      texts.push_back(element.scalar);
+      texts.push_back(element);
     } else {
       errors->Add(element.at, absl::StrCat(ToAbsl(name), " has ", Found(element),
                                            " as an element: expected a text"));

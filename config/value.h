@@ -31,6 +31,8 @@ std::optional<std::string> TextValue(const ConfigNode& node, std::string_view na
 // A list of texts; a scalar counts as a list of one. What is no text is reported and left out.
 std::vector<std::string> TextValues(const ConfigNode& node, std::string_view name,
                                     ErrorList* errors);
+// The same, each with its place.
+std::vector<ConfigNode> TextNodes(const ConfigNode& node, std::string_view name, ErrorList* errors);
 std::optional<bool> BoolValue(const ConfigNode& node, std::string_view name, ErrorList* errors);
 std::optional<std::int64_t> IntValue(const ConfigNode& node, std::string_view name,
                                      std::int64_t min, std::int64_t max, ErrorList* errors);

@@ -37,15 +37,31 @@ class TreeBuilder final : public YAML::EventHandler {
     return {file_, mark.line + 1, mark.column + 1};
   }
 
-  // The document; nothing if it did not come to its end. A part of it would only raise errors about
-  // keys that are missing because the parser gave up.
-  ConfigNode Take() { return std::move(root_); }
+  // The document. Of one that was given up before its end what is complete: the sections before that
+  // place, and of a list that it lies in the elements before. A scalar just before it may have run on
+  // into what followed.
+  ConfigNode Take() {
+    if (frames_.empty() || frames_[0].node.kind != ConfigNode::Kind::kMap) return std::move(root_);
+    Frame& top = frames_[0];
+    if (!top.has_key) {
+      if (!top.node.map.empty() && top.node.map.back().value.kind == ConfigNode::Kind::kScalar) {
+        top.node.map.pop_back();
+        top.node.key_locations.pop_back();
+      }
+    } else if (frames_.size() > 1 && frames_[1].node.kind == ConfigNode::Kind::kList) {
+      std::vector<ConfigNode>& list = frames_[1].node.list;
+      if (!list.empty() && list.back().kind == ConfigNode::Kind::kScalar) list.pop_back();
+      AddValue(&top, std::move(frames_[1].node));
+    }
+    return std::move(top.node);
+  }
 
   bool stopped() const { return stopped_; }
 
   // Gives the document up; only the first reason is reported.
   void Stop(const Location& at, const std::string& message) {
     if (!stopped_) errors_->Add(at, message);
+    errors_->SetPartUnread();
     stopped_ = true;  // yaml-cpp goes on to the end of the text; its events are ignored
   }
 
@@ -141,7 +157,7 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (!frames_.back().has_key) {
       SetKey(std::move(node));
     } else {
-      AddValue(std::move(node));
+      AddValue(&frames_.back(), std::move(node));
     }
   }
 
@@ -155,17 +171,17 @@ class TreeBuilder final : public YAML::EventHandler {
     frame.key_at = std::move(node.at);
   }
 
-  void AddValue(ConfigNode node) {
-    Frame& frame = frames_.back();
-    frame.has_key = false;
-    const auto [first, inserted] = frame.seen.emplace(frame.key, frame.key_at.line);
+  // Of the key that waits in `frame`.
+  void AddValue(Frame* frame, ConfigNode node) {
+    frame->has_key = false;
+    const auto [first, inserted] = frame->seen.emplace(frame->key, frame->key_at.line);
     if (!inserted) {
-      errors_->Add(frame.key_at, absl::StrCat("duplicate key ", Quoted(frame.key),
-                                              ": it was given before, at line ", first->second));
+      errors_->Add(frame->key_at, absl::StrCat("duplicate key ", Quoted(frame->key),
+                                               ": it was given before, at line ", first->second));
       return;
     }
-    frame.node.map.emplace_back(std::move(frame.key), std::move(node));
-    frame.node.key_locations.push_back(std::move(frame.key_at));
+    frame->node.map.emplace_back(std::move(frame->key), std::move(node));
+    frame->node.key_locations.push_back(std::move(frame->key_at));
   }
 
   const std::string file_;

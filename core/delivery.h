@@ -68,7 +68,7 @@ struct Delivery {
   NotificationAction action = NotificationAction::kTrigger;
   int after_trigger_of_level = 0;
   std::string dedup_key;
-  std::string payload;  // what the sink renders from: the incident line as JSON
+  std::string payload;  // what the sink renders from: the incident line (core/bounded_line.h)
   TimeUs tick = kNoTime;
   DeliveryState state = DeliveryState::kIntended;
   std::int64_t attempts = 0;

@@ -1,5 +1,7 @@
 #include "core/incident.h"
 
+#include <utility>
+
 namespace tocsin {
 namespace {
 
@@ -56,6 +58,33 @@ void WriteTimeline(const std::vector<TimelineEntry>& timeline, JsonWriter* json)
   json->EndArray();
 }
 
+using Levels = absl::InlinedVector<LevelTimes, 1>;
+
+void WriteLevels(const Levels& levels, JsonWriter* json) {
+  json->BeginArray();
+  for (const LevelTimes& level : levels) {
+    json->BeginObject();
+    json->Key("level").Int(level.level);
+    WriteTime(level.at, &json->Key("at"));
+    WriteTime(level.paged_at, &json->Key("paged_at"));
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+void WriteOmitted(const Omitted& omitted, JsonWriter* json) {
+  const std::pair<const char*, std::int64_t> counts[] = {
+      {"signals", omitted.signals},   {"evidence", omitted.evidence},
+      {"labels", omitted.labels},     {"suspects", omitted.suspects},
+      {"advice", omitted.advice},     {"escalate_to", omitted.escalate_to},
+      {"timeline", omitted.timeline}, {"texts", omitted.texts}};
+  json->BeginObject();
+  for (const auto& [what, count] : counts) {
+    if (count > 0) json->Key(what).Int(count);
+  }
+  json->EndObject();
+}
+
 // The scope for people: its values, "prod" or "prod/eu". A key keeps its missing values, so that
 // ("", "eu") and ("eu", "") stay apart.
 std::string ScopeText(const std::string& key) {
@@ -101,6 +130,27 @@ std::vector<TimelineEntry> DecodeTimeline(ByteReader* in) {
     entry.text = in->Bytes();
   }
   return timeline;
+}
+
+void EncodeLevels(const Levels& levels, ByteWriter* out) {
+  out->Varint(levels.size());
+  for (const LevelTimes& level : levels) {
+    out->Signed(level.level);
+    out->Signed(level.at);
+    out->Signed(level.paged_at);
+  }
+}
+
+Levels DecodeLevels(ByteReader* in) {
+  Levels levels(in->Count(3));
+  for (LevelTimes& level : levels) {
+    const std::int64_t number = in->Signed();
+    if (number < 1 || number > 4) in->Fail();
+    level.level = static_cast<int>(number);
+    level.at = in->Signed();
+    level.paged_at = in->Signed();
+  }
+  return levels;
 }
 
 void EncodeOptional(const std::optional<std::int64_t>& value, ByteWriter* out) {
@@ -185,7 +235,25 @@ std::string_view IncidentLineHead(std::string_view line) {
   return line.substr(0, line.find(R"(,"signals":)"));
 }
 
-std::string Incident::ToJson() const {
+void Incident::NoteLevel(TimeUs tick) {
+  if (levels.empty() || levels.back().level != severity_level) {
+    levels.push_back({.level = severity_level, .at = tick, .paged_at = kNoTime});
+  }
+}
+
+void Incident::NotePage(TimeUs tick) {
+  ++pages;
+  levels.back().paged_at = tick;
+}
+
+TimeUs Incident::paged_at() const {
+  for (const LevelTimes& level : levels) {
+    if (level.paged_at != kNoTime) return level.paged_at;
+  }
+  return kNoTime;
+}
+
+std::string Incident::ToJson(const Omitted& omitted) const {
   JsonWriter json;
   json.BeginObject();
   json.Key("incident").String(id.Hex());
@@ -202,6 +270,7 @@ std::string Incident::ToJson() const {
   if (!classification.empty()) json.Key("classification").String(classification);
   WriteTime(onset, &json.Key("onset"));
   WriteTime(detected_at, &json.Key("detected_at"));
+  WriteTime(paged_at(), &json.Key("paged_at"));
   WriteTime(acknowledged_at, &json.Key("acknowledged_at"));
   if (!acknowledged_by.empty()) json.Key("acknowledged_by").String(acknowledged_by);
   WriteTime(resolved_at, &json.Key("resolved_at"));
@@ -211,6 +280,7 @@ std::string Incident::ToJson() const {
   json.Key("signals").BeginArray();
   for (const Signal& signal : signals) signal.WriteJson(/*with_state=*/false, &json);
   json.EndArray();
+  WriteLevels(levels, &json.Key("levels"));
   WriteSuspects(suspects, &json.Key("suspects"));
   WriteImpact(impact, &json.Key("impact"));
   WriteStrings(advice, &json.Key("advice"));
@@ -222,6 +292,7 @@ std::string Incident::ToJson() const {
   if (!timeline.empty()) WriteTimeline(timeline, &json.Key("timeline"));
   if (!merged_into.empty()) json.Key("merged_into").String(merged_into);
   if (!beside.empty()) WriteStrings(beside, &json.Key("beside"));
+  if (omitted != Omitted()) WriteOmitted(omitted, &json.Key("omitted"));
   json.Key("partial").Bool(partial);
   // Severity never falls during an incident, so this is the level that was triggered last.
   json.Key("dedup_key").String(DedupKey(id, severity_level));
@@ -268,6 +339,7 @@ void Incident::Encode(ByteWriter* out) const {
   out->Bool(partial);
   out->Signed(pages);
   EncodeStrings(beside, out);
+  EncodeLevels(levels, out);
 }
 
 Incident Incident::Decode(ByteReader* in) {
@@ -317,7 +389,14 @@ Incident Incident::Decode(ByteReader* in) {
   incident.merged_into = in->Bytes();
   incident.partial = in->Bool();
   incident.pages = in->Signed();
-  if (in->format() >= 6) incident.beside = DecodeStrings(in);
+  if (in->format() >= 6) {
+    incident.beside = DecodeStrings(in);
+    incident.levels = DecodeLevels(in);
+  } else {
+    // When it got there was not kept.
+    incident.levels.push_back(
+        {.level = incident.severity_level, .at = kNoTime, .paged_at = kNoTime});
+  }
   return in->ok() ? incident : Incident{};
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "core/signal.h"
 
 namespace tocsin {
@@ -49,6 +50,27 @@ struct TimelineEntry {
 // `what` of an entry that says what a signal began together with, which alone brought it here.
 inline constexpr char kJoinedTogether[] = "joined";
 
+// When an incident became as severe as `level`, and when people were paged for that.
+struct LevelTimes {
+  int level = 3;
+  TimeUs at = kNoTime;        // tick; kNoTime: not known
+  TimeUs paged_at = kNoTime;  // tick of its page; kNoTime: none was decided
+  bool operator==(const LevelTimes&) const = default;
+};
+
+// What a bounded line leaves out (core/bounded_line.h).
+struct Omitted {
+  std::int64_t signals = 0;
+  std::int64_t evidence = 0;  // signals that are listed without theirs
+  std::int64_t labels = 0;    // of these signals
+  std::int64_t suspects = 0;
+  std::int64_t advice = 0;
+  std::int64_t escalate_to = 0;
+  std::int64_t timeline = 0;
+  std::int64_t texts = 0;  // cut short
+  bool operator==(const Omitted&) const = default;
+};
+
 struct Incident {
   Hash128 id;
   std::string number;  // "INC-2026-001"
@@ -65,6 +87,8 @@ struct Incident {
   std::string classification;
   TimeUs onset = kNoTime;
   TimeUs detected_at = kNoTime;
+  // In the order in which they were reached. Most incidents have one, and there may be many of them.
+  absl::InlinedVector<LevelTimes, 1> levels;
   TimeUs acknowledged_at = kNoTime;
   TimeUs resolved_at = kNoTime;
   std::vector<Signal> signals;
@@ -88,8 +112,16 @@ struct Incident {
   // "<incident>:<level>"; the key of the page of a level.
   static std::string DedupKey(const Hash128& id, int level);
 
-  // One incident line, without the line feed. What a list shows stands at its head.
-  std::string ToJson() const;
+  // Keeps the times of the level that it has now.
+  void NoteLevel(TimeUs tick);
+  // Counts a page for that level. REQUIRES: it was noted.
+  void NotePage(TimeUs tick);
+
+  TimeUs paged_at() const;  // tick of the first page; kNoTime before
+
+  // All of it as one line of JSON, without the line feed; what is written and sent is bounded
+  // (core/bounded_line.h). What a list shows stands at its head.
+  std::string ToJson(const Omitted& omitted = {}) const;
   void Encode(ByteWriter* out) const;
   static Incident Decode(ByteReader* in);
 };

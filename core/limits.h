@@ -57,6 +57,8 @@ inline constexpr std::size_t kSeriesMax = 200'000;
 // Series of one detector that remember the events that explain them, at up to 10 KiB each; the others
 // say that they do not.
 inline constexpr std::size_t kExplainedSeriesMax = 2'000;
+// An incident line as it is written and sent: with what a sink puts around it 64 KiB at most.
+inline constexpr std::size_t kIncidentLineBytesMax = 63 << 10;
 // Signals that one incident lists, suspects, and open incidents per scope.
 inline constexpr std::size_t kIncidentSignalsMax = 256;
 inline constexpr std::size_t kIncidentSuspectsMax = 16;

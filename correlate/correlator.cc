@@ -232,7 +232,9 @@ Pages Correlator::State::DecideRecord(const CorrelatorInput& input, const Inhibi
     if (muted_by != record->incident.muted_by) record->line_due = true;
     record->incident.muted_by = std::move(muted_by);
   }
+  const bool paged = record->incident.pages > 0;
   Pages pages = DecidePages(config, input.tick, record);
+  if (!paged && record->incident.pages > 0) times.page.Add(input.tick - record->incident.onset);
   if (!pages.triggers.empty()) record->line_due = true;
   if (!merged && !record->line_due) {
     const LifecycleTime time{
@@ -356,8 +358,8 @@ std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from,
 
 void Correlator::Encode(ByteWriter* out) const {
   state_->muting.Encode(out);
-  for (const LifeTimes::Sum* sum :
-       {&state_->times.detect, &state_->times.acknowledge, &state_->times.resolve}) {
+  for (const LifeTimes::Sum* sum : {&state_->times.detect, &state_->times.acknowledge,
+                                    &state_->times.resolve, &state_->times.page}) {
     out->Signed(sum->count);
     out->Signed(sum->total);
   }
@@ -372,8 +374,9 @@ void Correlator::Decode(ByteReader* in) {
   auto fresh = std::make_unique<State>(state_->config);
   if (in->format() == 5 && in->Varint() != kVersionInFormat5) in->Fail();
   fresh->muting.Decode(in);
-  for (LifeTimes::Sum* sum :
-       {&fresh->times.detect, &fresh->times.acknowledge, &fresh->times.resolve}) {
+  for (LifeTimes::Sum* sum : {&fresh->times.detect, &fresh->times.acknowledge,
+                              &fresh->times.resolve, &fresh->times.page}) {
+    if (sum == &fresh->times.page && in->format() < 6) break;
     sum->count = in->Signed();
     sum->total = in->Signed();
   }

@@ -85,6 +85,7 @@ struct LifeTimes {
     }
   };
   Sum detect;       // from onset to the opening
+  Sum page;         // from onset to the first page
   Sum acknowledge;  // from the opening to the first acknowledgement
   Sum resolve;      // from the opening to the resolution
 };

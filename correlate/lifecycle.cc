@@ -87,6 +87,7 @@ Pages DecidePages(const Config& config, TimeUs tick, IncidentRecord* record) {
   };
 
   Pages pages;
+  if (incident.merged_into.empty()) incident.NoteLevel(tick);
   if (incident.state == IncidentState::kResolved) {
     const bool waits = !record->resolved_by_person && incident.merged_into.empty() &&
                        tick - incident.resolved_at < config.correlate.reopen_within;
@@ -105,7 +106,7 @@ Pages DecidePages(const Config& config, TimeUs tick, IncidentRecord* record) {
   record->triggered_level = level;
   record->triggered_at = tick;
   record->escalation_step = 0;
-  if (PagesPeople(scheme, level, incident)) ++incident.pages;
+  if (PagesPeople(scheme, level, incident)) incident.NotePage(tick);
   return pages;
 }
 

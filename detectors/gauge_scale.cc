@@ -23,7 +23,7 @@ GaugeScale ReadGaugeScale(const std::vector<std::string>& units, ConfigReader* r
                : name == "absolute" ? GaugeScale::Unit::kAbsolute
                                     : GaugeScale::Unit::kRatio;
   scale.max = reader->OptionalNumber("max", 1e-9, 1e18);
-  if (scale.max && scale.unit != GaugeScale::Unit::kRatio) {
+  if (scale.max && scale.unit != GaugeScale::Unit::kRatio && reader->Sound("unit")) {
     reader->Error("max", "max goes with unit: ratio");
   }
   return scale;

@@ -1,9 +1,11 @@
 #include "detectors/registry.h"
 
+#include <algorithm>
 #include <array>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "detectors/stanza.h"
 
 namespace tocsin {
 
@@ -52,18 +54,38 @@ constexpr std::array kKinds = {
     Kind{"success_ratio", &NewSuccessRatio},
 };
 
+// An input that does not exist would make the detector wait for ever.
+void CheckInputs(const Config& config, const DetectorConfig& stanza, ErrorList* errors) {
+  std::vector<std::string> names;
+  for (const InputConfig& input : config.inputs) names.push_back(input.name);
+  const bool all_named = std::find(names.begin(), names.end(), "") == names.end();
+  if (names.empty() || !all_named) return;
+  ErrorList repeated;  // the kind reads the key as well
+  ConfigReader reader(stanza.node, "", &repeated);
+  for (const ConfigNode& input : reader.Texts("inputs")) {
+    if (std::find(names.begin(), names.end(), input.scalar) != names.end()) continue;
+    const std::string nearest = Nearest(input.scalar, names);
+    errors->AddMissing(
+        input.at,
+        absl::StrCat("detector ", stanza.name, " reads the unknown input '", input.scalar, "'",
+                     nearest.empty()
+                         ? absl::StrCat(" (inputs are ", absl::StrJoin(names, ", "), ")")
+                         : absl::StrCat(": did you mean '", nearest, "'?")));
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Detector> NewDetector(const DetectorConfig& stanza,
                                       const DetectorEnvironment& environment, ErrorList* errors) {
   for (const Kind& kind : kKinds) {
     if (stanza.kind != kind.name) continue;
-    ErrorList found;
-    std::unique_ptr<Detector> detector = kind.create(stanza, environment, &found);
-    if (found.empty()) return detector;
-    for (const ConfigError& error : found.Sorted()) errors->Add(error.at, error.message);
-    return nullptr;
+    const std::size_t before = errors->count();
+    std::unique_ptr<Detector> detector = kind.create(stanza, environment, errors);
+    return errors->count() == before ? std::move(detector) : nullptr;
   }
+  CheckCommon(stanza, errors);
+  if (stanza.kind.empty()) return nullptr;  // whoever read the configuration has said so
   const ConfigNode* at = stanza.node.Find("kind");
   const std::string nearest = Nearest(stanza.kind, DetectorKinds());
   errors->Add(at != nullptr ? at->at : stanza.node.at,
@@ -80,6 +102,7 @@ std::vector<std::unique_ptr<Detector>> NewDetectors(const Config& config, ErrorL
       .series_expected = config.limits.series_expected};
   std::vector<std::unique_ptr<Detector>> detectors;
   for (const DetectorConfig& stanza : config.detectors) {
+    CheckInputs(config, stanza, errors);
     std::unique_ptr<Detector> detector = NewDetector(stanza, environment, errors);
     if (detector != nullptr) detectors.push_back(std::move(detector));
   }

@@ -32,15 +32,16 @@ std::string RefusedBy(const FieldRef& field) {
 
 std::vector<FieldRef> ReadBy(ConfigReader* reader) {
   std::vector<FieldRef> by;
-  for (const std::string& name : reader->Strings("by")) {
-    const std::optional<FieldRef> field = FieldRef::Parse(name);
+  for (const ConfigNode& name : reader->Texts("by")) {
+    const std::optional<FieldRef> field = FieldRef::Parse(name.scalar);
     if (!field) {
-      reader->Error("by", absl::StrCat("by: unknown field '", name,
-                                       "': expected a field of an event, or labels.NAME"));
+      reader->errors()->Add(name.at,
+                            absl::StrCat("by: unknown field '", name.scalar,
+                                         "': expected a field of an event, or labels.NAME"));
       continue;
     }
     if (std::string refused = RefusedBy(*field); !refused.empty()) {
-      reader->Error("by", std::move(refused));
+      reader->errors()->Add(name.at, std::move(refused));
       continue;
     }
     by.push_back(*field);
@@ -102,20 +103,30 @@ DetectorCommon ReadCommon(
     level_reader.Finish();
   }
   if (!wanted) {
-    reader->Error("", absl::StrCat("detector ", stanza.name, " needs 'warn' or 'critical'"));
+    reader->Missing("", absl::StrCat("detector ", stanza.name, " needs 'warn' or 'critical'"));
   }
   return common;
 }
 
+void CheckCommon(const DetectorConfig& stanza, ErrorList* errors) {
+  ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
+  ReadCommon(stanza, {}, &reader, errors, [&](ConfigReader& level, int slot, LevelConfig*) {
+    const ConfigNode* node = stanza.node.Find(slot == 0 ? "warn" : "critical");
+    for (const ConfigNode::Entry& entry : node->map) level.Node(entry.key);
+  });
+}
+
 void ReadShareAbove(ConfigReader& reader, int, LevelConfig* level) {
-  if (!reader.Has("above")) reader.Error("", "needs 'above', a share such as above: 5%");
+  if (!reader.Has("above")) reader.Missing("", "needs 'above', a share such as above: 5%");
   level->above = reader.Ratio("above", 0.05);
   if (level->above <= 0 || level->above >= 1) {
     reader.Error("above", "above: expected a share between 0 and 100 %, both excluded");
     level->above = 0.05;
   }
   level->clear = reader.Ratio("clear", level->above / 2);
-  if (level->clear > level->above) reader.Error("clear", "clear is larger than above");
+  if (level->clear > level->above && reader.Sound("above") && reader.Sound("clear")) {
+    reader.Error("clear", "clear is larger than above");
+  }
 }
 
 void DefaultType(EventType type, Predicate* where) {

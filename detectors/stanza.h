@@ -38,6 +38,9 @@ DetectorCommon ReadCommon(
     ErrorList* errors,
     absl::FunctionRef<void(ConfigReader& reader, int slot, LevelConfig*)> read_level);
 
+// Looks for what is wrong with the keys that all kinds share, in a stanza of an unknown kind.
+void CheckCommon(const DetectorConfig& stanza, ErrorList* errors);
+
 // `above` and `clear` of a level whose unit is a share: 5% or 0.05, clearing at half of it.
 void ReadShareAbove(ConfigReader& reader, int slot, LevelConfig* level);
 

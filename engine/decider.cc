@@ -4,6 +4,7 @@
 #include <array>
 #include <climits>
 
+#include "core/bounded_line.h"
 #include "core/labels.h"
 #include "core/status_macros.h"
 #include "engine/seen_calls.h"
@@ -202,7 +203,7 @@ void Decider::WriteLines(Decision* decision) {
   }
   for (const Incident& incident : decision->incidents) {
     if (incident.revision == 1) ++counters_.incidents_opened;
-    decision->lines.push_back({LineKind::kIncident, decision->tick, incident.ToJson()});
+    decision->lines.push_back({LineKind::kIncident, decision->tick, BoundedLine(incident)});
   }
   for (const Notification& notification : decision->notifications) {
     const bool trigger = notification.action == NotificationAction::kTrigger;

@@ -71,6 +71,18 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 // lines.
 Framing FramingOf(const std::string& format);
 
+// Whether the events of a format say when they were.
+enum class OwnTime : std::uint8_t {
+  kComplete,  // always
+  kYearless,  // always, but the year may be missing, as in syslog's stamps
+  kMissing,   // some do not, and take the timestamp of their record
+};
+// Of the format and, for `regex`, the pattern. REQUIRES: a format `auto` was resolved.
+OwnTime OwnTimeOf(const InputConfig& input);
+
+// Whether what was undecodable for this reason only lacks a time (InputConfig::record_time).
+bool WantsRecordTime(const InputConfig& input, std::string_view reason);
+
 // Names of all formats, sorted.
 std::vector<std::string> DecoderNames();
 

@@ -55,6 +55,7 @@ MessageDecoder::MessageDecoder(const InputConfig& input, ErrorList* errors)
     : lines_(input.message_format.empty()) {
   InputConfig inner = input;
   inner.format = lines_ ? "json" : input.message_format;
+  inner.format_at = input.message_format_at;
   inner.message_format.clear();
   inner.enrichment = nullptr;  // the whole input knows it
   decoder_ = NewDecoder(inner, errors);

@@ -22,8 +22,8 @@ class OtlpProtoDecoder final : public Decoder {
   OtlpProtoDecoder(const InputConfig& input, ErrorList* errors)
       : reads_logs_(input.signal == "logs"), events_(input, errors) {
     if (!input.signal.empty()) return;
-    errors->Add(input.at, "input " + input.name +
-                              ": format otlp-proto needs signal: expected logs or metrics");
+    errors->AddMissing(input.at, "input " + input.name +
+                                     ": format otlp-proto needs signal: expected logs or metrics");
   }
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {

@@ -125,9 +125,11 @@ EventFault RegexDecoder::Read(TimeUs record_time) {
 
 std::unique_ptr<Decoder> NewRegexDecoder(const InputConfig& input, ErrorList* errors) {
   if (input.pattern.empty()) {
-    errors->Add(input.at, "input " + input.name +
-                              ": format regex needs 'pattern', a regular expression whose named "
-                              "groups are fields, such as '^(?P<time>\\S+) (?P<message>.*)$'");
+    JsonFields(input.map, errors, FindPreset("regex"));  // what is wrong with the map by itself
+    errors->AddMissing(input.at,
+                       "input " + input.name +
+                           ": format regex needs 'pattern', a regular expression whose named "
+                           "groups are fields, such as '^(?P<time>\\S+) (?P<message>.*)$'");
     return nullptr;
   }
   ErrorList own;

@@ -195,7 +195,8 @@ TextTime::Result TextTime::TakeSyslog(std::string_view* text, TimeUs record_time
   }
   const std::size_t month = kMonths.find(all.substr(0, 3));
   if (month == kMonths.npos || month % 3 != 0) return Result::kNone;
-  if (year_ == 0 && record_time == kNoTime) return Result::kNoYear;
+  const TimeUs near = record_time == kNoTime ? near_ : record_time;
+  if (year_ == 0 && near == kNoTime) return Result::kNoYear;
   std::array<char, kToSeconds> iso;
   const auto put = [&](std::size_t at, std::string_view part) {
     std::copy(part.begin(), part.end(), iso.begin() + static_cast<std::ptrdiff_t>(at));
@@ -217,10 +218,8 @@ TextTime::Result TextTime::TakeSyslog(std::string_view* text, TimeUs record_time
   if (year_ != 0) {
     found = in_year(year_);
   } else {
-    const auto distance = [&](TimeUs t) {
-      return t < record_time ? record_time - t : t - record_time;
-    };
-    for (int year = UtcYear(record_time) - 1; year <= UtcYear(record_time) + 1; ++year) {
+    const auto distance = [&](TimeUs t) { return t < near ? near - t : t - near; };
+    for (int year = UtcYear(near) - 1; year <= UtcYear(near) + 1; ++year) {
       const std::optional<TimeUs> candidate = in_year(year);
       if (candidate && (!found || distance(*candidate) < distance(*found))) found = candidate;
     }

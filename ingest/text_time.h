@@ -9,7 +9,8 @@
 // behind it (PostgreSQL's %t and %m), syslog's "Feb 10 23:15:39", and an epoch of ten digits or
 // more with a fraction or without. Where a stamp names no zone, it is `time_zone`'s, else UTC;
 // names that several zones share (CST, IST) count as not known. Where it names no year, it is
-// `year`, else the one that puts it nearest to the record's own time. Nothing here looks at a
+// `year`, else the one that puts it nearest to the record's own time, or to the one that is said of
+// all records of a file (InputConfig::record_time). Nothing here looks at a
 // clock, and nothing is remembered, so that a line means the same wherever reading begins.
 // Thread-compatible.
 #pragma once
@@ -33,7 +34,8 @@ class TextTime {
     kOutOfRange,
   };
 
-  explicit TextTime(const InputConfig& input) : zone_(input.time_zone), year_(input.year) {}
+  explicit TextTime(const InputConfig& input)
+      : zone_(input.time_zone), year_(input.year), near_(input.record_time) {}
 
   Result Take(std::string_view* text, TimeUs record_time, TimeUs* time) const;
 
@@ -53,6 +55,7 @@ class TextTime {
 
   std::optional<DurationUs> zone_;
   int year_;
+  TimeUs near_;  // of records without a time
 };
 
 }  // namespace tocsin

@@ -10,78 +10,16 @@
 #include "core/json_writer.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
-#include "ingest/detect_format.h"
 #include "ingest/file_source.h"
 #include "ingest/kafka_source.h"
 #include "ingest/kafka_uri.h"
 #include "replay/engine_setup.h"
+#include "replay/file_replay_source.h"
 #include "replay/line_file.h"
 #include "replay/tbb_executor.h"
 
 namespace tocsin {
 namespace {
-
-// Records read from one source before the next one is looked at again.
-constexpr int kRecordsPerTurn = 1'024;
-
-// One partition of recorded traffic, pulled a few records at a time.
-class ReplaySource {
- public:
-  explicit ReplaySource(std::unique_ptr<SourcePartition> partition)
-      : partition_(std::move(partition)) {}
-  virtual ~ReplaySource() = default;
-  SourcePartition& partition() { return *partition_; }
-  bool ended() const { return ended_; }
-  // Feeds some records, or ends the partition.
-  virtual absl::Status Read() = 0;
-  virtual double share_done() const = 0;
-
- protected:
-  void End() {
-    partition_->End();
-    ended_ = true;
-  }
-
- private:
-  std::unique_ptr<SourcePartition> partition_;
-  bool ended_ = false;
-};
-
-class FileReplaySource : public ReplaySource {
- public:
-  FileReplaySource(std::unique_ptr<SourcePartition> partition, std::unique_ptr<LineReader> reader)
-      : ReplaySource(std::move(partition)), reader_(std::move(reader)) {}
-
-  absl::Status Read() override {
-    LineReader::Line line;
-    for (int i = 0; i < kRecordsPerTurn; ++i) {
-      switch (reader_->Next(&line)) {
-        case LineReader::Result::kLine:
-          partition().Feed({.offset = static_cast<std::int64_t>(line.offset),
-                            .next_offset = static_cast<std::int64_t>(line.next_offset),
-                            .timestamp = line.time,
-                            .append_time = line.time != kNoTime,
-                            .bytes = line.text});
-          break;
-        case LineReader::Result::kEnd:
-          End();
-          return absl::OkStatus();
-        case LineReader::Result::kError:
-          return reader_->status();
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  double share_done() const override {
-    const std::uint64_t total = reader_->bytes_total();
-    if (total == 0) return -1;
-    return static_cast<double>(reader_->bytes_read()) / static_cast<double>(total);
-  }
-
- private:
-  std::unique_ptr<LineReader> reader_;
-};
 
 // The engine half of a replay: batches in, lines out.
 class ReplayEngine {
@@ -273,29 +211,27 @@ void AddCounters(const SourceCounters& counters, ReplayStats* stats) {
 }
 
 absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
-                       std::vector<std::unique_ptr<ReplaySource>>* sources) {
+                       std::vector<std::unique_ptr<FileReplaySource>>* sources) {
   for (const std::string& argument : options.inputs) {
     if (IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(argument));
     for (const FileInput& file : files) {
       InputConfig input = InputFor(*options.config, argument, "", options.format, options.signal);
-      TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));
-      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader,
-                              LineReader::Open(file.path, {.framing = FramingOf(input.format)}));
-      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<SourcePartition> partition,
-                              setup.NewPartition(input, input.name + '/' + file.name));
-      sources->push_back(
-          std::make_unique<FileReplaySource>(std::move(partition), std::move(reader)));
+      input.record_time = options.record_time;
+      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<FileReplaySource> source,
+                              FileReplaySource::Open(file, std::move(input), setup));
+      sources->push_back(std::move(source));
     }
   }
   return absl::OkStatus();
 }
 
 absl::Status RunFiles(const ReplayOptions& options,
-                      std::vector<std::unique_ptr<ReplaySource>>* sources, ReplayEngine* engine) {
+                      std::vector<std::unique_ptr<FileReplaySource>>* sources,
+                      ReplayEngine* engine) {
   while (true) {
-    ReplaySource* behind = nullptr;
-    for (const std::unique_ptr<ReplaySource>& source : *sources) {
+    FileReplaySource* behind = nullptr;
+    for (const std::unique_ptr<FileReplaySource>& source : *sources) {
       if (source->ended()) continue;
       if (behind == nullptr || source->partition().last_tick() < behind->partition().last_tick()) {
         behind = source.get();
@@ -307,7 +243,7 @@ absl::Status RunFiles(const ReplayOptions& options,
     if (options.progress) {
       double share = 0;
       std::int64_t events = 0;
-      for (const std::unique_ptr<ReplaySource>& source : *sources) {
+      for (const std::unique_ptr<FileReplaySource>& source : *sources) {
         share += source->ended() ? 1 : source->share_done();
         events += source->partition().counters().events;
       }
@@ -335,6 +271,18 @@ absl::Status RunTopics(const ReplayOptions& options,
   }
 }
 
+// Notes what was left out for want of a time; an error where that is all that a file has.
+absl::Status NoteUntimed(const std::vector<std::unique_ptr<FileReplaySource>>& sources,
+                         std::vector<std::string>* notes) {
+  for (const std::unique_ptr<FileReplaySource>& source : sources) {
+    std::string text = source->UntimedText();
+    if (text.empty()) continue;
+    if (source->partition().counters().events == 0) return absl::FailedPreconditionError(text);
+    notes->push_back(std::move(text));
+  }
+  return absl::OkStatus();
+}
+
 std::int64_t PeakRssBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -359,6 +307,7 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   if (input.name.empty()) input.name = "replay";
   if (!format.empty()) {
     input.format = format;
+    input.format_at = {.file = "--format"};
     if (format != "json") input.preset.clear();
     if (format != "regex") input.pattern.clear();
     if (format != "otlp-proto") input.signal.clear();
@@ -394,11 +343,11 @@ absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options) {
   ReplayEngine engine(options, *setup);
   TOCSIN_RETURN_IF_ERROR(engine.Open());
 
-  std::vector<std::unique_ptr<ReplaySource>> files;
+  std::vector<std::unique_ptr<FileReplaySource>> files;
   TOCSIN_RETURN_IF_ERROR(OpenFiles(options, *setup, &files));
   std::vector<std::unique_ptr<KafkaReplay>> topics;
   std::vector<std::string> expected;
-  for (const std::unique_ptr<ReplaySource>& file : files) {
+  for (const std::unique_ptr<FileReplaySource>& file : files) {
     expected.push_back(file->partition().source());
   }
   for (const std::string& argument : options.inputs) {
@@ -417,6 +366,7 @@ absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options) {
   TOCSIN_RETURN_IF_ERROR(engine.Close());
 
   ReplayStats stats;
+  TOCSIN_RETURN_IF_ERROR(NoteUntimed(files, &stats.notes));
   for (const auto& file : files) AddCounters(file->partition().counters(), &stats);
   for (const auto& topic : topics) {
     topic->ForEach([&](SourcePartition& partition) { AddCounters(partition.counters(), &stats); });

@@ -26,6 +26,8 @@ struct ReplayOptions {
   std::vector<std::string> inputs;  // files, directories, "-", kafka:// URIs
   std::string format;               // overrides that of all inputs; empty: as configured, else json
   std::string signal = {};          // of format otlp-proto, as `signal:` of an input
+  // Of records of files that say none, or no year; kNoTime: they are undecodable, which is said.
+  TimeUs record_time = kNoTime;
   std::string incidents_path;
   std::string signals_path;
   int threads = 0;
@@ -47,6 +49,7 @@ struct ReplayStats {
   std::int64_t incidents = 0;
   double seconds = 0;
   std::int64_t peak_rss_bytes = 0;
+  std::vector<std::string> notes = {};  // what people should know; not in the JSON
 
   std::string ToJson() const;
 };
@@ -57,8 +60,8 @@ struct ReplayStats {
 InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
                      const std::string& format, const std::string& signal = "");
 
-// InvalidArgument for a wrong input or configuration, Unavailable for what cannot be read or
-// written.
+// InvalidArgument for a wrong input or configuration, FailedPrecondition where nothing of a file can
+// be read without `record_time`, Unavailable for what cannot be read or written.
 absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options);
 
 }  // namespace tocsin

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "core/string_hash.h"
 
 namespace tocsin {
@@ -116,6 +118,17 @@ Labels ScopeLabels(const Incident& incident, const std::string& scope) {
 
 }  // namespace
 
+std::size_t SignalsOmitted(std::string_view text) {
+  simdjson::dom::parser parser;
+  Element line;
+  std::int64_t signals = 0;
+  if (parser.parse(text.data(), text.size()).get(line) != SUCCESS ||
+      line["omitted"]["signals"].get(signals) != SUCCESS) {
+    return 0;
+  }
+  return static_cast<std::size_t>(std::max<std::int64_t>(0, signals));
+}
+
 absl::StatusOr<Incident> ReadIncident(std::string_view text) {
   simdjson::dom::parser parser;
   Element line;
@@ -141,6 +154,11 @@ absl::StatusOr<Incident> ReadIncident(std::string_view text) {
   incident.classification = Text(line, "classification");
   incident.onset = Time(line, "onset");
   incident.detected_at = Time(line, "detected_at");
+  ForEach(line, "levels", [&](const Element& element) {
+    incident.levels.push_back({.level = static_cast<int>(Int(element, "level").value_or(3)),
+                               .at = Time(element, "at"),
+                               .paged_at = Time(element, "paged_at")});
+  });
   incident.acknowledged_at = Time(line, "acknowledged_at");
   incident.resolved_at = Time(line, "resolved_at");
   ForEach(line, "signals",

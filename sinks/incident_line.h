@@ -6,6 +6,7 @@
 // fields. What is missing or of another type is absent. Thread-safe: a pure function.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -15,5 +16,8 @@ namespace tocsin {
 
 // InvalidArgument when the line is no JSON object with the id of an incident.
 absl::StatusOr<Incident> ReadIncident(std::string_view line);
+
+// How many of its signals a bounded line does not list (core/bounded_line.h).
+std::size_t SignalsOmitted(std::string_view line);
 
 }  // namespace tocsin

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/bounded_line.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "sinks/incident_line.h"
@@ -546,7 +547,7 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   delivery.action = action;
   delivery.after_trigger_of_level = notification.after_trigger_of_level;
   delivery.dedup_key = Incident::DedupKey(incident, notification.level);
-  delivery.payload = notification.incident.ToJson();
+  delivery.payload = BoundedLine(notification.incident);
   delivery.tick = notification.tick;
   for (const Sink* sink : told) {
     Lane* lane = state_->Intend(*sink, delivery, effects);

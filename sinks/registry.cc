@@ -53,6 +53,20 @@ constexpr KindRow kKinds[] = {
     {.kind = "webhook", .factory = NewWebhookSink},
 };
 
+// `names` are those of all sinks.
+void CheckFallback(const SinkConfig& stanza, const std::vector<std::string>& names,
+                   ErrorList* errors) {
+  const ConfigNode* fallback = stanza.node.Find("fallback");
+  if (fallback == nullptr || fallback->kind != ConfigNode::Kind::kScalar) return;
+  const bool known = std::find(names.begin(), names.end(), fallback->scalar) != names.end();
+  const bool all_named = std::find(names.begin(), names.end(), "") == names.end();
+  if (fallback->scalar.empty() || (known && fallback->scalar != stanza.name)) return;
+  if (!known && !all_named) return;  // one that lacks its name may be meant
+  errors->AddMissing(fallback->at, absl::StrCat("fallback '", fallback->scalar,
+                                                "' is not another sink (sinks are ",
+                                                absl::StrJoin(names, ", "), ")"));
+}
+
 }  // namespace
 
 std::vector<std::string> SinkKinds() {
@@ -64,15 +78,19 @@ std::vector<std::string> SinkKinds() {
 std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
                               std::shared_ptr<const MessageTemplates> templates,
                               ErrorList* errors) {
-  // A list of its own tells whether this stanza was wrong.
-  ErrorList own;
+  const std::size_t before = errors->count();
   std::unique_ptr<Sink> sink;
   const auto row = std::find_if(std::begin(kKinds), std::end(kKinds),
                                 [&](const KindRow& each) { return each.kind == stanza.kind; });
-  ConfigReader reader(stanza.node, absl::StrCat("sink ", stanza.name), &own);
+  ConfigReader reader(stanza.node, absl::StrCat("sink ", stanza.name), errors);
   reader.String("name");
   reader.String("kind");
   if (row == std::end(kKinds)) {
+    // What most kinds have; whether the rest is known cannot be said.
+    reader.String("fallback");
+    reader.Int("requests_per_minute", 0, 0, kPerMinuteMax);
+    ReadTransport(&reader);
+    if (stanza.kind.empty()) return nullptr;  // whoever read the configuration has said so
     const std::string nearest = Nearest(stanza.kind, SinkKinds());
     reader.Error("kind", absl::StrCat("unknown kind of sink '", stanza.kind, "' (kinds are ",
                                       absl::StrJoin(SinkKinds(), ", "), ")",
@@ -91,8 +109,8 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
     }
     const ConfigNode* words = row->words ? reader.Node("templates") : nullptr;
     if (words != nullptr) {
-      templates =
-          std::make_shared<const MessageTemplates>(ReadMessageTemplates(*words, &own, *templates));
+      templates = std::make_shared<const MessageTemplates>(
+          ReadMessageTemplates(*words, errors, *templates));
     }
     reader.Finish();
     if (sink != nullptr) {
@@ -103,8 +121,7 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
       sink->templates_ = std::move(templates);
     }
   }
-  for (const ConfigError& error : own.Sorted()) errors->Add(error.at, error.message);
-  return own.empty() ? std::move(sink) : nullptr;
+  return errors->count() == before ? std::move(sink) : nullptr;
 }
 
 std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors) {
@@ -114,16 +131,10 @@ std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* err
   const auto templates =
       std::make_shared<const MessageTemplates>(ReadMessageTemplates(config.templates, errors));
   for (const SinkConfig& stanza : config.sinks) {
+    const std::size_t before = errors->count();
     std::unique_ptr<Sink> sink = NewSink(stanza, templates, errors);
-    if (sink == nullptr) continue;
-    const std::string& fallback = sink->fallback();
-    if (!fallback.empty() && (fallback == sink->name() ||
-                              std::find(names.begin(), names.end(), fallback) == names.end())) {
-      errors->Add(stanza.node.Find("fallback")->at,
-                  absl::StrCat("fallback '", fallback, "' is not another sink (sinks are ",
-                               absl::StrJoin(names, ", "), ")"));
-      continue;
-    }
+    CheckFallback(stanza, names, errors);
+    if (errors->count() != before || sink == nullptr) continue;
     sink->withheld_ = config.shadow && !sink->local();
     sinks.push_back(std::move(sink));
   }

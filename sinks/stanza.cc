@@ -36,13 +36,16 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
                                     file_key, ", or into an environment variable with ", env_key));
     return "";
   }
-  if (file.empty() == variable.empty()) {
-    if (file.empty() && optional) return "";
-    reader->Error(file.empty() ? key : file_key,
-                  absl::StrCat(file.empty() ? "expected" : "expected only one of", " ", file_key,
-                               " or ", env_key, ": where to find ", what));
+  if (reader->Has(file_key) == reader->Has(env_key)) {
+    const std::string either = absl::StrCat(file_key, " or ", env_key, ": where to find ", what);
+    if (reader->Has(file_key)) {
+      reader->Error(file_key, absl::StrCat("expected only one of ", either));
+    } else if (!optional) {
+      reader->Missing(key, absl::StrCat("expected ", either));
+    }
     return "";
   }
+  if (!reader->Sound(file_key) || !reader->Sound(env_key)) return "";
   const std::string& used = file.empty() ? env_key : file_key;
   const std::string fix =
       absl::StrCat("; it must hold ", what, ", or use ", file.empty() ? file_key : env_key);
@@ -51,7 +54,7 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
     std::string error;
     const std::optional<std::string> content = ReadFileText(file, kSecretBytesMax, &error);
     if (!content) {
-      reader->Error(used, absl::StrCat(used, ": cannot read '", file, "': ", error, fix));
+      reader->Secret(used, absl::StrCat(used, ": cannot read '", file, "': ", error, fix));
       return "";
     }
     text = *content;
@@ -59,7 +62,7 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
     // Nothing sets variables while the configuration loads. NOLINTNEXTLINE(concurrency-mt-unsafe)
     const char* value = std::getenv(variable.c_str());
     if (value == nullptr) {
-      reader->Error(
+      reader->Secret(
           used, absl::StrCat(used, ": the environment variable '", variable, "' is not set", fix));
       return "";
     }
@@ -67,8 +70,8 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
   }
   absl::StripAsciiWhitespace(&text);
   if (!IsSecret(text)) {
-    reader->Error(used, absl::StrCat(used, ": '", file.empty() ? variable : file,
-                                     "' is empty, too long, or holds more than one word", fix));
+    reader->Secret(used, absl::StrCat(used, ": '", file.empty() ? variable : file,
+                                      "' is empty, too long, or holds more than one word", fix));
     return "";
   }
   return text;

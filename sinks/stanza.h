@@ -3,8 +3,9 @@
 //   std::string key = ReadSecret("routing_key", "the integration key of the service", &reader);
 //   std::string url = ReadUrl("https://events.pagerduty.com/v2/enqueue", &reader);
 //
-// Errors go to the reader with the place of the key; no message contains a secret. Called while a
-// configuration is loaded, from one thread.
+// Errors go to the reader with the place of the key; no message contains a secret. A secret that is
+// not there is only an error where it is needed (ErrorList::Secrets). Called while a configuration
+// is loaded, from one thread.
 #pragma once
 
 #include <string>
@@ -16,7 +17,8 @@ namespace tocsin {
 
 // The content of the file `<key>_file`, or of the environment variable that `<key>_env` names,
 // without white space around it. `what` says in words what it is. Exactly one of them must be there
-// unless `optional`; `<key>` itself is refused, since configurations are shared and versioned.
+// unless `optional`; `<key>` itself is refused, since configurations are shared and versioned. "" after
+// an error, and where the secret is not there.
 std::string ReadSecret(const std::string& key, const std::string& what, bool optional,
                        ConfigReader* reader);
 

@@ -220,7 +220,7 @@ std::unique_ptr<Detector> NewAbsence(const DetectorConfig& stanza,
   DetectorCommon common =
       ReadCommon(stanza, {.category = Category::kAvailability}, &reader, errors,
                  [&](ConfigReader& level, int, LevelConfig* config) {
-                   if (level.Has("missed") && !every) {
+                   if (level.Has("missed") && !reader.Has("every")) {
                      level.Error("missed", "missed goes with 'every', how often one is due");
                    }
                    const double missed = level.Number("missed", 3, 1, 1e6);

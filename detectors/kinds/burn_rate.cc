@@ -345,8 +345,8 @@ std::vector<BurnWindows> ReadPairs(ConfigReader& level, int slot) {
   const bool own = level.Has("rate") || level.Has("long") || level.Has("short");
   if (!own) return slot == 0 ? kWarnDefault : kCriticalDefault;
   if (!level.Has("rate") || !level.Has("long") || !level.Has("short")) {
-    level.Error("", "a pair of one's own needs 'rate', 'long' and 'short'");
-  } else if (shorter >= longer) {
+    level.Missing("", "a pair of one's own needs 'rate', 'long' and 'short'");
+  } else if (shorter >= longer && level.Sound("long") && level.Sound("short")) {
     level.Error("short", "short is not shorter than long");
   }
   return {{.rate = rate.value_or(1), .length = longer, .brief = shorter}};
@@ -358,7 +358,7 @@ std::unique_ptr<Detector> NewBurnRate(const DetectorConfig& stanza,
                                       const DetectorEnvironment& environment, ErrorList* errors) {
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
   const std::optional<double> objective = reader.OptionalRatio("objective");
-  if (!objective || *objective < 0.5 || *objective > 0.99999) {
+  if (reader.Sound("objective") && (!objective || *objective < 0.5 || *objective > 0.99999)) {
     reader.Error("objective",
                  "objective: expected the share that must succeed, from 50% to 99.999%");
   }

@@ -41,6 +41,7 @@ namespace {
 constexpr std::uint32_t kTopEvents = 16;
 // Each value of `per` is counted by the pane.
 constexpr DurationUs kPerWindowMax = 10 * kMinuteUs;
+constexpr std::int64_t kCountMax = 1'000'000'000;
 // More are not named.
 constexpr std::uint32_t kCulprits = 16;
 
@@ -303,7 +304,8 @@ std::optional<Field> ReadPer(ConfigReader* reader) {
   if (!reader->Has("per")) return std::nullopt;
   const std::string name = reader->RequiredString("per");
   const std::optional<Field> field = FieldFromName(name);
-  if (!field) reader->Error("per", absl::StrCat("per: '", name, "' is no text field of an event"));
+  if (!field && !name.empty())
+    reader->Error("per", absl::StrCat("per: '", name, "' is no text field of an event"));
   return field;
 }
 
@@ -322,9 +324,11 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
       [&](ConfigReader& level, int, LevelConfig* config) {
         const bool alias = level.Has("above");
         if (alias && level.Has("count")) level.Error("above", "count and above mean the same here");
-        const std::int64_t count = level.Int(alias ? "above" : "count", 1, 1, 1'000'000'000);
+        const std::int64_t count = level.Int(alias ? "above" : "count", 1, 1, kCountMax);
         config->above = static_cast<double>(count);
-        config->clear = static_cast<double>(level.Int("clear", count, 1, count));
+        const std::int64_t clear_max =
+            level.Sound("above") && level.Sound("count") ? count : kCountMax;
+        config->clear = static_cast<double>(level.Int("clear", count, 1, clear_max));
         if (per && config->window > kPerWindowMax) {
           level.Error("window",
                       absl::StrCat("window: with 'per' at most ", FormatDuration(kPerWindowMax)));
@@ -334,7 +338,7 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
   if (!pattern.empty()) {
     DefaultType(EventType::kLog, &common.where);
   } else if (stanza.node.Find("where") == nullptr) {
-    reader.Error("", "burst needs 'where' or 'pattern': which events");
+    reader.Missing("", "burst needs 'where' or 'pattern': which events");
   }
   reader.Finish();
   return std::make_unique<Burst>(std::move(common), environment, per, pattern);

@@ -24,10 +24,15 @@ namespace {
 std::optional<std::pair<FieldRef, std::string>> ReadFailure(ConfigReader* reader) {
   if (!reader->Has("failure")) return std::nullopt;
   const ConfigNode* node = reader->Node("failure");
-  if (node != nullptr && node->kind == ConfigNode::Kind::kMap && node->map.size() == 1) {
+  if (node->kind == ConfigNode::Kind::kMap && node->map.size() == 1) {
     const auto& [name, value] = node->map.front();
     const std::optional<FieldRef> field = FieldRef::Parse(name);
     if (field && value.kind == ConfigNode::Kind::kScalar) return std::pair(*field, value.scalar);
+    if (!field) {
+      reader->errors()->Add(node->key_locations.front(),
+                            absl::StrCat("failure: '", name, "' is no field of an event"));
+      return std::nullopt;
+    }
   }
   reader->Error("failure", "failure: expected a field and its value, such as {status: 429}");
   return std::nullopt;

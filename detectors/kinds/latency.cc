@@ -298,15 +298,16 @@ std::unique_ptr<Detector> NewLatency(const DetectorConfig& stanza,
                    limit.factor = level.OptionalNumber("p95_above_baseline", 1, 1000);
                    if (limit.factor && !limit.above) config->above = *limit.factor;
                    limit.at_least = level.Duration("at_least", 0, 0, kDayUs);
-                   if (level.Has("at_least") && !limit.factor) {
+                   const bool relative = level.Has("p95_above_baseline");
+                   if (level.Has("at_least") && !relative) {
                      level.Error("at_least", "at_least goes with p95_above_baseline");
                    }
-                   if (!limit.above && !limit.factor) {
-                     level.Error("",
-                                 "latency needs 'p95_above' (a duration, such as 2s) or "
-                                 "'p95_above_baseline' (a factor, such as 3)");
-                     limit.above = kSecondUs;
+                   if (!limit.above && !relative) {
+                     level.Missing("",
+                                   "latency needs 'p95_above' (a duration, such as 2s) or "
+                                   "'p95_above_baseline' (a factor, such as 3)");
                    }
+                   if (!limit.above && !limit.factor) limit.above = kSecondUs;
                  });
   reader.Finish();
   return std::make_unique<Latency>(std::move(common), environment, limits);

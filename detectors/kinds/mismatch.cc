@@ -145,14 +145,19 @@ std::optional<Comparison> ReadComparison(ConfigReader* reader) {
   const ConfigNode* node = reader->Node("compare");
   constexpr const char* kExpected =
       "compare: expected a field and two of its values, such as {labels.source: [a, b]}";
-  if (node == nullptr || node->kind != ConfigNode::Kind::kMap || node->map.size() != 1) {
+  if (node == nullptr) {
+    reader->Missing("compare", kExpected);
+    return std::nullopt;
+  }
+  if (node->kind != ConfigNode::Kind::kMap || node->map.size() != 1) {
     reader->Error("compare", kExpected);
     return std::nullopt;
   }
   const auto& [name, values] = node->map.front();
   const std::optional<FieldRef> field = FieldRef::Parse(name);
   if (!field) {
-    reader->Error("compare", absl::StrCat("compare: '", name, "' is no field of an event"));
+    reader->errors()->Add(node->key_locations.front(),
+                          absl::StrCat("compare: '", name, "' is no field of an event"));
     return std::nullopt;
   }
   std::vector<std::string> texts;

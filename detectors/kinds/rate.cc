@@ -242,10 +242,12 @@ std::unique_ptr<Detector> NewRate(const DetectorConfig& stanza,
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kPerformance, .window = kMinuteUs}, &reader, errors,
       [&](ConfigReader& level, int, LevelConfig* config) {
-        if (!level.Has("above")) level.Error("", "rate needs 'above', an increase a second");
+        if (!level.Has("above")) level.Missing("", "rate needs 'above', an increase a second");
         config->above = level.Number("above", 1, 0, 1e18);
         config->clear = level.Number("clear", config->above, 0, 1e18);
-        if (config->clear > config->above) level.Error("clear", "clear is larger than above");
+        if (config->clear > config->above && level.Sound("above") && level.Sound("clear")) {
+          level.Error("clear", "clear is larger than above");
+        }
         if (config->window > kRateWindowMax) {
           level.Error("window", absl::StrCat("window is ", FormatDuration(config->window),
                                              ": expected at most 1h"));

@@ -150,11 +150,15 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
   if (stanza.node.Find("pattern") != nullptr) return NewBurst(stanza, environment, errors);
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
   const GaugeScale scale = ReadGaugeScale({"ratio", "percent", "absolute"}, &reader);
+  const bool unit_known = reader.Sound("unit");
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kCapacity, .drift = Drift::kByName}, &reader, errors,
       [&](ConfigReader& level, int slot, LevelConfig* config) {
-        if (scale.unit == GaugeScale::Unit::kAbsolute) {
-          if (!level.Has("above")) level.Error("", "unit: absolute needs 'above', a number");
+        if (!unit_known) {  // what `above` is counted in cannot be judged either
+          level.Node("above");
+          level.Node("clear");
+        } else if (scale.unit == GaugeScale::Unit::kAbsolute) {
+          if (!level.Has("above")) level.Missing("", "unit: absolute needs 'above', a number");
           config->above = level.Number("above", 1, -1e18, 1e18);
           config->clear = level.Number("clear", config->above, -1e18, 1e18);
         } else {
@@ -162,7 +166,9 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
           config->clear =
               level.Ratio("clear", std::max(config->above / 2, config->above - kHysteresis));
         }
-        if (config->clear > config->above) level.Error("clear", "clear is larger than above");
+        if (config->clear > config->above && level.Sound("above") && level.Sound("clear")) {
+          level.Error("clear", "clear is larger than above");
+        }
       });
   reader.Finish();
   return std::make_unique<Gauge>(std::move(common), scale);

@@ -240,24 +240,25 @@ std::unique_ptr<Detector> NewState(const DetectorConfig& stanza, const DetectorE
     reader.Error("warn", "warn and critical must both be about the same: failures, below or cvss");
   }
   const Category category = form == Form::kCvss ? Category::kSecurity : Category::kAvailability;
-  DetectorCommon common =
-      ReadCommon(stanza, {.category = category, .drift = Drift::kByName}, &reader, errors,
-                 [form](ConfigReader& level, int, LevelConfig* config) {
-                   switch (form) {
-                     case Form::kCondition:
-                       config->above = static_cast<double>(level.Int("failures", 1, 1, 1'000'000));
-                       break;
-                     case Form::kBelow:
-                       config->above = level.Number("below", 1, -1e18, 1e18);
-                       config->clear = level.Number("clear", config->above, -1e18, 1e18);
-                       if (config->clear < config->above)
-                         level.Error("clear", "clear is smaller than below");
-                       break;
-                     case Form::kCvss:
-                       config->above = level.Number("cvss_above", 9, 0, 10);
-                       break;
-                   }
-                 });
+  DetectorCommon common = ReadCommon(
+      stanza, {.category = category, .drift = Drift::kByName}, &reader, errors,
+      [form](ConfigReader& level, int, LevelConfig* config) {
+        switch (form) {
+          case Form::kCondition:
+            config->above = static_cast<double>(level.Int("failures", 1, 1, 1'000'000));
+            break;
+          case Form::kBelow:
+            config->above = level.Number("below", 1, -1e18, 1e18);
+            config->clear = level.Number("clear", config->above, -1e18, 1e18);
+            if (config->clear < config->above && level.Sound("below") && level.Sound("clear")) {
+              level.Error("clear", "clear is smaller than below");
+            }
+            break;
+          case Form::kCvss:
+            config->above = level.Number("cvss_above", 9, 0, 10);
+            break;
+        }
+      });
   reader.Finish();
   return std::make_unique<State>(std::move(common), form);
 }

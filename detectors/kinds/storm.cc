@@ -146,10 +146,12 @@ std::unique_ptr<Detector> NewStorm(const DetectorConfig& stanza,
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kCapacity}, &reader, errors,
       [&options](ConfigReader& level, int slot, LevelConfig* config) {
-        if (!level.Has("above")) level.Error("", "storm needs 'above', a number of events");
+        if (!level.Has("above")) level.Missing("", "storm needs 'above', a number of events");
         config->above = level.Number("above", 1000, 1, 1e15);
         config->clear = level.Number("clear", config->above / 2, 0, 1e15);
-        if (config->clear > config->above) level.Error("clear", "clear is larger than above");
+        if (config->clear > config->above && level.Sound("above") && level.Sound("clear")) {
+          level.Error("clear", "clear is larger than above");
+        }
         options.ratios[static_cast<std::size_t>(slot)] = level.OptionalNumber("ratio", 1.1, 1e6);
       });
   options.gauge = reader.Bool("gauge", false);

@@ -24,7 +24,9 @@ std::unique_ptr<Detector> NewSuccessRatio(const DetectorConfig& stanza,
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kAvailability}, &reader, errors,
       [](ConfigReader& level, int, LevelConfig* config) {
-        if (!level.Has("below")) level.Error("", "success_ratio needs 'below', such as below: 50%");
+        if (!level.Has("below")) {
+          level.Missing("", "success_ratio needs 'below', such as below: 50%");
+        }
         config->above = level.Ratio("below", 0.5);
         if (config->above <= 0 || config->above >= 1) {
           level.Error("below", "below: expected a share between 0 and 100 %, both excluded");
@@ -32,7 +34,9 @@ std::unique_ptr<Detector> NewSuccessRatio(const DetectorConfig& stanza,
         }
         // As far from the level as an error rate would have to fall: to half the failures.
         config->clear = level.Ratio("clear", (1 + config->above) / 2);
-        if (config->clear < config->above) level.Error("clear", "clear is smaller than below");
+        if (config->clear < config->above && level.Sound("below") && level.Sound("clear")) {
+          level.Error("clear", "clear is smaller than below");
+        }
       });
   const std::optional<double> usual = reader.OptionalRatio("baseline");
   FailureRatio ratio = {.type = EventType::kTransaction,

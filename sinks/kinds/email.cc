@@ -143,20 +143,24 @@ std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader
   if (!options.from.empty() && !IsAddress(options.from)) {
     reader->Error("from", "from: expected an address such as tocsin@example.com");
   }
-  options.to = reader->Strings("to");
-  if (options.to.empty() || options.to.size() > kRecipientsMax) {
-    reader->Error("to", absl::StrCat("to: expected 1 to ", kRecipientsMax, " addresses"));
-  }
-  for (const std::string& address : options.to) {
-    if (!IsAddress(address)) {
-      reader->Error("to", absl::StrCat("to: '", absl::CHexEscape(address), "' is no address"));
+  for (const ConfigNode& address : reader->Texts("to")) {
+    options.to.push_back(address.scalar);
+    if (!IsAddress(address.scalar)) {
+      reader->errors()->Add(
+          address.at, absl::StrCat("to: '", absl::CHexEscape(address.scalar), "' is no address"));
     }
+  }
+  const std::string count = absl::StrCat("to: expected 1 to ", kRecipientsMax, " addresses");
+  if (!reader->Has("to")) {
+    reader->Missing("to", count);
+  } else if (reader->Sound("to") && (options.to.empty() || options.to.size() > kRecipientsMax)) {
+    reader->Error("to", count);
   }
   options.user = reader->String("user");
   options.password =
       ReadSecret("password", "the password of the SMTP user", /*optional=*/true, reader);
-  if (options.user.empty() != options.password.empty()) {
-    reader->Error("user", "user and password_file (or password_env) go together");
+  if (reader->Has("user") != (reader->Has("password_file") || reader->Has("password_env"))) {
+    reader->Missing("user", "user and password_file (or password_env) go together");
   }
   options.tls = reader->Bool("tls", true);
   options.timeout = reader->Duration("timeout", options.timeout, kSecondUs, 5 * kMinuteUs);

@@ -33,7 +33,9 @@ class FileSink final : public Sink {
 
 std::unique_ptr<Sink> NewFileSink(const std::string& name, ConfigReader* reader) {
   std::string path = reader->String("path");
-  if (path.empty()) reader->Error("path", "path: expected the file to append to");
+  if (path.empty() && reader->Sound("path")) {
+    reader->Missing("path", "path: expected the file to append to");
+  }
   const LineFormat format = ReadLineFormat(reader);
   return std::make_unique<FileSink>(name, std::move(path), format);
 }

@@ -130,7 +130,7 @@ bool IsProject(const std::string& text) {
 std::unique_ptr<Sink> NewGitlabSink(const std::string& name, ConfigReader* reader) {
   GitlabSink::Options options;
   const std::string project = reader->RequiredString("project");
-  if (!IsProject(project)) {
+  if (!project.empty() && !IsProject(project)) {
     reader->Error("project", "project: expected its path or number, such as acme/ops");
   }
   std::string url = ReadUrl("https://gitlab.com", reader);

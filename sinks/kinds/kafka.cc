@@ -62,11 +62,12 @@ std::map<std::string, std::string> ReadProperties(ConfigReader* reader) {
   }
   for (const auto& [key, value] : node->map) {
     if (absl::StrContains(key, "password")) {
-      reader->Error("properties", absl::StrCat(key,
-                                               " must not stand in the configuration: use "
-                                               "sasl_password_file or sasl_password_env"));
+      reader->errors()->Add(value.at, absl::StrCat(key,
+                                                   " must not stand in the configuration: use "
+                                                   "sasl_password_file or sasl_password_env"));
     } else if (value.kind != ConfigNode::Kind::kScalar) {
-      reader->Error("properties", absl::StrCat(key, " is ", Found(value), ": expected one value"));
+      reader->errors()->Add(value.at,
+                            absl::StrCat(key, " is ", Found(value), ": expected one value"));
     } else {
       properties[key] = value.scalar;
     }
@@ -79,8 +80,8 @@ std::map<std::string, std::string> ReadProperties(ConfigReader* reader) {
 std::unique_ptr<Sink> NewKafkaSink(const std::string& name, ConfigReader* reader) {
   KafkaSink::Options options;
   options.brokers = absl::StrJoin(reader->Strings("brokers"), ",");
-  if (options.brokers.empty()) {
-    reader->Error("brokers", "'brokers' is missing: HOST:PORT of one or more");
+  if (options.brokers.empty() && reader->Sound("brokers")) {
+    reader->Missing("brokers", "'brokers' is missing: HOST:PORT of one or more");
   }
   options.topic = reader->RequiredString("topic");
   options.properties = ReadProperties(reader);

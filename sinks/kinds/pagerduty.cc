@@ -220,8 +220,8 @@ std::vector<LinkTemplate> ReadLinks(const std::string& key, bool images, ConfigR
     return links;
   }
   for (const ConfigNode& item : node->list) {
-    ErrorList errors;
-    ConfigReader link(item, key, &errors);
+    const std::size_t before = reader->errors()->count();
+    ConfigReader link(item, key, reader->errors());
     LinkTemplate read;
     read.address =
         images ? ReadAddress("src", "https://", &link) : ReadAddress("href", "http", &link);
@@ -231,9 +231,8 @@ std::vector<LinkTemplate> ReadLinks(const std::string& key, bool images, ConfigR
       link.Error(images ? "alt" : "text", absl::StrCat("text, ", status.message()));
     }
     link.Finish();
-    for (const ConfigError& error : errors.Sorted()) reader->Error(key, error.message);
-    if (read.address.empty() && errors.empty()) {
-      reader->Error(key, absl::StrCat(key, ": expected a list of ", shape));
+    if (read.address.empty() && reader->errors()->count() == before) {
+      link.Missing("", absl::StrCat(key, ": expected a list of ", shape));
     }
     links.push_back(std::move(read));
   }
@@ -255,7 +254,9 @@ std::unique_ptr<Sink> NewPagerDutySink(const std::string& name, ConfigReader* re
   constexpr std::string_view kEnqueue = "/enqueue";
   const bool known = absl::EndsWith(options.url, ToAbsl(kEnqueue));
   if (reader->Bool("changes", known)) {
-    if (!known) reader->Error("changes", "changes: needs a url that ends with /v2/enqueue");
+    if (!known && reader->Sound("url")) {
+      reader->Error("changes", "changes: needs a url that ends with /v2/enqueue");
+    }
     options.change_url = absl::StrCat(
         options.url.substr(0, options.url.size() - std::min(options.url.size(), kEnqueue.size())),
         "/change/enqueue");

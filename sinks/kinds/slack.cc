@@ -257,22 +257,22 @@ std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader
   const bool by_token = reader->Has("token_file") || reader->Has("token_env");
   const bool by_url = reader->Has("url_file") || reader->Has("url_env");
   if (by_token == by_url && reader->Node("token") == nullptr && reader->Node("url") == nullptr) {
-    reader->Error("kind",
-                  "a slack sink needs either the URL of an incoming webhook (url_file or url_env) "
-                  "or a bot's token (token_file or token_env) and a channel");
-    return nullptr;
+    const char* const expected =
+        "a slack sink needs either the URL of an incoming webhook (url_file or url_env) or a bot's "
+        "token (token_file or token_env) and a channel";
+    by_token ? reader->Error("kind", expected) : reader->Missing("kind", expected);
   }
   options.token = ReadSecret("token", "a Slack bot's token (xoxb-…)", /*optional=*/true, reader);
   const std::string webhook =
       ReadSecret("url", "the URL of a Slack incoming webhook", /*optional=*/true, reader);
   if (by_token) {
-    if (options.channel.empty()) {
-      reader->Error("channel", "a slack sink with a token needs the channel to post to");
+    if (options.channel.empty() && reader->Sound("channel")) {
+      reader->Missing("channel", "a slack sink with a token needs the channel to post to");
     }
     options.url = reader->String("api_url", "https://slack.com/api/chat.postMessage");
   } else {
     options.url = webhook;
-    if (!options.channel.empty()) {
+    if (by_url && !options.channel.empty()) {
       reader->Error("channel", "channel: an incoming webhook has its own; only a token needs one");
     }
   }

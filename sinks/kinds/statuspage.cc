@@ -202,8 +202,8 @@ std::unique_ptr<Sink> NewStatuspageSink(const std::string& name, ConfigReader* r
   if (const ConfigNode* components = reader->Node("components")) {
     for (const auto& [component, id] : components->map) {
       if (!IsId(id.scalar)) {
-        reader->Error("components",
-                      "components: expected a map from components to their ids there");
+        reader->errors()->Add(id.at,
+                              "components: expected a map from components to their ids there");
       }
       options.components[component] = id.scalar;
     }

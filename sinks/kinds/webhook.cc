@@ -55,15 +55,18 @@ Headers ReadHeaders(ConfigReader* reader) {
                                           " names and values"));
     return headers;
   }
-  for (const auto& [name, value] : node->map) {
+  for (std::size_t i = 0; i < node->map.size(); ++i) {
+    const auto& [name, value] = node->map[i];
     if (!IsHeaderName(name)) {
-      reader->Error("headers", absl::StrCat("'", absl::CHexEscape(name), "' is no header name"));
+      reader->errors()->Add(node->key_locations[i],
+                            absl::StrCat("'", absl::CHexEscape(name), "' is no header name"));
     } else if (IsOurs(name)) {
-      reader->Error("headers", absl::StrCat("the header ", name, " is set by tocsin"));
+      reader->errors()->Add(node->key_locations[i],
+                            absl::StrCat("the header ", name, " is set by tocsin"));
     } else if (value.kind != ConfigNode::Kind::kScalar || !IsHeaderValue(value.scalar)) {
       // Not the value itself: it may be a token.
-      reader->Error("headers", absl::StrCat("the value of the header ", name,
-                                            " must be printable ASCII on one line"));
+      reader->errors()->Add(value.at, absl::StrCat("the value of the header ", name,
+                                                   " must be printable ASCII on one line"));
     } else {
       headers.emplace_back(name, value.scalar);
     }

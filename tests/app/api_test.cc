@@ -66,6 +66,19 @@ class Api : public ::testing::Test {
   ApiContext context_;
 };
 
+TEST_F(Api, ALineThatLeavesSomethingOutIsListedAndTheWholeIsToldById) {
+  const Incident incident = OpenIncident(1, "INC-2026-001", 3);
+  const std::string whole = incident.ToJson();
+  const std::string line = incident.ToJson({.signals = 7});
+  book_.Put(line, whole);
+  EXPECT_FALSE(book_.LacksWhole(incident.id));
+  EXPECT_EQ(Call("GET", "/api/v1/incidents/INC-2026-001").body, whole + "\n");
+  book_.Put(line);
+  EXPECT_TRUE(book_.LacksWhole(incident.id)) << "as of the journal";
+  EXPECT_THAT(Call("GET", "/api/v1/incidents/INC-2026-001").body,
+              HasSubstr(R"("omitted":{"signals":7})"));
+}
+
 TEST_F(Api, ListsTheOpenOnesTheMostSevereFirst) {
   book_.Put(OpenIncident(1, "INC-2026-001", 3).ToJson());
   book_.Put(OpenIncident(2, "INC-2026-002", 1).ToJson());

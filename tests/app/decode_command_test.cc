@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +10,7 @@
 
 #include <protozero/varint.hpp>
 
+#include "absl/time/time.h"
 #include "app/commands.h"
 #include "tests/ingest/otlp_messages.h"
 
@@ -36,6 +40,12 @@ class DecodeCommandTest : public testing::Test {
     std::fwrite(content.data(), 1, content.size(), file);
     std::fclose(file);
     return folder_ + name;
+  }
+
+  static void SetWritten(const std::string& path, TimeUs time) {
+    const timespec written = absl::ToTimespec(absl::FromUnixMicros(time));
+    const timespec times[] = {written, written};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
 
   static Output Run(const DecodeCommand& command) {
@@ -131,6 +141,48 @@ TEST_F(DecodeCommandTest, ABinaryFileIsOneRecord) {
                            .config = "",
                            .file = Write("c.json", json + "\n" + json)});
   EXPECT_EQ(text.notes, "2 events\n");
+}
+
+constexpr TimeUs kWritten = 1'767'225'600 * kSecondUs;  // 2026-01-01T00:00:00Z
+
+TEST_F(DecodeCommandTest, WhatSaysNoTimeHasThatOfItsFile) {
+  const std::string scrape = Write("scrape.txt", "up{job=\"api\"} 1\nage 7 1767225599000\n");
+  SetWritten(scrape, kWritten);
+  const DecodeCommand decode = {.format = "prometheus-text", .config = "", .file = scrape};
+  const Output output = Run(decode);
+  EXPECT_THAT(output.events, AllOf(HasSubstr("{\"time\":\"2026-01-01T00:00:00Z\""),
+                                   HasSubstr("{\"time\":\"2025-12-31T23:59:59Z\"")))
+      << "its own time counts more";
+  EXPECT_EQ(output.notes, "2 events\n");
+  DecodeCommand told = decode;
+  told.record_time = kWritten + kHourUs;
+  EXPECT_THAT(Run(told).events, HasSubstr("{\"time\":\"2026-01-01T01:00:00Z\""));
+  const std::string alert = Write(
+      "alert.json", R"({"action":"resolved","data":{"metric_alert":{"id":"1","title":"slow"}}})");
+  SetWritten(alert, kWritten);
+  EXPECT_THAT(
+      Run({.format = "sentry", .config = "", .file = alert}).events,
+      AllOf(HasSubstr("{\"time\":\"2026-01-01T00:00:00Z\""), HasSubstr("\"state\":\"ok\"")));
+}
+
+TEST_F(DecodeCommandTest, AMissingYearIsTheNearestToWhenTheFileWasWritten) {
+  const std::string path = Write("messages",
+                                 "Dec 31 23:59:50 db-1 sshd[1]: a\n"
+                                 "Jan  1 00:00:10 db-1 sshd[1]: b\n");
+  SetWritten(path, kWritten);
+  EXPECT_THAT(Run({.format = "syslog", .config = "", .file = path}).events,
+              AllOf(HasSubstr("{\"time\":\"2025-12-31T23:59:50Z\""),
+                    HasSubstr("{\"time\":\"2026-01-01T00:00:10Z\"")));
+}
+
+// A line of a log that should say when it was, and does not, is none.
+TEST_F(DecodeCommandTest, FormatsThatSayTheTimeAreHeldToIt) {
+  const std::string path = Write("a.json", "{\"type\":\"log\",\"message\":\"x\"}\n");
+  EXPECT_EQ(Run({.format = "json", .config = "", .file = path}).notes,
+            "0 events\n1 undecodable: no time\n");
+  DecodeCommand told = {.format = "clf", .config = "", .file = Write("a.log", "x\n")};
+  told.record_time = kWritten;
+  EXPECT_EQ(Run(told).notes, "0 events\n1 undecodable: no time\n");
 }
 
 TEST_F(DecodeCommandTest, Errors) {

@@ -41,6 +41,7 @@ PipelineStatus Filled() {
   status.series = 13;
   status.series_over_limit = 14;
   status.times = {.detect = {.count = 28, .total = 29'500'000},
+                  .page = {.count = 38, .total = 39'000'000},
                   .acknowledge = {.count = 30, .total = 31 * kSecondUs},
                   .resolve = {.count = 32, .total = 33 * kSecondUs}};
   status.open_incidents = 15;
@@ -107,6 +108,8 @@ TEST(Metrics, EveryNumberHasItsName) {
       {"tocsin_lag_seconds", "26.5"},
       {"tocsin_time_to_detect_seconds_count", "28"},
       {"tocsin_time_to_detect_seconds_sum", "29.5"},
+      {"tocsin_time_to_page_seconds_count", "38"},
+      {"tocsin_time_to_page_seconds_sum", "39"},
       {"tocsin_time_to_acknowledge_seconds_count", "30"},
       {"tocsin_time_to_acknowledge_seconds_sum", "31"},
       {"tocsin_time_to_resolve_seconds_count", "32"},

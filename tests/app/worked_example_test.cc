@@ -1,9 +1,10 @@
-// docs/worked-example.md and docs/sinks-rendered.md say what the program says: the card, the messages,
-// the post-mortem and what each sink is sent of the story that `tocsin demo` tells.
+// README.md, docs/worked-example.md and docs/sinks-rendered.md say what the program says: the card, the
+// messages, the post-mortem and what each sink is sent of the story that `tocsin demo` tells.
 
 #include <simdjson.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -35,7 +36,7 @@ constexpr const char* kHead =
 
 A release of `api` at 21:00 leaks database connections. At 21:05 the pool is full and requests fail; the release is rolled back. This page is what
 tocsin says about it, word for word: a test compares it with the program. To see the same:
-```
+```sh
 tocsin demo --write story.jsonl
 tocsin replay -c @rupaya story.jsonl --incidents incidents.jsonl
 tocsin incidents show INC-2026-001 --incidents incidents.jsonl
@@ -103,8 +104,8 @@ std::string FileText(const std::string& path) {
 
 std::string Fenced(const std::string& text) { return "```\n" + text + "```\n"; }
 
-// The incident's lines, in order.
-std::vector<Incident> Story() {
+// The incident's lines, in order; `printed` gets what the replay says beside them.
+std::vector<Incident> Story(std::string* printed = nullptr) {
   const std::string base = testing::TempDir() + "worked_example_" + std::to_string(getpid());
   DemoOptions demo;
   demo.write_path = base + ".story.jsonl";
@@ -113,7 +114,10 @@ std::vector<Incident> Story() {
   replay.config = "@rupaya";
   replay.inputs = {demo.write_path};
   replay.incidents = base + ".incidents.jsonl";
+  testing::internal::CaptureStdout();
   EXPECT_EQ(ReplayRecorded(replay), 0);
+  const std::string said = testing::internal::GetCapturedStdout();
+  if (printed != nullptr) *printed = said;
   std::vector<Incident> lines;
   std::ifstream file(replay.incidents);
   for (std::string line; std::getline(file, line);) {
@@ -265,6 +269,29 @@ std::string SinksPage(const std::vector<Incident>& lines) {
     }
   }
   return page;
+}
+
+// What stands in the text from `begin` to the end of the block.
+std::string BlockFrom(const std::string& text, const std::string& begin) {
+  const std::size_t at = text.find("\n" + begin);
+  if (at == std::string::npos) return "";
+  return text.substr(at + 1, text.find("\n```", at) - at);
+}
+
+TEST(WorkedExample, TheReadmeShowsWhatTheProgramSays) {
+  std::string printed;
+  const std::vector<Incident> lines = Story(&printed);
+  const std::string readme = FileText("README.md");
+  const std::string card = BlockFrom(readme, "┏━");
+  EXPECT_THAT(card, testing::HasSubstr("SEVERITY 1 ━━ INC-2026-001 ━━ open"));
+  const bool shown = std::any_of(lines.begin(), lines.end(), [&](const Incident& line) {
+    return RenderCard(line, {}) == card;
+  });
+  EXPECT_TRUE(shown) << AsOf(MessageStage::kUpdate, lines).title << "\n"
+                     << RenderCard(AsOf(MessageStage::kUpdate, lines), {});
+  const std::string table = BlockFrom(readme, "NUMBER ");
+  EXPECT_THAT(table, testing::HasSubstr("INC-2026-001"));
+  EXPECT_THAT(printed, testing::StartsWith(table));
 }
 
 TEST(WorkedExample, ThePageOfSinksSaysWhatTheyAreSent) {

@@ -23,8 +23,9 @@ Config Loaded(const std::string& text) {
   return config ? *std::move(config) : Config();
 }
 
+// Whether a secret is there is another matter.
 std::vector<std::string> ErrorsOf(const std::string& text) {
-  ErrorList errors;
+  ErrorList errors(ErrorList::Secrets::kNotNeeded);
   const bool loaded = LoadConfigText(text, "t.yaml", &errors).has_value();
   EXPECT_EQ(loaded, errors.empty());
   return Lines(errors);
@@ -181,7 +182,7 @@ TEST(LoaderTest, SingleErrors) {
       {"detectors: [{name: a, disabled: true}]",
        "t.yaml:1:20: there is no detector 'a' to disable"},
       {"silences: [{name: s, match: [service], starts: 2026-03-01T02:00:00Z, for: 2h}]",
-       "t.yaml:1:29: 'service' is no matcher: expected name=value, name!=value, name=~expression "
+       "t.yaml:1:30: 'service' is no matcher: expected name=value, name!=value, name=~expression "
        "or "
        "name!~expression"},
       {"silences: [{name: s, match: a=b, starts: now, for: 2h}]",
@@ -223,8 +224,6 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:35: topics of http of input a is for signature sns"},
       {"inputs: [{name: a, http: {proxy: 'http://p:3128'}}]",
        "t.yaml:1:34: proxy of http of input a is for signature sns, which fetches"},
-      {"inputs: [{name: a, http: {signature: sns, topics: [t], ca_file: /nowhere/ca.pem}}]",
-       "t.yaml:1:65: ca_file: cannot read '/nowhere/ca.pem': No such file or directory"},
       {"http: {listen: ':9465'}",
        "t.yaml:1:16: listen is ':9465': expected an address and port such as 127.0.0.1:9464, or "
        "off"},
@@ -255,7 +254,7 @@ TEST(LoaderTest, SingleErrors) {
       {"inputs: [{name: a, file: x, map: {status: [s]}}]",
        "t.yaml:1:43: status is a list: expected a path such as http.status, or {value: constant}"},
       {"routes: [{to: [oncal]}]\nsinks: [{name: oncall, kind: k}]",
-       "t.yaml:1:15: a route to the unknown sink 'oncal': did you mean 'oncall'?"},
+       "t.yaml:1:16: a route to the unknown sink 'oncal': did you mean 'oncall'?"},
       {"routes: [{to: pager}]",
        "t.yaml:1:15: a route to the unknown sink 'pager' (there are no sinks)"},
       {"routes: [{match: {level: 1}}]", "t.yaml:1:10: a route needs 'to': the names of its sinks"},
@@ -298,9 +297,9 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:13: unknown key 'wacth' in correlate: did you mean 'watch'?"},
       {"topology: [a]",
        "t.yaml:1:11: topology is a list: expected a map from service to what it needs"},
-      {"topology: {a: [b, a]}", "t.yaml:1:15: 'a' needs itself"},
+      {"topology: {a: [b, a]}", "t.yaml:1:19: 'a' needs itself"},
       {"scope: [user]",
-       "t.yaml:1:8: scope has 'user': expected env, region, app, service or labels.NAME"},
+       "t.yaml:1:9: scope has 'user': expected env, region, app, service or labels.NAME"},
       {"scope: []", "t.yaml:1:8: scope is empty: expected fields such as [env]"},
       {"pane: 100ms", "t.yaml:1:7: pane is 100ms: expected at least 1s"},
       {"listen: 9464",
@@ -310,7 +309,7 @@ TEST(LoaderTest, SingleErrors) {
       {"[a]", "t.yaml:1:1: the configuration is a list: expected a map of keys"},
       {"extends: '@rupya'",
        "t.yaml:1:10: there is no profile '@rupya': the built-in ones are "
-       "@chat-backend, @generic, @railway, @rodistaa, @rupaya"},
+       "@chat-backend, @generic, @railway, @rodistaa, @rupaya; did you mean '@rupaya'?"},
       {"extends: [a]", "t.yaml:1:10: extends is a list: expected a text"},
       {"extends: nope.yaml", "t.yaml:1:10: cannot read 'nope.yaml': No such file or directory"},
       {"pane: 10s\npane: 20s", "t.yaml:2:1: duplicate key 'pane': it was given before, at line 1"},
@@ -338,9 +337,105 @@ pane: 0s
           "t.yaml:9:7: pane is 0s: expected at least 1s"));
 }
 
-TEST(LoaderTest, SyntaxErrorIsTheOnlyError) {
+TEST(LoaderTest, WhatASyntaxErrorLeavesUnreadIsNotMissed) {
   EXPECT_THAT(ErrorsOf("detectors:\n  - {name: a, kind: k\nsinks: []\n"),
               ElementsAre(HasSubstr("not valid YAML")));
+  // The sinks stand behind it.
+  EXPECT_THAT(ErrorsOf("routes: [{to: [oncall]}]\ninputs: [{name: a]\nsinks: []\n"),
+              ElementsAre(HasSubstr("not valid YAML")));
+}
+
+TEST(LoaderTest, ASyntaxErrorDoesNotHideWhatIsWrongBeforeIt) {
+  EXPECT_THAT(ErrorsOf("pane: 5\nlimits: {series_max: many}\ninputs:\n"
+                       "  - {name: a, file: x, delay: 10}\n  - {name: b, file: y, delay: 20\n"
+                       "sinks: []\n"),
+              ElementsAre("t.yaml:1:7: pane is 5 without a unit: write 10s, 5m, …",
+                          HasSubstr("t.yaml:2:22: series_max is many"),
+                          "t.yaml:4:31: delay is 10 without a unit: write 10s, 5m, …",
+                          HasSubstr("not valid YAML")));
+}
+
+TEST(LoaderTest, AProfileThatIsNotThereHidesNothingAndIsNotMissed) {
+  // The detector's kind, the levels' names and the sink may stand in the profile.
+  EXPECT_THAT(ErrorsOf("extends: '@nope'\npane: 5\ndetectors: [{name: a, warn: {}}]\n"
+                       "routes: [{match: {level: P0}, to: oncall, contniue: true}]\n"),
+              ElementsAre(HasSubstr("t.yaml:1:10: there is no profile '@nope'"),
+                          HasSubstr("t.yaml:2:7: pane is 5"),
+                          HasSubstr("t.yaml:4:43: unknown key 'contniue'")));
+}
+
+TEST(LoaderTest, OneMistakeDoesNotLookLikeSeveral) {
+  EXPECT_THAT(ErrorsOf("severity: {names: [a, b], pages: [P0], escalate_to: {P1: cto}}"),
+              ElementsAre(HasSubstr("names is a list of 2")));
+  EXPECT_THAT(ErrorsOf("pane: often\ninputs: [{name: a, file: x, delay: 15s}]"),
+              ElementsAre(HasSubstr("pane is often")));
+  EXPECT_THAT(ErrorsOf("hours: 9\nsinks: [{name: s, kind: k}]\n"
+                       "routes: [{match: {during: office}, to: s}]"),
+              ElementsAre(HasSubstr("hours is '9'")));
+  EXPECT_THAT(ErrorsOf("sinks: [{kind: k}]\nroutes: [{to: s}]"),
+              ElementsAre("t.yaml:1:9: a sink needs 'name'"));
+  EXPECT_THAT(ErrorsOf("sinks: [{nmae: s, kind: k}]\nroutes: [{to: s}]"),
+              ElementsAre("t.yaml:1:10: unknown key 'nmae' in a sink: did you mean 'name'?"));
+  EXPECT_THAT(ErrorsOf("silences: [{name: s, match: a=b, starts: 2026-03-01T02:00:00Z, for: 2, "
+                       "every: 1h}]"),
+              ElementsAre("t.yaml:1:69: for is 2 without a unit: write 10s, 5m, …"));
+  EXPECT_THAT(ErrorsOf("inputs: [{name: a, http: {signature: snss, topics: [t]}}]"),
+              ElementsAre(HasSubstr("signature is 'snss'")));
+}
+
+TEST(LoaderTest, AMistakeHidesNothingInItsStanza) {
+  EXPECT_THAT(
+      ErrorsOf(R"(
+inputs:
+  - {name: a b, file: x, delay: 10, map: {sevice: [x]}}
+  - {file: x, delay: 10}
+silences:
+  - {match: [service, "c=~("], starts: now, for: 0}
+severity:
+  escalate_to: {SEV9: [[x]]}
+  escalation: {SEV9: [{after: 5, to: [cto]}]}
+)"),
+      ElementsAre(
+          HasSubstr("t.yaml:3:12: name is 'a b'"), HasSubstr("t.yaml:3:33: delay is 10"),
+          HasSubstr("t.yaml:3:43: unknown field 'sevice'"),
+          HasSubstr("t.yaml:3:51: sevice is a list"), "t.yaml:4:5: an input needs 'name'",
+          HasSubstr("t.yaml:4:22: delay"), "t.yaml:6:5: a silence needs 'name'",
+          HasSubstr("t.yaml:6:14: 'service' is no matcher"), HasSubstr("t.yaml:6:23: 'c=~('"),
+          HasSubstr("t.yaml:6:40: starts is now"), HasSubstr("t.yaml:8:17: escalate_to is 'SEV9'"),
+          HasSubstr("t.yaml:8:24: escalate_to has a list"),
+          HasSubstr("t.yaml:9:16: escalation is 'SEV9'"), HasSubstr("t.yaml:9:31: after is 5")));
+}
+
+TEST(LoaderTest, SecretFilesMustBeThereForWhoNeedsThem) {
+  const std::string text =
+      "http: {certificate_file: /nowhere/tls.pem, key_file: /nowhere/tls.key}\n"
+      "inputs:\n"
+      "  - {name: a, http: {token_file: /nowhere/token}}\n"
+      "  - {name: b, http: {signature: github, secret_file: /nowhere/secret}}\n"
+      "  - {name: c, http: {signature: sns, topics: [t], ca_file: /nowhere/ca.pem}}\n"
+      "api_token_file: /dev/null\n"
+      "pagerduty_webhook_secret_file: /nowhere/pagerduty\n";
+  ErrorList needed;
+  EXPECT_FALSE(LoadConfigText(text, "t.yaml", &needed).has_value());
+  EXPECT_THAT(Lines(needed),
+              ElementsAre("t.yaml:1:26: certificate_file: cannot read '/nowhere/tls.pem': No such "
+                          "file or directory",
+                          HasSubstr("t.yaml:1:54: key_file: cannot read '/nowhere/tls.key'"),
+                          HasSubstr("t.yaml:3:34: token_file: cannot read '/nowhere/token'"),
+                          HasSubstr("t.yaml:4:54: secret_file: cannot read '/nowhere/secret'"),
+                          HasSubstr("t.yaml:5:60: ca_file: cannot read '/nowhere/ca.pem'"),
+                          "t.yaml:6:17: api_token_file: the first line of '/dev/null' is empty",
+                          HasSubstr("t.yaml:7:32: pagerduty_webhook_secret_file: cannot read")));
+  ErrorList not_needed(ErrorList::Secrets::kNotNeeded);
+  EXPECT_TRUE(LoadConfigText(text, "t.yaml", &not_needed).has_value());
+  EXPECT_EQ(not_needed.Warnings().size(), 7U);
+  // No file at all is a mistake of the configuration, and would let anybody post.
+  ErrorList none(ErrorList::Secrets::kNotNeeded);
+  EXPECT_FALSE(LoadConfigText("http: {listen: '0.0.0.0:9465'}\ninputs: [{name: a, http: "
+                              "{token_file: ''}}]",
+                              "t.yaml", &none)
+                   .has_value());
+  EXPECT_THAT(Lines(none), ElementsAre(HasSubstr("token_file is empty")));
 }
 
 TEST(LoaderTest, ErrorsOfAnotherConfigurationDoNotCount) {

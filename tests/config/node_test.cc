@@ -53,6 +53,8 @@ TEST(MergeNodesTest, Table) {
        "[{name:a x:1} {name:b y:2} {name:c}]"},
       {"[{name: a, x: 1}]", "[{x: 2}]", "[{x:2}]"},
       {"[{name: a}]", "[]", "[]"},
+      // One without a name does not take the others from what they build on.
+      {"[{name: a, x: 1}]", "[{y: 3}, {name: a, y: 2}]", "[{name:a x:1 y:2} {y:3}]"},
       // A stanza of another kind has other keys.
       {"[{name: a, kind: k, x: 1}]", "[{name: a, kind: l, y: 2}]", "[{name:a kind:l y:2}]"},
       {"[{name: a, kind: k, x: 1}]", "[{name: a, y: 2}]", "[{name:a kind:k x:1 y:2}]"},
@@ -88,12 +90,54 @@ TEST(ErrorListTest, SortsAndRemovesRepeats) {
                                          "b:1:1: x", "c: no line"));
 }
 
-TEST(ErrorListTest, IsBounded) {
+TEST(ErrorListTest, OfTooManyTheFirstByPlaceRemain) {
   ErrorList errors;
-  for (int i = 1; i < 10'000; ++i) errors.Add({"a", i, 1}, "x");
+  for (int i = 10'000; i > 0; --i) errors.Add({"a", i, 1}, "x");
+  EXPECT_EQ(errors.count(), 10'000U);
   const std::vector<ConfigError> sorted = errors.Sorted();
   ASSERT_EQ(sorted.size(), limits::kConfigErrorsMax + 1);
-  EXPECT_EQ(sorted.back().message, "too many errors, the rest is not shown");
+  EXPECT_EQ(sorted.front().at.line, 1);
+  EXPECT_EQ(sorted[limits::kConfigErrorsMax - 1].at.line,
+            static_cast<int>(limits::kConfigErrorsMax));
+  EXPECT_EQ(sorted.back().ToString(),
+            "more than 100 errors: these are the first ones, by their place");
+}
+
+TEST(ErrorListTest, AsManyAsThereMayBeAreNotTooMany) {
+  ErrorList errors;
+  for (int i = 1; i <= static_cast<int>(limits::kConfigErrorsMax); ++i) {
+    errors.Add({"a", i, 1}, "x");
+    errors.Add({"a", i, 1}, "x");
+  }
+  EXPECT_EQ(errors.Sorted().size(), limits::kConfigErrorsMax);
+}
+
+TEST(ErrorListTest, AnErrorWithoutAPlaceIsItsMessage) {
+  EXPECT_EQ((ConfigError{{}, "no such format"}.ToString()), "no such format");
+  EXPECT_EQ((ConfigError{{.file = "--format"}, "no such format"}.ToString()),
+            "--format: no such format");
+}
+
+TEST(ErrorListTest, SecretsAreWarningsWhereNobodyNeedsThem) {
+  ErrorList needed;
+  needed.AddSecret({"a", 1, 1}, "x");
+  EXPECT_THAT(Lines(needed), ElementsAre("a:1:1: x"));
+  EXPECT_TRUE(needed.Warnings().empty());
+  ErrorList not_needed(ErrorList::Secrets::kNotNeeded);
+  not_needed.AddSecret({"a", 1, 1}, "x");
+  EXPECT_TRUE(not_needed.empty());
+  EXPECT_EQ(not_needed.count(), 0U);
+  ASSERT_EQ(not_needed.Warnings().size(), 1U);
+  EXPECT_EQ(not_needed.Warnings()[0].ToString(), "a:1:1: x");
+}
+
+TEST(ErrorListTest, NothingIsMissingWhereAPartIsUnread) {
+  ErrorList errors;
+  errors.AddMissing({"a", 1, 1}, "x");
+  errors.SetPartUnread();
+  errors.AddMissing({"a", 2, 1}, "y");
+  errors.Add({"a", 3, 1}, "z");
+  EXPECT_THAT(Lines(errors), ElementsAre("a:1:1: x", "a:3:1: z"));
 }
 
 }  // namespace

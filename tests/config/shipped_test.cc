@@ -32,7 +32,7 @@ TEST(ShippedTest, EveryFileLoads) {
     const std::vector<std::string> files = Files(directory);
     ASSERT_THAT(files, Not(IsEmpty()));
     for (const std::string& file : files) {
-      ErrorList errors;
+      ErrorList errors(ErrorList::Secrets::kNotNeeded);
       EXPECT_TRUE(LoadConfig(file, &errors).has_value()) << file;
       EXPECT_THAT(Lines(errors), IsEmpty());
     }

@@ -73,6 +73,22 @@ TEST(YamlTest, SyntaxErrorsSayWhereAndWhatToDo) {
   EXPECT_THAT(ErrorsOf("{a: 1}: 2\n"), ElementsAre("t.yaml:1:1: a key is a map: expected a text"));
 }
 
+TEST(YamlTest, WhatStandsBeforeASyntaxErrorRemains) {
+  const auto kept = [](const std::string& text) {
+    ErrorList errors;
+    const ConfigNode root = ParseYaml(text, "t.yaml", &errors);
+    EXPECT_FALSE(errors.empty());
+    std::string names;
+    for (const auto& [key, value] : root.map) absl::StrAppend(&names, key, value.list.size(), " ");
+    return names;
+  };
+  EXPECT_EQ(kept("a: {x: 1}\nb:\n  - {x: 1}\n  - {x: 2}\n  - {x: 3\nc: 1\n"), "a0 b2 ");
+  // A scalar may have run on into what follows.
+  EXPECT_EQ(kept("a: [1]\nb: 2\n  c: 3\n"), "a1 ");
+  EXPECT_EQ(kept("a: [1]\nb: [1, 2\nc: 3\n"), "a1 b1 ");
+  EXPECT_EQ(kept("]"), "");
+}
+
 TEST(YamlTest, AliasesAreCopies) {
   ErrorList errors;
   const ConfigNode root = ParseYaml("a: &x {k: [1, 2]}\nb: *x\n", "t.yaml", &errors);

@@ -10,6 +10,7 @@
 namespace tocsin {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -61,6 +62,8 @@ Incident MakeIncident() {
   incident.classification = "attack";
   incident.onset = kAt;
   incident.detected_at = kAt + kMinuteUs;
+  incident.levels = {{.level = 3, .at = kAt + kMinuteUs, .paged_at = kNoTime},
+                     {.level = 2, .at = kAt + kMinuteUs, .paged_at = kAt + 70 * kSecondUs}};
   incident.acknowledged_at = kAt + 2 * kMinuteUs;
   incident.acknowledged_by = "ana";
   incident.timeline = {{.at = kAt + 2 * kMinuteUs,
@@ -149,9 +152,12 @@ TEST(Incident, JsonOfAFullLine) {
             R"("severity_rule":"api-errors gives level 2","category":"availability",)"
             R"("title":"API fails","scope":"prod/eu","component":"api",)"
             R"("classification":"attack","onset":"2026-03-01T21:05:00Z",)"
-            R"("detected_at":"2026-03-01T21:06:00Z","acknowledged_at":"2026-03-01T21:07:00Z",)"
+            R"("detected_at":"2026-03-01T21:06:00Z","paged_at":"2026-03-01T21:06:10Z",)"
+            R"("acknowledged_at":"2026-03-01T21:07:00Z",)"
             R"("acknowledged_by":"ana","resolved_at":"2026-03-01T21:08:00Z",)"
             R"("muted_by":"silence-1","pages":2,"signals":[],)"
+            R"("levels":[{"level":3,"at":"2026-03-01T21:06:00Z","paged_at":null},)"
+            R"({"level":2,"at":"2026-03-01T21:06:00Z","paged_at":"2026-03-01T21:06:10Z"}],)"
             R"("suspects":[{"kind":"deploy","name":"api v2","at":"2026-03-01T21:05:00Z",)"
             R"("reason":"deployed"},{"kind":"client","name":"x","at":null,"reason":"most"}],)"
             R"("impact":{"users_affected":12,"users_total":100,"failed":30,)"
@@ -175,11 +181,12 @@ TEST(Incident, TheHeadOfALineEndsBeforeTheSignals) {
 
 TEST(Incident, JsonOfWhatIsAbsent) {
   const std::string line = Incident().ToJson();
-  for (const char* null : {"acknowledged_at", "resolved_at", "next_update_at", "respond_within_s",
-                           "muted_by", "users_total", "revenue"}) {
+  for (const char* null : {"paged_at", "acknowledged_at", "resolved_at", "next_update_at",
+                           "respond_within_s", "muted_by", "users_total", "revenue"}) {
     EXPECT_THAT(line, HasSubstr("\"" + std::string(null) + "\":null"));
   }
-  for (const char* left_out : {"users_affected", "classification", "merged_into", "beside"}) {
+  for (const char* left_out :
+       {"users_affected", "classification", "merged_into", "beside", "omitted"}) {
     EXPECT_THAT(line, Not(HasSubstr(left_out)));
   }
 }
@@ -216,6 +223,52 @@ TEST(Signal, OfFormat5HasAnOnsetOfWhichNothingMoreIsKnown) {
   EXPECT_EQ(Signal::Decode(&in), signal);
   EXPECT_TRUE(in.Done());
   EXPECT_FALSE(signal.began.known());
+}
+
+TEST(Incident, WhatTheFormatBeforeDidNotKeepIsNotKnown) {
+  Incident incident = MakeIncident();
+  incident.signals.clear();  // which have readers of their own
+  ByteWriter out;
+  incident.Encode(&out);
+  ByteWriter added;  // behind all that format 5 has
+  added.Varint(incident.beside.size());
+  for (const std::string& other : incident.beside) added.Bytes(other);
+  added.Varint(incident.levels.size());
+  for (const LevelTimes& level : incident.levels) {
+    added.Signed(level.level);
+    added.Signed(level.at);
+    added.Signed(level.paged_at);
+  }
+  ByteReader in(out.view().substr(0, out.size() - added.size()), 5);
+  Incident decoded = Incident::Decode(&in);
+  EXPECT_TRUE(in.Done());
+  EXPECT_EQ(decoded.pages, incident.pages);
+  EXPECT_EQ(decoded.paged_at(), kNoTime);
+  EXPECT_THAT(decoded.levels, ElementsAre(LevelTimes{.level = 2, .at = kNoTime}));
+  // That it has this level is no news after the upgrade.
+  decoded.NoteLevel(kAt + kHourUs);
+  EXPECT_EQ(decoded.levels.size(), 1U);
+}
+
+TEST(Incident, KeepsWhenEachLevelWasReachedAndPaged) {
+  Incident incident;
+  incident.severity_level = 3;
+  incident.NoteLevel(kAt);
+  incident.NoteLevel(kAt + kMinuteUs);
+  incident.severity_level = 2;
+  incident.NoteLevel(kAt + 2 * kMinuteUs);
+  incident.NotePage(kAt + 2 * kMinuteUs);
+  incident.severity_level = 1;
+  incident.NoteLevel(kAt + 3 * kMinuteUs);
+  incident.NotePage(kAt + 4 * kMinuteUs);
+  EXPECT_EQ(incident.pages, 2);
+  EXPECT_EQ(incident.paged_at(), kAt + 2 * kMinuteUs) << "of the first page";
+  EXPECT_THAT(
+      incident.levels,
+      ElementsAre(
+          LevelTimes{.level = 3, .at = kAt, .paged_at = kNoTime},
+          LevelTimes{.level = 2, .at = kAt + 2 * kMinuteUs, .paged_at = kAt + 2 * kMinuteUs},
+          LevelTimes{.level = 1, .at = kAt + 3 * kMinuteUs, .paged_at = kAt + 4 * kMinuteUs}));
 }
 
 TEST(Incident, TruncatedBytesAreRejected) {

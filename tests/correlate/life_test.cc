@@ -427,6 +427,8 @@ TEST_F(Life, MeasuresHowLongItTook) {
   const LifeTimes& times = s.correlator->times();
   EXPECT_EQ(times.detect.count, 1);
   EXPECT_EQ(times.detect.total, 60 * kSecondUs);
+  EXPECT_EQ(times.page.count, 1);
+  EXPECT_EQ(times.page.total, 60 * kSecondUs);
   EXPECT_EQ(times.acknowledge.count, 1);
   EXPECT_EQ(times.acknowledge.total, 10 * kSecondUs);
   EXPECT_EQ(times.resolve.count, 1);

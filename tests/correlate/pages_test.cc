@@ -8,6 +8,8 @@
 namespace tocsin {
 namespace {
 
+using ::testing::ElementsAre;
+
 const Labels kApi = {{"service", "api"}};
 
 TEST(Pages, LevelOneIsToldAtOnce) {
@@ -86,6 +88,49 @@ TEST(Pages, LevelsThatDoNotPageAreToldButNotCounted) {
   EXPECT_TRUE(s.out.notifications[0].pages);
   EXPECT_FALSE(s.out.notifications[1].pages);
   EXPECT_EQ(s.Only().pages, 1);
+}
+
+TEST(Pages, TheLineSaysWhenEachLevelWasReachedAndPaged) {
+  Scenario s;
+  const TimeUs opened = s.tick;
+  const Hash128 id = s.Fire({.labels = kApi, .level = 3, .onset_ago = 20 * kSecondUs});
+  s.TickFor(kMinuteUs);
+  EXPECT_EQ(s.Told(), "trigger 3");
+  EXPECT_EQ(s.Only().paged_at(), kNoTime) << "a ticket is no page";
+  EXPECT_THAT(s.Only().levels,
+              ElementsAre(LevelTimes{.level = 3, .at = opened, .paged_at = kNoTime}));
+  const TimeUs raised = s.tick;
+  s.Raise(id, 2);
+  s.Tick();
+  EXPECT_THAT(s.Only().levels,
+              ElementsAre(LevelTimes{.level = 3, .at = opened, .paged_at = kNoTime},
+                          LevelTimes{.level = 2, .at = raised, .paged_at = raised}));
+  EXPECT_EQ(s.Only().paged_at(), raised);
+  EXPECT_EQ(s.out.notifications[0].incident.paged_at(), raised) << "the page itself says it, too";
+  EXPECT_EQ(s.correlator->times().page.count, 1);
+  EXPECT_EQ(s.correlator->times().page.total, raised - s.Only().onset);
+  s.Raise(id, 1);
+  s.Tick();
+  EXPECT_EQ(s.Only().paged_at(), raised) << "that of the first page";
+  EXPECT_EQ(s.Only().levels.back().paged_at, raised + s.config.pane);
+  EXPECT_EQ(s.correlator->times().page.count, 1);
+}
+
+TEST(Pages, OneThatIsMutedIsPagedWhenItIsNoMore) {
+  Scenario s;
+  s.config.silences = {{.name = "s",
+                        .matchers = {"service=api"},
+                        .starts = s.tick - kHourUs,
+                        .ends = s.tick + kMinuteUs,
+                        .every = 0,
+                        .author = "",
+                        .comment = ""}};
+  const TimeUs opened = s.tick;
+  s.Fire({.labels = kApi, .level = 1});
+  s.TickFor(2 * kMinuteUs);
+  ASSERT_EQ(s.Only().levels.size(), 1U);
+  EXPECT_EQ(s.Only().levels[0].at, opened);
+  EXPECT_EQ(s.Only().levels[0].paged_at, opened + kMinuteUs);
 }
 
 TEST(Pages, OverBeforeTheFirstTriggerMeansNone) {

@@ -169,9 +169,9 @@ TEST(Registry, NamesWhatIsWrongAndWhere) {
       {"name: x\nkind: error_rate\nwarn: {above: 5%, clear: 6%}\n", "3:26", "larger than above"},
       {"name: x\nkind: error_rate\nwarn: {above: 5%, level: 5}\n", "3:26", "level"},
       {"name: x\nkind: error_rate\nwarn: 5%\n", "3:7", "expected a map"},
-      {"name: x\nkind: error_rate\nby: [client_ip]\nwarn: {above: 5%}\n", "3:5",
+      {"name: x\nkind: error_rate\nby: [client_ip]\nwarn: {above: 5%}\n", "3:6",
        "a series per address"},
-      {"name: x\nkind: error_rate\nby: [servce]\nwarn: {above: 5%}\n", "3:5", "unknown field"},
+      {"name: x\nkind: error_rate\nby: [servce]\nwarn: {above: 5%}\n", "3:6", "unknown field"},
       {"name: x\nkind: error_rate\nwhere: {tpe: request}\nwarn: {above: 5%}\n", "3:9", "tpe"},
       {"name: x\nkind: latency\nwarn: {p95_above: 2}\n", "3:19", "p95_above"},
       {"name: x\nkind: latency\nwarn: {window: 1m}\n", "3:7", "needs 'p95_above'"},
@@ -187,6 +187,14 @@ TEST(Registry, NamesWhatIsWrongAndWhere) {
        "explained_by"},
       {"name: x\nkind: storm\ngauge: true\nexplained_by: {tipe: request}\nwarn: {above: 3}\n",
        "4:16", "tipe"},
+      // What a level and another key mean together is only judged where both are sound.
+      {"name: x\nkind: error_rate\nwarn: {above: 500%, clear: 50%}\n", "3:15", "share"},
+      {"name: x\nkind: burst\nwhere: {type: log}\nwarn: {count: many, clear: 5}\n", "4:15",
+       "count"},
+      {"name: x\nkind: saturation\nunit: absolut\nwarn: {above: 90}\n", "3:7", "unit"},
+      {"name: x\nkind: burn_rate\nobjective: most\nwarn: {}\n", "3:12", "objective"},
+      {"name: x\nkind: error_rate\nfailure: {stauts: 429}\nwarn: {above: 5%}\n", "3:11",
+       "'stauts' is no field"},
   };
   for (const WrongStanza& row : rows) {
     const std::vector<std::string> errors = ErrorsOf(row.yaml);
@@ -206,6 +214,37 @@ TEST(Registry, AConfigurationsDetectors) {
   }
   EXPECT_THAT(NewDetectors(config, &errors), SizeIs(1));
   EXPECT_THAT(errors.Sorted(), SizeIs(2));
+}
+
+TEST(Registry, AnUnknownKindHidesNothingThatAllKindsHave) {
+  EXPECT_THAT(ErrorsOf("name: x\nkind: nonsense\nby: [servce]\nwhere: {tpe: log}\nlimit: 5\n"
+                       "warn: {for: 5, rate: 3}\n"),
+              ElementsAre(HasSubstr("test.yaml:2:7: kind is 'nonsense'"),
+                          HasSubstr("test.yaml:3:6: by: unknown field 'servce'"),
+                          HasSubstr("test.yaml:4:9: unknown field 'tpe'"),
+                          HasSubstr("test.yaml:6:13: for is 5 without a unit")));
+}
+
+TEST(Registry, ADetectorReadsInputsThatThereAre) {
+  const auto errors_of = [](const std::string& inputs, const std::string& reads) {
+    ErrorList errors;
+    const std::optional<Config> config =
+        LoadConfigText(inputs + "detectors:\n  - {name: d, kind: error_rate, inputs: " + reads +
+                           ", warn: {above: 5%}}\n",
+                       "c.yaml", &errors);
+    if (config) NewDetectors(*config, &errors);
+    std::vector<std::string> texts;
+    for (const ConfigError& error : errors.Sorted()) texts.push_back(error.ToString());
+    return texts;
+  };
+  const std::string two = "inputs: [{name: web, file: w}, {name: app-logs, file: a}]\n";
+  EXPECT_THAT(errors_of(two, "[app-logs]"), SizeIs(0));
+  EXPECT_THAT(errors_of(two, "[web, app-log]"),
+              ElementsAre("c.yaml:3:47: detector d reads the unknown input 'app-log': did you mean "
+                          "'app-logs'?"));
+  EXPECT_THAT(errors_of(two, "kafka"), ElementsAre(HasSubstr("(inputs are web, app-logs)")));
+  // Those of a profile come from whoever extends it.
+  EXPECT_THAT(errors_of("", "[app-logs]"), SizeIs(0));
 }
 
 TEST(Registry, AcceptsEveryProfile) {

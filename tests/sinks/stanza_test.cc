@@ -129,6 +129,43 @@ TEST(SinkStanza, EveryKindIsInTheTable) {
                           "pagerduty", "slack", "statuspage", "stdout", "webhook"));
 }
 
+TEST(NewSinks, AMistakeHidesNoOther) {
+  Config config;
+  config.sinks = {Stanza("{name: a, kind: stdout, format: txt, fallback: nobody}"),
+                  Stanza("{name: b, kind: nonsense, fallback: [a], requests_per_minute: many}"),
+                  Stanza("{name: c, kind: slack, url_file: /x, token_file: /x, timeout: 5}"),
+                  Stanza("{name: d, kind: pagerduty, routing_key_env: HOME, links: [{text: a, "
+                         "href: ftp}, {tex: b, href: 'http://h/'}]}")};
+  ErrorList errors(ErrorList::Secrets::kNotNeeded);
+  EXPECT_THAT(NewSinks(config, &errors), SizeIs(0));
+  std::string text;
+  for (const ConfigError& error : errors.Sorted()) text += error.ToString() + "\n";
+  for (const char* part :
+       {":33: format is 'txt'", ":48: fallback 'nobody' is not another sink",
+        ":17: unknown kind of sink 'nonsense'", ":37: fallback is a list",
+        ":63: requests_per_minute is many", ":17: a slack sink needs either", ":63: timeout is 5",
+        ":75: href: expected an address", ":82: unknown key 'tex' in links"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("unknown key 'url_file'")));
+}
+
+TEST(NewSinks, ASecretThatIsNotThereIsNoMistakeWhereNobodyNeedsIt) {
+  Config config;
+  config.sinks = {
+      Stanza("{name: a, kind: pagerduty, routing_key_file: /nowhere, ca_file: /nowhere}"),
+      Stanza("{name: b, kind: email, server: 'smtp://h:25', from: a@b.example, to: a@b.example, "
+             "user: u, password_env: TOCSIN_TEST_ABSENT}"),
+      Stanza("{name: c, kind: slack, url_file: /nowhere}")};
+  ErrorList errors(ErrorList::Secrets::kNotNeeded);
+  EXPECT_THAT(NewSinks(config, &errors), SizeIs(3));
+  EXPECT_TRUE(errors.empty());
+  EXPECT_THAT(errors.Warnings(), SizeIs(4));
+  ErrorList needed;
+  EXPECT_THAT(NewSinks(config, &needed), SizeIs(0));
+  EXPECT_EQ(needed.Sorted().size(), 4U);
+}
+
 TEST(NewSinks, ChecksFallbacks) {
   Config config;
   config.sinks = {Stanza("{name: a, kind: stdout, fallback: b}"), Stanza("{name: b, kind: stdout}"),
