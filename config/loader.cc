@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -211,6 +212,7 @@ void ReadLimits(ConfigReader* root, ErrorList* errors, LimitsConfig* config) {
 Config ReadSections(const ConfigNode& node, const std::string& source, ErrorList* errors) {
   Config config;
   config.source = source;
+  config.tree = node;
   ConfigReader root(node, "", errors);
   root.Node("extends");
   config.pane = root.Duration("pane", config.pane, kSecondUs, 5 * kMinuteUs);
@@ -277,6 +279,7 @@ Config ReadSections(const ConfigNode& node, const std::string& source, ErrorList
   if (const ConfigNode* templates = root.Node("templates")) config.templates = *templates;
   ReadLimits(&root, errors, &config.limits);
   config.listen = ReadListen(&root, config.listen);
+  config.hosts = ReadHosts(&root);
   config.api_token_file = ReadSecretPath("api_token_file", &root);
   config.pagerduty_webhook_secret_file = ReadSecretPath("pagerduty_webhook_secret_file", &root);
   config.ready_lag_max = root.Duration("ready_lag_max", config.ready_lag_max, kSecondUs, kDayUs);
@@ -295,6 +298,19 @@ std::vector<std::string> Config::ScopeNames() const {
   std::vector<std::string> names;
   for (const FieldRef& field : scope) names.push_back(field.Name());
   return names;
+}
+
+std::vector<std::string> ChangedKeys(const Config& before, const Config& after) {
+  std::set<std::string> changed;
+  const auto compare = [&changed](const ConfigNode& from, const ConfigNode& to) {
+    for (const ConfigNode::Entry& entry : from.map) {
+      const ConfigNode* const other = to.Find(entry.key);
+      if (other == nullptr || !SameValue(entry.value, *other)) changed.insert(entry.key);
+    }
+  };
+  compare(before.tree, after.tree);
+  compare(after.tree, before.tree);
+  return {changed.begin(), changed.end()};
 }
 
 std::optional<Config> ReadConfig(const std::string& path_or_profile, ErrorList* errors) {

@@ -158,7 +158,16 @@ class Detector {
   // Events that explain what a series shows, by service. A series is given the row of its service and
   // that of events without one; a series without a service what its scope has in all.
   virtual std::optional<SeriesSpec> Explaining() const { return std::nullopt; }
+  // What a build of an earlier state format (core/state_format.h) measured for this stanza, so that
+  // its panes can be read. A kind that measures more or other things since says what it was.
+  virtual SeriesSpec SpecOfFormat(int format) const {
+    (void)format;
+    return Spec();
+  }
   virtual std::unique_ptr<SeriesState> NewSeries() const = 0;
+  // The version of what its SeriesStates encode. Raise it where an older state cannot be read: it
+  // is dropped then, and learned again from the pane log.
+  virtual int StateVersion() const { return 1; }
   // The level to use given a classification (a surge is at most level 3); `level` unless a cap
   // applies.
   virtual int CapLevel(int level, const std::string& classification) const {

@@ -116,6 +116,15 @@ void RuleState::Date(const PaneContext& pane, const Reading& reading) {
   }
 }
 
+void RuleState::Hold(int slot, TimeUs onset) {
+  firing_slot_ = static_cast<std::int16_t>(slot);
+  unbreached_ms_ = 0;
+  onset_ = onset;
+  clear_for_ = 0;
+}
+
+void RuleState::Withdraw() { Hold(-1, kNoTime); }
+
 TimeUs RuleState::pending_since() const {
   TimeUs since = suspected_;
   for (const Level& level : levels_) {

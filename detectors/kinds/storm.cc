@@ -25,12 +25,14 @@
 // is explained by all events of its scope, and events without a service explain every series.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/limits.h"
 #include "core/number_text.h"
 #include "core/string_hash.h"
 #include "detectors/stanza.h"
@@ -41,6 +43,9 @@ namespace tocsin {
 namespace {
 
 constexpr double kRatioDefault = 3;
+// Up to this state format fewer measures were kept, and so many endpoints.
+constexpr int kFormatOfFirstMeasures = 5;
+constexpr std::uint32_t kFirstEndpoints = 32;
 
 struct StormOptions {
   std::array<std::optional<double>, 2> ratios;
@@ -84,6 +89,15 @@ class Storm : public Detector {
   SeriesSpec Spec() const override {
     return SpecOf(common_, options_.gauge ? std::vector<Measure>{Measure::Gauge()}
                                           : StormSources::Measures(rule_.endpoints));
+  }
+  SeriesSpec SpecOfFormat(int format) const override {
+    if (format > kFormatOfFirstMeasures || options_.gauge) return Spec();
+    std::vector<Measure> measures = {Measure::Count(),
+                                     Measure::TopK(Field::kClientIp, tocsin::limits::kTopK),
+                                     Measure::TopK(Field::kUserAgent, tocsin::limits::kTopK),
+                                     Measure::Distinct(Field::kClientIp)};
+    if (rule_.endpoints) measures.push_back(Measure::TopK(Field::kEndpoint, kFirstEndpoints));
+    return SpecOf(common_, std::move(measures));
   }
   std::optional<SeriesSpec> Explaining() const override {
     if (!options_.gauge) return std::nullopt;
