@@ -38,7 +38,8 @@ constexpr double kOddMix = 0.6;
 constexpr double kAlienMix = 0.8;
 constexpr double kHomeNetworks = 0.25;
 
-constexpr double kStrange = 0.5;
+// From this share of strangers on, sources or users are not those of every day.
+constexpr double kMostlyStrangers = 0.5;
 
 enum class Sources { kUnclear, kKnown, kStrange };
 
@@ -63,7 +64,9 @@ class Case {
   bool FromElsewhere(double at_least) const {
     return facts_.networks && *facts_.networks >= at_least;
   }
-  bool KnownUsers() const { return facts_.user_strangers && *facts_.user_strangers < kStrange; }
+  bool KnownUsers() const {
+    return facts_.user_strangers && *facts_.user_strangers < kMostlyStrangers;
+  }
 
   bool FewAddresses() const {
     return HasAddresses() && facts_.heavy_share >= kFewShare && facts_.heavy_pace >= kHeavyPace;
@@ -88,7 +91,7 @@ class Case {
     if (KnownUsers()) return Sources::kKnown;
     if (FromElsewhere(kAlienMix)) return Sources::kStrange;
     if (facts_.strangers) {
-      return *facts_.strangers < kStrange ? Sources::kKnown : Sources::kStrange;
+      return *facts_.strangers < kMostlyStrangers ? Sources::kKnown : Sources::kStrange;
     }
     return facts_.user_strangers ? Sources::kStrange : Sources::kUnclear;
   }
@@ -253,7 +256,7 @@ StormVerdict Case::Attack() const {
 
 StormVerdict Case::Botnet() const {
   std::vector<std::string> reasons;
-  if (facts_.strangers && *facts_.strangers >= kStrange) {
+  if (facts_.strangers && *facts_.strangers >= kMostlyStrangers) {
     reasons.emplace_back("addresses that were never seen");
   } else {
     reasons.emplace_back("many addresses");
