@@ -1,7 +1,11 @@
 #include "app/dead_letters.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
 
+#include "app/private_files.h"
 #include "core/json_writer.h"
 
 namespace tocsin {
@@ -24,8 +28,13 @@ bool DeadLetters::Ready(std::size_t bytes) {
     std::rename(path_.c_str(), (path_ + ".1").c_str());
   }
   if (file_ == nullptr) {
-    file_ = std::fopen(path_.c_str(), "ab");
-    if (file_ == nullptr) return false;
+    const absl::StatusOr<int> descriptor = OpenPrivate(path_, O_WRONLY | O_APPEND);
+    if (!descriptor.ok()) return false;
+    file_ = fdopen(*descriptor, "ab");
+    if (file_ == nullptr) {
+      close(*descriptor);
+      return false;
+    }
     std::fseek(file_, 0, SEEK_END);
     size_ = static_cast<std::size_t>(std::ftell(file_));
   }

@@ -3,7 +3,7 @@
 //   DeadLetters letters("./state/dead-letters.jsonl");
 //
 // One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second
-// and 16 MiB a file (one older file is kept); the counters count the rest. Thread-safe.
+// and 16 MiB a file (one older file is kept), mode 0600; the counters count the rest. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "app/monotonic.h"
 #include "core/status_macros.h"
 
 namespace tocsin {
@@ -16,18 +16,21 @@ constexpr DurationUs kSnapshotEvery = 60 * kSecondUs;
 constexpr std::int64_t kSnapshotBytesPerSecond = 5'000'000;
 // Lines kept in memory between snapshots; past it the snapshot comes early.
 constexpr std::size_t kLinesMax = 100'000;
-
-TimeUs Monotonic() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
+// What is not written when the program ends gets this long; a pipe that nobody reads, no longer.
+constexpr absl::Duration kOutputGrace = absl::Seconds(1);
 
 }  // namespace
 
+absl::Status DecisionLoop::OpenOutputs() {
+  TOCSIN_ASSIGN_OR_RETURN(incidents_, LineOutput::Open(options_.incidents_path));
+  // Both on standard output keep their order.
+  if (options_.signals_path == options_.incidents_path) return absl::OkStatus();
+  TOCSIN_ASSIGN_OR_RETURN(signals_, LineOutput::Open(options_.signals_path));
+  return absl::OkStatus();
+}
+
 absl::Status DecisionLoop::Recover() {
-  TOCSIN_ASSIGN_OR_RETURN(signals_, LineFile::Create(options_.signals_path));
-  TOCSIN_ASSIGN_OR_RETURN(incidents_, LineFile::Create(options_.incidents_path));
+  TOCSIN_RETURN_IF_ERROR(OpenOutputs());
   TOCSIN_ASSIGN_OR_RETURN(const std::optional<Snapshot> snapshot, options_.journal->LoadSnapshot());
   if (snapshot) {
     TOCSIN_RETURN_IF_ERROR(options_.decider->Restore(snapshot->state));
@@ -42,16 +45,20 @@ absl::Status DecisionLoop::Recover() {
         through_ = sequence;
         return Append(record);
       }));
+  recovered_ = true;
   snapshot_at_ = Monotonic();
-  signals_.Flush();
-  incidents_.Flush();
   Publish();
   return absl::OkStatus();
 }
 
 void DecisionLoop::Write(const OutputLine& line) {
   const bool signal = line.kind == LineKind::kSignal;
-  (signal ? signals_ : incidents_).Write(line.text);
+  LineOutput& output = signal && signals_ != nullptr ? *signals_ : *incidents_;
+  if (recovered_) {
+    output.Write(line.text);
+  } else {
+    output.Rebuild(line.text);
+  }
   if (!signal && options_.book != nullptr) options_.book->Put(line.text);
 }
 
@@ -84,8 +91,6 @@ absl::Status DecisionLoop::Append(std::string_view record) {
 absl::Status DecisionLoop::Take(const DurableBatches& batches) {
   for (const std::string& record : batches.records) TOCSIN_RETURN_IF_ERROR(Append(record));
   through_ = batches.sequence;
-  signals_.Flush();
-  incidents_.Flush();
   Publish();
   if (Monotonic() >= snapshot_at_ + kSnapshotEvery || lines_.size() >= kLinesMax) {
     return SaveSnapshot();
@@ -110,8 +115,10 @@ absl::Status DecisionLoop::SaveSnapshot() {
 absl::Status DecisionLoop::Finish() {
   if (through_ != snapshot_through_) TOCSIN_RETURN_IF_ERROR(SaveSnapshot());
   Publish();
-  TOCSIN_RETURN_IF_ERROR(signals_.Close());
-  return incidents_.Close();
+  const absl::Status signals =
+      signals_ == nullptr ? absl::OkStatus() : signals_->Close(kOutputGrace);
+  TOCSIN_RETURN_IF_ERROR(incidents_->Close(kOutputGrace));
+  return signals;
 }
 
 void DecisionLoop::Publish() {
@@ -122,6 +129,7 @@ void DecisionLoop::Publish() {
   view.open_incidents = options_.decider->correlator().Open().size();
   view.last_tick = options_.decider->last_tick();
   view.snapshots = snapshots_;
+  view.lines_left_out = incidents_->left_out() + (signals_ == nullptr ? 0 : signals_->left_out());
   view.times = options_.decider->correlator().times();
   view.silences = options_.decider->correlator().Silences();
   absl::MutexLock lock(&mutex_);

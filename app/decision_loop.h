@@ -7,11 +7,12 @@
 //
 // Notifications are handed to the deliverer, and durable there, before a snapshot can forget them.
 // Output files are rewritten from the journal at the start, so after any crash they hold the same
-// bytes as if there had been none. One thread; Status() may be called from any.
+// bytes as if there had been none (app/line_output.h). One thread; Status() may be called from any.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,10 @@
 #include "absl/synchronization/mutex.h"
 #include "app/deliverer.h"
 #include "app/incident_book.h"
+#include "app/line_output.h"
 #include "app/reader.h"
 #include "engine/decider.h"
 #include "journal/journal.h"
-#include "replay/line_file.h"
 
 namespace tocsin {
 
@@ -53,6 +54,7 @@ class DecisionLoop {
     std::size_t open_incidents = 0;
     TimeUs last_tick = kNoTime;
     std::int64_t snapshots = 0;
+    std::int64_t lines_left_out = 0;  // of the output files
     LifeTimes times;
     std::vector<Silence> silences;
   };
@@ -60,14 +62,16 @@ class DecisionLoop {
 
  private:
   absl::Status Append(std::string_view record);
+  absl::Status OpenOutputs();
   void Write(const OutputLine& line);
   absl::Status SaveSnapshot();
   void Publish();
 
   Options options_;
-  LineFile signals_;
-  LineFile incidents_;
-  std::vector<OutputLine> lines_;  // since the last snapshot
+  std::unique_ptr<LineOutput> incidents_;
+  std::unique_ptr<LineOutput> signals_;  // nullptr: they go where the incidents go
+  bool recovered_ = false;               // until then files are rebuilt, and may take their time
+  std::vector<OutputLine> lines_;        // since the last snapshot
   std::uint64_t through_ = 0;
   std::uint64_t snapshot_through_ = 0;
   TimeUs snapshot_at_ = 0;  // monotonic

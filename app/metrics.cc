@@ -105,6 +105,30 @@ void AddSources(const std::vector<SourceStatus>& sources, Families* families) {
                 MetricType::Gauge, std::move(paused));
 }
 
+void AddConnections(const PipelineStatus& status, Families* families) {
+  struct Figure {
+    const char* name;
+    const char* help;
+    std::int64_t ConnectionTable::Counters::*value;
+  };
+  constexpr Figure kFigures[] = {
+      {"tocsin_http_connections_refused_total", "Connections for which there was no room.",
+       &ConnectionTable::Counters::refused},
+      {"tocsin_http_connections_closed_total", "Connections that had to make room for others.",
+       &ConnectionTable::Counters::closed},
+      {"tocsin_http_bodies_cut_total", "Unfinished bodies that were too slow or too many.",
+       &ConnectionTable::Counters::bodies_cut}};
+  for (const Figure& figure : kFigures) {
+    std::vector<ClientMetric> metrics;
+    for (const auto& [server, counters] : status.connections) {
+      metrics.push_back(
+          Families::Sample(MetricType::Counter, static_cast<double>(counters.*figure.value)));
+      metrics.back().label = {{"server", server}};
+    }
+    families->Add(figure.name, figure.help, MetricType::Counter, std::move(metrics));
+  }
+}
+
 void AddDecisions(const PipelineStatus& status, Families* families) {
   families->Counter("tocsin_ticks_total", "Ticks decided.", status.decided.ticks);
   families->Counter("tocsin_partial_ticks_total", "Ticks decided without all of their sources.",
@@ -184,6 +208,10 @@ void AddProcess(const PipelineStatus& status, Families* families) {
                   {std::move(summary)});
   }
   families->Counter("tocsin_snapshots_total", "Snapshots taken.", status.snapshots);
+  AddConnections(status, families);
+  families->Counter("tocsin_output_lines_left_out_total",
+                    "Lines of --incidents and --signals that whoever reads them was too slow for.",
+                    status.lines_left_out);
   families->Counter("tocsin_kafka_errors_total", "Errors that the Kafka client reported.",
                     status.kafka_errors);
   families->Counter("tocsin_skipped_records_total",

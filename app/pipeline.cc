@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -15,6 +14,7 @@
 #include "app/deliverer.h"
 #include "app/file_input.h"
 #include "app/kafka_input.h"
+#include "app/private_files.h"
 #include "app/reader.h"
 #include "app/receiver.h"
 #include "core/limits.h"
@@ -59,6 +59,7 @@ class Pipeline::Impl {
                                                   : std::vector<Silence>();
   }
   absl::Status Submit(const Act& act);
+  absl::Status Reload();
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const {
     return built_.load(std::memory_order_acquire) ? deliverer_->DeliveriesOf(incident)
                                                   : std::vector<Delivery>();
@@ -111,12 +112,7 @@ absl::Status Pipeline::Impl::OpenJournal() {
     return absl::OkStatus();
   }
   const std::string& directory = options_.config->state_dir;
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    return absl::UnavailableError("cannot create the state directory " + directory + ": " +
-                                  error.message());
-  }
+  TOCSIN_RETURN_IF_ERROR(MakePrivateDirectory(directory));
   TOCSIN_ASSIGN_OR_RETURN(journal_, OpenSqliteJournal(directory));
   dead_letters_ = std::make_unique<DeadLetters>(directory + "/dead-letters.jsonl");
   return absl::OkStatus();
@@ -219,6 +215,19 @@ absl::Status Pipeline::Impl::Submit(const Act& act) {
   return reader_->Submit(act);
 }
 
+absl::Status Pipeline::Impl::Reload() {
+  absl::Status status;
+  ErrorList errors;
+  std::vector<std::unique_ptr<Sink>> sinks = NewSinks(*options_.config, &errors);
+  if (errors.empty()) {
+    deliverer_->ReplaceSinks(std::move(sinks));
+  } else {
+    status = absl::InvalidArgumentError(ErrorsText(errors));
+  }
+  if (receiver_) status.Update(receiver_->Reload());
+  return status;
+}
+
 bool Pipeline::Impl::Finished() const {
   return decided_.load(std::memory_order_acquire) && deliverer_->pending() == 0;
 }
@@ -247,8 +256,12 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.open_incidents = decided.open_incidents;
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
+  out.lines_left_out = decided.lines_left_out;
   out.times = decided.times;
-  if (receiver_) out.posted = receiver_->Counters();
+  if (receiver_) {
+    out.posted = receiver_->Counters();
+    out.connections["inputs"] = receiver_->connections();
+  }
   out.queued_batches = queue_.size();
   out.deliveries = deliverer_->counters();
   out.deliveries_pending = deliverer_->pending();
@@ -275,6 +288,7 @@ const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
 std::uint16_t Pipeline::http_port() const { return impl_->http_port(); }
 std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
 absl::Status Pipeline::Submit(const Act& act) { return impl_->Submit(act); }
+absl::Status Pipeline::Reload() { return impl_->Reload(); }
 std::vector<Delivery> Pipeline::DeliveriesOf(const Hash128& incident) const {
   return impl_->DeliveriesOf(incident);
 }
