@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "replay/replayer.h"
 
 namespace tocsin {
@@ -105,7 +106,11 @@ int DraftPostmortemOf(const PostmortemCommand& command);
 // Every error of the configurations, or what they say; with `send_test` also app/send_test.h.
 int Check(const std::vector<std::string>& configs, bool send_test);
 
+// With what its kinds of detectors, inputs and sinks say; nullopt where anything is wrong.
+std::optional<Config> LoadChecked(const std::string& path, ErrorList* errors);
 // Prints every error on stderr; nullopt then.
 std::optional<Config> LoadOrExplain(const std::string& path);
+// The exit code of a command that ended so; says what is wrong on stderr.
+int ExitWith(const absl::Status& status);
 
 }  // namespace tocsin

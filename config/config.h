@@ -241,6 +241,7 @@ struct LimitsConfig {
 
 struct Config {
   std::string source;  // as given: the path or "@profile"
+  ConfigNode tree;     // the whole, with what it extends
   DurationUs pane = 10 * kSecondUs;
   std::vector<FieldRef> scope;  // default {env}
   std::vector<InputConfig> inputs;
@@ -262,13 +263,20 @@ struct Config {
   LimitsConfig limits;
   std::string state_dir = "./state";
   std::string listen = "127.0.0.1:9464";  // metrics, health and the API; "off" serves nothing
-  std::string api_token_file;             // whose first line acts by HTTP must show; empty: none
+  // Further names under which this machine is reached over HTTP, in lower case (app/host_policy.h).
+  std::vector<std::string> hosts = {};
+  // Whose first line acts by HTTP must show; empty: the file `token` in the state directory, which
+  // acts from this machine need not show.
+  std::string api_token_file;
   std::string pagerduty_webhook_secret_file;  // PagerDuty's secrets, one a line; empty: none
   DurationUs ready_lag_max = 60 * kSecondUs;  // /readyz fails beyond
 
   // Names of the scope fields, "env".
   std::vector<std::string> ScopeNames() const;
 };
+
+// The top-level keys whose values differ, sorted.
+std::vector<std::string> ChangedKeys(const Config& before, const Config& after);
 
 // nullopt when the file cannot be read or any error was found in it; the errors say why.
 std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "config/sections.h"
@@ -35,6 +36,19 @@ std::string ReadListen(ConfigReader* reader, const std::string& fallback) {
                                          "or off"));
   }
   return listen;
+}
+
+std::vector<std::string> ReadHosts(ConfigReader* reader) {
+  std::vector<std::string> hosts = reader->Strings("hosts");
+  for (std::string& host : hosts) {
+    absl::AsciiStrToLower(&host);
+    if (host.empty() || host.find_first_of("/:@ *") != std::string::npos) {
+      reader->Error("hosts", absl::StrCat("hosts has ", Quoted(host),
+                                          ": expected a host name such as tocsin.example, without "
+                                          "scheme, port or wildcard"));
+    }
+  }
+  return hosts;
 }
 
 bool IsLoopback(const std::string& address) {

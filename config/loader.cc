@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -190,6 +191,7 @@ void ReadLimits(ConfigReader* root, ErrorList* errors, LimitsConfig* config) {
 Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* errors) {
   Config config;
   config.source = source;
+  config.tree = node;
   ConfigReader root(node, "", errors);
   root.Node("extends");
   config.pane = root.Duration("pane", config.pane, kSecondUs, 5 * kMinuteUs);
@@ -249,6 +251,7 @@ Config ReadConfig(const ConfigNode& node, const std::string& source, ErrorList* 
   if (const ConfigNode* templates = root.Node("templates")) config.templates = *templates;
   ReadLimits(&root, errors, &config.limits);
   config.listen = ReadListen(&root, config.listen);
+  config.hosts = ReadHosts(&root);
   config.api_token_file = root.String("api_token_file");
   config.pagerduty_webhook_secret_file = root.String("pagerduty_webhook_secret_file");
   config.ready_lag_max = root.Duration("ready_lag_max", config.ready_lag_max, kSecondUs, kDayUs);
@@ -273,6 +276,19 @@ std::vector<std::string> Config::ScopeNames() const {
   std::vector<std::string> names;
   for (const FieldRef& field : scope) names.push_back(field.Name());
   return names;
+}
+
+std::vector<std::string> ChangedKeys(const Config& before, const Config& after) {
+  std::set<std::string> changed;
+  const auto compare = [&changed](const ConfigNode& from, const ConfigNode& to) {
+    for (const ConfigNode::Entry& entry : from.map) {
+      const ConfigNode* const other = to.Find(entry.key);
+      if (other == nullptr || !SameValue(entry.value, *other)) changed.insert(entry.key);
+    }
+  };
+  compare(before.tree, after.tree);
+  compare(after.tree, before.tree);
+  return {changed.begin(), changed.end()};
 }
 
 std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors) {

@@ -100,6 +100,15 @@ const ConfigNode* ConfigNode::Find(std::string_view key) const {
   return nullptr;
 }
 
+bool SameValue(const ConfigNode& a, const ConfigNode& b) {
+  const auto same_entry = [](const ConfigNode::Entry& x, const ConfigNode::Entry& y) {
+    return x.key == y.key && SameValue(x.value, y.value);
+  };
+  return a.kind == b.kind && a.scalar == b.scalar && a.quoted == b.quoted &&
+         std::equal(a.list.begin(), a.list.end(), b.list.begin(), b.list.end(), SameValue) &&
+         std::equal(a.map.begin(), a.map.end(), b.map.begin(), b.map.end(), same_entry);
+}
+
 ConfigNode MergeNodes(const ConfigNode& base, const ConfigNode& over) {
   if (base.kind == ConfigNode::Kind::kMap && over.kind == ConfigNode::Kind::kMap) {
     return MergeMaps(base, over);

@@ -80,6 +80,9 @@ ConfigNode ParseYaml(std::string_view text, const std::string& file, ErrorList* 
 // its own location.
 ConfigNode MergeNodes(const ConfigNode& base, const ConfigNode& over);
 
+// Whether both say the same, wherever it stands.
+bool SameValue(const ConfigNode& a, const ConfigNode& b);
+
 // Reads the keys of one map. `what` names it in messages ("detector api-errors"); empty is the top
 // level. The node must outlive the reader; one that is no map is an error and reads as empty.
 class ConfigReader {

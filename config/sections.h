@@ -31,6 +31,8 @@ std::vector<InputConfig> ReadInputs(const ConfigNode& list, const InputSurroundi
 HttpServerConfig ReadHttpServer(const ConfigNode& node, ErrorList* errors);
 HttpInputConfig ReadHttpInput(const ConfigNode& node, const std::string& what, bool is_local,
                               ErrorList* errors);
+// The key `hosts`: names without a port, in lower case.
+std::vector<std::string> ReadHosts(ConfigReader* reader);
 // The key `listen`: host:port, or "off".
 std::string ReadListen(ConfigReader* reader, const std::string& fallback);
 
