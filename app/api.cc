@@ -1,39 +1,62 @@
 #include "app/api.h"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "app/api_parts.h"
+#include "app/webhook_signature.h"
 
 namespace tocsin {
 namespace {
 
-bool SameToken(const std::string& a, const std::string& b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+constexpr std::string_view kPagerDutyPath = "/api/v1/pagerduty";
+
+bool Reads(const HttpRequest& request) {
+  return request.method == "GET" || request.method == "HEAD";
 }
 
-// nullopt when the request may act.
-std::optional<HttpResponse> Refusal(const HttpRequest& request, const ApiContext& context) {
-  if (!context.token.empty()) {
-    if (!SameToken(ApiHeader(request, "authorization"), "Bearer " + context.token)) {
-      return ApiError(401,
-                      "acts need the header Authorization: Bearer with the token of "
-                      "api_token_file");
+bool IsFromPagerDuty(const HttpRequest& request) {
+  return request.target.substr(0, request.target.find('?')) == kPagerDutyPath;
+}
+
+// Of a request that does not show the token.
+std::optional<HttpResponse> RefusalWithoutToken(const HttpRequest& head,
+                                                const ApiContext& context) {
+  if (!Reads(head)) {
+    if (!context.token.empty() && !ApiHeader(head, "authorization").empty()) {
+      return ApiError(401, "Authorization does not show the token of this server");
     }
-  } else if (!context.loopback) {
-    return ApiError(403, "acts from other machines need a token: set api_token_file");
+    if (context.token.empty() && !context.loopback) {
+      return ApiError(403, "acts from other machines need a token: set api_token_file");
+    }
+    if (context.token_required || !context.loopback) {
+      return ApiError(401,
+                      "acts need the header Authorization: Bearer with the token of api_token_file "
+                      "or, where none is configured, of the file token in state_dir");
+    }
   }
-  if (!absl::StartsWith(ApiHeader(request, "content-type"), "application/json")) {
-    return ApiError(415, "expected Content-Type: application/json");
-  }
-  return std::nullopt;
+  return context.host_policy == nullptr ? std::nullopt : context.host_policy->Refusal(head);
 }
 
 }  // namespace
+
+HttpServer::Admission AdmitApi(const HttpRequest& head, const ApiContext& context) {
+  // Signed, whoever it comes through.
+  if (IsFromPagerDuty(head)) return {};
+  const bool proven = !context.token.empty() && ShowsToken(head, {&context.token, 1});
+  if (!proven) {
+    if (std::optional<HttpResponse> refused = RefusalWithoutToken(head, context)) {
+      return {.refused = std::move(refused)};
+    }
+  }
+  if (!Reads(head) && !absl::StartsWith(ApiHeader(head, "content-type"), "application/json")) {
+    return {.refused = ApiError(415, "expected Content-Type: application/json")};
+  }
+  return {.proven = proven};
+}
 
 HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context) {
   const std::size_t question = std::min(request.target.find('?'), request.target.size());
@@ -44,12 +67,8 @@ HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context) {
   if (path.size() < 4 || path.size() > 6 || path[2] != "v1") {
     return ApiError(404, "expected /api/v1/incidents, /api/v1/silences or /api/v1/status");
   }
-  if (path[3] == "pagerduty" && path.size() == 4) return AnswerPagerDuty(request, context);
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (!reads) {
-    if (std::optional<HttpResponse> refused = Refusal(request, context)) return *refused;
-  }
-  if (path[3] == "status" && path.size() == 4 && reads && context.status) {
+  if (IsFromPagerDuty(request)) return AnswerPagerDuty(request, context);
+  if (path[3] == "status" && path.size() == 4 && Reads(request) && context.status) {
     return ApiJson(200, context.status());
   }
   const std::string collection = path[3];

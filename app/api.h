@@ -13,10 +13,11 @@
 //
 // ID is an incident's id or number. An act is answered with 202 and its id as soon as it is on its
 // way into the batch log; it takes effect, in the next moment, where it stands there. A client that
-// is not sure sends it again with the same "id". Who acts must show the configured token or, where
-// there is none, be on this machine; and must say Content-Type: application/json, which a foreign
-// web page cannot. PagerDuty shows a signature instead (app/pagerduty_webhook.h). Thread-safe: holds
-// nothing but what it was given.
+// is not sure sends it again with the same "id". Who acts must show the token or, where that is not
+// asked for, be on this machine; and must say Content-Type: application/json, which a foreign web
+// page cannot. Without a token nothing is answered that such a page may have caused
+// (app/host_policy.h). PagerDuty shows a signature instead (app/pagerduty_webhook.h). Thread-safe:
+// holds nothing but what it was given.
 #pragma once
 
 #include <functional>
@@ -25,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "app/host_policy.h"
 #include "app/http_server.h"
 #include "app/incident_book.h"
 #include "core/act.h"
@@ -42,12 +44,16 @@ struct ApiContext {
   std::function<std::vector<Delivery>(const Hash128&)> deliveries = {};  // of an incident
   std::function<absl::StatusOr<std::size_t>(const Hash128&)> retry_parked = {};
   std::function<std::string()> status = {};         // app/status_json.h
-  std::string token;                                // empty: none is asked for
+  std::string token;                                // empty: there is none
+  bool token_required = false;                      // for acts; REQUIRES: there is one
   bool loopback = true;                             // only this machine can reach us
   std::vector<std::string> pagerduty_secrets = {};  // empty: its webhooks are refused
+  const HostPolicy* host_policy = nullptr;          // null: any page may ask
 };
 
-// REQUIRES: the target begins with /api/.
+// Whether a request may be answered, by its header alone.
+HttpServer::Admission AdmitApi(const HttpRequest& head, const ApiContext& context);
+// REQUIRES: the target begins with /api/, and the request was admitted.
 HttpResponse AnswerApi(const HttpRequest& request, const ApiContext& context);
 
 }  // namespace tocsin

@@ -31,7 +31,16 @@ std::string ErrorText(const std::string& body) {
   return "no reason given";
 }
 
+std::string UrlOf(const std::string& listen) {
+  // ":9464" and "0.0.0.0:9464" are all addresses, this one too.
+  const bool any = absl::StartsWith(listen, ":") || absl::StartsWith(listen, "0.0.0.0:") ||
+                   absl::StartsWith(listen, "[::]:");
+  return "http://" + (any ? "127.0.0.1" + listen.substr(listen.rfind(':')) : listen);
+}
+
 }  // namespace
+
+std::string OwnTokenFile(const Config& config) { return config.state_dir + "/token"; }
 
 absl::StatusOr<std::string> ReadToken(const std::string& path) {
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, ReadSecrets(path));
@@ -56,27 +65,25 @@ absl::StatusOr<std::vector<std::string>> ReadSecrets(const std::string& path) {
 absl::StatusOr<ApiClient> ApiClient::Open(const ApiOptions& options) {
   ApiClient client;
   client.url_ = options.url;
-  std::string token_file = options.token_file;
+  Config config;
   if (!options.config.empty()) {
-    const std::optional<Config> config = LoadOrExplain(options.config);
-    if (!config) return absl::InvalidArgumentError("the configuration is wrong");
-    if (config->listen == "off" && client.url_.empty()) {
+    std::optional<Config> read = LoadOrExplain(options.config);
+    if (!read) return absl::InvalidArgumentError("the configuration is wrong");
+    config = *std::move(read);
+    if (config.listen == "off" && client.url_.empty()) {
       return absl::InvalidArgumentError(options.config +
                                         " has `listen: off`: there is nobody to ask");
     }
-    if (client.url_.empty()) {
-      // ":9464" and "0.0.0.0:9464" are all addresses, this one too.
-      const std::string port = config->listen.substr(config->listen.rfind(':'));
-      const bool any = absl::StartsWith(config->listen, ":") ||
-                       absl::StartsWith(config->listen, "0.0.0.0:") ||
-                       absl::StartsWith(config->listen, "[::]:");
-      client.url_ = "http://" + (any ? "127.0.0.1" + port : config->listen);
-    }
-    if (token_file.empty()) token_file = config->api_token_file;
   }
-  if (client.url_.empty()) client.url_ = "http://" + Config().listen;
-  while (absl::EndsWith(client.url_, "/")) client.url_.pop_back();
+  const std::string token_file =
+      options.token_file.empty() ? config.api_token_file : options.token_file;
   TOCSIN_ASSIGN_OR_RETURN(client.token_, ReadToken(token_file));
+  if (client.url_.empty()) {
+    client.url_ = UrlOf(config.listen);
+    // Not for an address that somebody types: it is this machine's alone.
+    if (client.token_.empty()) client.token_ = ReadToken(OwnTokenFile(config)).value_or("");
+  }
+  while (absl::EndsWith(client.url_, "/")) client.url_.pop_back();
   return client;
 }
 

@@ -1,4 +1,6 @@
-// Talks to a running tocsin's API, for the commands; one request at a time, blocking.
+// Talks to a running tocsin's API, for the commands; one request at a time, blocking. It shows the
+// token that the options or the configuration name, or else the one that a tocsin on this machine has
+// made for itself, where this user may read it.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(const ApiClient client, ApiClient::Open(command.api));
 //   TOCSIN_ASSIGN_OR_RETURN(const std::string json, client.Get("/api/v1/incidents"));
@@ -38,6 +40,8 @@ class ApiClient {
   std::string token_;
 };
 
+// Where a tocsin with this configuration keeps the token that it has made for itself.
+std::string OwnTokenFile(const Config& config);
 // The first line of a token file; empty where `path` is.
 absl::StatusOr<std::string> ReadToken(const std::string& path);
 // Every line of a file of secrets, at most 16; none where `path` is empty.

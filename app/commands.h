@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "replay/replayer.h"
 
 namespace tocsin {
@@ -124,5 +125,7 @@ int Check(const CheckCommand& command);
 // Prints every error on stderr; nullopt then.
 std::optional<Config> LoadOrExplain(const std::string& path,
                                     ErrorList::Secrets secrets = ErrorList::Secrets::kNotNeeded);
+// The exit code of a command that ended so; says what is wrong on stderr.
+int ExitWith(const absl::Status& status);
 
 }  // namespace tocsin

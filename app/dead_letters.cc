@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "app/private_files.h"
 #include "core/json_writer.h"
 #include "ingest/host_clock.h"
 
@@ -13,12 +14,10 @@ namespace {
 
 constexpr int kSamplesPerSecondMax = 10;
 constexpr std::size_t kFileBytesMax = 16 << 20;
-constexpr mode_t kOwnerOnly = 0600;  // what users send may be in it
 
 }  // namespace
 
-DeadLetters::DeadLetters(std::string path)
-    : path_(std::move(path)), thread_([this] { Run(); }) {}
+DeadLetters::DeadLetters(std::string path) : path_(std::move(path)), thread_([this] { Run(); }) {}
 
 DeadLetters::~DeadLetters() {
   {
@@ -36,12 +35,11 @@ bool DeadLetters::Ready(std::size_t bytes) {
     std::rename(path_.c_str(), (path_ + ".1").c_str());
   }
   if (file_ == nullptr) {
-    const int descriptor =
-        open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, kOwnerOnly);
-    if (descriptor < 0) return false;
-    file_ = fdopen(descriptor, "ab");
+    const absl::StatusOr<int> descriptor = OpenPrivate(path_, O_WRONLY | O_APPEND);
+    if (!descriptor.ok()) return false;
+    file_ = fdopen(*descriptor, "ab");
     if (file_ == nullptr) {
-      close(descriptor);
+      close(*descriptor);
       return false;
     }
     std::fseek(file_, 0, SEEK_END);

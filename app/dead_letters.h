@@ -3,9 +3,9 @@
 //   DeadLetters letters("./state/dead-letters.jsonl");
 //
 // One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second
-// and 16 MiB a file (one older file is kept); the counters count the rest. A thread of its own
-// writes, so that a disk that hangs holds up nobody who reads: at most kQueuedMax samples wait, the
-// rest is dropped. Thread-safe.
+// and 16 MiB a file (one older file is kept), mode 0600; the counters count the rest. A thread of its
+// own writes, so that a disk that hangs holds up nobody who reads: at most kQueuedMax samples wait,
+// the rest is dropped. Thread-safe.
 #pragma once
 
 #include <cstdint>

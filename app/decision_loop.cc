@@ -20,12 +20,22 @@ constexpr DurationUs kComplainEvery = kMinuteUs;
 // Lines kept in memory between snapshots: past it the snapshot comes early, and where it cannot be
 // written, what output files would be rebuilt from after a crash is given up.
 constexpr std::size_t kLinesMax = 100'000;
+// What is not written when the program ends gets this long in all; a pipe that nobody reads, no
+// longer.
+constexpr DurationUs kOutputGrace = kSecondUs / 2;
 
 }  // namespace
 
+absl::Status DecisionLoop::OpenOutputs() {
+  TOCSIN_ASSIGN_OR_RETURN(incidents_, LineOutput::Open(options_.incidents_path));
+  // Both on standard output keep their order.
+  if (options_.signals_path == options_.incidents_path) return absl::OkStatus();
+  TOCSIN_ASSIGN_OR_RETURN(signals_, LineOutput::Open(options_.signals_path));
+  return absl::OkStatus();
+}
+
 absl::Status DecisionLoop::Recover() {
-  TOCSIN_ASSIGN_OR_RETURN(signals_, LineFile::Create(options_.signals_path));
-  TOCSIN_ASSIGN_OR_RETURN(incidents_, LineFile::Create(options_.incidents_path));
+  TOCSIN_RETURN_IF_ERROR(OpenOutputs());
   TOCSIN_ASSIGN_OR_RETURN(const std::optional<Snapshot> snapshot, options_.journal->LoadSnapshot());
   if (snapshot) {
     TOCSIN_RETURN_IF_ERROR(options_.decider->Restore(snapshot->state));
@@ -42,16 +52,20 @@ absl::Status DecisionLoop::Recover() {
         Append(record);
         return absl::OkStatus();
       }));
+  recovered_ = true;
   snapshot_due_ = options_.time->Monotonic() + kSnapshotEvery;
-  signals_.Flush();
-  incidents_.Flush();
   Publish();
   return absl::OkStatus();
 }
 
 void DecisionLoop::Write(const OutputLine& line, const Incident* incident) {
   const bool signal = line.kind == LineKind::kSignal;
-  (signal ? signals_ : incidents_).Write(line.text);
+  LineOutput& output = signal && signals_ != nullptr ? *signals_ : *incidents_;
+  if (recovered_) {
+    output.Write(line.text);
+  } else {
+    output.Rebuild(line.text);
+  }
   if (signal || options_.book == nullptr) return;
   const bool has_more = incident != nullptr && IsBounded(line.text);
   options_.book->Put(line.text, has_more ? incident->ToJson() : "");
@@ -101,8 +115,6 @@ void DecisionLoop::Append(std::string_view record) {
 void DecisionLoop::Take(const BatchLog::Set& batches) {
   for (const std::string& record : batches.records()) Append(record);
   through_ = batches.sequence;
-  signals_.Flush();
-  incidents_.Flush();
   Publish();
   SaveSnapshotWhenDue();
 }
@@ -149,8 +161,17 @@ absl::Status DecisionLoop::Finish() {
     }
   }
   Publish();
-  TOCSIN_RETURN_IF_ERROR(signals_.Close());
-  return incidents_.Close();
+  return CloseOutputs();
+}
+
+absl::Status DecisionLoop::CloseOutputs() {
+  const TimeUs until = options_.time->Monotonic() + kOutputGrace;
+  const auto left = [&] {
+    return absl::Microseconds(std::max<DurationUs>(0, until - options_.time->Monotonic()));
+  };
+  absl::Status closed = incidents_->Close(left());
+  if (signals_ != nullptr) closed.Update(signals_->Close(left()));
+  return closed;
 }
 
 void DecisionLoop::Publish() {
@@ -164,6 +185,7 @@ void DecisionLoop::Publish() {
   view.through = through_;
   view.unreadable = unreadable_;
   view.gaps = options_.decider->assembler().gaps();
+  view.lines_left_out = incidents_->left_out() + (signals_ == nullptr ? 0 : signals_->left_out());
   view.times = options_.decider->correlator().times();
   view.silences = options_.decider->correlator().Silences();
   absl::MutexLock lock(&mutex_);

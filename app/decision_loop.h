@@ -9,11 +9,12 @@
 // that cannot be written is tried again. Notifications are handed to the deliverer, and durable
 // there, before a snapshot can forget them; a snapshot stands for durable batches only.
 // Output files are rewritten from the journal at the start, so after any crash they hold the same
-// bytes as if there had been none. One thread; Status() may be called from any.
+// bytes as if there had been none (app/line_output.h). One thread; Status() may be called from any.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,9 @@
 #include "app/batch_log.h"
 #include "app/deliverer.h"
 #include "app/incident_book.h"
+#include "app/line_output.h"
 #include "engine/decider.h"
 #include "journal/journal.h"
-#include "replay/line_file.h"
 
 namespace tocsin {
 
@@ -57,9 +58,10 @@ class DecisionLoop {
     std::size_t open_incidents = 0;
     TimeUs last_tick = kNoTime;
     std::int64_t snapshots = 0;
-    std::uint64_t through = 0;    // sequence in the batch log
-    std::int64_t unreadable = 0;  // records of the batch log that were left out
-    std::int64_t gaps = 0;        // batches that were missing in it
+    std::int64_t lines_left_out = 0;  // of the output files
+    std::uint64_t through = 0;        // sequence in the batch log
+    std::int64_t unreadable = 0;      // records of the batch log that were left out
+    std::int64_t gaps = 0;            // batches that were missing in it
     LifeTimes times;
     std::vector<Silence> silences;
   };
@@ -67,6 +69,8 @@ class DecisionLoop {
 
  private:
   void Append(std::string_view record);
+  absl::Status OpenOutputs();
+  absl::Status CloseOutputs();
   // `incident` is that of the line as a whole, where it is known.
   void Write(const OutputLine& line, const Incident* incident);
   void CompleteBook();
@@ -77,13 +81,14 @@ class DecisionLoop {
   void Publish();
 
   Options options_;
-  LineFile signals_;
-  LineFile incidents_;
-  std::vector<OutputLine> lines_;  // since the last snapshot
+  std::unique_ptr<LineOutput> incidents_;
+  std::unique_ptr<LineOutput> signals_;  // nullptr: they go where the incidents go
+  bool recovered_ = false;               // until then files are rebuilt, and may take their time
+  std::vector<OutputLine> lines_;        // since the last snapshot
   std::uint64_t through_ = 0;
   std::uint64_t snapshot_through_ = 0;
-  TimeUs snapshot_due_ = 0;   // monotonic
-  TimeUs complain_at_ = 0;    // of snapshots that fail
+  TimeUs snapshot_due_ = 0;  // monotonic
+  TimeUs complain_at_ = 0;   // of snapshots that fail
   std::int64_t snapshots_ = 0;
   std::int64_t foreign_batches_ = 0;
   std::int64_t unreadable_ = 0;

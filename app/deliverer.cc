@@ -1,13 +1,9 @@
 #include "app/deliverer.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -21,25 +17,20 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "app/outlet.h"
+#include "app/write_all.h"
 #include "core/hash.h"
+#include "core/limits.h"
 #include "core/status_macros.h"
+#include "ingest/host_clock.h"
 
 namespace tocsin {
 namespace {
 
-// A storm of incidents must not open a connection for each: receivers limit those.
-constexpr std::size_t kRequestsPerSinkMax = 8;
 constexpr DurationUs kWriteRetry = kSecondUs;
 // A journal or a sink that stays broken is mentioned again after this long.
 constexpr DurationUs kComplainEvery = kMinuteUs;
 // Longer graces are endless, and would overflow.
 constexpr absl::Duration kGraceMax = absl::Hours(1);
-
-TimeUs Now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 // Differs between processes, so that those that failed together do not come back together.
 std::uint64_t JitterSeed() {
@@ -48,22 +39,13 @@ std::uint64_t JitterSeed() {
   return Hash64(absl::StrCat(host, "/", getpid()));
 }
 
-// A reader of standard output, or a TLS peer, that went away is an error of one delivery; the
-// signal would end the process.
-void BlockSigpipe() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
 }  // namespace
 
 class Deliverer::Impl {
  public:
   Impl(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
        Journal* journal, const Lease* lease)
-      : sinks_(sinks), journal_(journal), lease_(lease), outbox_(routes, sinks, JitterSeed()) {}
+      : sinks_(&sinks), journal_(journal), lease_(lease), outbox_(routes, sinks, JitterSeed()) {}
   ~Impl() { Stop(absl::ZeroDuration()); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -71,10 +53,14 @@ class Deliverer::Impl {
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Submit(const std::vector<Notification>& notifications) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident) ABSL_LOCKS_EXCLUDED(mutex_);
-  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return outbox_.DeliveriesOf(incident);
+  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident)
+      ABSL_LOCKS_EXCLUDED(published_mutex_);
+  void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) ABSL_LOCKS_EXCLUDED(published_mutex_);
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const
+      ABSL_LOCKS_EXCLUDED(published_mutex_) {
+    absl::MutexLock lock(&published_mutex_);
+    const auto found = deliveries_.find(incident);
+    return found == deliveries_.end() ? std::vector<Delivery>() : found->second;
   }
 
   Outbox::Counters counters() const {
@@ -101,16 +87,10 @@ class Deliverer::Impl {
   struct Request {
     Delivery delivery;
     bool look_up = false;
-    const Sink* sink = nullptr;
-    SinkRequest Rendered() const {
-      return look_up ? sink->LookUpFor(delivery) : sink->RequestFor(delivery);
-    }
   };
-  struct Queue {
-    const Sink* sink = nullptr;
-    std::deque<Request> waiting;  // to be sent as soon as there is room
-    std::size_t on_their_way = 0;
-    TimeUs complain_at = 0;   // 0: the last one was taken
+  // What the log is not told about a sink that goes on failing.
+  struct Complaints {
+    TimeUs again_at = 0;      // 0: the last request was taken
     std::int64_t unsaid = 0;  // failures that were not logged
   };
   // What the thread does after a look at the state.
@@ -124,8 +104,7 @@ class Deliverer::Impl {
   Turn Next(const Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
   // False where the lease does not cover it any more: the outbox has it back.
   bool Send(const Request& request, Replies* replies) ABSL_LOCKS_EXCLUDED(mutex_);
-  Queue& QueueOf(const std::string& sink) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Complain(const Request& request, const SinkReply& reply, TimeUs now)
+  void Complain(const Request& request, const Sink& sink, const SinkReply& reply, TimeUs now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -133,11 +112,14 @@ class Deliverer::Impl {
   absl::Status Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteFailed(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Request> TakeSends() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What was asked for since the last turn.
+  void TakeRequests() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  const Sink* SinkByName(std::string_view name) const;
+  const Sink& SinkByName(std::string_view name) const;
 
-  const std::vector<std::unique_ptr<Sink>>& sinks_;
+  // Replaced by the thread while it holds the mutex.
+  const std::vector<std::unique_ptr<Sink>>* sinks_;
+  std::vector<std::unique_ptr<Sink>> own_sinks_;
   Journal* const journal_;
   const Lease* const lease_;
   Outlet outlet_;  // of the thread, except Wakeup
@@ -147,19 +129,23 @@ class Deliverer::Impl {
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
   std::vector<Delivery> unwritten_ ABSL_GUARDED_BY(mutex_);
   std::vector<Hash128> forgotten_ ABSL_GUARDED_BY(mutex_);
-  TimeUs write_at_ ABSL_GUARDED_BY(mutex_) = 0;     // when the thread tries to write again
-  TimeUs complain_at_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: the journal works
-  std::map<std::string, Queue> queues_ ABSL_GUARDED_BY(mutex_);  // by sink
+  TimeUs write_at_ ABSL_GUARDED_BY(mutex_) = 0;           // when the thread tries to write again
+  TimeUs complain_at_ ABSL_GUARDED_BY(mutex_) = 0;        // 0: the journal works
+  std::vector<Request> to_send_ ABSL_GUARDED_BY(mutex_);  // once all is written
   std::map<Hash128, Request> on_their_way_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Complaints> complaints_ ABSL_GUARDED_BY(mutex_);  // by sink
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   TimeUs stop_at_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // A copy for whoever collects metrics, who must not wait for a slow disk.
+  // A copy for those who must not wait for a slow disk (metrics, the API), and what they ask for.
   mutable absl::Mutex published_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
   Outbox::Counters counters_ ABSL_GUARDED_BY(published_mutex_);
   std::size_t pending_ ABSL_GUARDED_BY(published_mutex_) = 0;
   bool all_written_ ABSL_GUARDED_BY(published_mutex_) = true;
   std::int64_t turns_ ABSL_GUARDED_BY(published_mutex_) = 0;
+  std::map<Hash128, std::vector<Delivery>> deliveries_ ABSL_GUARDED_BY(published_mutex_);
+  std::vector<Hash128> to_retry_ ABSL_GUARDED_BY(published_mutex_);
+  std::vector<std::unique_ptr<Sink>> new_sinks_ ABSL_GUARDED_BY(published_mutex_);
 
   std::thread thread_;
 };
@@ -187,7 +173,7 @@ absl::Status Deliverer::Impl::Submit(const std::vector<Notification>& notificati
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    const TimeUs now = Now();
+    const TimeUs now = HostMonotonic();
     Effects effects;
     for (const Notification& notification : notifications) {
       outbox_.Submit(notification, now, &effects);
@@ -202,19 +188,48 @@ absl::Status Deliverer::Impl::Submit(const std::vector<Notification>& notificati
 }
 
 absl::StatusOr<std::size_t> Deliverer::Impl::RetryParked(const Hash128& incident) {
-  std::size_t retried = 0;
-  absl::Status status;
+  std::size_t parked = 0;
   {
-    absl::MutexLock lock(&mutex_);
-    Effects effects;
-    retried = outbox_.RetryParked(incident, Now(), &effects);
-    Take(&effects);
-    status = Flush();
-    Publish();
+    absl::MutexLock lock(&published_mutex_);
+    if (to_retry_.size() >= limits::kQueueElementsMax) {
+      return absl::ResourceExhaustedError("the queue of retries is full: try again later");
+    }
+    const auto found = deliveries_.find(incident);
+    if (found == deliveries_.end()) return 0;
+    for (const Delivery& delivery : found->second) {
+      if (delivery.state == DeliveryState::kParked) ++parked;
+    }
+    if (parked > 0) to_retry_.push_back(incident);
   }
   outlet_.Wakeup();
-  if (!status.ok()) return status;
-  return retried;
+  return parked;
+}
+
+void Deliverer::Impl::ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
+  {
+    absl::MutexLock lock(&published_mutex_);
+    new_sinks_ = std::move(sinks);
+  }
+  outlet_.Wakeup();
+}
+
+void Deliverer::Impl::TakeRequests() {
+  std::vector<Hash128> incidents;
+  std::vector<std::unique_ptr<Sink>> sinks;
+  {
+    absl::MutexLock lock(&published_mutex_);
+    incidents.swap(to_retry_);
+    sinks.swap(new_sinks_);
+  }
+  if (!sinks.empty()) {
+    own_sinks_.swap(sinks);
+    sinks_ = &own_sinks_;
+    outbox_.ReplaceSinks(own_sinks_);
+  }
+  Effects effects;
+  for (const Hash128& incident : incidents)
+    outbox_.RetryParked(incident, HostMonotonic(), &effects);
+  Take(&effects);
 }
 
 bool Deliverer::Impl::Stop(absl::Duration grace) {
@@ -222,8 +237,8 @@ bool Deliverer::Impl::Stop(absl::Duration grace) {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    stop_at_ =
-        Now() + absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
+    stop_at_ = HostMonotonic() +
+               absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
   }
   outlet_.Wakeup();
   thread_.join();
@@ -231,7 +246,7 @@ bool Deliverer::Impl::Stop(absl::Duration grace) {
 }
 
 void Deliverer::Impl::Run() {
-  BlockSigpipe();
+  BlockSigpipe();  // a TLS peer that went away
   Replies replies;
   while (true) {
     Turn turn = Next(replies);
@@ -247,35 +262,38 @@ void Deliverer::Impl::Run() {
 }
 
 bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
-  SinkRequest rendered = request.Rendered();
-  if (lease_ == nullptr || lease_->Covers(Now(), rendered.timeout)) {
+  const Sink& sink = SinkByName(request.delivery.sink);
+  SinkRequest rendered =
+      request.look_up ? sink.LookUpFor(request.delivery) : sink.RequestFor(request.delivery);
+  if (lease_ == nullptr || lease_->Covers(HostMonotonic(), rendered.timeout)) {
     outlet_.Send(request.delivery.id, std::move(rendered), replies);
     return true;
   }
   absl::MutexLock lock(&mutex_);
   on_their_way_.erase(request.delivery.id);
-  --QueueOf(request.sink->name()).on_their_way;
   Effects effects;
-  outbox_.OnHeld(request.delivery.id, Now(), &effects);
+  outbox_.OnHeld(request.delivery.id, HostMonotonic(), &effects);
   Take(&effects);
   return false;
 }
 
 Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   absl::MutexLock lock(&mutex_);
-  for (const HttpClient::Reply& reply : replies) OnReply(reply, Now());
+  for (const HttpClient::Reply& reply : replies) OnReply(reply, HostMonotonic());
   if (unwritten_.empty()) {
     Effects effects;
-    outbox_.Advance(Now(), &effects);
+    outbox_.Advance(HostMonotonic(), &effects);
     Take(&effects);
   }
-  if (Now() >= write_at_) Flush().IgnoreError();  // logged, and tried again
+  TakeRequests();
+  if (HostMonotonic() >= write_at_) Flush().IgnoreError();  // logged, and tried again
   Turn turn{.begin = TakeSends()};
-  const TimeUs now = Now();
+  const TimeUs now = HostMonotonic();
   TimeUs wake = unwritten_.empty() ? outbox_.NextDue() : write_at_;
   if (stopping_) {
     wake = std::min(wake, stop_at_);
-    turn.end = now >= stop_at_ || Idle();
+    const bool idle = unwritten_.empty() && on_their_way_.empty();
+    turn.end = now >= stop_at_ || idle;
   }
   turn.wait = absl::Microseconds(std::max<DurationUs>(0, wake - now));
   Publish();
@@ -289,45 +307,31 @@ void Deliverer::Impl::OnReply(const HttpClient::Reply& reply, TimeUs now) {
   if (it == on_their_way_.end()) return;
   const Request request = std::move(it->second);
   on_their_way_.erase(it);
-  Queue& queue = QueueOf(request.sink->name());
-  --queue.on_their_way;
-  if (request.sink->Judge(reply.reply) == SendOutcome::kDelivered) {
-    queue.complain_at = 0;
+  const Sink& sink = SinkByName(request.delivery.sink);
+  if (sink.Judge(reply.reply) == SendOutcome::kDelivered) {
+    complaints_[sink.name()].again_at = 0;
   } else {
-    Complain(request, reply.reply, now);
+    Complain(request, sink, reply.reply, now);
   }
   Effects effects;
   outbox_.OnReply(reply.id, reply.reply, now, &effects);
-  if (reply.reply.status == 429) {
-    // Said to the sink, not to one delivery: those that wait for room go back to the outbox, which
-    // holds them as long as it was asked to.
-    for (const Request& waiting : std::exchange(queue.waiting, {})) {
-      outbox_.OnReply(waiting.delivery.id, reply.reply, now, &effects);
-    }
-  }
   Take(&effects);
 }
 
-void Deliverer::Impl::Complain(const Request& request, const SinkReply& reply, TimeUs now) {
-  Queue& queue = QueueOf(request.sink->name());
-  if (now < queue.complain_at) {
-    ++queue.unsaid;
+void Deliverer::Impl::Complain(const Request& request, const Sink& sink, const SinkReply& reply,
+                               TimeUs now) {
+  Complaints& complaints = complaints_[sink.name()];
+  if (now < complaints.again_at) {
+    ++complaints.unsaid;
     return;
   }
   const std::string more =
-      queue.unsaid == 0 ? "" : absl::StrCat(" (and ", queue.unsaid, " failures before)");
-  spdlog::warn("sink {}: {} of {} failed (attempt {}): {}{}", request.sink->name(),
+      complaints.unsaid == 0 ? "" : absl::StrCat(" (and ", complaints.unsaid, " failures before)");
+  spdlog::warn("sink {}: {} of {} failed (attempt {}): {}{}", sink.name(),
                request.look_up ? "looking up" : NotificationActionName(request.delivery.action),
-               request.delivery.dedup_key, request.delivery.attempts, request.sink->Describe(reply),
-               more);
-  queue.complain_at = now + kComplainEvery;
-  queue.unsaid = 0;
-}
-
-Deliverer::Impl::Queue& Deliverer::Impl::QueueOf(const std::string& sink) {
-  Queue& queue = queues_[sink];
-  if (queue.sink == nullptr) queue.sink = SinkByName(sink);
-  return queue;
+               request.delivery.dedup_key, request.delivery.attempts, sink.Describe(reply), more);
+  complaints.again_at = now + kComplainEvery;
+  complaints.unsaid = 0;
 }
 
 void Deliverer::Impl::Take(Effects* effects) {
@@ -337,13 +341,10 @@ void Deliverer::Impl::Take(Effects* effects) {
         unwritten_.push_back(std::move(effect.delivery));
         break;
       case OutboxEffect::Kind::kSend:
-      case OutboxEffect::Kind::kLookUp: {
-        Queue& queue = QueueOf(effect.delivery.sink);
-        queue.waiting.push_back({.delivery = std::move(effect.delivery),
-                                 .look_up = effect.kind == OutboxEffect::Kind::kLookUp,
-                                 .sink = queue.sink});
+      case OutboxEffect::Kind::kLookUp:
+        to_send_.push_back({.delivery = std::move(effect.delivery),
+                            .look_up = effect.kind == OutboxEffect::Kind::kLookUp});
         break;
-      }
       case OutboxEffect::Kind::kForget:
         forgotten_.push_back(effect.delivery.id);
         break;
@@ -367,7 +368,7 @@ absl::Status Deliverer::Impl::Flush() {
     complain_at_ = write_at_ = 0;
     Effects effects;
     for (const Delivery& delivery : std::exchange(unwritten_, {})) {
-      outbox_.OnWritten(delivery.id, Now(), &effects);
+      outbox_.OnWritten(delivery.id, HostMonotonic(), &effects);
     }
     Take(&effects);
   }
@@ -375,7 +376,7 @@ absl::Status Deliverer::Impl::Flush() {
 }
 
 absl::Status Deliverer::Impl::WriteFailed(const absl::Status& status) {
-  const TimeUs now = Now();
+  const TimeUs now = HostMonotonic();
   write_at_ = now + kWriteRetry;
   if (now >= complain_at_) {
     spdlog::error("deliveries wait because the journal cannot be written: {}", status.ToString());
@@ -386,37 +387,33 @@ absl::Status Deliverer::Impl::WriteFailed(const absl::Status& status) {
 
 std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
   std::vector<Request> sends;
-  if (!unwritten_.empty()) return sends;
-  for (auto& [name, queue] : queues_) {
-    while (!queue.waiting.empty() && queue.on_their_way < kRequestsPerSinkMax) {
-      Request request = std::move(queue.waiting.front());
-      queue.waiting.pop_front();
-      ++queue.on_their_way;
-      on_their_way_[request.delivery.id] = request;
-      sends.push_back(std::move(request));
-    }
-  }
+  if (unwritten_.empty()) sends.swap(to_send_);
+  for (const Request& request : sends) on_their_way_[request.delivery.id] = request;
   return sends;
 }
 
-bool Deliverer::Impl::Idle() const {
-  return unwritten_.empty() && on_their_way_.empty() &&
-         std::all_of(queues_.begin(), queues_.end(),
-                     [](const auto& each) { return each.second.waiting.empty(); });
-}
-
 void Deliverer::Impl::Publish() {
+  std::vector<std::pair<Hash128, std::vector<Delivery>>> changed;
+  for (const Hash128& incident : outbox_.TakeChanged()) {
+    changed.emplace_back(incident, outbox_.DeliveriesOf(incident));
+  }
   absl::MutexLock lock(&published_mutex_);
   counters_ = outbox_.counters();
   pending_ = outbox_.pending();
   all_written_ = unwritten_.empty();
+  for (auto& [incident, deliveries] : changed) {
+    if (deliveries.empty()) {
+      deliveries_.erase(incident);
+    } else {
+      deliveries_[incident] = std::move(deliveries);
+    }
+  }
 }
 
-const Sink* Deliverer::Impl::SinkByName(std::string_view name) const {
+const Sink& Deliverer::Impl::SinkByName(std::string_view name) const {
   // The outbox only sends to sinks that are there.
-  return std::find_if(sinks_.begin(), sinks_.end(),
-                      [&](const std::unique_ptr<Sink>& sink) { return sink->name() == name; })
-      ->get();
+  return **std::find_if(sinks_->begin(), sinks_->end(),
+                        [&](const std::unique_ptr<Sink>& sink) { return sink->name() == name; });
 }
 
 Deliverer::Deliverer(const std::vector<RouteConfig>& routes,
@@ -434,6 +431,10 @@ absl::Status Deliverer::Submit(const std::vector<Notification>& notifications) {
 
 absl::StatusOr<std::size_t> Deliverer::RetryParked(const Hash128& incident) {
   return impl_->RetryParked(incident);
+}
+
+void Deliverer::ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
+  impl_->ReplaceSinks(std::move(sinks));
 }
 
 std::vector<Delivery> Deliverer::DeliveriesOf(const Hash128& incident) const {

@@ -1,15 +1,14 @@
 // Carries out what the outbox decides: writes intents and receipts, sends requests (app/outlet.h).
 //
 //   Deliverer deliverer(config.routes, sinks, journal.get());
-//   TOCSIN_RETURN_IF_ERROR(deliverer.Start());     // restores what the journal holds, starts its
-//   thread deliverer.Submit(notifications);               // from the deciding thread
-//   deliverer.Stop(absl::Seconds(5));              // lets requests in flight end
+//   TOCSIN_RETURN_IF_ERROR(deliverer.Start());   // restores what the journal holds
+//   deliverer.Submit(notifications);             // from the deciding thread
+//   deliverer.Stop(absl::Seconds(5));            // lets requests in flight end
 //
 // One thread, which waits for all at once: a slow sink holds up only its own deliveries. TLS is
 // verified; redirects are not followed (a secret must not travel to another host); a reply is read
-// up to limits::kHttpReplyBytesMax; connect and total deadlines apply. At most eight requests of a
-// sink are on their way at once. A sink that goes on failing is logged once a minute, with how often.
-// Submit and the counters are thread-safe. An intent is durable before its request leaves
+// up to limits::kHttpReplyBytesMax; connect and total deadlines apply. A sink that goes on failing is
+// logged once a minute, with how often. All calls but Start and Stop are thread-safe. An intent is durable before its request leaves
 // (Journal::WriteDeliveries), and the lease is looked at last. While the journal refuses a write
 // nothing new is sent; the write is tried again every second.
 #pragma once
@@ -49,10 +48,14 @@ class Deliverer {
   // False where the thread hangs in a call that does not return.
   bool Stop(absl::Duration grace);
 
-  // What a person asks for; see Outbox. They wait for the journal's disk.
-  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
+  // For those who must not wait for the journal's disk: as of the last turn, without payloads.
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
-
+  // Asks for an incident's parked deliveries to be sent again (see Outbox) and returns at once; how
+  // many there are. ResourceExhausted when limits::kQueueElementsMax such requests wait.
+  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
+  // The same sinks with other secrets; those on their way end with the old ones.
+  // REQUIRES: as many of the same names and kinds.
+  void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks);
   Outbox::Counters counters() const;
   std::size_t pending() const;  // intents without a receipt
   // Whether the journal has everything that was submitted.

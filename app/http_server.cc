@@ -1,19 +1,15 @@
 #include "app/http_server.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -26,10 +22,15 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "app/request_parser.h"
+#include "core/status_macros.h"
+#include "core/time.h"
+#include "ingest/host_clock.h"
 
 namespace tocsin {
 namespace {
@@ -43,35 +44,22 @@ using beast::error_code;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr std::uint32_t kHeaderBytesMax = 8 << 10;
-// All bodies that are being read or wait for their answer; 503 beyond.
-constexpr std::uint64_t kBodiesBytesMax = 256 << 20;
-// What is read ahead of the parser; it must hold a whole header.
-constexpr std::size_t kBufferBytesMax = 64 << 10;
 // When there are no descriptors left, accepting again at once would only burn the processor.
 constexpr std::chrono::milliseconds kAcceptRetry(100);
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-// One connection, whatever it speaks.
-class Connection {
- public:
-  virtual ~Connection() = default;
-  // Its pending operation ends with an error, and the session with it.
-  virtual void Close() = 0;
-};
-
 // What the sessions of one server share; only its thread touches it.
 struct Sessions {
   HttpServer::AsyncHandler handler;
+  HttpServer::Admit admit;
   std::chrono::nanoseconds phase_timeout{0};
   std::uint64_t body_bytes_max = 0;
-  std::uint64_t bodies_taken = 0;  // bytes that requests on their way may have
-  std::set<Connection*> open = {};
-  // Of them those that have not sent a whole header yet, the longest wait first.
-  std::list<Connection*> waiting = {};
+  ConnectionTable table;
 };
 
-HttpRequest ToHttpRequest(http::request<http::string_body> message) {
+// Of a request whose header is there.
+HttpRequest ToHttpRequest(const http::request<GrowingBody>& message) {
   HttpRequest request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
@@ -83,38 +71,15 @@ HttpRequest ToHttpRequest(http::request<http::string_body> message) {
     if (!value.empty()) value += ", ";
     value += std::string(field.value());
   }
-  request.body = std::move(message.body());
   return request;
 }
 
-// Stricter than the library about what two servers in a row may read differently: a repeated
-// length, a coding other than chunked, and a field that goes on in the next line.
-class RequestParser final : public http::request_parser<http::string_body> {
-  void on_field_impl(http::field name, beast::string_view name_text, beast::string_view value,
-                     error_code& error) override {
-    if (name == http::field::content_length && get().count(name) > 0) {
-      error = http::error::multiple_content_length;
-    } else if (name == http::field::transfer_encoding && !beast::iequals(value, "chunked")) {
-      error = http::error::bad_transfer_encoding;
-    } else if (WasFolded(name_text, value)) {
-      error = http::error::bad_obs_fold;
-    } else {
-      get().insert(name, name_text, value);
-    }
-  }
-
-  // The library joins such lines in a buffer of its own; all other values stand behind their name.
-  static bool WasFolded(beast::string_view name, beast::string_view value) {
-    const auto begin = reinterpret_cast<std::uintptr_t>(name.data());
-    const auto at = reinterpret_cast<std::uintptr_t>(value.data());
-    return !value.empty() && (at < begin || at > begin + kBufferBytesMax);
-  }
-};
-
 // Kept alive by its pending operation, or by itself while it waits for an answer.
 template <typename Stream>
-class Session final : public Connection, public std::enable_shared_from_this<Session<Stream>> {
+class Session final : public ConnectionTable::Connection,
+                      public std::enable_shared_from_this<Session<Stream>> {
   static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
+  using Phase = ConnectionTable::Phase;
 
   template <typename Member>
   auto Then(Member member) {
@@ -125,59 +90,43 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   template <typename... Arguments>
   explicit Session(Sessions* sessions, Arguments&&... arguments)
       : stream_(std::forward<Arguments>(arguments)...),
-        buffer_(kBufferBytesMax),
-        sessions_(sessions) {
-    sessions_->open.insert(this);
-  }
-  ~Session() override { Leave(); }
+        buffer_(RequestParser::kBufferBytesMax),
+        sessions_(sessions) {}
+  ~Session() override { sessions_->table.Remove(this); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   void Begin() {
-    StartWaiting();
+    if (!sessions_->table.Add(this, Address(), HostMonotonic())) return;
     if constexpr (kTls) {
-      BeginPhase();
+      Lowest().expires_after(sessions_->phase_timeout);
       stream_.async_handshake(ssl::stream_base::server, Then(&Session::OnHandshake));
     } else {
       ReadHeader();
     }
   }
 
+  // Its pending operation ends with an error, and the session with it.
   void Close() override {
     const std::shared_ptr<Session> self = std::exchange(waiting_, nullptr);
-    Leave();
+    closed_ = true;
+    sessions_->table.Remove(this);
     Lowest().close();
   }
 
  private:
   beast::tcp_stream& Lowest() { return beast::get_lowest_layer(stream_); }
-  void BeginPhase() { Lowest().expires_after(sessions_->phase_timeout); }
+  void Enter(Phase phase) {
+    sessions_->table.Enter(this, phase, HostMonotonic());
+    Lowest().expires_after(sessions_->phase_timeout);
+  }
 
-  // Whether the body may be read: all of them together are bounded. Without a length it may be of
-  // any.
-  bool TakeRoom() {
-    const std::uint64_t wanted =
-        parser_->chunked() ? sessions_->body_bytes_max : parser_->content_length().value_or(0);
-    if (sessions_->bodies_taken + wanted > std::max(kBodiesBytesMax, sessions_->body_bytes_max)) {
-      return false;
-    }
-    sessions_->bodies_taken += wanted;
-    room_ = wanted;
-    return true;
-  }
-  void GiveRoomBack() { sessions_->bodies_taken -= std::exchange(room_, 0); }
-
-  void Leave() {
-    GiveRoomBack();
-    StopWaiting();
-    sessions_->open.erase(this);
-  }
-  void StartWaiting() {
-    if (!place_) place_ = sessions_->waiting.insert(sessions_->waiting.end(), this);
-  }
-  void StopWaiting() {
-    if (place_) sessions_->waiting.erase(*place_);
-    place_.reset();
+  std::string Address() {
+    error_code error;
+    const asio::ip::address address = Lowest().socket().remote_endpoint(error).address();
+    return ConnectionTable::AddressKey(
+        address.is_v4() ? asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()).to_bytes()
+                        : address.to_v6().to_bytes());
   }
 
   void OnHandshake(error_code error) {
@@ -185,45 +134,63 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   }
 
   void ReadHeader() {
-    StartWaiting();
+    Enter(Phase::kHeader);
     parser_.emplace();
     parser_->header_limit(kHeaderBytesMax);
     parser_->body_limit(sessions_->body_bytes_max);
-    BeginPhase();
     http::async_read_header(stream_, buffer_, *parser_, Then(&Session::OnHeader));
   }
 
   void OnHeader(error_code error, std::size_t) {
-    StopWaiting();
+    if (closed_) return;
     if (error) return Refuse(error);
-    if (!TakeRoom()) {
-      return Write({.status = 503,
-                    .body = "too many bodies are being read\n",
-                    .headers = {{"Retry-After", "1"}}},
-                   /*keep_alive=*/false, /*head=*/false);
+    keep_alive_ = parser_->get().keep_alive();
+    head_ = parser_->get().method() == http::verb::head;
+    request_ = ToHttpRequest(parser_->get());
+    HttpServer::Admission admission;
+    if (sessions_->admit) admission = sessions_->admit(request_);
+    if (admission.refused) {
+      // A body that was not read would be the next request.
+      return Write(*std::move(admission.refused), keep_alive_ && parser_->is_done(), head_);
     }
-    BeginPhase();
-    if (parser_->get().version() >= 11 && !parser_->is_done() &&
+    if (parser_->is_done()) return Answer();
+    sessions_->table.BeginBody(this, admission.proven, HostMonotonic());
+    Lowest().expires_after(sessions_->phase_timeout);
+    if (parser_->get().version() >= 11 &&
         beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
       asio::async_write(stream_, asio::buffer(kContinue), Then(&Session::OnContinue));
     } else {
-      OnContinue({}, 0);
+      ReadBody();
     }
   }
 
   void OnContinue(error_code error, std::size_t) {
-    if (error) return;
-    http::async_read(stream_, buffer_, *parser_, Then(&Session::OnRequest));
+    if (!error && !closed_) ReadBody();
   }
 
-  void OnRequest(error_code error, std::size_t) {
+  void ReadBody() { http::async_read_some(stream_, buffer_, *parser_, Then(&Session::OnBody)); }
+
+  void OnBody(error_code error, std::size_t) {
+    if (closed_) return;
     if (error) return Refuse(error);
-    keep_alive_ = parser_->get().keep_alive();
-    head_ = parser_->get().method() == http::verb::head;
+    const std::string& body = parser_->get().body();
+    if (!sessions_->table.Grew(this, body.size(), body.capacity(), HostMonotonic())) {
+      return Write({.status = 503,
+                    .body = "request-body memory limit reached\n",
+                    .headers = {{"Retry-After", "1"}}},
+                   /*keep_alive=*/false, /*head=*/false);
+    }
+    if (!parser_->is_done()) return ReadBody();
+    request_.body = std::move(parser_->get().body());
+    Answer();
+  }
+
+  void Answer() {
+    sessions_->table.Enter(this, Phase::kAnswer, HostMonotonic());
     Lowest().expires_never();
     waiting_ = this->shared_from_this();
     // The answer may come from any thread; the session is only touched by the server's.
-    sessions_->handler(ToHttpRequest(parser_->release()),
+    sessions_->handler(std::move(request_),
                        [session = this->weak_from_this(),
                         executor = stream_.get_executor()](HttpResponse response) {
                          asio::post(executor, [session, response = std::move(response)]() mutable {
@@ -236,7 +203,6 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void OnResponse(HttpResponse response) {
     if (waiting_ == nullptr) return;  // cut off meanwhile
     const std::shared_ptr<Session> self = std::exchange(waiting_, nullptr);
-    GiveRoomBack();
     if (response.drop) return Close();
     Write(std::move(response), keep_alive_, head_);
   }
@@ -269,16 +235,18 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     message_.prepare_payload();
     // The length stays: it is what a GET would have.
     if (head) message_.body().clear();
-    BeginPhase();
+    sessions_->table.Release(this);
+    parser_->get().body() = std::string();
+    Enter(Phase::kWriting);
     http::async_write(stream_, message_, Then(&Session::OnWritten));
   }
 
   void OnWritten(error_code error, std::size_t) {
-    if (error) return Close();
+    if (error || closed_) return Close();
     if (message_.keep_alive()) return ReadHeader();
     // Closing while the client still sends would reset the connection, and with it the answer that
     // is on its way: what comes is read and dropped until the client is done or out of time.
-    BeginPhase();
+    Enter(Phase::kDraining);
     if constexpr (kTls) {
       stream_.async_shutdown(Then(&Session::OnShutdown));
     } else {
@@ -297,12 +265,12 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<RequestParser> parser_;
+  HttpRequest request_;
   http::response<http::string_body> message_;
-  std::uint64_t room_ = 0;  // of Sessions::bodies_taken
   bool keep_alive_ = false;
   bool head_ = false;
-  std::shared_ptr<Session> waiting_;                       // itself, for an answer
-  std::optional<std::list<Connection*>::iterator> place_;  // in Sessions::waiting
+  bool closed_ = false;
+  std::shared_ptr<Session> waiting_;  // itself, for an answer
   std::array<char, 4096> dropped_;
   Sessions* sessions_;
 };
@@ -314,20 +282,22 @@ class HttpServer::Impl {
   Impl(Options options, AsyncHandler handler)
       : options_(std::move(options)),
         sessions_{.handler = std::move(handler),
+                  .admit = options_.admit,
                   .phase_timeout = absl::ToChronoNanoseconds(options_.phase_timeout),
-                  .body_bytes_max = options_.body_bytes_max} {}
+                  .body_bytes_max = options_.body_bytes_max,
+                  .table = ConnectionTable({.connections_max = options_.connections_max,
+                                            .bodies_bytes_max = options_.bodies_bytes_max})} {}
   ~Impl() { Stop(); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   absl::Status Start() {
     if (thread_.joinable()) return absl::FailedPreconditionError("the HTTP server is running");
-    absl::Status status = LoadCertificate();
-    if (status.ok()) status = Listen();
-    if (!status.ok()) {
+    TOCSIN_ASSIGN_OR_RETURN(tls_, LoadCertificate());
+    if (const absl::Status listening = Listen(); !listening.ok()) {
       error_code ignored;
       acceptor_.close(ignored);
-      return status;
+      return listening;
     }
     stopping_ = false;
     io_.restart();
@@ -347,34 +317,38 @@ class HttpServer::Impl {
       error_code ignored;
       acceptor_.close(ignored);
       accept_again_.cancel();
-      // Closing one may end it, and take it out of the set.
-      const std::vector<Connection*> open(sessions_.open.begin(), sessions_.open.end());
-      for (Connection* connection : open) {
-        if (sessions_.open.count(connection) > 0) connection->Close();
-      }
+      sessions_.table.CloseAll();
     });
     // All operations end with an error, so there is nothing left to run.
     thread_.join();
   }
 
+  absl::Status ReloadCertificate() {
+    TOCSIN_ASSIGN_OR_RETURN(std::shared_ptr<ssl::context> tls, LoadCertificate());
+    // Sessions keep what they began with.
+    asio::post(io_, [this, tls = std::move(tls)] { tls_ = tls; });
+    return absl::OkStatus();
+  }
+
   std::uint16_t port() const { return port_; }
+  ConnectionTable::Counters counters() const { return sessions_.table.counters(); }
 
  private:
-  absl::Status LoadCertificate() {
-    if (options_.certificate_file.empty()) return absl::OkStatus();
-    tls_.emplace(ssl::context::tls_server);
+  // nullptr where no certificate is configured.
+  absl::StatusOr<std::shared_ptr<ssl::context>> LoadCertificate() const {
+    if (options_.certificate_file.empty()) return nullptr;
+    auto tls = std::make_shared<ssl::context>(ssl::context::tls_server);
     error_code error;
-    tls_->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
-                          ssl::context::no_sslv3 | ssl::context::no_tlsv1 |
-                          ssl::context::no_tlsv1_1,
-                      error);
+    tls->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 |
+                         ssl::context::no_sslv3 | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,
+                     error);
     const std::string* file = &options_.certificate_file;
-    if (!error) tls_->use_certificate_chain_file(*file, error);
+    if (!error) tls->use_certificate_chain_file(*file, error);
     if (!error) {
       file = &options_.key_file;
-      tls_->use_private_key_file(*file, ssl::context::pem, error);
+      tls->use_private_key_file(*file, ssl::context::pem, error);
     }
-    if (!error) return absl::OkStatus();
+    if (!error) return tls;
     return absl::InvalidArgumentError(absl::StrCat("cannot use ", *file, ": ", error.message()));
   }
 
@@ -416,17 +390,12 @@ class HttpServer::Impl {
         });
         return;
       }
-      // Who sends nothing makes room, and holds nobody else up.
-      if (sessions_.open.size() >= options_.connections_max && !sessions_.waiting.empty()) {
-        sessions_.waiting.front()->Close();
-      }
-      // One too many is closed at once: it learns that now, not after a time-out in the backlog.
-      if (sessions_.open.size() < options_.connections_max) {
-        if (tls_) {
-          std::make_shared<Session<TlsStream>>(&sessions_, std::move(socket), *tls_)->Begin();
-        } else {
-          std::make_shared<Session<beast::tcp_stream>>(&sessions_, std::move(socket))->Begin();
-        }
+      // One for which there is no room is closed at once: it learns that now, not after a time-out in
+      // the backlog.
+      if (tls_) {
+        std::make_shared<Session<TlsStream>>(&sessions_, std::move(socket), *tls_)->Begin();
+      } else {
+        std::make_shared<Session<beast::tcp_stream>>(&sessions_, std::move(socket))->Begin();
       }
       Accept();
     });
@@ -434,9 +403,9 @@ class HttpServer::Impl {
 
   const Options options_;
   Sessions sessions_;
-  bool stopping_ = false;   // of the server's thread while it runs
-  std::uint16_t port_ = 0;  // written before the thread starts
-  std::optional<ssl::context> tls_;
+  bool stopping_ = false;              // of the server's thread while it runs
+  std::uint16_t port_ = 0;             // written before the thread starts
+  std::shared_ptr<ssl::context> tls_;  // of the server's thread while it runs; sessions refer to it
   asio::io_context io_{1};
   tcp::acceptor acceptor_{io_};
   asio::steady_timer accept_again_{io_};
@@ -457,6 +426,10 @@ HttpServer::~HttpServer() = default;
 absl::Status HttpServer::Start() { return impl_->Start(); }
 
 std::uint16_t HttpServer::port() const { return impl_->port(); }
+
+absl::Status HttpServer::ReloadCertificate() { return impl_->ReloadCertificate(); }
+
+ConnectionTable::Counters HttpServer::counters() const { return impl_->counters(); }
 
 void HttpServer::Stop() { impl_->Stop(); }
 

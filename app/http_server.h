@@ -9,11 +9,11 @@
 // Boost.Beast on one thread of its own; the handler runs there and must not block. One that has to
 // wait takes the answer with it: HttpServer(options, AsyncHandler), whose `respond` may be called
 // once, from any thread, while the server lives. Limits: connections, 8 KiB of header, the body,
-// all bodies together (256 MiB), and a time for each phase; past them 431, 413, 503, or the
-// connection is closed. With a certificate it speaks TLS 1.2 and newer and nothing else. Where all
-// connections are taken, the one that has waited longest for a header makes room; who sends nothing
-// holds nobody up. Keep-alive is supported. Start and Stop from one thread, again if need be; Stop
-// cuts open connections off.
+// all bodies together, and a time for each phase; past them 431, 413, 503, or the connection is
+// closed. `admit` sees a request when its header is there, and may answer before its body is read.
+// Who makes room where there is none: app/connection_table.h. With a certificate it speaks TLS 1.2
+// and newer and nothing else. Keep-alive is supported. Start and Stop from one thread, again if need
+// be; Stop cuts open connections off.
 #pragma once
 
 #include <cstddef>
@@ -21,18 +21,20 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "app/connection_table.h"
 
 namespace tocsin {
 
 struct HttpRequest {
   std::string method;
-  std::string target;                          // path and query
-  std::map<std::string, std::string> headers;  // names in lower case
-  std::string body;
+  std::string target;                               // path and query
+  std::map<std::string, std::string> headers = {};  // names in lower case
+  std::string body = {};
 };
 
 struct HttpResponse {
@@ -48,6 +50,12 @@ class HttpServer {
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
   using Respond = std::function<void(HttpResponse)>;
   using AsyncHandler = std::function<void(HttpRequest, Respond respond)>;
+  struct Admission {
+    std::optional<HttpResponse> refused = {};  // the answer; the body is not read
+    bool proven = false;                       // whether the header says who sends it
+  };
+  // `head` has no body yet.
+  using Admit = std::function<Admission(const HttpRequest& head)>;
   struct Options {
     std::string address = "127.0.0.1:0";  // host:port, port 0 picks a free one; ":9464" is any host
     // For reading a header (the wait for one included), reading a body, and writing an answer,
@@ -55,6 +63,8 @@ class HttpServer {
     absl::Duration phase_timeout = absl::Seconds(10);
     std::size_t connections_max = 64;
     std::uint64_t body_bytes_max = 1 << 20;
+    std::uint64_t bodies_bytes_max = 256 << 20;  // of all that are read or wait for their answer
+    Admit admit = {};
     std::string certificate_file = {}, key_file = {};  // PEM, read by Start; empty: no TLS
   };
 
@@ -65,6 +75,9 @@ class HttpServer {
   absl::Status Start();  // names the address when it cannot be bound
   std::uint16_t port() const;
   void Stop();
+  // Reads the certificate anew, for connections from now on; on failure the old one stays.
+  absl::Status ReloadCertificate();
+  ConnectionTable::Counters counters() const;  // any thread
 
  private:
   class Impl;

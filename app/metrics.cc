@@ -109,8 +109,7 @@ void AddInputs(const std::vector<InputStatus>& inputs, Families* families) {
   std::vector<ClientMetric> up, failures;
   for (const InputStatus& input : inputs) {
     up.push_back(Families::Sample(MetricType::Gauge, input.IsUp() ? 1 : 0));
-    failures.push_back(
-        Families::Sample(MetricType::Counter, static_cast<double>(input.failures)));
+    failures.push_back(Families::Sample(MetricType::Counter, static_cast<double>(input.failures)));
     up.back().label = failures.back().label = {{"input", OneLine(input.name, kLabelBytesMax)}};
   }
   families->Add("tocsin_input_up", "1 while an input can be read.", MetricType::Gauge,
@@ -122,8 +121,7 @@ void AddInputs(const std::vector<InputStatus>& inputs, Families* families) {
 void AddBlindness(const PipelineStatus& status, Families* families) {
   families->Gauge("tocsin_blind", "1 while tocsin cannot see or decide what it was set up for.",
                   status.blind.blind ? 1 : 0);
-  families->Counter("tocsin_blind_total", "How often tocsin has been blind.",
-                    status.blind.episode);
+  families->Counter("tocsin_blind_total", "How often tocsin has been blind.", status.blind.episode);
   families->Counter("tocsin_heartbeats_total", "Heartbeats that were answered with success.",
                     status.heartbeats);
   families->Gauge("tocsin_excluded_sources", "Source partitions that decisions go on without.",
@@ -138,11 +136,34 @@ void AddBlindness(const PipelineStatus& status, Families* families) {
   families->Gauge("tocsin_state_writable", "0 while the state directory cannot be written.",
                   status.log.disk.failing_since == kNoTime ? 1 : 0);
   families->Counter("tocsin_clock_steps_total",
-                    "Steps of the host's clock that lasted and were followed.",
-                    status.clock_steps);
+                    "Steps of the host's clock that lasted and were followed.", status.clock_steps);
   families->Gauge("tocsin_clock_deviation_seconds",
                   "How far the host's clock is from the time that tocsin uses.",
                   Seconds(status.clock_deviation));
+}
+
+void AddConnections(const PipelineStatus& status, Families* families) {
+  struct Figure {
+    const char* name;
+    const char* help;
+    std::int64_t ConnectionTable::Counters::*value;
+  };
+  constexpr Figure kFigures[] = {
+      {"tocsin_http_connections_refused_total", "Connections for which there was no room.",
+       &ConnectionTable::Counters::refused},
+      {"tocsin_http_connections_closed_total", "Connections that had to make room for others.",
+       &ConnectionTable::Counters::closed},
+      {"tocsin_http_bodies_cut_total", "Unfinished bodies that were too slow or too many.",
+       &ConnectionTable::Counters::bodies_cut}};
+  for (const Figure& figure : kFigures) {
+    std::vector<ClientMetric> metrics;
+    for (const auto& [server, counters] : status.connections) {
+      metrics.push_back(
+          Families::Sample(MetricType::Counter, static_cast<double>(counters.*figure.value)));
+      metrics.back().label = {{"server", server}};
+    }
+    families->Add(figure.name, figure.help, MetricType::Counter, std::move(metrics));
+  }
 }
 
 void AddDecisions(const PipelineStatus& status, Families* families) {
@@ -225,6 +246,10 @@ void AddProcess(const PipelineStatus& status, Families* families) {
                   {std::move(summary)});
   }
   families->Counter("tocsin_snapshots_total", "Snapshots taken.", status.snapshots);
+  AddConnections(status, families);
+  families->Counter("tocsin_output_lines_left_out_total",
+                    "Lines of --incidents and --signals that whoever reads them was too slow for.",
+                    status.lines_left_out);
   families->Counter("tocsin_kafka_errors_total", "Errors that the Kafka client reported.",
                     status.kafka_errors);
   families->Counter("tocsin_skipped_records_total",

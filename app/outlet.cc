@@ -1,8 +1,9 @@
 #include "app/outlet.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "app/local_output.h"
+#include "ingest/host_clock.h"
 
 namespace tocsin {
 
@@ -14,11 +15,8 @@ void Outlet::Send(const Hash128& id, SinkRequest request, Replies* replies) {
     case SinkRequest::Kind::kKafka:
       return kafka_.Send(id, request);
     case SinkRequest::Kind::kStdout:
-      replies->push_back({id, WriteStdout(std::move(request.body))});
-      return;
     case SinkRequest::Kind::kFile:
-      replies->push_back({id, AppendLine(request.url, std::move(request.body))});
-      return;
+      return local_.Send(id, std::move(request));
     case SinkRequest::Kind::kNone:
       replies->push_back({.id = id, .reply = {}});
       replies->back().reply.unsent = true;
@@ -27,14 +25,23 @@ void Outlet::Send(const Hash128& id, SinkRequest request, Replies* replies) {
 }
 
 void Outlet::Perform(absl::Duration wait, Replies* replies) {
-  kafka_.Collect(replies);
-  http_.Perform(replies->empty() ? wait : absl::ZeroDuration(), replies);
-  kafka_.Collect(replies);
+  const auto collect = [&] {
+    kafka_.Collect(replies);
+    local_.Collect(replies);
+  };
+  collect();
+  if (!replies->empty()) wait = absl::ZeroDuration();
+  if (const TimeUs deadline = local_.NextDeadline(); deadline != INT64_MAX) {
+    wait = std::min(wait, absl::Microseconds(std::max<DurationUs>(0, deadline - HostMonotonic())));
+  }
+  http_.Perform(wait, replies);
+  collect();
 }
 
 void Outlet::CancelAll() {
   http_.CancelAll();
   kafka_.CancelAll();
+  local_.CancelAll();
 }
 
 }  // namespace tocsin

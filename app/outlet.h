@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "app/http_client.h"
 #include "app/kafka_output.h"
+#include "app/local_output.h"
 
 namespace tocsin {
 
@@ -36,6 +37,7 @@ class Outlet {
  private:
   HttpClient http_;
   KafkaOutput kafka_{[this] { http_.Wakeup(); }};
+  LocalOutput local_{[this] { http_.Wakeup(); }};
 };
 
 }  // namespace tocsin

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -14,6 +13,7 @@
 #include "app/deliverer.h"
 #include "app/file_input.h"
 #include "app/kafka_input.h"
+#include "app/private_files.h"
 #include "app/reader.h"
 #include "app/receiver.h"
 #include "app/self_alarm.h"
@@ -59,6 +59,7 @@ class Pipeline::Impl {
                                                   : std::vector<Silence>();
   }
   absl::Status Submit(const Act& act);
+  absl::Status Reload();
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const {
     return built_.load(std::memory_order_acquire) ? deliverer_->DeliveriesOf(incident)
                                                   : std::vector<Delivery>();
@@ -118,12 +119,7 @@ absl::Status Pipeline::Impl::OpenJournal() {
     return absl::OkStatus();
   }
   const std::string& directory = options_.config->state_dir;
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    return absl::UnavailableError("cannot create the state directory " + directory + ": " +
-                                  error.message());
-  }
+  TOCSIN_RETURN_IF_ERROR(MakePrivateDirectory(directory));
   TOCSIN_ASSIGN_OR_RETURN(journal_, OpenSqliteJournal(directory));
   dead_letters_ = std::make_unique<DeadLetters>(directory + "/dead-letters.jsonl");
   return absl::OkStatus();
@@ -159,7 +155,10 @@ absl::Status Pipeline::Impl::Build() {
   TOCSIN_RETURN_IF_ERROR(OpenJournal());
   if (Receiver::IsNeeded(*options_.config)) {
     TOCSIN_ASSIGN_OR_RETURN(
-        receiver_, Receiver::Open(options_.config, {.now = [this] { return time_.Wall(); }, .fetch = nullptr}));
+        receiver_,
+        Receiver::Open(options_.config, {.now = [this] { return time_.Wall(); },
+                                         .monotonic = [this] { return time_.Monotonic(); },
+                                         .fetch = nullptr}));
     TOCSIN_RETURN_IF_ERROR(receiver_->Start());
   }
   deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get());
@@ -178,10 +177,8 @@ absl::Status Pipeline::Impl::Build() {
                             .book = &book_});
   self_alarm_ = std::make_unique<SelfAlarm>(
       SelfAlarm::Options{.config = options_.config, .sinks = &sinks_, .time = &time_});
-  watch_ = std::make_unique<Watch>(Watch::Options{.config = options_.config,
-                                                  .time = &time_,
-                                                  .alarm = self_alarm_.get(),
-                                                  .log = log_.get()});
+  watch_ = std::make_unique<Watch>(Watch::Options{
+      .config = options_.config, .time = &time_, .alarm = self_alarm_.get(), .log = log_.get()});
   return absl::OkStatus();
 }
 
@@ -256,6 +253,21 @@ absl::Status Pipeline::Impl::Submit(const Act& act) {
   return reader_->Submit(act);
 }
 
+absl::Status Pipeline::Impl::Reload() {
+  absl::Status status;
+  ErrorList errors;
+  std::vector<std::unique_ptr<Sink>> sinks = NewSinks(*options_.config, &errors);
+  std::vector<std::unique_ptr<Sink>> for_alarm = NewSinks(*options_.config, &errors);
+  if (errors.empty()) {
+    deliverer_->ReplaceSinks(std::move(sinks));
+    self_alarm_->ReplaceSinks(std::move(for_alarm));
+  } else {
+    status = absl::InvalidArgumentError(ErrorsText(errors));
+  }
+  if (receiver_) status.Update(receiver_->Reload());
+  return status;
+}
+
 bool Pipeline::Impl::Finished() const {
   {
     absl::MutexLock lock(&mutex_);
@@ -302,10 +314,14 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.open_incidents = decided.open_incidents;
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
+  out.lines_left_out = decided.lines_left_out;
   out.times = decided.times;
   out.unreadable_batches = decided.unreadable;
   out.gaps = decided.gaps;
-  if (receiver_) out.posted = receiver_->Counters();
+  if (receiver_) {
+    out.posted = receiver_->Counters();
+    out.connections["inputs"] = receiver_->connections();
+  }
   out.log = log_->GetHealth();
   out.queued_batches = out.log.undecided;
   out.blind = watch_->blindness();
@@ -318,8 +334,8 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   for (const InputStatus& input : out.inputs) {
     out.kafka_errors += input.errors;
     out.skipped_records += input.skipped;
-    const bool runs = input.state == InputStatus::State::kRunning ||
-                      input.state == InputStatus::State::kEnded;
+    const bool runs =
+        input.state == InputStatus::State::kRunning || input.state == InputStatus::State::kEnded;
     if ((!runs || !input.assigned) && out.not_ready.empty()) {
       out.not_ready = "input " + input.name + ": " +
                       (!input.reason.empty() ? input.reason
@@ -351,6 +367,7 @@ const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
 std::uint16_t Pipeline::http_port() const { return impl_->http_port(); }
 std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
 absl::Status Pipeline::Submit(const Act& act) { return impl_->Submit(act); }
+absl::Status Pipeline::Reload() { return impl_->Reload(); }
 std::vector<Delivery> Pipeline::DeliveriesOf(const Hash128& incident) const {
   return impl_->DeliveriesOf(incident);
 }

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,12 +58,14 @@ struct PipelineStatus {
   Outbox::Counters deliveries;
   std::size_t deliveries_pending = 0;
   std::int64_t snapshots = 0;
+  std::int64_t lines_left_out = 0;  // of --incidents and --signals
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
-  std::vector<Receiver::SourceCounters> posted;  // by HTTP
-  LifeTimes times;                               // of incidents
-  bool assigned = false;                         // every input runs and has its partitions
-  std::string not_ready;                         // why `assigned` is false
+  std::vector<Receiver::SourceCounters> posted;                  // by HTTP
+  std::map<std::string, ConnectionTable::Counters> connections;  // by HTTP server: inputs, api
+  LifeTimes times;                                               // of incidents
+  bool assigned = false;   // every input runs and has its partitions
+  std::string not_ready;   // why `assigned` is false
   bool caught_up = false;  // every source has reached the end of its input once, or lags little
   DurationUs lag = 0;      // of the slowest source behind the others or the end of its input
 };
@@ -100,9 +103,12 @@ class Pipeline {
   std::vector<Silence> silences() const;
   // What a person did, on its way into the batch log. Unavailable once nothing is read any more.
   absl::Status Submit(const Act& act);
-  // What became of an incident's messages; and those that a sink refused, sent again: how many.
+  // What became of an incident's messages; and those that a sink refused, to be sent again: how many.
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
+  // Reads secrets, tokens and certificates of sinks and inputs by HTTP anew. Says what cannot be
+  // read, which stays as it was.
+  absl::Status Reload();
   // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight
   // time. Where a thread hangs in a call to the system that does not return, `hung` is true
   // afterwards, and the process has to end without destroying the pipeline.

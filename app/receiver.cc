@@ -8,13 +8,17 @@
 #include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "app/api_client.h"
 #include "app/api_parts.h"
 #include "app/appender.h"
+#include "app/host_policy.h"
 #include "app/http_server.h"
+#include "app/seen_bodies.h"
 #include "app/webhook_signature.h"
 #include "core/bounded_queue.h"
 #include "core/hash.h"
@@ -22,13 +26,14 @@
 #include "core/status_macros.h"
 #include "core/string_hash.h"
 #include "ingest/decoder.h"
+#include "ingest/host_clock.h"
 #include "ingest/unpack.h"
 
 namespace tocsin {
 namespace {
 
 constexpr std::string_view kSourcesPath = "/v1/sources/";
-// Messages of SNS that wait for their certificate.
+// Messages of SNS that wait for something to be fetched.
 constexpr std::size_t kSnsQueuedMax = 256;
 
 // Whether anything in a body can be read, and if not why.
@@ -36,24 +41,24 @@ class ProbeSink final : public EventSink {
  public:
   void OnEvent(const Event&) override { anything_ = true; }
   void OnUndecodable(std::string_view, std::string_view reason) override {
-    if (fault_.empty()) fault_ = reason;
+    if (fault_.empty()) fault_ = std::string(reason);
   }
   void OnSkipped(std::string_view, std::string_view) override { anything_ = true; }
   std::string_view fault() const { return anything_ ? std::string_view() : fault_; }
 
  private:
   bool anything_ = false;
-  std::string_view fault_;
+  std::string fault_;
 };
 
-// So many a second, and as many at once.
+// So many a second, and as many at once. `now` is monotonic.
 class RateLimit {
  public:
   explicit RateLimit(int per_second) : per_second_(per_second), left_(per_second) {}
   bool Admit(TimeUs now) {
-    const double passed = static_cast<double>(std::max<TimeUs>(now - at_, 0)) / kSecondUs;
+    const double passed = static_cast<double>(now - at_) / kSecondUs;
     left_ = std::min<double>(per_second_, left_ + passed * per_second_);
-    at_ = std::max(at_, now);
+    at_ = now;
     if (left_ < 1) return false;
     left_ -= 1;
     return true;
@@ -65,20 +70,37 @@ class RateLimit {
   TimeUs at_ = 0;
 };
 
+// What senders have to show; replaced when the files are read anew.
+struct Credentials {
+  std::vector<std::string> tokens, secrets;
+};
+
 struct Source {
   const InputConfig* config = nullptr;
-  std::vector<std::string> tokens, secrets;
   std::unique_ptr<RecordLog> log;
   std::unique_ptr<Appender> appender;
-  SeenBodies seen;
-  // Of the thread that serves, or of SNS' where that checks what comes.
-  std::unique_ptr<Decoder> decoder;
-  std::unique_ptr<SnsVerifier> sns;
-  // Of the thread that serves.
-  std::unique_ptr<RateLimit> rate;
+  std::unique_ptr<SeenBodies> seen;  // where bodies are signed
+  std::unique_ptr<SnsVerifier> sns;  // where SNS signs them
+  std::unique_ptr<RateLimit> rate;   // of the thread that serves
   // Relaxed: figures for people.
   std::atomic<std::int64_t> accepted{0}, refused{0}, bytes{0};
+  absl::Mutex mutex;
+  std::shared_ptr<const Credentials> credentials ABSL_GUARDED_BY(mutex);
+  // Used by the thread that serves and by SNS'.
+  std::unique_ptr<Decoder> decoder ABSL_GUARDED_BY(mutex);
+
+  std::shared_ptr<const Credentials> Shown() {
+    absl::MutexLock lock(&mutex);
+    return credentials;
+  }
 };
+
+absl::StatusOr<std::shared_ptr<const Credentials>> ReadCredentials(const HttpInputConfig& http) {
+  Credentials credentials;
+  TOCSIN_ASSIGN_OR_RETURN(credentials.tokens, ReadSecrets(http.token_file));
+  TOCSIN_ASSIGN_OR_RETURN(credentials.secrets, ReadSecrets(http.secret_file));
+  return std::make_shared<const Credentials>(std::move(credentials));
+}
 
 HttpResponse Busy(std::string_view message) {
   HttpResponse response = ApiError(429, message);
@@ -101,6 +123,10 @@ HttpResponse Failure(const absl::Status& status) {
   return ApiError(code, FromAbsl(status.message()));
 }
 
+bool IsHealth(const HttpRequest& request) {
+  return request.target.substr(0, request.target.find('?')) == "/healthz";
+}
+
 std::string_view MediaType(const std::string& content_type) {
   const std::string_view type = content_type;
   return type.substr(0, type.find_first_of("; "));
@@ -113,23 +139,30 @@ class Receiver::Impl {
   Impl(const Config* config, Environment environment)
       : config_(*config),
         environment_(std::move(environment)),
+        host_policy_({.listen = config->http.listen,
+                      .hosts = config->hosts,
+                      .tls = !config->http.certificate_file.empty()}),
         sns_jobs_(kSnsQueuedMax),
         server_({.address = config->http.listen,
                  .connections_max = static_cast<std::size_t>(config->http.connections_max),
                  .body_bytes_max = static_cast<std::uint64_t>(config->http.body_bytes_max),
+                 .admit = [this](const HttpRequest& head) { return Admit(head); },
                  .certificate_file = config->http.certificate_file,
                  .key_file = config->http.key_file},
                 [this](HttpRequest request, HttpServer::Respond respond) {
                   Serve(std::move(request), std::move(respond));
                 }) {
     if (!environment_.now) environment_.now = [] { return absl::ToUnixMicros(absl::Now()); };
+    if (!environment_.monotonic) environment_.monotonic = HostMonotonic;
   }
   ~Impl() { Stop(); }
 
   absl::Status Open();
   absl::Status Start();
   void Stop();
+  absl::Status Reload();
   std::uint16_t port() const { return server_.port(); }
+  ConnectionTable::Counters connections() const { return server_.counters(); }
   RecordLog* LogOf(const std::string& input) const {
     const auto found = sources_.find(input);
     return found == sources_.end() ? nullptr : found->second->log.get();
@@ -144,16 +177,23 @@ class Receiver::Impl {
   };
 
   absl::Status OpenSource(const InputConfig& input);
+  HttpServer::Admission Admit(const HttpRequest& head);
+  HttpServer::Admission AdmitTo(Source* source, const HttpRequest& head);
   void Serve(HttpRequest request, HttpServer::Respond respond);
-  // Who may not, and why.
-  std::optional<HttpResponse> Refusal(const HttpRequest& request, Source* source);
+  void Authenticate(HttpRequest request, Source* source, HttpServer::Respond respond);
   void CheckSns(SnsJob job);
+  void TakeSns(const SnsVerifier::Verdict& verdict, SnsJob job);
   void Take(HttpRequest request, Source* source, HttpServer::Respond respond);
-  Source* Find(const std::string& path);
+  SnsVerifier::Clocks Clocks() const {
+    return {.wall = environment_.now(), .monotonic = environment_.monotonic()};
+  }
+  Source* Find(const std::string& target);
 
   const Config& config_;
   Environment environment_;
+  const HostPolicy host_policy_;
   std::map<std::string, std::unique_ptr<Source>> sources_;
+  std::atomic<bool> stopping_{false};  // relaxed: only cuts a fetch short
   BoundedQueue<SnsJob> sns_jobs_;
   std::thread sns_thread_;
   HttpServer server_;
@@ -162,22 +202,29 @@ class Receiver::Impl {
 absl::Status Receiver::Impl::OpenSource(const InputConfig& input) {
   auto source = std::make_unique<Source>();
   source->config = &input;
-  TOCSIN_ASSIGN_OR_RETURN(source->tokens, ReadSecrets(input.http->token_file));
-  TOCSIN_ASSIGN_OR_RETURN(source->secrets, ReadSecrets(input.http->secret_file));
+  TOCSIN_ASSIGN_OR_RETURN(const auto credentials, ReadCredentials(*input.http));
+  if (!input.http->signature.empty()) {
+    TOCSIN_ASSIGN_OR_RETURN(
+        source->seen,
+        SeenBodies::Open(config_.state_dir + "/http/" + input.name + ".seen", environment_.now()));
+  }
   if (input.http->signature == "sns") {
     SnsVerifier::Fetch fetch = environment_.fetch;
     if (!fetch) {
-      fetch = [&transport = input.http->transport](const std::string& url) {
-        return FetchHttps(url, transport);
+      fetch = [this, &transport = input.http->transport](const std::string& url) {
+        return FetchHttps(url, transport, &stopping_);
       };
     }
     source->sns = std::make_unique<SnsVerifier>(input.http->topics, std::move(fetch));
   }
   source->rate = std::make_unique<RateLimit>(input.http->requests_per_second);
   ErrorList errors;
-  source->decoder = NewDecoder(input, &errors);
-  if (source->decoder == nullptr) {
-    return absl::InvalidArgumentError(errors.Sorted().front().message);
+  std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
+  if (decoder == nullptr) return absl::InvalidArgumentError(errors.Sorted().front().message);
+  {
+    absl::MutexLock lock(&source->mutex);
+    source->credentials = credentials;
+    source->decoder = std::move(decoder);
   }
   if (input.kafka) {
     TOCSIN_ASSIGN_OR_RETURN(source->appender, NewKafkaAppender(*input.kafka));
@@ -209,12 +256,26 @@ absl::Status Receiver::Impl::Start() {
 void Receiver::Impl::Stop() {
   // In the order in which requests pass through.
   server_.Stop();
+  stopping_.store(true, std::memory_order_relaxed);
   sns_jobs_.Close();
   if (sns_thread_.joinable()) sns_thread_.join();
   for (const auto& [name, source] : sources_) source->appender->Stop();
 }
 
-Source* Receiver::Impl::Find(const std::string& path) {
+absl::Status Receiver::Impl::Reload() {
+  absl::Status status = server_.ReloadCertificate();
+  for (const auto& [name, source] : sources_) {
+    const auto read = ReadCredentials(*source->config->http);
+    status.Update(read.status());
+    if (!read.ok()) continue;
+    absl::MutexLock lock(&source->mutex);
+    source->credentials = *read;
+  }
+  return status;
+}
+
+Source* Receiver::Impl::Find(const std::string& target) {
+  const std::string path = target.substr(0, target.find('?'));
   std::string name;
   if (path == "/v1/events") name = "events";
   if (path.starts_with(kSourcesPath)) name = path.substr(kSourcesPath.size());
@@ -222,38 +283,46 @@ Source* Receiver::Impl::Find(const std::string& path) {
   return found == sources_.end() ? nullptr : found->second.get();
 }
 
-std::optional<HttpResponse> Receiver::Impl::Refusal(const HttpRequest& request, Source* source) {
-  const HttpInputConfig& http = *source->config->http;
-  if (request.method != "POST") {
+HttpServer::Admission Receiver::Impl::Admit(const HttpRequest& head) {
+  if (IsHealth(head)) return {};
+  Source* const source = Find(head.target);
+  if (source == nullptr) {
+    return {.refused = ApiError(404,
+                                "expected /v1/sources/NAME, of an input with http, or /v1/events "
+                                "for the one that is called events")};
+  }
+  HttpServer::Admission admission = AdmitTo(source, head);
+  if (admission.refused) ++source->refused;
+  return admission;
+}
+
+HttpServer::Admission Receiver::Impl::AdmitTo(Source* source, const HttpRequest& head) {
+  if (head.method != "POST") {
     HttpResponse response = ApiError(405, "expected POST");
     response.headers["Allow"] = "POST";
-    return response;
+    return {.refused = std::move(response)};
   }
-  if (!http.token_file.empty() && !ShowsToken(request, source->tokens)) {
+  const HttpInputConfig& http = *source->config->http;
+  const std::shared_ptr<const Credentials> credentials = source->Shown();
+  if (!http.token_file.empty() && !ShowsToken(head, credentials->tokens)) {
     HttpResponse response =
         ApiError(401, "expected the header Authorization: Bearer with a token of token_file");
     response.headers["WWW-Authenticate"] = "Bearer";
-    return response;
+    return {.refused = std::move(response)};
   }
-  if (!http.signature.empty() && !source->sns) {
-    const absl::Status signed_by = CheckSignature(http.signature, request, source->secrets);
-    if (!signed_by.ok()) return Failure(signed_by);
+  bool proven = !http.token_file.empty();
+  if (!http.signature.empty() && source->sns == nullptr) {
+    const auto shown = CheckSignatureHeader(http.signature, head, credentials->secrets);
+    if (!shown.ok()) return {.refused = Failure(shown.status())};
+    proven = proven || *shown;
   }
-  if (!source->rate->Admit(environment_.now())) {
-    return Busy(absl::StrCat("more than ", http.requests_per_second, " requests a second"));
-  }
-  return std::nullopt;
+  if (proven || !http.signature.empty()) return {.proven = proven};
+  return {.refused = host_policy_.Refusal(head)};
 }
 
 void Receiver::Impl::Serve(HttpRequest request, HttpServer::Respond respond) {
-  const std::string path = request.target.substr(0, request.target.find('?'));
-  if (path == "/healthz") return respond({.body = "alive\n"});
-  Source* const source = Find(path);
-  if (source == nullptr) {
-    return respond(ApiError(404,
-                            "expected /v1/sources/NAME, of an input with http, or /v1/events "
-                            "for the one that is called events"));
-  }
+  if (IsHealth(request)) return respond({.body = "alive\n"});
+  Source* const source = Find(request.target);  // there, as it was admitted
   // Whatever becomes of it is counted.
   respond = [source, size = request.body.size(),
              respond = std::move(respond)](const HttpResponse& response) {
@@ -262,21 +331,45 @@ void Receiver::Impl::Serve(HttpRequest request, HttpServer::Respond respond) {
     if (accepted) source->bytes += static_cast<std::int64_t>(size);
     respond(response);
   };
-  if (std::optional<HttpResponse> refused = Refusal(request, source)) return respond(*refused);
+  Authenticate(std::move(request), source, std::move(respond));
+}
+
+void Receiver::Impl::Authenticate(HttpRequest request, Source* source,
+                                  HttpServer::Respond respond) {
+  const HttpInputConfig& http = *source->config->http;
+  if (!http.signature.empty() && source->sns == nullptr) {
+    const absl::Status is_signed =
+        CheckSignature(http.signature, request, source->Shown()->secrets);
+    if (!is_signed.ok()) return respond(Failure(is_signed));
+  }
+  if (!source->rate->Admit(environment_.monotonic())) {
+    return respond(
+        Busy(absl::StrCat("more than ", http.requests_per_second, " requests a second")));
+  }
   if (source->sns == nullptr) return Take(std::move(request), source, std::move(respond));
-  if (sns_jobs_.size() >= kSnsQueuedMax) return respond(Busy("too many messages wait"));
-  sns_jobs_.Push({source, std::move(request), std::move(respond)});
+  SnsJob job{source, std::move(request), std::move(respond)};
+  if (const auto verdict = source->sns->CheckAtOnce(job.request.body, Clocks())) {
+    return TakeSns(*verdict, std::move(job));
+  }
+  if (sns_jobs_.size() >= kSnsQueuedMax) return job.respond(Busy("too many messages wait"));
+  sns_jobs_.Push(std::move(job));
 }
 
 void Receiver::Impl::CheckSns(SnsJob job) {
-  const absl::StatusOr<SnsVerifier::Kind> kind =
-      job.source->sns->Check(job.request.body, environment_.now());
-  if (!kind.ok()) return job.respond(Failure(kind.status()));
-  if (*kind == SnsVerifier::Kind::kNotification) {
+  if (stopping_.load(std::memory_order_relaxed)) {
+    return job.respond(Failure(absl::UnavailableError("stopping")));
+  }
+  const SnsVerifier::Verdict verdict = job.source->sns->Check(job.request.body, Clocks());
+  TakeSns(verdict, std::move(job));
+}
+
+void Receiver::Impl::TakeSns(const SnsVerifier::Verdict& verdict, SnsJob job) {
+  if (!verdict.ok()) return job.respond(Failure(verdict.status()));
+  if (*verdict == SnsVerifier::Kind::kNotification) {
     return Take(std::move(job.request), job.source, std::move(job.respond));
   }
   spdlog::info("input {}: a subscription of SNS was {}", job.source->config->name,
-               *kind == SnsVerifier::Kind::kConfirmed ? "confirmed" : "ended");
+               *verdict == SnsVerifier::Kind::kConfirmed ? "confirmed" : "ended");
   job.respond(ApiJson(200, "{}"));
 }
 
@@ -291,7 +384,7 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
   if (request.body.empty()) return respond(Success(format));
   const Hash128 digest = HashBytes(request.body);
   if (is_signed) {
-    const SeenBodies::Seen seen = source->seen.Look(digest, now);
+    const SeenBodies::Seen seen = source->seen->Look(digest, now);
     if (seen == SeenBodies::Seen::kWithinWindow) return respond(Success(format));
     if (seen == SeenBodies::Seen::kBefore) {
       return respond(ApiError(401, "this body was taken before, more than ten minutes ago"));
@@ -316,7 +409,10 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
     return respond(ApiError(413, "larger than 8 MiB"));
   }
   ProbeSink probe;
-  source->decoder->Decode(body, now, &probe);
+  {
+    absl::MutexLock lock(&source->mutex);
+    source->decoder->Decode(body, now, &probe);
+  }
   if (!probe.fault().empty()) {
     return respond(ApiError(
         400, absl::StrCat("nothing in it can be read as ", format, ": ", ToAbsl(probe.fault()))));
@@ -326,7 +422,7 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
       [source, is_signed, digest, now, respond = std::move(respond)](const absl::Status& status) {
         if (!status.ok()) return respond(Failure(status));
         // Only now: what was not durable is taken when it is sent again.
-        if (is_signed) source->seen.Remember(digest, now);
+        if (is_signed) source->seen->Remember(digest, now);
         respond(Success(source->config->format));
       });
 }
@@ -360,6 +456,8 @@ bool Receiver::IsNeeded(const Config& config) {
 absl::Status Receiver::Start() { return impl_->Start(); }
 std::uint16_t Receiver::port() const { return impl_->port(); }
 void Receiver::Stop() { impl_->Stop(); }
+absl::Status Receiver::Reload() { return impl_->Reload(); }
+ConnectionTable::Counters Receiver::connections() const { return impl_->connections(); }
 RecordLog* Receiver::LogOf(const std::string& input) const { return impl_->LogOf(input); }
 std::vector<Receiver::SourceCounters> Receiver::Counters() const { return impl_->Counters(); }
 

@@ -16,8 +16,9 @@
 // above the input's rate, or the log is full; 503: it could not be made durable. Bodies may be
 // gzip, zlib or zstd.
 //
-// One thread serves, one an input appends, one checks what SNS signs. Signed bodies that come again
-// within SeenBodies::kWindow are answered as before and not appended.
+// One thread serves, one an input appends, one fetches certificates of SNS. Path, method, token and
+// the page that a request comes from (app/host_policy.h) are checked before its body is read. Signed
+// bodies that come again within SeenBodies::kWindow are answered as before and not appended.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "app/connection_table.h"
 #include "app/sns_verifier.h"
 #include "config/config.h"
 #include "core/time.h"
@@ -38,8 +40,9 @@ namespace tocsin {
 class Receiver {
  public:
   struct Environment {
-    std::function<TimeUs()> now;  // unset: the system's clock
-    SnsVerifier::Fetch fetch;     // unset: FetchHttps
+    std::function<TimeUs()> now;        // wall clock; unset: the system's
+    std::function<TimeUs()> monotonic;  // for rates; unset: ingest/host_clock.h
+    SnsVerifier::Fetch fetch;           // unset: FetchHttps
   };
   struct SourceCounters {
     std::string name;
@@ -59,10 +62,14 @@ class Receiver {
   std::uint16_t port() const;
   // What was taken is made durable; its answers may be lost.
   void Stop();
+  // Reads tokens, secrets and the certificate anew. Names the first that cannot be read; all such
+  // stay as they were.
+  absl::Status Reload();
 
   RecordLog* LogOf(const std::string& input) const;  // nullptr: a topic's, or none
   // Any thread.
   std::vector<SourceCounters> Counters() const;
+  ConnectionTable::Counters connections() const;
 
  private:
   class Impl;

@@ -101,6 +101,22 @@ class SelfAlarm::Impl {
     thread_.join();
   }
 
+  void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
+    {
+      absl::MutexLock lock(&mutex_);
+      for (Receiver& receiver : receivers_) {
+        receiver.sink =
+            std::find_if(sinks.begin(), sinks.end(), [&](const std::unique_ptr<Sink>& sink) {
+              return sink->name() == receiver.sink->name();
+            })->get();
+        receiver.next_at = 0;
+        receiver.pause = kPauseMin;
+      }
+      own_sinks_ = std::move(sinks);
+    }
+    outlet_.Wakeup();
+  }
+
   Counters counters() const {
     absl::MutexLock lock(&mutex_);
     return counters_;
@@ -139,6 +155,7 @@ class SelfAlarm::Impl {
   const Options options_;
   Outlet outlet_;  // of the thread, except Wakeup
   mutable absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Sink>> own_sinks_ ABSL_GUARDED_BY(mutex_);  // once replaced
   std::vector<Receiver> receivers_ ABSL_GUARDED_BY(mutex_);
   Blindness blindness_ ABSL_GUARDED_BY(mutex_);
   bool beat_due_ ABSL_GUARDED_BY(mutex_) = false;
@@ -157,10 +174,9 @@ Incident SelfAlarm::Impl::IncidentNow() const {
   incident.severity_level = 1;
   incident.severity = config.severity.names[0];
   incident.severity_rule = "the alert engine itself is blind";
-  incident.title =
-      blindness_.reasons.empty()
-          ? "tocsin sees and decides again"
-          : absl::StrCat("tocsin is blind: ", absl::StrJoin(blindness_.reasons, "; "));
+  incident.title = blindness_.reasons.empty()
+                       ? "tocsin sees and decides again"
+                       : absl::StrCat("tocsin is blind: ", absl::StrJoin(blindness_.reasons, "; "));
   incident.scope = config.blind.name;
   incident.scope_labels = {{"env", config.blind.name}};
   incident.component = "tocsin";
@@ -246,10 +262,9 @@ SelfAlarm::Impl::Turn SelfAlarm::Impl::Next(const Outlet::Replies& replies) {
 
 void SelfAlarm::Impl::OnReply(const HttpClient::Reply& reply) {
   if (reply.id == kHeartbeatId) return OnHeartbeat(reply.reply);
-  const auto found =
-      std::find_if(receivers_.begin(), receivers_.end(), [&](const Receiver& receiver) {
-        return receiver.sent && receiver.sent_id == reply.id;
-      });
+  const auto found = std::find_if(
+      receivers_.begin(), receivers_.end(),
+      [&](const Receiver& receiver) { return receiver.sent && receiver.sent_id == reply.id; });
   if (found == receivers_.end()) return;
   Receiver& receiver = *found;
   const NotificationAction action = *std::exchange(receiver.sent, std::nullopt);
@@ -296,8 +311,7 @@ std::optional<SinkRequest> SelfAlarm::Impl::HeartbeatRequest() {
   if (!heartbeat.url_file.empty()) {
     // Read each time: it is a secret that may be renewed.
     std::string error;
-    const std::optional<std::string> text =
-        ReadFileText(heartbeat.url_file, kUrlBytesMax, &error);
+    const std::optional<std::string> text = ReadFileText(heartbeat.url_file, kUrlBytesMax, &error);
     if (!text) {
       ++counters_.failures;
       spdlog::warn("no heartbeat: cannot read {}: {}", heartbeat.url_file, error);
@@ -315,6 +329,9 @@ void SelfAlarm::SetBlindness(const Blindness& state) { impl_->SetBlindness(state
 void SelfAlarm::ResolveLeftovers() { impl_->ResolveLeftovers(); }
 void SelfAlarm::Beat() { impl_->Beat(); }
 void SelfAlarm::Stop(absl::Duration grace) { impl_->Stop(grace); }
+void SelfAlarm::ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
+  impl_->ReplaceSinks(std::move(sinks));
+}
 SelfAlarm::Counters SelfAlarm::counters() const { return impl_->counters(); }
 
 }  // namespace tocsin

@@ -60,6 +60,9 @@ class SelfAlarm {
   void Beat();
   // What is on its way gets so long.
   void Stop(absl::Duration grace);
+  // The same sinks with other secrets; what waits is tried again at once.
+  // REQUIRES: as many of the same names and kinds.
+  void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks);
 
   Counters counters() const;
 

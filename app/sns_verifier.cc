@@ -23,26 +23,26 @@ namespace {
 constexpr std::size_t kFetchedBytesMax = 64 << 10;
 constexpr long kFetchSeconds = 10;
 
-// The host of an https address that SNS has, without a port, a user or anything else before it.
-bool IsOfSns(std::string_view url) {
-  constexpr std::string_view kScheme = "https://";
-  if (!url.starts_with(kScheme)) return false;
-  url.remove_prefix(kScheme.size());
-  const std::string_view host = url.substr(0, url.find('/'));
-  constexpr std::string_view kService = "sns.";
-  if (host.size() == url.size() || !host.starts_with(kService)) return false;
-  std::string_view region = host.substr(kService.size());
-  bool is_amazon = false;
-  for (const std::string_view domain : {".amazonaws.com.cn", ".amazonaws.com"}) {
-    if (is_amazon || !region.ends_with(domain)) continue;
-    region.remove_suffix(domain.size());
-    is_amazon = true;
-  }
+// "us-east-1" of arn:aws:sns:us-east-1:1234567890:alarms.
+std::string_view RegionOf(std::string_view topic) {
+  for (int i = 0; i < 3; ++i) topic.remove_prefix(std::min(topic.find(':') + 1, topic.size()));
+  return topic.substr(0, topic.find(':'));
+}
+
+// Whether SNS has this https address in that region: its host, without a port, a user or anything
+// else before it.
+bool IsOfSns(std::string_view url, std::string_view region) {
+  constexpr std::string_view kBefore = "https://sns.";
   // "us-east-1", and not "s3", under which anybody's bucket may be called sns.
-  return is_amazon && std::count(region.begin(), region.end(), '-') >= 2 &&
-         IsDigit(region.back()) && std::all_of(region.begin(), region.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '-';
-         });
+  const bool is_region =
+      std::count(region.begin(), region.end(), '-') >= 2 && IsDigit(region.back()) &&
+      std::all_of(region.begin(), region.end(),
+                  [](char c) { return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '-'; });
+  if (!is_region || !url.starts_with(kBefore)) return false;
+  url.remove_prefix(kBefore.size());
+  if (!url.starts_with(region)) return false;
+  url.remove_prefix(region.size());
+  return url.starts_with(".amazonaws.com/") || url.starts_with(".amazonaws.com.cn/");
 }
 
 struct Message {
@@ -54,7 +54,7 @@ absl::StatusOr<Message> Parse(const std::string& body) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   if (parser.parse(body).get(object) != simdjson::SUCCESS) {
-    return absl::InvalidArgumentError("the body is no JSON object");
+    return absl::InvalidArgumentError("the body is not a JSON object");
   }
   const auto text = [&](const char* key) {
     std::string_view found;
@@ -72,7 +72,7 @@ absl::StatusOr<Message> Parse(const std::string& body) {
   const bool is_notification = message.type == "Notification";
   if (!is_notification && message.type != "SubscriptionConfirmation" &&
       message.type != "UnsubscribeConfirmation") {
-    return absl::InvalidArgumentError("Type is none of SNS' messages");
+    return absl::InvalidArgumentError("unknown SNS message type");
   }
   const std::vector<const char*> keys =
       is_notification
@@ -101,6 +101,11 @@ bool SignatureIsOf(const Message& message, EVP_PKEY* key) {
                           message.to_sign.size()) == 1;
 }
 
+// Not 0 ends the transfer.
+int ShouldStop(void* stopping, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const std::atomic<bool>*>(stopping)->load(std::memory_order_relaxed) ? 1 : 0;
+}
+
 std::size_t Keep(char* data, std::size_t, std::size_t size, void* text) {
   auto* const kept = static_cast<std::string*>(text);
   if (kept->size() + size > kFetchedBytesMax) return 0;
@@ -108,55 +113,105 @@ std::size_t Keep(char* data, std::size_t, std::size_t size, void* text) {
   return size;
 }
 
+// Everything that can be said of a message without its certificate.
+absl::Status CheckUnsigned(const Message& message, const std::vector<std::string>& topics,
+                           TimeUs wall) {
+  if (std::find(topics.begin(), topics.end(), message.topic) == topics.end()) {
+    return absl::PermissionDeniedError("TopicArn is not a configured topic");
+  }
+  const std::string_view region = RegionOf(message.topic);
+  if (!IsOfSns(message.certificate, region) || !message.certificate.ends_with(".pem")) {
+    return absl::PermissionDeniedError(
+        "SigningCertURL is not a certificate at the https address of SNS in the topic's region");
+  }
+  if (message.version != "1" && message.version != "2") {
+    return absl::UnauthenticatedError("SignatureVersion is neither 1 nor 2");
+  }
+  const std::optional<TimeUs> time = ParseRfc3339(message.time);
+  if (!time || *time < wall - SnsVerifier::kAgeMax || *time > wall + SnsVerifier::kAheadMax) {
+    return absl::UnauthenticatedError("Timestamp is too long ago, or ahead: it may be a replay");
+  }
+  if (message.type == "SubscriptionConfirmation" && !IsOfSns(message.subscribe, region)) {
+    return absl::PermissionDeniedError(
+        "SubscribeURL is not an https address of SNS in the topic's region");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<EVP_PKEY>> KeyIn(const std::string& pem) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const std::unique_ptr<X509, void (*)(X509*)> certificate(
+      PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
+  std::shared_ptr<EVP_PKEY> key(
+      certificate == nullptr ? nullptr : X509_get_pubkey(certificate.get()), EVP_PKEY_free);
+  if (key == nullptr) {
+    return absl::UnauthenticatedError("what SigningCertURL serves is not a certificate");
+  }
+  return key;
+}
+
 }  // namespace
 
 SnsVerifier::SnsVerifier(std::vector<std::string> topics, Fetch fetch)
     : topics_(std::move(topics)), fetch_(std::move(fetch)) {}
 
-absl::StatusOr<EVP_PKEY*> SnsVerifier::KeyAt(const std::string& url) {
-  if (const auto known = keys_.find(url); known != keys_.end()) return known->second.get();
-  absl::StatusOr<std::string> pem = fetch_(url);
-  if (!pem.ok()) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot fetch SNS' certificate: ", pem.status().message()));
+absl::StatusOr<SnsVerifier::Key> SnsVerifier::KnownKey(const std::string& url, TimeUs monotonic) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto known = keys_.find(url); known != keys_.end()) return known->second;
+  while (!fetched_.empty() && fetched_.front().at <= monotonic - kMinuteUs) fetched_.pop_front();
+  for (const Fetched& fetched : fetched_) {
+    if (fetched.url == url && !fetched.failure.ok() && fetched.at > monotonic - kFailureKept) {
+      return fetched.failure;
+    }
   }
-  const std::unique_ptr<BIO, int (*)(BIO*)> bio(
-      BIO_new_mem_buf(pem->data(), static_cast<int>(pem->size())), BIO_free);
-  const std::unique_ptr<X509, void (*)(X509*)> certificate(
-      PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
-  std::unique_ptr<EVP_PKEY, FreeKey> key(
-      certificate == nullptr ? nullptr : X509_get_pubkey(certificate.get()));
-  if (key == nullptr) {
-    return absl::UnauthenticatedError("what stands at SigningCertURL is no certificate");
-  }
-  if (keys_.size() >= kCertificatesMax) keys_.clear();
-  return (keys_[url] = std::move(key)).get();
+  if (fetched_.size() < kFetchesPerMinute) return nullptr;
+  return absl::UnavailableError("too many certificates of SNS were asked for: try again later");
 }
 
-absl::StatusOr<SnsVerifier::Kind> SnsVerifier::Check(const std::string& body, TimeUs now) {
-  TOCSIN_ASSIGN_OR_RETURN(const Message message, Parse(body));
-  if (std::find(topics_.begin(), topics_.end(), message.topic) == topics_.end()) {
-    return absl::PermissionDeniedError("TopicArn is none of the configured topics");
+absl::StatusOr<SnsVerifier::Key> SnsVerifier::FetchKey(const std::string& url, TimeUs monotonic) {
+  const absl::StatusOr<std::string> pem = fetch_(url);
+  absl::StatusOr<Key> key;
+  if (pem.ok()) {
+    key = KeyIn(*pem);
+  } else {
+    key = absl::UnavailableError(
+        absl::StrCat("cannot fetch SNS' certificate: ", pem.status().message()));
   }
-  if (!IsOfSns(message.certificate)) {
-    return absl::PermissionDeniedError("SigningCertURL is no https address of SNS");
+  absl::MutexLock lock(&mutex_);
+  fetched_.push_back({.url = url, .at = monotonic, .failure = key.status()});
+  if (!key.ok()) return key.status();
+  if (keys_.size() >= kCertificatesMax) keys_.clear();
+  return keys_[url] = *key;
+}
+
+std::optional<SnsVerifier::Verdict> SnsVerifier::CheckAtOnce(const std::string& body,
+                                                             Clocks clocks) {
+  const absl::StatusOr<Message> message = Parse(body);
+  if (!message.ok()) return message.status();
+  if (absl::Status status = CheckUnsigned(*message, topics_, clocks.wall); !status.ok()) {
+    return status;
   }
-  if (message.version != "1" && message.version != "2") {
-    return absl::UnauthenticatedError("SignatureVersion is neither 1 nor 2");
-  }
-  TOCSIN_ASSIGN_OR_RETURN(EVP_PKEY* const key, KeyAt(message.certificate));
-  if (!SignatureIsOf(message, key)) {
+  const absl::StatusOr<Key> key = KnownKey(message->certificate, clocks.monotonic);
+  if (!key.ok()) return key.status();
+  if (*key == nullptr) return std::nullopt;
+  if (!SignatureIsOf(*message, key->get())) {
     return absl::UnauthenticatedError("Signature is not that of this message");
   }
-  const std::optional<TimeUs> time = ParseRfc3339(message.time);
-  if (!time || *time < now - kAgeMax || *time > now + kAheadMax) {
-    return absl::UnauthenticatedError("Timestamp is too long ago, or ahead: it may be a replay");
+  if (message->type == "Notification") return Kind::kNotification;
+  if (message->type == "UnsubscribeConfirmation") return Kind::kUnsubscribed;
+  return std::nullopt;
+}
+
+SnsVerifier::Verdict SnsVerifier::Check(const std::string& body, Clocks clocks) {
+  if (std::optional<Verdict> verdict = CheckAtOnce(body, clocks)) return *std::move(verdict);
+  TOCSIN_ASSIGN_OR_RETURN(const Message message, Parse(body));
+  TOCSIN_ASSIGN_OR_RETURN(const Key known, KnownKey(message.certificate, clocks.monotonic));
+  if (known == nullptr) {
+    TOCSIN_RETURN_IF_ERROR(FetchKey(message.certificate, clocks.monotonic).status());
+    if (std::optional<Verdict> verdict = CheckAtOnce(body, clocks)) return *std::move(verdict);
   }
-  if (message.type == "Notification") return Kind::kNotification;
-  if (message.type == "UnsubscribeConfirmation") return Kind::kUnsubscribed;
-  if (!IsOfSns(message.subscribe)) {
-    return absl::PermissionDeniedError("SubscribeURL is no https address of SNS");
-  }
+  // A confirmation that is signed.
   const absl::StatusOr<std::string> confirmed = fetch_(message.subscribe);
   if (!confirmed.ok()) {
     return absl::UnavailableError(
@@ -165,7 +220,8 @@ absl::StatusOr<SnsVerifier::Kind> SnsVerifier::Check(const std::string& body, Ti
   return Kind::kConfirmed;
 }
 
-absl::StatusOr<std::string> FetchHttps(const std::string& url, const TransportConfig& transport) {
+absl::StatusOr<std::string> FetchHttps(const std::string& url, const TransportConfig& transport,
+                                       const std::atomic<bool>* stopping) {
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   if (curl == nullptr) return absl::ResourceExhaustedError("no memory for HTTP");
   if (!SetTransport(transport, curl.get())) {
@@ -179,6 +235,10 @@ absl::StatusOr<std::string> FetchHttps(const std::string& url, const TransportCo
   curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, kFetchSeconds);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, &Keep);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &text);
+  // libcurl calls it at least once a second.
+  curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, stopping == nullptr ? 1L : 0L);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, &ShouldStop);
+  curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, stopping);
   const CURLcode result = curl_easy_perform(curl.get());
   if (result != CURLE_OK) return absl::UnavailableError(curl_easy_strerror(result));
   long status = 0;

@@ -2,8 +2,10 @@
 
 #include <openssl/crypto.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "app/api_parts.h"
+#include "core/status_macros.h"
 #include "core/string_hash.h"
 #include "sinks/signature.h"
 
@@ -33,30 +35,46 @@ absl::Status Unless(bool holds, const char* header) {
       absl::StrCat(header, " is not that of this body and any of our secrets"));
 }
 
+const char* HeaderOf(std::string_view scheme) {
+  if (scheme == "github") return "X-Hub-Signature-256";
+  if (scheme == "gitlab") return "X-Gitlab-Token";
+  if (scheme == "pagerduty") return "X-PagerDuty-Signature";
+  return "Sentry-Hook-Signature";
+}
+
+std::string ShownSignature(std::string_view scheme, const HttpRequest& request) {
+  std::string name = HeaderOf(scheme);
+  absl::AsciiStrToLower(&name);
+  std::string shown = ApiHeader(request, name);
+  if (shown.empty() && scheme == "sentry") shown = ApiHeader(request, "sentry-app-signature");
+  return shown;
+}
+
 }  // namespace
 
 absl::Status CheckSignature(std::string_view scheme, const HttpRequest& request,
                             std::span<const std::string> secrets) {
-  if (scheme == "github") {
-    return Unless(
-        Holds(ApiHeader(request, "x-hub-signature-256"), "sha256=", request.body, secrets),
-        "X-Hub-Signature-256");
-  }
-  if (scheme == "gitlab") {
-    const std::string shown = ApiHeader(request, "x-gitlab-token");
-    bool holds = false;
-    for (const std::string& secret : secrets) holds |= Same(shown, secret);
-    return holds ? absl::OkStatus()
-                 : absl::UnauthenticatedError("X-Gitlab-Token is none of our secrets");
-  }
+  TOCSIN_ASSIGN_OR_RETURN(const bool checked, CheckSignatureHeader(scheme, request, secrets));
+  if (checked) return absl::OkStatus();
+  const std::string shown = ShownSignature(scheme, request);
   if (scheme == "pagerduty") {
-    return Unless(
-        SignatureHolds(ApiHeader(request, "x-pagerduty-signature"), request.body, secrets),
-        "X-PagerDuty-Signature");
+    return Unless(SignatureHolds(shown, request.body, secrets), HeaderOf(scheme));
   }
-  std::string shown = ApiHeader(request, "sentry-hook-signature");
-  if (shown.empty()) shown = ApiHeader(request, "sentry-app-signature");
-  return Unless(Holds(shown, "", request.body, secrets), "Sentry-Hook-Signature");
+  return Unless(Holds(shown, scheme == "github" ? "sha256=" : "", request.body, secrets),
+                HeaderOf(scheme));
+}
+
+absl::StatusOr<bool> CheckSignatureHeader(std::string_view scheme, const HttpRequest& head,
+                                          std::span<const std::string> secrets) {
+  const std::string shown = ShownSignature(scheme, head);
+  if (scheme != "gitlab") {
+    if (!shown.empty()) return false;
+    return absl::UnauthenticatedError(absl::StrCat("expected the header ", HeaderOf(scheme)));
+  }
+  bool holds = false;
+  for (const std::string& secret : secrets) holds |= Same(shown, secret);
+  if (holds) return true;
+  return absl::UnauthenticatedError("X-Gitlab-Token does not match a configured secret");
 }
 
 bool ShowsToken(const HttpRequest& request, std::span<const std::string> tokens) {
@@ -64,30 +82,6 @@ bool ShowsToken(const HttpRequest& request, std::span<const std::string> tokens)
   bool holds = false;
   for (const std::string& token : tokens) holds |= Same(shown, "Bearer " + token);
   return holds;
-}
-
-SeenBodies::Seen SeenBodies::Look(const Hash128& body, TimeUs now) {
-  absl::MutexLock lock(&mutex_);
-  Forget(now);
-  const auto found = seen_.find(body);
-  if (found == seen_.end()) return Seen::kNever;
-  return found->second.first >= now - kWindow ? Seen::kWithinWindow : Seen::kBefore;
-}
-
-void SeenBodies::Remember(const Hash128& body, TimeUs now) {
-  absl::MutexLock lock(&mutex_);
-  Times& times = seen_.try_emplace(body, Times{.first = now}).first->second;
-  ++times.in_order;
-  order_.emplace_back(now, body);
-  Forget(now);
-}
-
-void SeenBodies::Forget(TimeUs now) {
-  while (!order_.empty() && (order_.front().first < now - kKept || order_.size() > kMax)) {
-    const auto found = seen_.find(order_.front().second);
-    if (--found->second.in_order == 0) seen_.erase(found);
-    order_.pop_front();
-  }
 }
 
 }  // namespace tocsin

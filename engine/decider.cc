@@ -279,10 +279,10 @@ std::string Decider::Encode() const {
 absl::Status Decider::Restore(std::string_view snapshot) {
   const absl::Status damaged = absl::DataLossError("the snapshot is malformed");
   ByteReader in(snapshot);
-  const std::string_view kind = in.Bytes();
-  if (kind == kSnapshotNameOfFormat5) {
+  const std::string_view format_name = in.Bytes();
+  if (format_name == kSnapshotNameOfFormat5) {
     in.set_format(5);
-  } else if (kind == kSnapshotName) {
+  } else if (format_name == kSnapshotName) {
     in.set_format(static_cast<int>(std::min<std::uint64_t>(in.Varint(), INT_MAX)));
   } else {
     return absl::UnimplementedError("the snapshot is of a version of tocsin before format 5");

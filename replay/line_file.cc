@@ -1,5 +1,8 @@
 #include "replay/line_file.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -24,9 +27,18 @@ absl::StatusOr<LineFile> LineFile::Create(const std::string& path) {
   LineFile file;
   file.path_ = path;
   if (path.empty()) return file;
-  file.file_ = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
+  if (path == "-") {
+    file.file_ = stdout;
+    return file;
+  }
+  // Incidents name users and addresses, which are nobody else's business.
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (descriptor >= 0) file.file_ = fdopen(descriptor, "wb");
   if (file.file_ == nullptr) {
-    return absl::UnavailableError("cannot write " + path + ": " + std::strerror(errno));
+    const absl::Status failed =
+        absl::UnavailableError("cannot write " + path + ": " + std::strerror(errno));
+    if (descriptor >= 0) close(descriptor);
+    return failed;
   }
   return file;
 }

@@ -23,7 +23,7 @@ class LineFile {
   LineFile(LineFile&& other) noexcept;
   LineFile& operator=(LineFile&& other) noexcept;
 
-  // Truncates what was there.
+  // Truncates what was there; a new file has mode 0600.
   static absl::StatusOr<LineFile> Create(const std::string& path);
 
   void Write(std::string_view line);

@@ -12,22 +12,13 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "sinks/incident_line.h"
+#include "sinks/outbox_lane.h"
+#include "sinks/sink_gate.h"
 
 namespace tocsin {
 namespace {
 
-constexpr TimeUs kAtOnce = 0;
-constexpr TimeUs kNever = INT64_MAX;
-
-// Doubling from the first to the last; jitter adds up to half, so that the longest is 5 min and
-// deliveries that failed together do not come back together.
-constexpr DurationUs kBackoffFirst = kSecondUs;
-constexpr DurationUs kBackoffLast = 200 * kSecondUs;
-// A receiver that asks for more has a broken clock; a page should not wait for a day because of it.
-constexpr DurationUs kRetryAfterMax = kHourUs;
-
-// Longer than any request may take, so what a frozen connection still carries arrives before.
-constexpr DurationUs kEchoAfter = kMinuteUs;
+using namespace outbox;
 
 // Far more than stage 2 ever repeats after a restart (from its last snapshot).
 constexpr DurationUs kForgetAfter = kHourUs;
@@ -35,151 +26,11 @@ constexpr DurationUs kForgetAfter = kHourUs;
 // What waits for the lease, or for an answer to a question that follows.
 constexpr DurationUs kHeldFor = kSecondUs;
 
-struct Entry {
-  Delivery delivery;
-  int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
-  bool in_flight = false;
-  bool may_have_arrived = false;  // an attempt ended without a receipt or a refusal
-  bool asked = false;             // the receiver, since then; it does not know
-  bool accepted = false;          // it said yes, in words that do not say what it calls it
-  bool looking_up = false;        // what is in flight is that question
-  int failures = 0;               // attempts in this process that got no receipt
-  TimeUs due = kAtOnce;      // of the next attempt or repetition; kNoTime: undecided (restored)
-  bool handed_over = false;  // a parked trigger went to the fallback
-};
+// A receiver that answers with this has not processed the request.
+constexpr int kTooManyRequests = 429;
 
-struct Lane;
-
-// Who waits for a sink as a whole, most urgent first: level, sequence, and the lane.
-using Line = std::set<std::tuple<int, std::uint64_t, Lane*>>;
-
-// What holds a sink as a whole: a 429, and its pace.
-struct Gate {
-  TimeUs opens = kAtOnce;
-  Line line;
-};
-
-// What one sink is told about one incident.
-struct Lane {
-  std::uint64_t number = 0;
-  const Sink* sink = nullptr;
-  Gate* gate = nullptr;
-  std::vector<Entry> entries;  // in order of sequence
-  TimeUs wake = kNever;
-  TimeUs forget_at = kNever;
-  std::optional<Line::value_type> place = {};  // in the gate's line
-};
-
-struct WakesBefore {
-  bool operator()(const Lane* a, const Lane* b) const {
-    return std::tie(a->wake, a->number) < std::tie(b->wake, b->number);
-  }
-};
-
-const Entry* Find(const Lane& lane, int level, NotificationAction action) {
-  for (const Entry& entry : lane.entries) {
-    if (entry.delivery.level == level && entry.delivery.action == action) return &entry;
-  }
-  return nullptr;
-}
-
-bool Intended(const Entry& entry) { return entry.delivery.state == DeliveryState::kIntended; }
-
-// With the receipt of the first of its incident.
-Delivery AsSent(const Lane& lane, const Entry& entry) {
-  Delivery sent = entry.delivery;
-  for (const Entry& other : lane.entries) {
-    if (sent.receipt.empty()) sent.receipt = other.delivery.receipt;
-  }
-  return sent;
-}
-
-// Whether an attempt may have arrived, and the receiver can be asked and was not.
-bool LookUpDue(const Lane& lane, const Entry& entry) {
-  return Intended(entry) && entry.may_have_arrived && !entry.asked &&
-         lane.sink->RenderLookUp(AsSent(lane, entry)).has_value();
-}
-
-// Whether what follows has to know what the receiver calls this, and it can be asked.
-bool NeedsReceipt(const Lane& lane, const Entry& entry) {
-  const Delivery sent = AsSent(lane, entry);
-  return sent.action == NotificationAction::kTrigger && sent.receipt.empty() &&
-         lane.sink->RenderLookUp(sent).has_value();
-}
-
-// How long after its receipt, or its last repetition, it is sent once more; 0: never.
-DurationUs RepeatedAfter(const Lane& lane, const Entry& entry) {
-  if (entry.delivery.state != DeliveryState::kDelivered) return 0;
-  if (entry.delivery.action == NotificationAction::kResolve) {
-    return lane.sink->has_idempotency_key() && !entry.delivery.echoed ? kEchoAfter : 0;
-  }
-  if (entry.delivery.action != NotificationAction::kTrigger) return 0;
-  const bool over = Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
-  return over ? 0 : lane.sink->resend_every();
-}
-
-// Whether `entry`, which is not in flight, must not be sent any more.
-bool Overtaken(const Lane& lane, const Entry& entry) {
-  const int level = entry.delivery.level;
-  const bool resolved = Find(lane, level, NotificationAction::kResolve) != nullptr;
-  switch (entry.delivery.action) {
-    case NotificationAction::kTrigger:
-      return resolved && (lane.sink->pages() || entry.failures > 0);
-    case NotificationAction::kResolve:
-    case NotificationAction::kChange:
-      return false;
-    case NotificationAction::kRefresh:  // only how it stands last
-      return std::any_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& other) {
-        return other.delivery.action == NotificationAction::kRefresh &&
-               other.delivery.sequence > entry.delivery.sequence;
-      });
-    case NotificationAction::kAcknowledge:
-    case NotificationAction::kUpdate:
-    case NotificationAction::kEscalate:
-      break;
-  }
-  const Entry* trigger = Find(lane, level, NotificationAction::kTrigger);
-  return resolved || trigger == nullptr ||
-         (!Intended(*trigger) && trigger->delivery.state != DeliveryState::kDelivered);
-}
-
-// A resolve that waits for the trigger of the level that replaces its own.
-bool Blocked(const Lane& lane, const Entry& entry) {
-  if (entry.delivery.after_trigger_of_level == 0) return false;
-  const Entry* trigger =
-      Find(lane, entry.delivery.after_trigger_of_level, NotificationAction::kTrigger);
-  return trigger != nullptr && Intended(*trigger);
-}
-
-// What the journal says next about an entry that is restored.
-void TakeOver(const Delivery& record, Entry* entry) {
-  const Delivery before = std::exchange(entry->delivery, record);
-  if (before.state == DeliveryState::kDelivered) {
-    entry->delivery.state = before.state;
-    entry->delivery.echoed = before.echoed || record.echoed;
-    if (record.receipt.empty()) entry->delivery.receipt = before.receipt;
-  }
-  if (!before.sink.empty()) entry->delivery.sequence = before.sequence;
-  // Whoever gave it up may not have known of another's attempt: where that can be asked, it is.
-  if (entry->delivery.state == DeliveryState::kAbandoned && entry->delivery.attempts > 0 &&
-      entry->delivery.action == NotificationAction::kTrigger) {
-    entry->delivery.state = DeliveryState::kIntended;
-    entry->failures = 1;
-  }
-  // It may have been on its way when the process ended.
-  if (Intended(*entry)) {
-    entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
-    entry->may_have_arrived = true;
-  }
-  entry->due = entry->delivery.state == DeliveryState::kDelivered ? kNoTime : kAtOnce;
-}
-
-bool Complete(const Lane& lane) {
-  return std::all_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& entry) {
-    return entry.delivery.action != NotificationAction::kTrigger ||
-           Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
-  });
-}
+// A delivery that failed so often while its sink took others goes behind those.
+constexpr int kFaultsBeforeLast = 3;
 
 }  // namespace
 
@@ -194,10 +45,12 @@ struct Outbox::State {
   std::uint64_t next_sequence = 1;
   std::uint64_t next_lane = 1;
   std::map<LaneKey, Lane> lanes;
-  std::map<Hash128, Lane*> lane_of;    // by delivery
-  std::set<Lane*, WakesBefore> wakes;  // those with a `wake`
-  std::map<std::string, Gate> gates;   // by sink
-  std::size_t pending = 0;             // entries that are intended
+  std::map<Hash128, Lane*> lane_of;     // by delivery
+  std::set<Lane*, WakesBefore> wakes;   // those with a `wake`
+  std::map<std::string, Queue> queues;  // by sink
+  std::uint64_t begun = 0;              // requests
+  std::set<Hash128> changed;            // incidents
+  std::size_t pending = 0;              // entries that are intended
   Counters counters;
 
   const Sink* SinkByName(std::string_view name) const;
@@ -205,13 +58,18 @@ struct Outbox::State {
   Entry* EntryOf(const Hash128& delivery);
   void Wake(Lane* lane, TimeUs when);
   void Become(Entry* entry, DeliveryState state);
-  void StandInLine(Lane* lane, const Delivery& next);
+  void StandInLine(Lane* lane, const Entry& next);
   void LeaveLine(Lane* lane);
   void Write(Entry* entry, Effects* effects);
   // Adds an intent unless there is one; the lane it went to, or nullptr.
   Lane* Intend(const Sink& sink, Delivery delivery, Effects* effects);
-  // Does what can be done for the lane now, and sets when to look again. May forget it.
+  // Does what can be done for the lane without its sink, puts what is due in line, and sets when to
+  // look again. May forget it.
   void Pump(Lane* lane, TimeUs now, Effects* effects);
+  // Sends what is in line, as far as the sinks bear it. The last thing that every call does.
+  void Serve(TimeUs now, Effects* effects);
+  // The sink is well again: what a failure of theirs holds back is due.
+  void Release(const Queue& queue, TimeUs now, Effects* effects);
   void AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects);
   // Of a page that was over before it was sent: whoever the routes tell of less urgent levels, where
   // nobody who is not paged has heard of the incident.
@@ -222,10 +80,14 @@ struct Outbox::State {
   void Settle(Lane* lane, TimeUs now, Effects* effects);
   void Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects);
   void Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  // The same where the sink did not answer, or not as one that is well.
+  void Fail(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  // Whether the sink is well by its reply.
+  bool TakeReply(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now, Effects* effects);
   void TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const SinkReply& reply, TimeUs now,
                   Effects* effects);
   void Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now, Effects* effects);
-  DurationUs Jitter(DurationUs bound);
+  std::uint64_t Draw();
 };
 
 const Sink* Outbox::State::SinkByName(std::string_view name) const {
@@ -239,7 +101,7 @@ Lane* Outbox::State::LaneFor(const Hash128& incident, const Sink& sink) {
   Lane& lane = lanes[{incident, sink.name()}];
   if (lane.sink == nullptr) {
     lane.sink = &sink;
-    lane.gate = &gates[sink.name()];
+    lane.queue = &queues[sink.name()];
     lane.number = next_lane++;
   }
   return &lane;
@@ -266,15 +128,16 @@ void Outbox::State::Become(Entry* entry, DeliveryState state) {
   if (Intended(*entry)) ++pending;
 }
 
-void Outbox::State::StandInLine(Lane* lane, const Delivery& next) {
-  lane->place = {next.level, next.sequence, lane};
-  lane->gate->line.insert(*lane->place);
+void Outbox::State::StandInLine(Lane* lane, const Entry& next) {
+  const bool last = next.faults >= kFaultsBeforeLast || !Intended(next);
+  lane->place = {last, next.delivery.level, next.delivery.sequence, lane};
+  lane->queue->line.insert(*lane->place);
   Wake(lane, kNever);
 }
 
 void Outbox::State::LeaveLine(Lane* lane) {
   if (!lane->place) return;
-  lane->gate->line.erase(*lane->place);
+  lane->queue->line.erase(*lane->place);
   lane->place.reset();
 }
 
@@ -403,6 +266,7 @@ void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
 }
 
 void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
+  changed.insert(lane->entries.front().delivery.incident);
   LeaveLine(lane);
   AbandonOvertaken(lane, now, effects);
   HandOverParked(lane, now, effects);
@@ -418,14 +282,46 @@ void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
     if (before && entry.unwritten > 0) return Wake(lane, kNever);
   }
   if (next->due > now) return Wake(lane, next->due);
-  if (lane->gate->opens > now) return StandInLine(lane, next->delivery);
-  Begin(lane, next, now, effects);
+  StandInLine(lane, *next);
+}
+
+void Outbox::State::Serve(TimeUs now, Effects* effects) {
+  for (auto& [name, queue] : queues) {
+    while (!queue.line.empty() && queue.gate.Admits(now)) {
+      auto chosen = queue.line.begin();
+      // Not the one that just failed: its receiver may have a reason to refuse only that.
+      if (queue.gate.asks_again()) {
+        chosen = std::min_element(queue.line.begin(), queue.line.end(),
+                                  [](const Line::value_type& a, const Line::value_type& b) {
+                                    return std::get<Lane*>(a)->begun < std::get<Lane*>(b)->begun;
+                                  });
+      }
+      Lane* const lane = std::get<Lane*>(*chosen);
+      LeaveLine(lane);
+      Begin(lane, Next(lane, now), now, effects);
+    }
+  }
+}
+
+void Outbox::State::Release(const Queue& queue, TimeUs now, Effects* effects) {
+  std::vector<Lane*> released;
+  for (auto& [key, lane] : lanes) {
+    if (lane.queue != &queue) continue;
+    for (Entry& entry : lane.entries) {
+      if (!Intended(entry) || entry.faults == 0 || entry.due <= now) continue;
+      entry.due = kAtOnce;
+      released.push_back(&lane);
+    }
+  }
+  for (Lane* const lane : released) Pump(lane, now, effects);
 }
 
 void Outbox::State::Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects) {
-  lane->gate->opens = now + lane->sink->pace();
   Delivery sent = AsSent(*lane, *entry);
+  changed.insert(sent.incident);
   entry->in_flight = true;
+  entry->probe = lane->queue->gate.Begin(now, lane->sink->pace());
+  lane->begun = ++begun;
   entry->looking_up = LookUpDue(*lane, *entry);
   if (!entry->looking_up) {
     sent.may_repeat = Intended(*entry) && entry->may_have_arrived;
@@ -437,29 +333,94 @@ void Outbox::State::Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects
   Wake(lane, kNever);
 }
 
-DurationUs Outbox::State::Jitter(DurationUs bound) {
+std::uint64_t Outbox::State::Draw() {
   // splitmix64, a counter hashed: any seed is as good as another.
   std::uint64_t x = seed + ++draws * 0x9e3779b97f4a7c15ULL;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  x ^= x >> 31;
-  return static_cast<DurationUs>(x % static_cast<std::uint64_t>(bound + 1));
+  return x ^ (x >> 31);
 }
 
 void Outbox::State::Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now) {
   ++entry->failures;
+  ++entry->faults;
   ++counters.retried;
   entry->delivery.last_error = lane->sink->Describe(reply);
-  const int doublings = std::min(entry->failures - 1, 8);  // 2^8 s is past the last
-  const DurationUs backoff = std::min(kBackoffFirst << doublings, kBackoffLast);
-  const DurationUs asked =
-      std::clamp<DurationUs>(reply.retry_after_ms, 0, kRetryAfterMax / kMillisecondUs) *
-      kMillisecondUs;
-  entry->due = now + std::max(backoff, asked) + Jitter(backoff / 2);
-  if (reply.status == 429) {
-    TimeUs& opens = lane->gate->opens;
-    opens = std::max(opens, now + std::max(backoff, asked));
+  const DurationUs backoff = SinkBackoff(entry->faults);
+  entry->due = now + backoff + SinkBackoffJitter(backoff, Draw());
+}
+
+void Outbox::State::Fail(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now) {
+  SinkGate& gate = lane->queue->gate;
+  const SinkGate::Failure failure = {
+      .probe = entry->probe,
+      .too_many = reply.status == kTooManyRequests,
+      .asked =
+          std::clamp<DurationUs>(reply.retry_after_ms, 0, kDayUs / kMillisecondUs) * kMillisecondUs,
+      .others_wait = !lane->queue->line.empty(),
+      .draw = Draw()};
+  // It failed before, and others were taken since: more likely the fault is its own.
+  const bool own = !failure.too_many && entry->failed_at && gate.taken() > *entry->failed_at;
+  entry->failed_at = gate.taken();
+  if (own) {
+    Postpone(lane, entry, reply, now);
+    entry->due = std::max(entry->due, now + SinkGate::Believed(failure));
+    if (!failure.probe) return;
+  } else {
+    ++entry->failures;
+    ++counters.retried;
+    entry->delivery.last_error = lane->sink->Describe(reply);
+    entry->due = kAtOnce;
   }
+  gate.OnFailed(failure, now);
+}
+
+bool Outbox::State::TakeReply(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now,
+                              Effects* effects) {
+  const bool repeated = entry->delivery.state == DeliveryState::kDelivered;
+  const bool looked_up = std::exchange(entry->looking_up, false);
+  const SendOutcome outcome = lane->sink->Judge(reply);
+  if (outcome == SendOutcome::kRetry) {
+    if (!looked_up && reply.status != kTooManyRequests) {
+      entry->may_have_arrived = true;
+      entry->asked = false;
+    }
+    Fail(lane, entry, reply, now);
+    return false;
+  }
+  if (looked_up) {
+    // Whoever may not ask does not know.
+    SinkLookUp found{.answer = SinkLookUp::Answer::kUnknown, .receipt = ""};
+    if (outcome == SendOutcome::kDelivered) found = lane->sink->Found(entry->delivery, reply);
+    const bool readable = found.answer != SinkLookUp::Answer::kUnreadable;
+    TakeAnswer(lane, entry, std::move(found), reply, now, effects);
+    return readable;
+  }
+  if (repeated) {
+    // Refused or not: it has its receipt.
+    entry->Forgive();
+    entry->due = now + RepeatedAfter(*lane, *entry);
+    if (entry->delivery.action == NotificationAction::kResolve) {
+      entry->delivery.echoed = true;
+      Write(entry, effects);
+    }
+  } else if (outcome == SendOutcome::kDelivered) {
+    std::string receipt = lane->sink->ReceiptOf(reply);
+    if (receipt.empty() && NeedsReceipt(*lane, *entry) && !reply.unsent) {
+      // A proxy's page, or a reply that was too long: what follows would find nothing to end.
+      entry->may_have_arrived = entry->accepted = true;
+      entry->asked = false;
+      entry->due = now + kHeldFor;
+    } else {
+      Deliver(lane, entry, std::move(receipt), now, effects);
+    }
+  } else {
+    Become(entry, DeliveryState::kParked);
+    entry->delivery.last_error = lane->sink->Describe(reply);
+    ++counters.parked;
+    Write(entry, effects);
+  }
+  return true;
 }
 
 void Outbox::State::TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const SinkReply& reply,
@@ -485,7 +446,7 @@ void Outbox::State::Deliver(Lane* lane, Entry* entry, std::string receipt, TimeU
   Become(entry, DeliveryState::kDelivered);
   entry->delivery.last_error.clear();
   entry->delivery.receipt = receipt.substr(0, limits::kReceiptBytesMax);
-  entry->failures = 0;
+  entry->Forgive();
   entry->due = now + RepeatedAfter(*lane, *entry);
   ++counters.delivered;
   Write(entry, effects);
@@ -503,6 +464,7 @@ Outbox::~Outbox() = default;
 
 void Outbox::Restore(const Delivery& delivery) {
   state_->next_sequence = std::max(state_->next_sequence, delivery.sequence + 1);
+  state_->changed.insert(delivery.incident);
   const Sink* sink = state_->SinkByName(delivery.sink);
   if (sink == nullptr) return;
   if (Entry* known = state_->EntryOf(delivery.id)) {
@@ -565,6 +527,7 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
     if (lane == nullptr) continue;
     state_->Pump(lane, now, effects);
   }
+  state_->Serve(now, effects);
 }
 
 void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects) {
@@ -578,74 +541,41 @@ void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEf
   // Ten thousand incidents would be a lot of text that nobody is sent again.
   if (settled) std::string().swap(entry->delivery.payload);
   state_->Pump(lane, now, effects);
+  state_->Serve(now, effects);
 }
 
 void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
                      std::vector<OutboxEffect>* effects) {
   Entry* entry = state_->EntryOf(delivery);
   if (entry == nullptr || !entry->in_flight) return;
-  Lane* lane = state_->lane_of[delivery];
-  const bool repeated = entry->delivery.state == DeliveryState::kDelivered;
-  const bool looked_up = std::exchange(entry->looking_up, false);
+  Lane* const lane = state_->lane_of[delivery];
+  Queue* const queue = lane->queue;
   entry->in_flight = false;
-  const SendOutcome outcome = lane->sink->Judge(reply);
-  if (outcome == SendOutcome::kRetry) {
-    // Who has too much to do has not done it.
-    if (!looked_up && reply.status != 429) {
-      entry->may_have_arrived = true;
-      entry->asked = false;
-    }
-    state_->Postpone(lane, entry, reply, now);
-  } else if (looked_up) {
-    // Whoever may not ask does not know.
-    SinkLookUp found{.answer = SinkLookUp::Answer::kUnknown, .receipt = ""};
-    if (outcome == SendOutcome::kDelivered) found = lane->sink->Found(entry->delivery, reply);
-    state_->TakeAnswer(lane, entry, std::move(found), reply, now, effects);
-  } else if (repeated) {
-    // Refused or not: it has its receipt.
-    entry->failures = 0;
-    entry->due = now + RepeatedAfter(*lane, *entry);
-    if (entry->delivery.action == NotificationAction::kResolve) {
-      entry->delivery.echoed = true;
-      state_->Write(entry, effects);
-    }
-  } else if (outcome == SendOutcome::kDelivered) {
-    std::string receipt = lane->sink->ReceiptOf(reply);
-    if (receipt.empty() && NeedsReceipt(*lane, *entry) && !reply.unsent) {
-      // A proxy's page, or a reply that was too long: what follows would find nothing to end.
-      entry->may_have_arrived = entry->accepted = true;
-      entry->asked = false;
-      entry->due = now + kHeldFor;
-    } else {
-      state_->Deliver(lane, entry, std::move(receipt), now, effects);
-    }
-  } else {
-    state_->Become(entry, DeliveryState::kParked);
-    entry->delivery.last_error = lane->sink->Describe(reply);
-    ++state_->counters.parked;
-    state_->Write(entry, effects);
-  }
+  queue->gate.End(entry->probe);
+  const bool taken = state_->TakeReply(lane, entry, reply, now, effects);
+  const bool recovered = taken && queue->gate.OnTaken();
   state_->Pump(lane, now, effects);
+  if (recovered) state_->Release(*queue, now, effects);
+  state_->Serve(now, effects);
 }
 
 void Outbox::OnHeld(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects) {
   Entry* entry = state_->EntryOf(delivery);
   if (entry == nullptr || !entry->in_flight) return;
+  Lane* const lane = state_->lane_of[delivery];
   entry->in_flight = false;
+  lane->queue->gate.End(entry->probe);
   if (!std::exchange(entry->looking_up, false)) --entry->delivery.attempts;
   entry->due = now + kHeldFor;
-  state_->Pump(state_->lane_of[delivery], now, effects);
+  state_->Pump(lane, now, effects);
+  state_->Serve(now, effects);
 }
 
 void Outbox::Advance(TimeUs now, std::vector<OutboxEffect>* effects) {
   while (!state_->wakes.empty() && (*state_->wakes.begin())->wake <= now) {
     state_->Pump(*state_->wakes.begin(), now, effects);
   }
-  for (auto& [name, gate] : state_->gates) {
-    while (!gate.line.empty() && gate.opens <= now) {
-      state_->Pump(std::get<Lane*>(*gate.line.begin()), now, effects);
-    }
-  }
+  state_->Serve(now, effects);
 }
 
 std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
@@ -657,7 +587,7 @@ std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
     for (Entry& entry : it->second.entries) {
       if (entry.delivery.state != DeliveryState::kParked) continue;
       state_->Become(&entry, DeliveryState::kIntended);
-      entry.failures = 0;
+      entry.Forgive();
       entry.due = kAtOnce;
       state_->Write(&entry, effects);
       ++retried;
@@ -665,24 +595,45 @@ std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
     lanes.push_back(&it->second);
   }
   for (Lane* lane : lanes) state_->Pump(lane, now, effects);
+  state_->Serve(now, effects);
   return retried;
 }
 
-std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
+std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) {
   std::vector<Delivery> deliveries;
   for (auto it = state_->lanes.lower_bound({incident, ""});
        it != state_->lanes.end() && it->first.first == incident; ++it) {
-    for (const Entry& entry : it->second.entries) deliveries.push_back(entry.delivery);
+    for (Entry& entry : it->second.entries) {
+      // A payload is tens of kilobytes that nobody asked for.
+      std::string payload;
+      payload.swap(entry.delivery.payload);
+      deliveries.push_back(entry.delivery);
+      payload.swap(entry.delivery.payload);
+    }
   }
   return deliveries;
 }
 
+void Outbox::ReplaceSinks(const std::vector<std::unique_ptr<Sink>>& sinks) {
+  state_->sinks = &sinks;
+  for (auto& [key, lane] : state_->lanes) {
+    lane.sink = state_->SinkByName(key.second);
+    TOCSIN_CHECK(lane.sink != nullptr);
+  }
+}
+
 TimeUs Outbox::NextDue() const {
   TimeUs next = state_->wakes.empty() ? kNever : (*state_->wakes.begin())->wake;
-  for (const auto& [name, gate] : state_->gates) {
-    if (!gate.line.empty()) next = std::min(next, gate.opens);
+  for (const auto& [name, queue] : state_->queues) {
+    if (!queue.line.empty()) next = std::min(next, queue.gate.OpensAt());
   }
   return next;
+}
+
+std::vector<Hash128> Outbox::TakeChanged() {
+  std::vector<Hash128> changed(state_->changed.begin(), state_->changed.end());
+  state_->changed.clear();
+  return changed;
 }
 
 std::size_t Outbox::pending() const { return state_->pending; }

@@ -22,12 +22,15 @@
 //      routes tell of the next less urgent level.
 //   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it
 //      closes what a delayed copy of the trigger may have opened.
-//   5. 429, 5xx and network errors are retried for ever with jittered exponential back-off (1 s … 5
-//      min), not before Retry-After (believed up to an hour); other refusals park the delivery, and
-//      a refused trigger goes to the sink's fallback. A 429 holds the whole sink. Before a repeat the
-//      receiver is asked, where it can be, whether it has the message already (kLookUp).
-//   6. Sinks do not wait for each other. One that has a pace (Sink::pace) is asked no faster; what
-//      waits for that goes by level, then in order of sequence.
+//   5. 429, 5xx and network errors are retried for ever; other refusals park the delivery, and a
+//      refused trigger goes to the sink's fallback. Back-off is the sink's (sink_gate.h): while it
+//      fails, one delivery at a time probes it, and the first that it takes releases all. One that
+//      fails again although its sink took others meanwhile backs off by itself and holds up nobody.
+//      Before a repeat the receiver is asked, where it can be, whether it has the message already
+//      (kLookUp).
+//   6. Sinks do not wait for each other. Each has at most SinkGate::kRequestsMax requests on their
+//      way, and one that has a pace (Sink::pace) is asked no faster. What waits goes by level, then
+//      in order of sequence; repeats, and what failed by its own fault again and again, go last.
 //   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent, and so is
 //      what follows it, whatever the mode is by then.
 // Triggers go where the routes say, and those of an escalation to whoever by the routes is new;
@@ -89,8 +92,13 @@ class Outbox {
   // A person has put right what a sink refused: its parked deliveries of an incident are intended
   // again, at once; how many. A fallback that was told stays told.
   std::size_t RetryParked(const Hash128& incident, TimeUs now, std::vector<OutboxEffect>* effects);
-  // All that is known of an incident's deliveries, by sink, in order of sequence.
-  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
+  // All that is known of an incident's deliveries but their payloads, by sink, in order of sequence.
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident);
+  // Incidents of which that may have changed since the last call.
+  std::vector<Hash128> TakeChanged();
+  // Sinks of the same names take the place of those before, which may go then. `sinks` outlives the
+  // outbox, or the next call.
+  void ReplaceSinks(const std::vector<std::unique_ptr<Sink>>& sinks);
   // When Advance has something to do next; 0 means at once, INT64_MAX that nothing waits.
   TimeUs NextDue() const;
 

@@ -51,18 +51,24 @@ class Api : public ::testing::Test {
   HttpResponse Call(const std::string& method, const std::string& target,
                     const std::string& body = "",
                     const std::string& content_type = "application/json") {
-    return AnswerApi({.method = method,
-                      .target = target,
-                      .headers = {{"content-type", content_type}, {"authorization", shown_}},
-                      .body = body},
-                     context_);
+    HttpRequest request{.method = method, .target = target};
+    request.headers["content-type"] = content_type;
+    if (!shown_.empty()) request.headers["authorization"] = shown_;
+    if (!host_.empty()) request.headers["host"] = host_;
+    if (!origin_.empty()) request.headers["origin"] = origin_;
+    HttpServer::Admission admission = AdmitApi(request, context_);
+    proven_ = admission.proven;
+    if (admission.refused) return *std::move(admission.refused);
+    request.body = body;
+    return AnswerApi(request, context_);
   }
 
   IncidentBook book_{2};
   std::vector<Silence> silences_;
   std::vector<Act> acts_;
   absl::Status submitted_;
-  std::string shown_;
+  std::string shown_, host_, origin_;
+  bool proven_ = false;
   ApiContext context_;
 };
 
@@ -237,13 +243,49 @@ TEST_F(Api, OnlyThoseWhoMayAct) {
   EXPECT_EQ(acknowledge(), 401);
   shown_ = "Bearer s3creT";
   EXPECT_EQ(acknowledge(), 401);
+  context_.loopback = true;
+  EXPECT_EQ(acknowledge(), 401) << "who shows a token shows the right one";
+  shown_.clear();
+  context_.token_required = true;
+  EXPECT_EQ(acknowledge(), 401);
   EXPECT_THAT(acts_, IsEmpty());
+  context_.token_required = false;
+  EXPECT_EQ(acknowledge(), 202) << "on this machine its own token may be shown, and need not be";
+  EXPECT_FALSE(proven_);
   shown_ = "Bearer s3cret";
   EXPECT_EQ(acknowledge(), 202);
+  EXPECT_TRUE(proven_);
   submitted_ = absl::ResourceExhaustedError("too many");
   EXPECT_EQ(acknowledge(), 429);
   submitted_ = absl::UnavailableError("ending");
   EXPECT_EQ(acknowledge(), 503);
+}
+
+TEST_F(Api, PagesElsewhereNeitherReadNorChangeAnything) {
+  const HostPolicy policy({.listen = "127.0.0.1:9464", .hosts = {}});
+  context_.host_policy = &policy;
+  context_.token = "s3cret";
+  const auto silence = [&] {
+    return Call("POST", "/api/v1/silences",
+                R"({"name": "all", "match": ["env=prod"], "for": "365d", "author": "eve"})")
+        .status;
+  };
+  host_ = "evil.example";
+  EXPECT_EQ(silence(), 403);
+  EXPECT_EQ(Call("GET", "/api/v1/incidents").status, 403);
+  EXPECT_EQ(Call("DELETE", "/api/v1/silences/all").status, 403);
+  host_ = "127.0.0.1:9464";
+  origin_ = "https://evil.example";
+  EXPECT_EQ(silence(), 403);
+  EXPECT_THAT(acts_, IsEmpty());
+  origin_.clear();
+  EXPECT_EQ(silence(), 202);
+  EXPECT_EQ(Call("GET", "/api/v1/incidents").status, 200);
+  // A reverse proxy in front, with the token.
+  host_ = "tocsin.example";
+  shown_ = "Bearer s3cret";
+  EXPECT_EQ(silence(), 202);
+  EXPECT_EQ(Call("GET", "/api/v1/incidents").status, 200);
 }
 
 TEST_F(Api, AddsAndListsAndExpiresSilences) {

@@ -1,5 +1,10 @@
 #include "app/deliverer.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -519,6 +525,150 @@ TEST_F(DelivererTest, WritesLinesToStandardOutput) {
   EXPECT_EQ(testing::internal::GetCapturedStdout().find("TRIGGER level 1"), 0u);
   EXPECT_TRUE(submitted.ok());
   EXPECT_TRUE(delivered);
+}
+
+// Standard output as a pipe that is full until the object goes.
+class StalledStdout {
+ public:
+  StalledStdout() {
+    std::fflush(stdout);
+    saved_ = dup(STDOUT_FILENO);
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK) != 0) std::abort();
+    read_end_ = ends[0];
+    const std::string page(4096, '.');
+    while (write(ends[1], page.data(), page.size()) > 0) {
+    }
+    // The other side waits, as a pipe of a shell's makes it.
+    fcntl(ends[1], F_SETFL, 0);
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[1]);
+  }
+  ~StalledStdout() {
+    std::fflush(stdout);
+    dup2(saved_, STDOUT_FILENO);
+    close(saved_);
+    close(read_end_);  // ends a write that still waits
+  }
+
+ private:
+  int saved_ = -1, read_end_ = -1;
+};
+
+TEST_F(DelivererTest, AStalledStdoutHoldsUpNeitherOthersNorTheEnd) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  sinks_.push_back(MakeSink("{name: console, kind: stdout}"));
+  sinks_.push_back(PagerDuty(pagerduty.url()));
+  bool delivered = false;
+  {
+    const StalledStdout stalled;
+    Start();
+    std::vector<Notification> storm;
+    for (std::uint64_t i = 1; i <= 50; ++i) storm.push_back(Make(kTrigger, i));
+    delivered = deliverer_->Submit(storm).ok();
+    for (std::uint64_t i = 1; i <= 50; ++i) {
+      delivered &= journal_.AwaitState(Id("oncall", kTrigger, i), DeliveryState::kDelivered);
+    }
+    deliverer_->Stop(absl::Milliseconds(10));
+  }
+  EXPECT_TRUE(delivered);
+  EXPECT_EQ(deliverer_->pending(), 50u) << "standard output hears of them at the next start";
+}
+
+TEST_F(DelivererTest, NobodyWaitsForAJournalThatHangs) {
+  HttpServer server({}, [](const HttpRequest&) { return HttpResponse{.status = 400}; });
+  ASSERT_TRUE(server.Start().ok());
+  sinks_.push_back(Webhook("hook", absl::StrCat("http://127.0.0.1:", server.port(), "/")));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  ASSERT_TRUE(journal_.AwaitState(Id("hook", kTrigger), DeliveryState::kParked));
+  const Hash128 incident = Make(kTrigger).incident.id;
+  const absl::Time give_up = absl::Now() + absl::Minutes(1);
+  while (deliverer_->counters().parked == 0 && absl::Now() < give_up) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  journal_.HoldWrites(true);
+  std::thread deciding([&] { EXPECT_TRUE(deliverer_->Submit({Make(kTrigger, 2)}).ok()); });
+  ASSERT_TRUE(journal_.AwaitHeld());
+  // What the API asks is answered all the same.
+  const std::vector<Delivery> known = deliverer_->DeliveriesOf(incident);
+  ASSERT_THAT(known, SizeIs(1));
+  EXPECT_EQ(known[0].state, DeliveryState::kParked);
+  EXPECT_EQ(known[0].last_error, "HTTP 400");
+  EXPECT_EQ(known[0].payload, "");
+  const absl::StatusOr<std::size_t> retried = deliverer_->RetryParked(incident);
+  ASSERT_TRUE(retried.ok());
+  EXPECT_EQ(*retried, 1u);
+  EXPECT_EQ(*deliverer_->RetryParked({.high = 99, .low = 99}), 0u) << "nobody knows it";
+  journal_.HoldWrites(false);
+  deciding.join();
+  // It is sent again, and refused again.
+  while (deliverer_->counters().parked < 3 && absl::Now() < give_up) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_GE(deliverer_->counters().parked, 3);
+  EXPECT_EQ(deliverer_->DeliveriesOf(incident)[0].attempts, 2);
+}
+
+TEST_F(DelivererTest, OtherSecretsTakeThePlaceOfThoseBefore) {
+  std::atomic<int> wrong{0};
+  HttpServer server({}, [&](const HttpRequest& request) {
+    const bool right = request.headers.contains("x-tocsin-signature");
+    if (!right) ++wrong;
+    return HttpResponse{.status = right ? 200 : 503};
+  });
+  ASSERT_TRUE(server.Start().ok());
+  const std::string url = absl::StrCat("http://127.0.0.1:", server.port(), "/");
+  sinks_.push_back(Webhook("hook", url));
+  Start();
+  ASSERT_TRUE(deliverer_->Submit({Make(kTrigger)}).ok());
+  const absl::Time give_up = absl::Now() + absl::Minutes(1);
+  while (wrong == 0 && absl::Now() < give_up) absl::SleepFor(absl::Milliseconds(1));
+  setenv("TOCSIN_TEST_SECRET", "s3cret", 1);
+  std::vector<std::unique_ptr<Sink>> sinks;
+  sinks.push_back(MakeSink(absl::StrCat("{name: hook, kind: webhook, url: '", url,
+                                        "', secret_env: TOCSIN_TEST_SECRET}")));
+  deliverer_->ReplaceSinks(std::move(sinks));
+  EXPECT_TRUE(journal_.AwaitState(Id("hook", kTrigger), DeliveryState::kDelivered));
+  EXPECT_GE(wrong, 1);
+}
+
+TEST_F(DelivererTest, TheFirstThatIsTakenReleasesTheOthers) {
+  // Nothing is taken at first; then all is.
+  absl::Mutex mutex;
+  bool well = false;
+  std::vector<std::string> taken;
+  int asked = 0;
+  HttpServer server({}, [&](const HttpRequest& request) {
+    absl::MutexLock lock(&mutex);
+    ++asked;
+    if (!well) return HttpResponse{.status = 503};
+    const std::size_t at = request.body.find("\"title\":\"") + 9;
+    taken.push_back(request.body.substr(at, request.body.find('"', at) - at));
+    return HttpResponse{};
+  });
+  ASSERT_TRUE(server.Start().ok());
+  sinks_.push_back(Webhook("hook", absl::StrCat("http://127.0.0.1:", server.port(), "/")));
+  Start();
+  std::vector<Notification> storm;
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    storm.push_back(Make(kTrigger, i));
+    storm.back().level = i == 20 ? 1 : 3;
+  }
+  ASSERT_TRUE(deliverer_->Submit(storm).ok());
+  {
+    absl::MutexLock lock(&mutex);
+    // Eight at once, and then probes, two a round.
+    const auto probed = [&] { return asked >= 10; };
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&probed), absl::Minutes(1)));
+    well = true;
+    const auto all = [&] { return taken.size() == 20; };
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&all), absl::Minutes(1)));
+    EXPECT_LE(asked, 8 + 2 * 3 + 20) << "one probe at a time";
+  }
+  deliverer_->Stop(kGrace);
+  EXPECT_EQ(deliverer_->pending(), 0u);
 }
 
 TEST_F(DelivererTest, AFileThatCannotBeWrittenHoldsUpNobodyAndIsTriedAgain) {

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "tests/app/socket.h"
@@ -219,52 +220,203 @@ TEST(HttpServer, WhoSendsNothingMakesRoom) {
   EXPECT_EQ(idle.front()->ReadAll(), "");
 }
 
-TEST(HttpServer, WhereAllAreBusyOneMoreIsClosed) {
-  HttpServer server({.connections_max = 8}, Echo);
+TEST(HttpServer, WhoIsAnsweredMakesNoRoom) {
+  absl::Mutex mutex;
+  std::vector<HttpServer::Respond> waiting;
+  HttpServer server({.connections_max = 8}, [&](const HttpRequest&, HttpServer::Respond respond) {
+    absl::MutexLock lock(&mutex);
+    waiting.push_back(std::move(respond));
+  });
   ASSERT_TRUE(server.Start().ok());
   std::vector<std::unique_ptr<TestSocket>> busy;
   for (int i = 0; i < 8; ++i) {
-    busy.push_back(std::make_unique<TestSocket>(server.port()));
-    busy.back()->Send("POST / HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
-    EXPECT_THAT(busy.back()->ReadReply(), HasSubstr("100 Continue"));
+    busy.push_back(
+        std::make_unique<TestSocket>(server.port(), i % 2 == 0 ? "127.0.0.1" : "127.0.0.2"));
+    busy.back()->Send("GET / HTTP/1.1\r\n\r\n");
   }
-  TestSocket one_too_many(server.port());
-  one_too_many.Send("GET / HTTP/1.1\r\n\r\n");
+  {
+    absl::MutexLock lock(&mutex);
+    const auto all = [&] { return waiting.size() == 8; };
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&all), absl::Minutes(1)));
+  }
+  TestSocket one_too_many(server.port(), "127.0.0.3");
   EXPECT_EQ(one_too_many.ReadAll(), "");
-  busy.front()->Send("abc");
-  EXPECT_EQ(BodyOf(busy.front()->ReadReply()), "POST / abc");
+  EXPECT_EQ(server.counters().refused, 1);
+  for (const HttpServer::Respond& respond : waiting) respond({.body = "at last"});
+  for (const auto& socket : busy) EXPECT_EQ(BodyOf(socket->ReadReply()), "at last");
 }
 
-TEST(HttpServer, BodiesAreBoundedTogether) {
-  HttpServer server({.connections_max = 100, .body_bytes_max = 64 << 20}, Echo);
+// A body that was announced and has not come, from each of `count` connections.
+std::vector<std::unique_ptr<TestSocket>> BeginBodies(std::uint16_t port, int count,
+                                                     const std::string& from) {
+  std::vector<std::unique_ptr<TestSocket>> begun;
+  for (int i = 0; i < count; ++i) {
+    begun.push_back(std::make_unique<TestSocket>(port, from));
+    begun.back()->Send("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nabc");
+  }
+  return begun;
+}
+
+// Unfinished bodies from one address, and what the same address is answered meanwhile.
+void FillWithBodies(const std::string& listen, const std::string& from) {
+  HttpServer server({.address = listen, .connections_max = 64}, Echo);
+  const absl::Status started = server.Start();
+  if (!started.ok() && from == "::1") GTEST_SKIP() << started;
+  ASSERT_TRUE(started.ok()) << started;
+  const auto begun = BeginBodies(server.port(), 100, from);
+  TestSocket socket(server.port(), from);
+  socket.Send("GET /healthz HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(socket.ReadReply()), "GET /healthz ");
+  socket.Send("POST /act HTTP/1.1\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(BodyOf(socket.ReadReply()), "POST /act ok") << "a body that comes is read";
+  // Connections are accepted in order, and an address has half of the 64.
+  EXPECT_GE(server.counters().closed, 101 - 32);
+}
+
+TEST(HttpServer, UnfinishedBodiesLeaveRoomForOthers) { FillWithBodies("127.0.0.1:0", "127.0.0.1"); }
+
+TEST(HttpServer, UnfinishedBodiesLeaveRoomForOthersInV6) { FillWithBodies("[::1]:0", "::1"); }
+
+TEST(HttpServer, ManyAddressesLeaveRoomForOthers) {
+  HttpServer server({.connections_max = 64}, Echo);
   ASSERT_TRUE(server.Start().ok());
-  const auto begin = [&] {
-    auto socket = std::make_unique<TestSocket>(server.port());
-    socket->Send(absl::StrCat("POST / HTTP/1.1\r\nContent-Length: ", 60 << 20,
-                              "\r\nExpect: 100-continue\r\n\r\n"));
-    return socket;
-  };
-  std::vector<std::unique_ptr<TestSocket>> reading;
-  for (int i = 0; i < 4; ++i) {
-    reading.push_back(begin());
-    EXPECT_THAT(reading.back()->ReadReply(), HasSubstr("100 Continue")) << i;
+  std::vector<std::vector<std::unique_ptr<TestSocket>>> begun;
+  for (int i = 2; i < 40; ++i) {
+    begun.push_back(BeginBodies(server.port(), 8, absl::StrCat("127.0.0.", i)));
   }
-  EXPECT_THAT(begin()->ReadReply(), AllOf(HasSubstr("503"), HasSubstr("Retry-After: 1")));
-  // One of any length may be as long as one may be.
-  TestSocket chunked(server.port());
-  chunked.Send("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
-  EXPECT_EQ(StatusOf(chunked.ReadReply()), 503);
-  TestSocket small(server.port());
-  small.Send("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na");
-  EXPECT_EQ(BodyOf(small.ReadReply()), "POST / a");
-  // Whoever goes makes room.
-  reading.clear();
-  std::string reply;
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
-  while (reply.find("100 Continue") == reply.npos && absl::Now() < deadline) {
-    reply = begin()->ReadReply();
+  TestSocket socket(server.port());
+  socket.Send("POST /act HTTP/1.1\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(BodyOf(socket.ReadReply()), "POST /act ok");
+  socket.Send("GET /next HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(socket.ReadReply()), "GET /next ");
+}
+
+TEST(HttpServer, SlowHeadersFromEverywhereLeaveRoomForOthers) {
+  HttpServer server({.connections_max = 16}, Echo);
+  ASSERT_TRUE(server.Start().ok());
+  std::vector<std::unique_ptr<TestSocket>> slow;
+  for (int i = 2; i < 200; ++i) {
+    slow.push_back(std::make_unique<TestSocket>(server.port(), absl::StrCat("127.0.0.", i)));
+    slow.back()->Send("POST / HTTP/1.1\r\nX-Slow: ");
   }
-  EXPECT_THAT(reply, HasSubstr("100 Continue"));
+  TestSocket next(server.port());
+  next.Send("GET /next HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(next.ReadReply()), "GET /next ");
+}
+
+TEST(HttpServer, OneAddressTakesNoMoreThanHalf) {
+  HttpServer server({.connections_max = 16}, Echo);
+  ASSERT_TRUE(server.Start().ok());
+  TestSocket other(server.port(), "127.0.0.2");
+  std::vector<std::unique_ptr<TestSocket>> idle;
+  for (int i = 0; i < 100; ++i) idle.push_back(std::make_unique<TestSocket>(server.port()));
+  // It waits for a request, longer than all of them, and stays.
+  other.Send("GET /other HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(other.ReadReply()), "GET /other ");
+  // Connections are accepted in order.
+  TestSocket last(server.port(), "127.0.0.3");
+  last.Send("GET /last HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(last.ReadReply()), "GET /last ");
+  EXPECT_EQ(server.counters().closed, 92);
+}
+
+constexpr std::size_t kMiB = 1 << 20;
+
+HttpServer::Options SmallMemory() {
+  return {.connections_max = 100,
+          .body_bytes_max = 4 * kMiB,
+          .bodies_bytes_max = 8 * kMiB,
+          .admit = [](const HttpRequest& head) {
+            return HttpServer::Admission{.proven = head.headers.contains("authorization")};
+          }};
+}
+
+TEST(HttpServer, WhatWasAnnouncedTakesNoMemory) {
+  HttpServer server(SmallMemory(), Echo);
+  ASSERT_TRUE(server.Start().ok());
+  const auto begun = BeginBodies(server.port(), 20, "127.0.0.2");
+  TestSocket socket(server.port());
+  socket.Send(absl::StrCat("POST / HTTP/1.1\r\nContent-Length: ", 4 * kMiB, "\r\n\r\n",
+                           std::string(4 * kMiB, 'x')));
+  EXPECT_EQ(StatusOf(socket.ReadReply()), 200);
+}
+
+// Bodies of which all but a byte have come.
+TEST(HttpServer, UnfinishedBodiesGiveTheirMemoryToOthers) {
+  HttpServer server(SmallMemory(), Echo);
+  ASSERT_TRUE(server.Start().ok());
+  const std::string almost =
+      absl::StrCat("Content-Length: ", 2 * kMiB, "\r\n\r\n", std::string(2 * kMiB - 1, 'x'));
+  TestSocket proven(server.port(), "127.0.0.3");
+  proven.Send("POST / HTTP/1.1\r\nAuthorization: us\r\n" + almost);
+  std::vector<std::unique_ptr<TestSocket>> hostile;
+  for (int i = 0; i < 20; ++i) {
+    hostile.push_back(std::make_unique<TestSocket>(server.port(), "127.0.0.2"));
+    hostile.back()->Send("POST / HTTP/1.1\r\n" + almost);
+  }
+  for (int i = 0; i < 20; ++i) {
+    TestSocket socket(server.port());
+    ASSERT_TRUE(socket.Send("POST / HTTP/1.1\r\n" + almost + "x"));
+    EXPECT_EQ(StatusOf(socket.ReadReply()), 200) << i;
+  }
+  // Whoever has shown who they are goes last.
+  proven.Send("x");
+  EXPECT_EQ(StatusOf(proven.ReadReply()), 200);
+}
+
+TEST(HttpServer, BodiesThatWaitForTheirAnswerAreBounded) {
+  absl::Mutex mutex;
+  std::vector<HttpServer::Respond> waiting;
+  HttpServer server(SmallMemory(), [&](const HttpRequest&, HttpServer::Respond respond) {
+    absl::MutexLock lock(&mutex);
+    waiting.push_back(std::move(respond));
+  });
+  ASSERT_TRUE(server.Start().ok());
+  std::vector<std::unique_ptr<TestSocket>> sent;
+  for (std::size_t i = 0; i < 2; ++i) {
+    sent.push_back(std::make_unique<TestSocket>(server.port()));
+    sent.back()->Send(absl::StrCat("POST / HTTP/1.1\r\nContent-Length: ", 3 * kMiB, "\r\n\r\n",
+                                   std::string(3 * kMiB, 'x')));
+    absl::MutexLock lock(&mutex);
+    const auto taken = [&] { return waiting.size() == i + 1; };
+    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&taken), absl::Minutes(1)));
+  }
+  TestSocket third(server.port());
+  third.Send(absl::StrCat("POST / HTTP/1.1\r\nContent-Length: ", 4 * kMiB, "\r\n\r\n",
+                          std::string(4 * kMiB, 'x')));
+  EXPECT_THAT(third.ReadReply(), AllOf(HasSubstr("503"), HasSubstr("Retry-After: 1")));
+  for (const HttpServer::Respond& respond : waiting) respond({});
+  for (const auto& socket : sent) EXPECT_EQ(StatusOf(socket->ReadReply()), 200);
+  TestSocket fourth(server.port());
+  fourth.Send("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na");
+  absl::MutexLock lock(&mutex);
+  const auto taken = [&] { return waiting.size() == 3; };
+  ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&taken), absl::Minutes(1)));
+  waiting.back()({});
+  EXPECT_EQ(StatusOf(fourth.ReadReply()), 200);
+}
+
+TEST(HttpServer, TheHeaderDecidesBeforeTheBodyIsRead) {
+  HttpServer server({.admit =
+                         [](const HttpRequest& head) {
+                           HttpServer::Admission admission;
+                           if (head.target == "/no") {
+                             admission.refused = HttpResponse{.status = 401, .body = "no"};
+                           }
+                           return admission;
+                         }},
+                    Echo);
+  ASSERT_TRUE(server.Start().ok());
+  TestSocket waits(server.port());
+  waits.Send("POST /no HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(StatusOf(waits.ReadReply()), 401) << "and no 100 Continue";
+  TestSocket sends(server.port());
+  sends.Send("POST /no HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(sends.ReadAll()), "no") << "the body is not taken for a request";
+  TestSocket stays(server.port());
+  stays.Send("GET /no HTTP/1.1\r\n\r\nGET /yes HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(StatusOf(stays.ReadReply()), 401);
+  EXPECT_EQ(BodyOf(stays.ReadReply()), "GET /yes ");
 }
 
 TEST(HttpServer, AnswersFromAnotherThread) {

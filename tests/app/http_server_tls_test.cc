@@ -83,6 +83,22 @@ TEST_F(HttpServerTls, AHandshakeThatDoesNotEndIsCutOff) {
   EXPECT_EQ(silent.ReadAll(), "");
 }
 
+TEST_F(HttpServerTls, TakesARenewedCertificate) {
+  HttpServer server(OptionsOf(), Echo);
+  ASSERT_TRUE(server.Start().ok());
+  EXPECT_EQ(Post(server.port(), "abc"), "got abc");
+  const Authority renewed;
+  Write("cert.pem", renewed.Pem());
+  Write("key.pem", renewed.PrivateKeyPem());
+  EXPECT_NE(Post(server.port(), "abc"), "got abc") << "it shows the old one still";
+  ASSERT_TRUE(server.ReloadCertificate().ok());
+  EXPECT_EQ(Post(server.port(), "abc"), "got abc");
+  // One that cannot be used changes nothing.
+  Write("key.pem", authority_.PrivateKeyPem());
+  EXPECT_THAT(std::string(server.ReloadCertificate().message()), HasSubstr(key_));
+  EXPECT_EQ(Post(server.port(), "abc"), "got abc");
+}
+
 TEST_F(HttpServerTls, NamesTheFileThatItCannotUse) {
   for (const auto& [certificate, key, named] :
        {std::tuple(std::string("/nowhere"), key_, std::string("/nowhere")),

@@ -15,7 +15,10 @@
 #include <gtest/gtest.h>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "app/seen_bodies.h"
 #include "config/config.h"
 #include "ingest/file_source.h"
 #include "sinks/signature.h"
@@ -63,6 +66,7 @@ class ReceiverTest : public testing::Test {
     config_ = *std::move(config);
     absl::StatusOr<std::unique_ptr<Receiver>> opened =
         Receiver::Open(&config_, {.now = [this] { return now_.load(); },
+                                  .monotonic = [this] { return monotonic_.load(); },
                                   .fetch = [this](const std::string& url) { return Fetch(url); }});
     ASSERT_TRUE(opened.ok()) << opened.status();
     receiver_ = *std::move(opened);
@@ -72,8 +76,9 @@ class ReceiverTest : public testing::Test {
   std::string Post(const std::string& path, const std::string& body,
                    const std::string& headers = "") {
     TestSocket socket(receiver_->port());
-    socket.Send(absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n",
-                             headers, "Content-Length: ", body.size(), "\r\n\r\n", body));
+    const std::string host = absl::StrContains(headers, "Host: ") ? "" : "Host: 127.0.0.1\r\n";
+    socket.Send(absl::StrCat("POST ", path, " HTTP/1.1\r\n", host, "Connection: close\r\n", headers,
+                             "Content-Length: ", body.size(), "\r\n\r\n", body));
     return socket.ReadAll();
   }
 
@@ -92,6 +97,10 @@ class ReceiverTest : public testing::Test {
   }
 
   absl::StatusOr<std::string> Fetch(const std::string& url) {
+    if (hang_.exchange(false)) {
+      fetching_.Notify();
+      go_on_.WaitForNotification();
+    }
     const auto found = served_.find(url);
     if (found == served_.end()) return absl::UnavailableError("status 404");
     return found->second;
@@ -99,7 +108,10 @@ class ReceiverTest : public testing::Test {
 
   std::string folder_;
   std::map<std::string, std::string> served_;  // by SNS
+  std::atomic<bool> hang_{false};              // the next fetch, until it may go on
+  absl::Notification fetching_, go_on_;
   std::atomic<TimeUs> now_{kNow};
+  std::atomic<TimeUs> monotonic_{kHourUs};
   Config config_;
   std::unique_ptr<Receiver> receiver_;
 };
@@ -231,13 +243,42 @@ TEST_F(ReceiverTest, MessagesOfSns) {
   EXPECT_THAT(Logged("alarms"), SizeIs(1));
 }
 
+TEST_F(ReceiverTest, ACertificateThatDoesNotComeHoldsUpNoOtherMessage) {
+  served_[kCertificate] = Ours().Pem();
+  Open(absl::StrCat("  - {name: alarms, http: {signature: sns, topics: [\"", kTopic,
+                    "\"]}, format: cloudwatch-alarm}\n"));
+  Fields alarm = Notification();
+  alarm["Message"] = R"({"AlarmName": "a", "NewStateValue": "ALARM", "StateChangeTime":)"
+                     R"( "2026-01-01T00:00:00.000+0000", "Trigger": {}})";
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", Signed(alarm))), 200);
+  hang_.store(true);
+  Fields made_up = alarm;
+  made_up["SigningCertURL"] = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-2.pem";
+  const std::string body = Signed(made_up);
+  TestSocket waits(receiver_->port());
+  waits.Send(absl::StrCat("POST /v1/sources/alarms HTTP/1.1\r\nContent-Length: ", body.size(),
+                          "\r\n\r\n", body));
+  ASSERT_TRUE(fetching_.WaitForNotificationWithTimeout(absl::Minutes(1)));
+  alarm["MessageId"] = "m2";
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", Signed(alarm))), 200);
+  go_on_.Notify();
+  EXPECT_EQ(StatusOf(waits.ReadReply()), 503);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/alarms", body)), 503) << "it is not asked for again at once";
+  EXPECT_THAT(Logged("alarms"), SizeIs(2));
+}
+
 TEST_F(ReceiverTest, AboveTheRateOrAFullLog) {
   Open("  - {name: a, http: {requests_per_second: 2}}\n");
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
   EXPECT_THAT(Post("/v1/sources/a", kEvent), AllOf(HasSubstr("429"), HasSubstr("Retry-After: 1")));
-  now_ = kNow + kSecondUs;
+  // A clock that steps, either way, lets nobody in and keeps nobody out.
+  now_ = kNow + kDayUs;
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", "")), 429);
+  now_ = kNow - kDayUs;
+  monotonic_ = monotonic_ + kSecondUs;
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", "")), 200);
+  now_ = kNow;
   // A log that nobody reads takes what it may hold and no more.
   Open("  - {name: full, http: {}}\n", "log_mib_max: 128");
   const std::string large = std::string(kEvent) + std::string(7 << 20, ' ');
@@ -255,6 +296,84 @@ TEST_F(ReceiverTest, GoesOnWhereItStopped) {
   Open(inputs);
   EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent)), 200);
   EXPECT_THAT(Logged("a"), ElementsAre(kEvent, kEvent));
+}
+
+TEST_F(ReceiverTest, WhoeverSignedBodiesArePlayedBackToKnowsThemAfterARestart) {
+  const std::string inputs = absl::StrCat("  - {name: gh, http: {signature: github, secret_file: ",
+                                          Write("secret", "s3cret\n"), "}}\n");
+  Open(inputs);
+  const std::string header = absl::StrCat(
+      "X-Hub-Signature-256: sha256=", BodySignature("s3cret", kEvent).substr(3), "\r\n");
+  EXPECT_EQ(StatusOf(Post("/v1/sources/gh", kEvent, header)), 200);
+  Open(inputs);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/gh", kEvent, header)), 200) << "its sender, once more";
+  now_ = kNow + SeenBodies::kWindow + 1;
+  EXPECT_EQ(StatusOf(Post("/v1/sources/gh", kEvent, header)), 401);
+  EXPECT_THAT(Logged("gh"), SizeIs(1));
+}
+
+TEST_F(ReceiverTest, WithoutATokenAnUnfinishedBodyTakesNothing) {
+  Open(absl::StrCat("  - {name: a, http: {token_file: ", Write("tokens", "t0ken\n"), "}}\n"),
+       "connections_max: 64");
+  // What is announced is refused before it comes.
+  std::vector<std::unique_ptr<TestSocket>> hostile;
+  for (int i = 0; i < 32; ++i) {
+    hostile.push_back(std::make_unique<TestSocket>(receiver_->port()));
+    hostile.back()->Send(
+        absl::StrCat("POST /v1/sources/a HTTP/1.1\r\nContent-Length: ", 8 << 20, "\r\n\r\nabc"));
+    EXPECT_EQ(StatusOf(hostile.back()->ReadReply()), 401);
+  }
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer t0ken\r\n")), 200) << i;
+  }
+  EXPECT_THAT(Logged("a"), SizeIs(50));
+  EXPECT_EQ(receiver_->Counters()[0].refused, 32);
+  EXPECT_EQ(receiver_->connections().bodies_cut, 0);
+}
+
+TEST_F(ReceiverTest, WithATokenManyUnfinishedBodiesKeepNobodyOut) {
+  Open(absl::StrCat("  - {name: a, http: {token_file: ", Write("tokens", "t0ken\n"), "}}\n"),
+       "connections_max: 64");
+  std::vector<std::unique_ptr<TestSocket>> hostile;
+  for (int i = 0; i < 64; ++i) {
+    hostile.push_back(std::make_unique<TestSocket>(receiver_->port()));
+    hostile.back()->Send(absl::StrCat("POST /v1/sources/a HTTP/1.1\r\nAuthorization: Bearer t0ken",
+                                      "\r\nContent-Length: ", 8 << 20, "\r\n\r\nabc"));
+  }
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer t0ken\r\n")), 200) << i;
+  }
+  TestSocket health(receiver_->port());
+  health.Send("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(health.ReadAll(), HasSubstr("alive"));
+}
+
+TEST_F(ReceiverTest, PagesElsewherePostNothing) {
+  Open(absl::StrCat("  - {name: events, http: {}}\n  - {name: gl, http: {signature: gitlab, ",
+                    "secret_file: ", Write("secret", "s3cret\n"), "}}\n"));
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent)), 200);
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent, "Host: localhost:9465\r\n")), 200);
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent, "Host: evil.example\r\n")), 403);
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent, "Origin: https://evil.example\r\n")), 403);
+  EXPECT_EQ(StatusOf(Post("/v1/events", kEvent, "Origin: null\r\n")), 403);
+  EXPECT_THAT(Logged("events"), SizeIs(2));
+  // Whoever knows the secret comes through whatever proxy.
+  EXPECT_EQ(
+      StatusOf(Post("/v1/sources/gl", kEvent, "Host: hooks.example\r\nX-Gitlab-Token: s3cret\r\n")),
+      200);
+}
+
+TEST_F(ReceiverTest, ReadsItsSecretsAnew) {
+  const std::string tokens = Write("tokens", "old\n");
+  Open(absl::StrCat("  - {name: a, http: {token_file: ", tokens, "}}\n"));
+  Write("tokens", "new\n");
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer new\r\n")), 401);
+  ASSERT_TRUE(receiver_->Reload().ok());
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer new\r\n")), 200);
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer old\r\n")), 401);
+  std::filesystem::remove(tokens);
+  EXPECT_THAT(std::string(receiver_->Reload().message()), HasSubstr(tokens));
+  EXPECT_EQ(StatusOf(Post("/v1/sources/a", kEvent, "Authorization: Bearer new\r\n")), 200);
 }
 
 TEST_F(ReceiverTest, WhatCannotBeOpenedIsNamed) {

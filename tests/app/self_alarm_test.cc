@@ -104,6 +104,19 @@ TEST_F(SelfAlarmTest, ASinkThatRefusesIsTriedAgain) {
   WaitUntil([&] { return pagerduty_.Pages().size() == 1; });
 }
 
+TEST_F(SelfAlarmTest, OtherSecretsCountAtOnce) {
+  refuse_ = 1;
+  Start();
+  alarm_->SetBlindness(Blind("disk"));
+  WaitUntil([&] { return alarm_->counters().failures == 1; });
+  std::ofstream(key_) << "renewed\n";
+  ErrorList errors;
+  alarm_->ReplaceSinks(NewSinks(*config_, &errors));
+  ASSERT_TRUE(errors.empty());
+  WaitUntil([&] { return pagerduty_.Pages().size() == 1; });
+  EXPECT_THAT(pagerduty_.Requests().back().body, HasSubstr("renewed"));
+}
+
 TEST_F(SelfAlarmTest, WhatIsOverBeforeAnybodyHeardOfItIsNotTold) {
   refuse_ = 1;
   Start();

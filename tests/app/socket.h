@@ -4,6 +4,7 @@
 //   socket.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 //   std::string reply = socket.ReadReply();     // one response
 //   std::string rest = socket.ReadAll();        // until the server closes
+//   TestSocket other(server.port(), "127.0.0.2");  // from another address; "::1" is IPv6
 //
 // Reads give up after a minute: then the test fails instead of hanging.
 #pragma once
@@ -22,16 +23,28 @@ namespace tocsin {
 
 class TestSocket {
  public:
-  explicit TestSocket(std::uint16_t port) : descriptor_(socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit TestSocket(std::uint16_t port, const std::string& from = "127.0.0.1")
+      : descriptor_(socket(from == "::1" ? AF_INET6 : AF_INET, SOCK_STREAM, 0)) {
     const timeval minute{.tv_sec = 60, .tv_usec = 0};
     setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &minute, sizeof(minute));
     setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &minute, sizeof(minute));
+    if (from == "::1") {
+      sockaddr_in6 address{};
+      address.sin6_family = AF_INET6;
+      address.sin6_port = htons(port);
+      address.sin6_addr = in6addr_loopback;
+      connected_ = Connect(address);
+      return;
+    }
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    inet_pton(AF_INET, from.c_str(), &address.sin_addr);
+    if (bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      return;
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ =
-        connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    connected_ = Connect(address);
   }
   ~TestSocket() { close(descriptor_); }
   TestSocket(const TestSocket&) = delete;
@@ -70,6 +83,11 @@ class TestSocket {
   }
 
  private:
+  template <typename Address>
+  bool Connect(const Address& address) {
+    return connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  }
+
   bool Receive() {
     char buffer[4096];
     const ssize_t got = recv(descriptor_, buffer, sizeof(buffer), 0);

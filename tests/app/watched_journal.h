@@ -1,4 +1,4 @@
-// A memory journal whose deliveries a test can wait for, and whose writes it can make fail.
+// A memory journal whose deliveries a test can wait for, and whose writes it can make fail or hang.
 //
 //   ASSERT_TRUE(journal.AwaitState(id, DeliveryState::kDelivered));
 //
@@ -45,8 +45,21 @@ class WatchedJournal final : public Journal {
     fail_writes_ = fail;
   }
 
+  // From now on WriteDeliveries waits until it is told otherwise.
+  void HoldWrites(bool hold) {
+    absl::MutexLock lock(&mutex_);
+    hold_writes_ = hold;
+  }
+  bool AwaitHeld() {
+    return Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return held_ > 0; });
+  }
+
   absl::Status WriteDeliveries(std::span<const Delivery> deliveries) override {
     absl::MutexLock lock(&mutex_);
+    ++held_;
+    const auto may_go = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !hold_writes_; };
+    mutex_.Await(absl::Condition(&may_go));
+    --held_;
     if (fail_writes_) {
       ++refusals_;
       return absl::ResourceExhaustedError("the disk is full");
@@ -104,6 +117,8 @@ class WatchedJournal final : public Journal {
   std::map<Hash128, Delivery> deliveries_ ABSL_GUARDED_BY(mutex_);
   bool fail_writes_ ABSL_GUARDED_BY(mutex_) = false;
   int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool hold_writes_ ABSL_GUARDED_BY(mutex_) = false;
+  int held_ ABSL_GUARDED_BY(mutex_) = 0;  // writes that have not ended
 };
 
 }  // namespace tocsin

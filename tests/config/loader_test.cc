@@ -62,6 +62,26 @@ TEST(LoaderTest, EmptyIsAllDefaults) {
   EXPECT_EQ(config.severity.names[0], "SEV1");
 }
 
+TEST(LoaderTest, SaysWhichKeysHaveChanged) {
+  const std::string text = R"(
+hosts: [Tocsin.Example]
+limits: {series_max: 7}
+sinks: [{name: out, kind: stdout}]
+)";
+  const Config before = Loaded(text);
+  EXPECT_THAT(before.hosts, ElementsAre("tocsin.example"));
+  EXPECT_THAT(ChangedKeys(before, Loaded("# a comment\n" + text)), IsEmpty());
+  EXPECT_THAT(ChangedKeys(before, Loaded(R"(
+sinks: [{name: out, kind: stdout, format: text}]
+limits:
+  series_max: 7
+pane: 20s
+)")),
+              ElementsAre("hosts", "pane", "sinks"));
+  EXPECT_THAT(ChangedKeys(Loaded("extends: \"@generic\""), Loaded("extends: \"@rupaya\"")),
+              testing::Contains("detectors"));
+}
+
 TEST(LoaderTest, ReadsInputs) {
   const Config config = Loaded(R"(
 pane: 30s
@@ -302,6 +322,9 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:9: scope has 'user': expected env, region, app, service or labels.NAME"},
       {"scope: []", "t.yaml:1:8: scope is empty: expected fields such as [env]"},
       {"pane: 100ms", "t.yaml:1:7: pane is 100ms: expected at least 1s"},
+      {"hosts: [tocsin.example, 'http://x', 'x:1']",
+       "t.yaml:1:8: hosts has 'http://x': expected a host name such as tocsin.example, without "
+       "scheme, port or wildcard"},
       {"listen: 9464",
        "t.yaml:1:9: listen is '9464': expected an address and port such as 127.0.0.1:9464, or off"},
       {"limits: {false_pages_per_series_week: 0}",

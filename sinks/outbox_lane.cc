@@ -1,0 +1,110 @@
+#include "sinks/outbox_lane.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tocsin::outbox {
+namespace {
+
+// Longer than any request may take, so what a frozen connection still carries arrives before.
+constexpr DurationUs kEchoAfter = kMinuteUs;
+
+}  // namespace
+
+const Entry* Find(const Lane& lane, int level, NotificationAction action) {
+  for (const Entry& entry : lane.entries) {
+    if (entry.delivery.level == level && entry.delivery.action == action) return &entry;
+  }
+  return nullptr;
+}
+
+Delivery AsSent(const Lane& lane, const Entry& entry) {
+  Delivery sent = entry.delivery;
+  for (const Entry& other : lane.entries) {
+    if (sent.receipt.empty()) sent.receipt = other.delivery.receipt;
+  }
+  return sent;
+}
+
+bool LookUpDue(const Lane& lane, const Entry& entry) {
+  return Intended(entry) && entry.may_have_arrived && !entry.asked &&
+         lane.sink->RenderLookUp(AsSent(lane, entry)).has_value();
+}
+
+bool NeedsReceipt(const Lane& lane, const Entry& entry) {
+  const Delivery sent = AsSent(lane, entry);
+  return sent.action == NotificationAction::kTrigger && sent.receipt.empty() &&
+         lane.sink->RenderLookUp(sent).has_value();
+}
+
+DurationUs RepeatedAfter(const Lane& lane, const Entry& entry) {
+  if (entry.delivery.state != DeliveryState::kDelivered) return 0;
+  if (entry.delivery.action == NotificationAction::kResolve) {
+    return lane.sink->has_idempotency_key() && !entry.delivery.echoed ? kEchoAfter : 0;
+  }
+  if (entry.delivery.action != NotificationAction::kTrigger) return 0;
+  const bool over = Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
+  return over ? 0 : lane.sink->resend_every();
+}
+
+bool Overtaken(const Lane& lane, const Entry& entry) {
+  const int level = entry.delivery.level;
+  const bool resolved = Find(lane, level, NotificationAction::kResolve) != nullptr;
+  switch (entry.delivery.action) {
+    case NotificationAction::kTrigger:
+      return resolved && (lane.sink->pages() || entry.failures > 0);
+    case NotificationAction::kResolve:
+    case NotificationAction::kChange:
+      return false;
+    case NotificationAction::kRefresh:  // only how it stands last
+      return std::any_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& other) {
+        return other.delivery.action == NotificationAction::kRefresh &&
+               other.delivery.sequence > entry.delivery.sequence;
+      });
+    case NotificationAction::kAcknowledge:
+    case NotificationAction::kUpdate:
+    case NotificationAction::kEscalate:
+      break;
+  }
+  const Entry* trigger = Find(lane, level, NotificationAction::kTrigger);
+  return resolved || trigger == nullptr ||
+         (!Intended(*trigger) && trigger->delivery.state != DeliveryState::kDelivered);
+}
+
+bool Blocked(const Lane& lane, const Entry& entry) {
+  if (entry.delivery.after_trigger_of_level == 0) return false;
+  const Entry* trigger =
+      Find(lane, entry.delivery.after_trigger_of_level, NotificationAction::kTrigger);
+  return trigger != nullptr && Intended(*trigger);
+}
+
+void TakeOver(const Delivery& record, Entry* entry) {
+  const Delivery before = std::exchange(entry->delivery, record);
+  if (before.state == DeliveryState::kDelivered) {
+    entry->delivery.state = before.state;
+    entry->delivery.echoed = before.echoed || record.echoed;
+    if (record.receipt.empty()) entry->delivery.receipt = before.receipt;
+  }
+  if (!before.sink.empty()) entry->delivery.sequence = before.sequence;
+  // Whoever gave it up may not have known of another's attempt: where that can be asked, it is.
+  if (entry->delivery.state == DeliveryState::kAbandoned && entry->delivery.attempts > 0 &&
+      entry->delivery.action == NotificationAction::kTrigger) {
+    entry->delivery.state = DeliveryState::kIntended;
+    entry->failures = 1;
+  }
+  // It may have been on its way when the process ended.
+  if (Intended(*entry)) {
+    entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
+    entry->may_have_arrived = true;
+  }
+  entry->due = entry->delivery.state == DeliveryState::kDelivered ? kNoTime : kAtOnce;
+}
+
+bool Complete(const Lane& lane) {
+  return std::all_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& entry) {
+    return entry.delivery.action != NotificationAction::kTrigger ||
+           Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
+  });
+}
+
+}  // namespace tocsin::outbox

@@ -1,0 +1,97 @@
+// What one sink is told about one incident, as the outbox keeps it, and the rules between what it
+// holds: what follows what, what is overtaken, what is repeated.
+//
+//   if (Intended(entry) && !Overtaken(lane, entry) && !Blocked(lane, entry)) …  // it is next
+//
+// Internal to the outbox. Plain data and pure functions; not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "core/delivery.h"
+#include "sinks/sink.h"
+#include "sinks/sink_gate.h"
+
+namespace tocsin::outbox {
+
+inline constexpr TimeUs kAtOnce = 0;
+inline constexpr TimeUs kNever = SinkGate::kNever;
+
+struct Entry {
+  Delivery delivery;
+  int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
+  bool in_flight = false;
+  bool may_have_arrived = false;  // an attempt ended without a receipt or a refusal
+  bool asked = false;             // the receiver, since then; it does not know
+  bool accepted = false;          // it said yes, in words that do not say what it calls it
+  bool looking_up = false;        // what is in flight is that question
+  bool probe = false;             // what is in flight asks whether the sink is well again
+  int failures = 0;               // attempts in this process that got no receipt
+  // What its sink had taken when it failed last (SinkGate::taken). Where that is more by the next
+  // failure, the fault may be its own: it gets a back-off of its own, by the number of faults.
+  std::optional<std::uint64_t> failed_at = {};
+  int faults = 0;
+  TimeUs due = kAtOnce;      // of the next attempt or repetition; kNoTime: undecided (restored)
+  bool handed_over = false;  // a parked trigger went to the fallback
+
+  void Forgive() {
+    failures = faults = 0;
+    failed_at.reset();
+  }
+};
+
+struct Lane;
+
+// Who waits for a sink, most urgent first: whether others go first, level, sequence, and the lane.
+using Line = std::set<std::tuple<bool, int, std::uint64_t, Lane*>>;
+
+struct Queue {
+  SinkGate gate;
+  Line line;
+};
+
+// What one sink is told about one incident.
+struct Lane {
+  std::uint64_t number = 0;
+  const Sink* sink = nullptr;
+  Queue* queue = nullptr;      // its sink's
+  std::vector<Entry> entries;  // in order of sequence
+  TimeUs wake = kNever;
+  TimeUs forget_at = kNever;
+  std::uint64_t begun = 0;                     // when something of it left last, in such moments
+  std::optional<Line::value_type> place = {};  // in the queue's line
+};
+
+struct WakesBefore {
+  bool operator()(const Lane* a, const Lane* b) const {
+    return std::tie(a->wake, a->number) < std::tie(b->wake, b->number);
+  }
+};
+
+// nullptr where there is none.
+const Entry* Find(const Lane& lane, int level, NotificationAction action);
+inline bool Intended(const Entry& entry) {
+  return entry.delivery.state == DeliveryState::kIntended;
+}
+// With the receipt of the first of its incident.
+Delivery AsSent(const Lane& lane, const Entry& entry);
+// Whether an attempt may have arrived, and the receiver can be asked and was not.
+bool LookUpDue(const Lane& lane, const Entry& entry);
+// Whether what follows has to know what the receiver calls this, and it can be asked.
+bool NeedsReceipt(const Lane& lane, const Entry& entry);
+// How long after its receipt, or its last repetition, it is sent once more; 0: never.
+DurationUs RepeatedAfter(const Lane& lane, const Entry& entry);
+// Whether `entry`, which is not in flight, must not be sent any more.
+bool Overtaken(const Lane& lane, const Entry& entry);
+// A resolve that waits for the trigger of the level that replaces its own.
+bool Blocked(const Lane& lane, const Entry& entry);
+// What the journal says next about an entry that is restored.
+void TakeOver(const Delivery& record, Entry* entry);
+// Whether every trigger has its resolve.
+bool Complete(const Lane& lane);
+
+}  // namespace tocsin::outbox
