@@ -5,6 +5,7 @@
 // batches is the reader's (app/reader.h).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -22,7 +23,7 @@ struct InputPartition {
   std::unique_ptr<SourcePartition> stage1;
   bool paused = false;
   bool at_end = false;      // everything there is has been fed
-  bool ended = false;       // and nothing will follow
+  bool ended = false;       // and nothing will follow, as far as is known
   bool commit_due = false;  // something changed since the last commit
   TimeUs committed_at = 0;  // monotonic
   // For exclusion: the tick and when it was first seen (monotonic).
@@ -31,10 +32,22 @@ struct InputPartition {
   bool excluded = false;
 };
 
-// What time it is, for idle partitions: the process's clocks, injected.
+// What time it is, for idle partitions: the process's clocks, injected; and where the partitions of
+// all inputs stand.
 struct InputClock {
   TimeUs monotonic = 0;
   TimeUs wall = 0;
+  // Every tick up to here has been sent by all, or is not waited for: who joins begins behind it.
+  // kNoTime while nobody has sent one.
+  TimeUs due_tick = kNoTime;
+  TimeUs furthest_tick = kNoTime;  // of the partition that is furthest ahead
+};
+
+// How a part of an input fares that may fail by itself: a file.
+struct SourceState {
+  std::string source;  // "input/name"
+  bool failing = false;
+  std::string reason;  // why nothing comes from it; empty: something may
 };
 
 class Input {
@@ -51,8 +64,18 @@ class Input {
   virtual void Feed() {}
   // Returns when everything that was to be fed has been.
   virtual void Settle() {}
-  // All partitions that are ours, in order of source name. Stable pointers.
+  // All partitions that are ours, in order of source name. The pointers are good until the next
+  // Poll.
   virtual std::vector<InputPartition*> Partitions() = 0;
+  // Sources that have joined since the last call: stage 2 waits for them behind the due tick.
+  virtual std::vector<std::string> TakeJoined() { return {}; }
+  // Of the parts that are known, also those that are no partitions yet. Not all inputs have any.
+  virtual std::vector<SourceState> States() const { return {}; }
+  // Whether nothing will come any more.
+  virtual bool ended() {
+    const std::vector<InputPartition*> all = Partitions();
+    return std::all_of(all.begin(), all.end(), [](const auto* one) { return one->ended; });
+  }
   virtual void Pause(InputPartition* partition, bool pause) = 0;
   // Closes partitions whose end was reached up to where nothing earlier can follow. REQUIRES: the
   // batches so far are durable.

@@ -173,12 +173,14 @@ absl::Status Pipeline::Impl::Start() {
   // No page until state is restored: notifications of ticks decided again are recognised by their
   // ids.
   TOCSIN_RETURN_IF_ERROR(loop_->Recover());
-  reader_ =
-      std::make_unique<Reader>(Reader::Options{.inputs = MakeInputs(),
-                                               .plan = &setup_->plan,
-                                               .journal = journal_.get(),
-                                               .out = &queue_,
-                                               .known_sources = decider_->assembler().Sources()});
+  const TimeUs next_tick = decider_->assembler().next_tick();
+  reader_ = std::make_unique<Reader>(Reader::Options{
+      .inputs = MakeInputs(),
+      .plan = &setup_->plan,
+      .journal = journal_.get(),
+      .out = &queue_,
+      .known_sources = decider_->assembler().Sources(),
+      .decided_tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()});
   TOCSIN_RETURN_IF_ERROR(reader_->Start());
   built_.store(true, std::memory_order_release);
   accepting_.store(true, std::memory_order_release);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "core/limits.h"
 #include "core/status_macros.h"
@@ -25,7 +26,8 @@ Reader::Reader(Options options)
       plan_(options.plan),
       journal_(options.journal),
       out_(options.out),
-      known_sources_(std::move(options.known_sources)) {}
+      known_sources_(std::move(options.known_sources)),
+      due_tick_(options.decided_tick) {}
 
 InputClock Reader::ReadClock() {
   using std::chrono::duration_cast;
@@ -58,8 +60,27 @@ absl::Status Reader::Start() {
   return absl::OkStatus();
 }
 
+void Reader::FindTicks() {
+  TimeUs slowest = INT64_MAX;
+  bool waits = false;  // for one that has not begun
+  for (const std::unique_ptr<Input>& input : inputs_) {
+    for (const InputPartition* partition : input->Partitions()) {
+      const TimeUs tick = partition->stage1->last_tick();
+      furthest_tick_ = std::max(furthest_tick_, tick);
+      if (partition->ended || partition->excluded) continue;
+      waits = waits || tick == kNoTime;
+      slowest = std::min(slowest, tick);
+    }
+  }
+  if (slowest == INT64_MAX) slowest = furthest_tick_;
+  if (!waits) due_tick_ = std::max(due_tick_, slowest);
+}
+
 absl::Status Reader::Turn() {
+  FindTicks();
   clock_ = ReadClock();
+  clock_.due_tick = due_tick_;
+  clock_.furthest_tick = furthest_tick_;
   // What the turn before did is soon to be seen.
   const absl::Duration wait = (published_ ? kPollWait : absl::Microseconds(kPublishEvery)) /
                               static_cast<std::int64_t>(inputs_.size());
@@ -84,6 +105,13 @@ absl::Status Reader::Turn() {
 
 absl::Status Reader::SendBatches() {
   std::vector<std::string> records;
+  ControlRecord expect = {.kind = ControlRecord::Kind::kExpect, .sources = {}};
+  if (due_tick_ != kNoTime) expect.tick = due_tick_ + plan_->pane();
+  for (const std::unique_ptr<Input>& input : inputs_) {
+    std::vector<std::string> joined = input->TakeJoined();
+    std::move(joined.begin(), joined.end(), std::back_inserter(expect.sources));
+  }
+  if (!expect.sources.empty()) records.push_back(EncodeControl(expect));
   for (const std::unique_ptr<Input>& input : inputs_) {
     for (InputPartition* partition : input->Partitions()) {
       const std::vector<PaneBatch> batches = partition->stage1->TakeBatches();
@@ -197,12 +225,8 @@ std::int64_t Reader::received() const {
 }
 
 bool Reader::ended() const {
-  for (const std::unique_ptr<Input>& input : inputs_) {
-    for (const InputPartition* partition : input->Partitions()) {
-      if (!partition->ended) return false;
-    }
-  }
-  return true;
+  return std::all_of(inputs_.begin(), inputs_.end(),
+                     [](const std::unique_ptr<Input>& input) { return input->ended(); });
 }
 
 absl::Status Reader::Finish() {

@@ -9,7 +9,8 @@
 // idle close that the log does not imply is committed before it is made. Partitions more than
 // limits::kTicksAheadMax ticks ahead of the slowest are paused. A partition whose tick has stood
 // still for 30 s while all others passed it is excluded by a control record, and rejoins when it
-// moves. One thread; Sources() may be called from any.
+// moves. Partitions that appear while the program runs are expected behind the tick that is due, so
+// that nothing waits or goes back for them. One thread; Sources() may be called from any.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,7 @@ class Reader {
     Journal* journal = nullptr;
     BoundedQueue<DurableBatches>* out = nullptr;
     std::vector<std::string> known_sources;  // that stage 2 waits for already (a restart)
+    TimeUs decided_tick = kNoTime;           // the last one that it has decided
   };
 
   explicit Reader(Options options);
@@ -75,6 +77,8 @@ class Reader {
   static InputClock ReadClock();
   absl::Status SendBatches();
   absl::Status CommitDue(bool all);
+  // Where the partitions of all inputs stand.
+  void FindTicks();
   void Balance();
   void Exclude(std::vector<std::string>* records);
   void Publish();
@@ -85,6 +89,8 @@ class Reader {
   BoundedQueue<DurableBatches>* out_;
   std::vector<std::string> known_sources_;
   InputClock clock_;
+  TimeUs due_tick_ = kNoTime;  // never goes back
+  TimeUs furthest_tick_ = kNoTime;
   TimeUs idle_checked_at_ = 0;
   TimeUs published_at_ = 0;
   bool published_ = true;  // the last turn, too

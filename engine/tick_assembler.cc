@@ -90,7 +90,8 @@ void TickAssembler::Apply(const ControlRecord& record) {
     Source& source = sources_[name];
     switch (record.kind) {
       case ControlRecord::Kind::kExpect:
-        if (!known) source.expected_from = record.tick;
+        // One that had ended joins again.
+        if (!known || source.ended) source.expected_from = record.tick;
         source.ended = false;
         break;
       case ControlRecord::Kind::kExclude:
