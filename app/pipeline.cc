@@ -159,7 +159,8 @@ absl::Status Pipeline::Impl::Build() {
   TOCSIN_RETURN_IF_ERROR(OpenJournal());
   if (Receiver::IsNeeded(*options_.config)) {
     TOCSIN_ASSIGN_OR_RETURN(
-        receiver_, Receiver::Open(options_.config, {.now = [this] { return time_.Wall(); }, .fetch = nullptr}));
+        receiver_, Receiver::Open(options_.config,
+                                  {.now = [this] { return time_.Wall(); }, .fetch = nullptr}));
     TOCSIN_RETURN_IF_ERROR(receiver_->Start());
   }
   deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get());
@@ -178,10 +179,8 @@ absl::Status Pipeline::Impl::Build() {
                             .book = &book_});
   self_alarm_ = std::make_unique<SelfAlarm>(
       SelfAlarm::Options{.config = options_.config, .sinks = &sinks_, .time = &time_});
-  watch_ = std::make_unique<Watch>(Watch::Options{.config = options_.config,
-                                                  .time = &time_,
-                                                  .alarm = self_alarm_.get(),
-                                                  .log = log_.get()});
+  watch_ = std::make_unique<Watch>(Watch::Options{
+      .config = options_.config, .time = &time_, .alarm = self_alarm_.get(), .log = log_.get()});
   return absl::OkStatus();
 }
 
@@ -194,12 +193,14 @@ absl::Status Pipeline::Impl::Start() {
   // ids.
   TOCSIN_RETURN_IF_ERROR(loop_->Recover());
   TOCSIN_RETURN_IF_ERROR(log_->Start());
-  reader_ =
-      std::make_unique<Reader>(Reader::Options{.inputs = InputMakers(),
-                                               .plan = &setup_->plan,
-                                               .log = log_.get(),
-                                               .time = &time_,
-                                               .known_sources = decider_->assembler().Sources()});
+  const TimeUs next_tick = decider_->assembler().next_tick();
+  reader_ = std::make_unique<Reader>(Reader::Options{
+      .inputs = InputMakers(),
+      .plan = &setup_->plan,
+      .log = log_.get(),
+      .time = &time_,
+      .known_sources = decider_->assembler().Sources(),
+      .decided_tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()});
   reader_->Start();
   built_.store(true, std::memory_order_release);
   accepting_.store(true, std::memory_order_release);
@@ -318,8 +319,8 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   for (const InputStatus& input : out.inputs) {
     out.kafka_errors += input.errors;
     out.skipped_records += input.skipped;
-    const bool runs = input.state == InputStatus::State::kRunning ||
-                      input.state == InputStatus::State::kEnded;
+    const bool runs =
+        input.state == InputStatus::State::kRunning || input.state == InputStatus::State::kEnded;
     if ((!runs || !input.assigned) && out.not_ready.empty()) {
       out.not_ready = "input " + input.name + ": " +
                       (!input.reason.empty() ? input.reason

@@ -62,6 +62,15 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 // lines.
 Framing FramingOf(const std::string& format);
 
+// Whether the events of a format say when they were.
+enum class OwnTime : std::uint8_t {
+  kComplete,  // always
+  kYearless,  // always, but the year may be missing, as in syslog's stamps
+  kMissing,   // some do not, and take the timestamp of their record
+};
+// Of the format and, for `regex`, the pattern. REQUIRES: a format `auto` was resolved.
+OwnTime OwnTimeOf(const InputConfig& input);
+
 // Names of all formats, sorted.
 std::vector<std::string> DecoderNames();
 

@@ -39,6 +39,7 @@ class TextLineReader final : public LineReader {
     }
   }
 
+  void CompleteAtEnd() override { complete_at_end_ = true; }
   absl::Status status() const override { return buffer_.stream().status(); }
   std::uint64_t bytes_read() const override { return buffer_.stream().bytes_read(); }
   std::uint64_t bytes_total() const override { return buffer_.stream().bytes_total(); }
@@ -97,50 +98,7 @@ class PayloadFileReader final : public LineReader {
   std::uint64_t offset_;
 };
 
-absl::StatusOr<bool> IsJsonFile(const std::string& path) {
-  if (path == "-") return true;
-  TOCSIN_ASSIGN_OR_RETURN(const std::unique_ptr<TextStream> stream, TextStream::Open(path));
-  std::array<char, 64> bytes;
-  const std::size_t count = stream->Read(bytes.data(), bytes.size());
-  return BeginsAsJson({bytes.data(), count});
-}
-
-bool IsHidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
-
 }  // namespace
-
-absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
-  if (path == "-") return std::vector<FileInput>{{.path = "-", .name = "stdin"}};
-  std::error_code error;
-  const fs::file_status facts = fs::status(path, error);
-  if (facts.type() == fs::file_type::not_found) {
-    return absl::NotFoundError(path + ": no such file or directory");
-  }
-  if (error) return absl::UnavailableError(path + ": " + error.message());
-  if (facts.type() != fs::file_type::directory) {
-    return std::vector<FileInput>{{.path = path, .name = fs::path(path).filename().string()}};
-  }
-  if (IsRecordLog(path)) {
-    const fs::path whole = fs::path(path) / "";
-    return std::vector<FileInput>{{.path = path, .name = whole.parent_path().filename().string()}};
-  }
-  std::vector<FileInput> files;
-  fs::recursive_directory_iterator at(path, error);
-  for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
-    std::error_code gone;  // What vanishes, or is a link to nothing, is no input.
-    if (IsHidden(at->path())) {
-      if (at->is_directory(gone)) at.disable_recursion_pending();
-    } else if (at->is_regular_file(gone)) {
-      files.push_back(
-          {.path = at->path().string(), .name = at->path().lexically_relative(path).string()});
-    }
-  }
-  if (error) return absl::UnavailableError(path + ": cannot be listed: " + error.message());
-  if (files.empty()) return absl::NotFoundError(path + ": has no files");
-  std::sort(files.begin(), files.end(),
-            [](const FileInput& a, const FileInput& b) { return a.name < b.name; });
-  return files;
-}
 
 // A length is a varint, which is a bracket only by chance: what a request begins with, its tag and
 // its own length, stands behind it then.
@@ -158,16 +116,29 @@ absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& 
 
 absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& path,
                                                              const Options& options) {
-  if (IsRecordLog(path)) return OpenRecordLog(path, options);
+  if (options.log != nullptr || IsRecordLog(path)) return OpenRecordLog(path, options);
   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<TextStream> stream, TextStream::Open(path));
-  Framing framing = options.framing;
-  if (framing == Framing::kJsonOrPayload) {
-    TOCSIN_ASSIGN_OR_RETURN(const bool json, IsJsonFile(path));
-    framing = json ? Framing::kJsonValues : Framing::kPayload;
-  }
+  Options with_framing = options;
+  TOCSIN_ASSIGN_OR_RETURN(with_framing.framing, FramingIn(path, options.framing));
   TOCSIN_RETURN_IF_ERROR(stream->SkipTo(options.start_offset));
-  if (framing == Framing::kJsonValues) return NewJsonValueReader(std::move(stream), options);
-  if (framing == Framing::kPayload) {
+  return Over(std::move(stream), with_framing);
+}
+
+absl::StatusOr<Framing> FramingIn(const std::string& path, Framing framing) {
+  if (framing != Framing::kJsonOrPayload) return framing;
+  if (path == "-") return Framing::kJsonValues;
+  TOCSIN_ASSIGN_OR_RETURN(const std::unique_ptr<TextStream> stream, TextStream::Open(path));
+  std::array<char, 64> bytes;
+  const std::size_t count = stream->Read(bytes.data(), bytes.size());
+  return BeginsAsJson({bytes.data(), count}) ? Framing::kJsonValues : Framing::kPayload;
+}
+
+std::unique_ptr<LineReader> LineReader::Over(std::unique_ptr<TextStream> stream,
+                                             const Options& options) {
+  if (options.framing == Framing::kJsonValues) {
+    return NewJsonValueReader(std::move(stream), options);
+  }
+  if (options.framing == Framing::kPayload) {
     return std::make_unique<PayloadFileReader>(std::move(stream), options);
   }
   return std::make_unique<TextLineReader>(std::move(stream), options);

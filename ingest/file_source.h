@@ -13,7 +13,6 @@
 // of twice that, and what the decompression takes (text_stream.h). Not thread-safe.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,15 +24,27 @@
 
 namespace tocsin {
 
+class RecordLog;
+class TextStream;
+
 struct FileInput {
   std::string path;
   std::string name;  // relative path: the source partition's name
 };
 
 // The regular files under a directory (recursively, hidden ones left out) in the order of their
-// names, or the file itself; "-" is stdin, and the folder of a record log (ingest/record_log.h) is
-// one input. Errors name the path.
+// names, the file itself, or those that a pattern of the shell (*, ?, []) matches, where there is no
+// file of that name; their names are relative to its part without one. "-" is stdin, and the folder
+// of a record log (ingest/record_log.h) is one input. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
+
+// The same as far as can be seen, for whoever looks again: what cannot be listed hides nothing else.
+struct FoundFiles {
+  std::vector<FileInput> files;
+  std::vector<std::string> faults;  // of folders that cannot be listed, in words for people
+  bool is_single = false;           // the path is of one file, which need not be there
+};
+FoundFiles FindFiles(const std::string& path);
 
 enum class Framing : std::uint8_t {
   kLines,
@@ -53,7 +64,8 @@ class LineReader {
     std::uint64_t next_offset = 0;
     std::string_view text;  // without the line feed (and a carriage return before it)
     bool oversized = false;
-    TimeUs time = kNoTime;  // when it was appended, where the file says so
+    TimeUs time = kNoTime;      // when it was appended, where the file says so
+    bool is_read_time = false;  // `time` is when it was read in another file
   };
   enum class Result : std::uint8_t { kLine, kEnd, kError };
 
@@ -62,21 +74,31 @@ class LineReader {
   // line is handed over only if `complete_at_end` was set on opening. After kError: see status().
   // The views live until the next call.
   virtual Result Next(Line* line) = 0;
+  // From now on as if `complete_at_end` had been set.
+  virtual void CompleteAtEnd() {}
   virtual absl::Status status() const = 0;
   // Compressed bytes read and file size, for progress; size 0 when unknown.
   virtual std::uint64_t bytes_read() const = 0;
   virtual std::uint64_t bytes_total() const = 0;
+  // Of a record log: bytes that were passed over because they are no records any more.
+  virtual std::uint64_t damaged_bytes() const { return 0; }
 
   struct Options {
     Framing framing = Framing::kLines;
     std::uint64_t start_offset = 0;
     bool complete_at_end = true;
-    // Of a record log that is being written: how far it may be read. Outlives the reader.
-    const std::atomic<std::int64_t>* durable_end = nullptr;
+    // Of a record log that this process writes: what may be read of it. Outlives the reader.
+    const RecordLog* log = nullptr;
   };
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path);
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path,
                                                           const Options& options);
+  // Over a text that stands at `options.start_offset`. REQUIRES: framing other than kJsonOrPayload.
+  static std::unique_ptr<LineReader> Over(std::unique_ptr<TextStream> stream,
+                                          const Options& options);
 };
+
+// Which of the two a file of framing kJsonOrPayload is.
+absl::StatusOr<Framing> FramingIn(const std::string& path, Framing framing);
 
 }  // namespace tocsin

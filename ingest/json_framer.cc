@@ -25,6 +25,7 @@ class JsonValueReader final : public LineReader {
         resumed_(options.start_offset > 0) {}
 
   Result Next(Line* line) override;
+  void CompleteAtEnd() override { complete_at_end_ = true; }
   absl::Status status() const override { return buffer_.stream().status(); }
   std::uint64_t bytes_read() const override { return buffer_.stream().bytes_read(); }
   std::uint64_t bytes_total() const override { return buffer_.stream().bytes_total(); }

@@ -1,6 +1,7 @@
 // All formats. An explicit table, because the linker drops what registers itself from a static
 // library.
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -49,6 +50,7 @@ struct Format {
   DecoderFactory* create;
   Framing framing = Framing::kLines;
   bool carries_messages = false;  // of a format that `message_format` names
+  OwnTime own_time = OwnTime::kComplete;
 };
 
 constexpr std::array kFormats = {
@@ -65,8 +67,9 @@ constexpr std::array kFormats = {
     Format{"fluent-bit", NewJsonDecoder, Framing::kJsonValues},
     Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
     Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
-    Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues},
-    Format{"influx", NewInfluxDecoder},
+    // Grafana 8 and older.
+    Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues, false, OwnTime::kMissing},
+    Format{"influx", NewInfluxDecoder, Framing::kLines, false, OwnTime::kMissing},
     Format{"json", NewJsonDecoder, Framing::kJsonValues},
     Format{"kubernetes-events", NewKubernetesEventsDecoder, Framing::kJsonValues},
     Format{"logfmt", NewLogfmtDecoder},
@@ -75,15 +78,17 @@ constexpr std::array kFormats = {
     Format{"otlp-json", NewOtlpJsonDecoder, Framing::kJsonValues},
     Format{"otlp-proto", NewOtlpProtoDecoder, Framing::kPayload},
     Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
-    Format{"pgbouncer", NewPgbouncerDecoder},
+    Format{"pgbouncer", NewPgbouncerDecoder, Framing::kLines, false, OwnTime::kYearless},
     Format{"pino", NewJsonDecoder, Framing::kJsonValues},
-    Format{"postgres", NewPostgresDecoder},
+    Format{"postgres", NewPostgresDecoder, Framing::kLines, false, OwnTime::kYearless},
     Format{"prometheus-remote-write", NewPrometheusRemoteWriteDecoder, Framing::kPayload},
-    Format{"prometheus-text", NewPrometheusTextDecoder, Framing::kPayload},
-    Format{"regex", NewRegexDecoder},
-    Format{"sentry", NewSentryDecoder, Framing::kJsonValues},
+    Format{"prometheus-text", NewPrometheusTextDecoder, Framing::kPayload, false,
+           OwnTime::kMissing},
+    Format{"regex", NewRegexDecoder, Framing::kLines, false, OwnTime::kYearless},
+    // Resolved metric alerts.
+    Format{"sentry", NewSentryDecoder, Framing::kJsonValues, false, OwnTime::kMissing},
     Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
-    Format{"syslog", NewSyslogDecoder},
+    Format{"syslog", NewSyslogDecoder, Framing::kLines, false, OwnTime::kYearless},
     Format{"telegraf", NewTelegrafDecoder, Framing::kJsonValues},
     Format{"vector", NewJsonDecoder, Framing::kJsonValues},
     Format{"winston", NewJsonDecoder, Framing::kJsonValues},
@@ -136,6 +141,19 @@ Framing FramingOf(const std::string& format) {
     if (known.name == format) return known.framing;
   }
   return Framing::kLines;
+}
+
+OwnTime OwnTimeOf(const InputConfig& input) {
+  if (input.format == "regex") {
+    const bool is_mapped = std::any_of(input.map.begin(), input.map.end(),
+                                       [](const FieldMapping& m) { return m.target == "time"; });
+    const bool is_named = input.pattern.find("<time>") != std::string::npos;
+    if (!is_mapped && !is_named) return OwnTime::kMissing;
+  }
+  for (const Format& known : kFormats) {
+    if (known.name == input.format) return known.own_time;
+  }
+  return OwnTime::kComplete;
 }
 
 std::vector<std::string> DecoderNames() {

@@ -4,7 +4,8 @@
 //   while (!found(buffer.text()) && buffer.Fill() > 0) {}
 //   buffer.Take(record.size());          // the window moves on; views into it die at the next Fill
 //
-// Memory is fixed at kBytes: a record that is longer is cut with Drop. Not thread-safe.
+// Memory is fixed at kBytes, and none while nothing is in the window: a record that is longer is cut
+// with Drop. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,6 @@
 #include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "core/limits.h"
 #include "ingest/text_stream.h"
@@ -26,9 +26,9 @@ class TextBuffer {
   static constexpr std::size_t kBytes = 2 * limits::kEventBytesMax;
 
   TextBuffer(std::unique_ptr<TextStream> stream, std::uint64_t offset)
-      : stream_(std::move(stream)), bytes_(kBytes), offset_(offset) {}
+      : stream_(std::move(stream)), offset_(offset) {}
 
-  std::string_view text() const { return {bytes_.data() + begin_, end_ - begin_}; }
+  std::string_view text() const { return {bytes_.get() + begin_, end_ - begin_}; }
   // Of the first byte of text().
   std::uint64_t offset() const { return offset_; }
   // Bytes between the kept ones and the window's end that Drop has taken out.
@@ -37,13 +37,16 @@ class TextBuffer {
   // Appends what the stream has; 0 at its end, on an error, and when the window is full.
   std::size_t Fill() {
     if (begin_ > 0) {
-      std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+      std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
       end_ -= begin_;
       begin_ = 0;
     }
-    if (end_ == bytes_.size()) return 0;
-    const std::size_t count = stream_->Read(bytes_.data() + end_, bytes_.size() - end_);
+    if (end_ == kBytes) return 0;
+    if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kBytes);
+    const std::size_t count = stream_->Read(bytes_.get() + end_, kBytes - end_);
     end_ += count;
+    // Of thousands of files that are followed, few have something in the window.
+    if (end_ == 0) bytes_ = nullptr;
     return count;
   }
 
@@ -63,7 +66,7 @@ class TextBuffer {
 
  private:
   std::unique_ptr<TextStream> stream_;
-  std::vector<char> bytes_;
+  std::unique_ptr<char[]> bytes_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::uint64_t offset_ = 0;

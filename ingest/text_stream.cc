@@ -1,6 +1,7 @@
 #include "ingest/text_stream.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -23,20 +24,6 @@ constexpr std::size_t kInputBytes = 256 << 10;
 constexpr int kZstdWindowLogMax = 27;
 constexpr std::string_view kGzipMagic = "\x1F\x8B";
 constexpr std::string_view kZstdMagic = "\x28\xB5\x2F\xFD";
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int number) : number_(number) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&&) = delete;
-  ~FileDescriptor() {
-    if (number_ > STDERR_FILENO) close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 absl::Status SystemError(const std::string& path, std::string_view what, int error) {
   return absl::UnavailableError(path + ": " + std::string(what) + ": " + std::strerror(error));
@@ -79,6 +66,12 @@ class RawFile {
     return head_;
   }
 
+  // Whether Read would return at once.
+  bool HasInput() const {
+    pollfd ready = {.fd = file_.number(), .events = POLLIN, .revents = 0};
+    return !head_.empty() || poll(&ready, 1, 0) > 0;
+  }
+
   bool SeekTo(std::uint64_t offset) {
     if (lseek(file_.number(), static_cast<off_t>(offset), SEEK_SET) < 0) return false;
     head_.clear();
@@ -105,6 +98,8 @@ class PlainStream final : public TextStream {
 
   std::size_t Read(char* buffer, std::size_t size) override {
     if (!status_.ok()) return 0;
+    waits_ = !may_wait_ && !file_.HasInput();
+    if (waits_) return 0;
     const std::ptrdiff_t count = file_.Read(buffer, size, &status_);
     if (count < 0) return 0;
     bytes_read_ += static_cast<std::uint64_t>(count);
@@ -286,7 +281,12 @@ absl::StatusOr<std::unique_ptr<TextStream>> TextStream::Open(const std::string& 
     if (error == ENOENT) return absl::NotFoundError(message);
     return absl::UnavailableError(message);
   }
-  RawFile file(path == "-" ? "stdin" : path, FileDescriptor(number));
+  return Over(FileDescriptor(number), path);
+}
+
+absl::StatusOr<std::unique_ptr<TextStream>> TextStream::Over(FileDescriptor descriptor,
+                                                             const std::string& path) {
+  RawFile file(path == "-" ? "stdin" : path, std::move(descriptor));
   TOCSIN_ASSIGN_OR_RETURN(const std::string_view peeked, file.Peek(kZstdMagic.size()));
   const std::string head(peeked);
   std::unique_ptr<TextStream> stream;

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ingest/file_descriptor.h"
 
 namespace tocsin {
 
@@ -29,6 +30,11 @@ class TextStream {
   // Moves to a byte of the text. Plain files seek, others read up to there.
   virtual absl::Status SkipTo(std::uint64_t offset);
 
+  // Of a pipe: from now on Read gives nothing instead of waiting, and waits() says that it did.
+  // Compressed ones wait all the same.
+  void DoNotWait() { may_wait_ = false; }
+  bool waits() const { return waits_; }
+
   const absl::Status& status() const { return status_; }
   // Bytes of the file, compressed if it is; total is 0 for a pipe.
   std::uint64_t bytes_read() const { return bytes_read_; }
@@ -36,11 +42,16 @@ class TextStream {
 
   // "-" is stdin. Errors name the path.
   static absl::StatusOr<std::unique_ptr<TextStream>> Open(const std::string& path);
+  // The same for a file that is open.
+  static absl::StatusOr<std::unique_ptr<TextStream>> Over(FileDescriptor file,
+                                                          const std::string& path);
 
  protected:
   absl::Status status_;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_total_ = 0;
+  bool may_wait_ = true;
+  bool waits_ = false;
 };
 
 }  // namespace tocsin

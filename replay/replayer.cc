@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -14,6 +16,7 @@
 #include "ingest/file_source.h"
 #include "ingest/kafka_source.h"
 #include "ingest/kafka_uri.h"
+#include "ingest/rotation.h"
 #include "replay/engine_setup.h"
 #include "replay/line_file.h"
 #include "replay/tbb_executor.h"
@@ -57,11 +60,7 @@ class FileReplaySource : public ReplaySource {
     for (int i = 0; i < kRecordsPerTurn; ++i) {
       switch (reader_->Next(&line)) {
         case LineReader::Result::kLine:
-          partition().Feed({.offset = static_cast<std::int64_t>(line.offset),
-                            .next_offset = static_cast<std::int64_t>(line.next_offset),
-                            .timestamp = line.time,
-                            .append_time = line.time != kNoTime,
-                            .bytes = line.text});
+          partition().Feed(RecordOf(line));
           break;
         case LineReader::Result::kEnd:
           End();
@@ -274,19 +273,23 @@ void AddCounters(const SourceCounters& counters, ReplayStats* stats) {
 
 absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
                        std::vector<std::unique_ptr<ReplaySource>>* sources) {
+  std::vector<FileInput> found;
+  std::map<std::string, std::string> arguments;  // by path
   for (const std::string& argument : options.inputs) {
     if (IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(argument));
-    for (const FileInput& file : files) {
-      InputConfig input = InputFor(*options.config, argument, "", options.format, options.signal);
-      TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));
-      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader,
-                              LineReader::Open(file.path, {.framing = FramingOf(input.format)}));
-      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<SourcePartition> partition,
-                              setup.NewPartition(input, input.name + '/' + file.name));
-      sources->push_back(
-          std::make_unique<FileReplaySource>(std::move(partition), std::move(reader)));
-    }
+    for (const FileInput& file : files) arguments.emplace(file.path, argument);
+    found.insert(found.end(), files.begin(), files.end());
+  }
+  for (const LogFiles& log : GroupRotations(found)) {
+    InputConfig input =
+        InputFor(*options.config, arguments[log.path], "", options.format, options.signal);
+    TOCSIN_RETURN_IF_ERROR(ResolveFormat(log.path, &input));
+    TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<LineReader> reader,
+                            OpenLogFiles(log, {.framing = FramingOf(input.format)}));
+    TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<SourcePartition> partition,
+                            setup.NewPartition(input, input.name + '/' + log.name));
+    sources->push_back(std::make_unique<FileReplaySource>(std::move(partition), std::move(reader)));
   }
   return absl::OkStatus();
 }
@@ -335,6 +338,13 @@ absl::Status RunTopics(const ReplayOptions& options,
   }
 }
 
+// Whether a path is this folder or lies in it.
+bool IsUnder(const std::string& folder, const std::string& path) {
+  const std::string normal = std::filesystem::path(path).lexically_normal().string();
+  const std::string root = std::filesystem::path(folder).lexically_normal().string();
+  return normal == root || normal.starts_with(root + '/');
+}
+
 std::int64_t PeakRssBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -348,6 +358,7 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
   for (const InputConfig& input : config.inputs) {
     if (input.file && input.file->path == argument) found = &input;
+    if (IsUnder(CopiesFolder(config, input.name), argument)) found = &input;
     if (input.kafka &&
         std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
       found = &input;
