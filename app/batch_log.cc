@@ -5,7 +5,6 @@
 
 #include "core/check.h"
 #include "core/status_macros.h"
-#include "core/status_macros.h"
 
 namespace tocsin {
 namespace {
@@ -45,10 +44,8 @@ std::uint64_t BatchLog::Append(Entry entry) {
   const std::uint64_t number = writer_->Push(set, bytes);
   if (set.records().empty()) return last_;
   undecided_bytes_ += bytes;
-  undecided_.push_back({.set = set,
-                        .number = number,
-                        .bytes = bytes,
-                        .appended_at = options_.time->Monotonic()});
+  undecided_.push_back(
+      {.set = set, .number = number, .bytes = bytes, .appended_at = options_.time->Monotonic()});
   return last_;
 }
 
@@ -69,6 +66,11 @@ absl::StatusOr<std::optional<std::string>> BatchLog::Position(const std::string&
     if (found != positions_.end()) return std::optional<std::string>(found->second);
   }
   return options_.journal->ReadPosition(source);
+}
+
+bool BatchLog::PositionIsDurable(const std::string& source) const {
+  absl::MutexLock lock(&mutex_);
+  return !positions_.contains(source);
 }
 
 absl::Status BatchLog::Write(std::span<const Set* const> sets) {

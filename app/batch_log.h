@@ -80,6 +80,8 @@ class BatchLog {
   std::uint64_t released() const;
   // The newest position, written or not.
   absl::StatusOr<std::optional<std::string>> Position(const std::string& source);
+  // Whether that one is written.
+  bool PositionIsDurable(const std::string& source) const;
 
   // The next set; waits for it. nullopt once closed and all is taken.
   std::optional<Set> Pop();

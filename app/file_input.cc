@@ -1,149 +1,259 @@
 #include "app/file_input.h"
 
-#include <absl/time/clock.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/time/clock.h"
 #include "core/status_macros.h"
-#include "ingest/decoder.h"
 #include "ingest/detect_format.h"
+#include "ingest/rotation.h"
 
 namespace tocsin {
 namespace {
 
-// Lines read from one file before the others have their turn and batches are sent.
-constexpr int kLinesPerTurn = 4'096;
+// Records read from one file before the others have their turn, and from all before batches are
+// sent.
+constexpr int kRecordsPerFile = 4'096;
+constexpr int kRecordsPerPoll = 65'536;
+// Looking at a folder takes at most a twentieth of our time.
+constexpr int kLookShare = 20;
+constexpr rlim_t kOpenFiles = 65'536;
 
-bool Grows(const std::string& path) {
-  return path != "-" && !path.ends_with(".gz") && !path.ends_with(".zst");
+// Each file is kept open, so that what is renamed or removed is read to its end.
+void AllowOpenFiles() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min(limit.rlim_max, kOpenFiles);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string Normal(const std::string& path) {
+  return path == "-" ? path : std::filesystem::path(path).lexically_normal().string();
 }
 
 }  // namespace
 
 FileFollower::FileFollower(const InputConfig* config, const EngineSetup* setup, BatchLog* batches,
-                           DeadLetterObserver* dead_letters, RecordLog* log,
-                           const TimeSource* time)
+                           DeadLetterObserver* dead_letters, RecordLog* log, const TimeSource* time)
     : config_(config),
       setup_(setup),
       batches_(batches),
       dead_letters_(dead_letters),
       log_(log),
-      time_(time) {}
+      time_(time),
+      path_(Normal(config->file->path)) {}
 
 absl::Status FileFollower::Start() {
-  TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> inputs, ListFiles(config_->file->path));
-  if (inputs.empty()) {
-    return absl::NotFoundError("input " + config_->name + ": " + config_->file->path +
-                               " holds no files");
+  AllowOpenFiles();
+  if (config_->format != kAutoFormat) {
+    TOCSIN_RETURN_IF_ERROR(setup_->NewPartition(*config_, config_->name).status());
   }
-  for (const FileInput& input : inputs) TOCSIN_RETURN_IF_ERROR(Open(input));
+  if (log_ == nullptr && !config_->file->follow) {
+    TOCSIN_RETURN_IF_ERROR(ListFiles(path_).status());
+  }
+  Look(/*first=*/true);
+  // All that is there joins before anything is read on: what they have in common is decided with
+  // all of them.
+  const FileClock clock = ReadClock();
+  for (const auto& [name, file] : files_) {
+    CountReceived(static_cast<std::size_t>(file->Turn(clock, /*records_max=*/1)));
+  }
   return absl::OkStatus();
 }
 
-absl::Status FileFollower::Open(const FileInput& input) {
-  auto file = std::make_unique<File>();
-  file->live = log_ != nullptr;
-  file->reach = SourceBoard::Reach::kReadable;
-  InputConfig config = *config_;
-  TOCSIN_RETURN_IF_ERROR(ResolveFormat(input.path, &config));
-  // A payload is whole as it stands: nothing but its end says where it ends. A record log says.
-  file->follow = config_->file->follow && Grows(input.path) &&
-                 (log_ != nullptr || FramingOf(config.format) != Framing::kPayload);
-  TOCSIN_ASSIGN_OR_RETURN(
-      file->stage1, setup_->NewPartition(config, config.name + '/' + input.name, dead_letters_));
-  SourceCommit from;
-  TOCSIN_ASSIGN_OR_RETURN(const std::optional<std::string> position,
-                          batches_->Position(file->stage1->source()));
-  if (position && Grows(input.path)) {
-    const std::size_t space = position->find(' ');
-    from.offset = std::stoll(position->substr(0, space));
-    from.metadata = position->substr(space + 1);
-    TOCSIN_RETURN_IF_ERROR(file->stage1->Restore(from));
+FileClock FileFollower::ReadClock() const {
+  const TimeSource::Reading now = time_->Now();
+  return {.monotonic = now.monotonic,
+          .wall = now.wall,
+          .due_tick = ticks().due,
+          .furthest_tick = ticks().furthest};
+}
+
+void FileFollower::Look(bool first) {
+  if (log_ != nullptr) {
+    const std::string name = std::filesystem::path(path_).filename().string();
+    if (first) Follow({.path = path_, .name = name, .older = {}}, /*may_go=*/false);
+  } else if (first || (config_->file->follow && !is_single_)) {
+    FoundFiles found = FindFiles(path_);
+    // What is there first says what the path is; a file may be missing, a folder is made later.
+    is_single_ = found.is_single && (path_ == "-" || std::filesystem::exists(path_));
+    const std::vector<FileInput> logs = first ? LogsOf(found.files) : std::vector<FileInput>();
+    const bool was_full = std::exchange(left_out_, 0) > 0;
+    if (found.is_single) {
+      for (FileInput& file : found.files) Follow({file.path, file.name, {}}, /*may_go=*/false);
+    } else {
+      FollowAll(found.files, logs);
+    }
+    if (left_out_ > 0 && !was_full) spdlog::warn("input {}: {}", config_->name, LeftOut());
+    if (found.faults != faults_) {
+      for (const std::string& fault : found.faults) {
+        spdlog::warn("input {}: {}", config_->name, fault);
+      }
+    }
+    faults_ = std::move(found.faults);
   }
-  TOCSIN_ASSIGN_OR_RETURN(
-      file->reader,
-      LineReader::Open(input.path, {.framing = FramingOf(config.format),
-                                    .start_offset = static_cast<std::uint64_t>(from.offset),
-                                    .complete_at_end = !file->follow,
-                                    .durable_end = log_ ? log_->durable_end() : nullptr}));
-  files_.push_back(std::move(file));
-  return absl::OkStatus();
+  if (!first) return;
+  // Those that were followed before are waited for from the beginning.
+  for (const auto& [name, file] : files_) file->Prepare(ReadClock(), /*at_start=*/true);
+}
+
+void FileFollower::FollowAll(const std::vector<FileInput>& found,
+                             const std::vector<FileInput>& logs) {
+  std::vector<FileInput> known = logs;
+  for (const auto& [name, file] : files_) known.push_back({file->path(), name});
+  std::vector<LogFiles> grouped = GroupRotations(found, known);
+  // One that was a log of its own before the file appeared that it was rotated from, or the path
+  // itself before there was a folder.
+  for (const auto& entry : files_) {
+    FilePartition& file = *entry.second;
+    const bool is_part = std::any_of(grouped.begin(), grouped.end(), [&](const LogFiles& log) {
+      return std::count(log.older.begin(), log.older.end(), file.path()) > 0;
+    });
+    if (is_part || file.path() == path_) file.Retire();
+  }
+  for (LogFiles& files : grouped) Follow(std::move(files), /*may_go=*/true);
+}
+
+std::vector<FileInput> FileFollower::LogsOf(const std::vector<FileInput>& files) const {
+  std::vector<FileInput> logs;
+  for (const FileInput& file : files) {
+    const std::filesystem::path path(file.path), name(file.name);
+    for (const RotatedName& rotated : RotationsOf(path.filename().string())) {
+      const std::string base = (name.parent_path() / rotated.base).string();
+      const auto position = batches_->Position(config_->name + '/' + base);
+      if (!position.ok() || !*position) continue;
+      logs.push_back({(path.parent_path() / rotated.base).string(), base});
+      break;
+    }
+  }
+  return logs;
+}
+
+bool FileFollower::IsKnown(const std::string& path) {
+  struct stat facts;
+  if (stat(path.c_str(), &facts) != 0) return false;
+  const Part part = {.inode = facts.st_ino,
+                     .modified = static_cast<std::int64_t>(facts.st_mtim.tv_sec) * 1'000'000'000 +
+                                 facts.st_mtim.tv_nsec};
+  if (const auto found = parts_.find(path); found != parts_.end() && found->second == part) {
+    return true;
+  }
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const bool is_known = std::any_of(files_.begin(), files_.end(), [&](const auto& entry) {
+    const FilePartition& file = *entry.second;
+    return std::filesystem::path(file.path()).parent_path() == folder && file.Owns(path);
+  });
+  if (parts_.size() >= kFilesMax) parts_.clear();
+  if (is_known) parts_[path] = part;
+  return is_known;
+}
+
+void FileFollower::Follow(LogFiles files, bool may_go) {
+  if (files_.contains(files.name)) return;
+  if (may_go && IsKnown(files.path)) return;
+  std::erase_if(files.older, [&](const std::string& older) { return IsKnown(older); });
+  if (files_.size() >= kFilesMax) {
+    if (left_out_++ == 0) {
+      spdlog::warn("input {}: {} has more than {} files: {} and others are not read", config_->name,
+                   path_, kFilesMax, files.path);
+    }
+    return;
+  }
+  const std::string name = files.name;
+  files_[name] =
+      std::make_unique<FilePartition>(FilePartition::Options{.config = config_,
+                                                             .setup = setup_,
+                                                             .batches = batches_,
+                                                             .dead_letters = dead_letters_,
+                                                             .log = log_,
+                                                             .may_go = may_go,
+                                                             .copied_files = &copied_files_,
+                                                             .losses = &losses_},
+                                      std::move(files));
 }
 
 absl::Status FileFollower::Poll(absl::Duration wait) {
-  bool progressed = false;
-  for (const std::unique_ptr<File>& file : files_) {
-    if (file->ended || file->paused) continue;
-    TOCSIN_RETURN_IF_ERROR(Read(file.get(), &progressed));
+  const FileClock clock = ReadClock();
+  if (looked_at_ == kNoTime) looked_at_ = clock.monotonic;
+  if (clock.monotonic - looked_at_ >= look_after_) {
+    looked_at_ = clock.monotonic;
+    ForgetGone();
+    Look(/*first=*/false);
+    look_after_ = std::max(kLookEvery, kLookShare * (time_->Monotonic() - clock.monotonic));
   }
-  if (!progressed) absl::SleepFor(wait);
+  int left = kRecordsPerPoll;
+  int records = 0;
+  auto at = files_.lower_bound(next_);
+  for (std::size_t i = 0; i < files_.size() && left > 0; ++i, ++at) {
+    if (at == files_.end()) at = files_.begin();
+    FilePartition& file = *at->second;
+    if (file.paused) continue;
+    const int read = file.Turn(clock, std::min(left, kRecordsPerFile));
+    left -= read;
+    records += read;
+  }
+  next_ = at == files_.end() ? std::string() : at->first;
+  CountReceived(static_cast<std::size_t>(records));
+  if (records == 0) absl::SleepFor(wait);
   return absl::OkStatus();
 }
 
-absl::Status FileFollower::Read(File* file, bool* progressed) {
-  LineReader::Line line;
-  const TimeUs now = time_->Wall();
-  for (int i = 0; i < kLinesPerTurn; ++i) {
-    switch (file->reader->Next(&line)) {
-      case LineReader::Result::kLine: {
-        CountReceived(1);
-        file->stage1->Feed({.offset = static_cast<std::int64_t>(line.offset),
-                            .next_offset = static_cast<std::int64_t>(line.next_offset),
-                            .timestamp = line.time,
-                            .append_time = line.time != kNoTime,
-                            .bytes = line.text});
-        const DurationUs distance = file->stage1->clock() - now;
-        // What is appended here and now is live, however long ago the last of it was.
-        file->live =
-            log_ != nullptr || (file->stage1->clock() != kNoTime && distance < kLiveDistanceMax &&
-                                distance > -kLiveDistanceMax);
-        file->at_end = false;
-        file->commit_due = true;
-        *progressed = true;
-        break;
-      }
-      case LineReader::Result::kEnd:
-        file->at_end = true;
-        file->end_seen_at = now;
-        if (!file->follow) {
-          file->stage1->End();
-          file->ended = true;
-          file->commit_due = true;
-        }
-        return absl::OkStatus();
-      case LineReader::Result::kError:
-        return file->reader->status();
-    }
-  }
-  return absl::OkStatus();
+void FileFollower::ForgetGone() {
+  std::erase_if(files_, [&](const auto& entry) {
+    const bool is_gone = entry.second->is_gone();
+    if (is_gone) spdlog::info("{}: is gone", entry.second->source());
+    return is_gone;
+  });
 }
 
 std::vector<InputPartition*> FileFollower::Partitions() {
   std::vector<InputPartition*> all;
-  for (const std::unique_ptr<File>& file : files_) all.push_back(file.get());
+  for (const auto& [name, file] : files_) {
+    if (file->List()) all.push_back(file.get());
+  }
   return all;
 }
 
+std::vector<SourceState> FileFollower::States() const {
+  std::vector<SourceState> states;
+  for (const auto& [name, file] : files_) states.push_back(file->state());
+  for (const std::string& fault : faults_) states.push_back({config_->name, true, fault});
+  if (left_out_ > 0) states.push_back({config_->name, true, LeftOut()});
+  return states;
+}
+
+std::string FileFollower::LeftOut() const {
+  return path_ + ": " + std::to_string(left_out_) + " files past the limit of " +
+         std::to_string(kFilesMax) + " are not read";
+}
+
+bool FileFollower::ended() {
+  const bool follows = log_ != nullptr || (config_->file->follow && !is_single_);
+  return !follows && std::all_of(files_.begin(), files_.end(),
+                                 [](const auto& entry) { return entry.second->is_done(); });
+}
+
 absl::Status FileFollower::CloseIdle(std::uint64_t) {
-  for (const std::unique_ptr<File>& file : files_) {
-    if (!file->at_end || file->ended || !file->live) continue;
-    // Of the look that found the end, and not of now: what was written while we were stopped in
-    // between has not been read.
-    const TimeUs tick = FloorTo(file->end_seen_at - kIdleGrace, setup_->plan.pane());
-    if (tick <= file->stage1->last_tick()) continue;
-    // Nothing in the file says that we closed now. The position that does is written together with
-    // the batches.
-    file->stage1->CloseIdle(tick);
-    file->commit_due = true;
-  }
+  for (const auto& [name, file] : files_) file->CloseIdle();
   return absl::OkStatus();
 }
 
-std::optional<std::string> FileFollower::Position(const SourceCommit& commit) const {
-  return std::to_string(commit.offset) + ' ' + commit.metadata;
+std::optional<std::string> FileFollower::Position(InputPartition* partition,
+                                                  const SourceCommit& commit) {
+  return static_cast<FilePartition*>(partition)->PositionOf(commit);
 }
 
 void FileFollower::OnDurable(std::span<const InputCommit> commits) {
-  if (log_ == nullptr) return;
-  for (const InputCommit& one : commits) log_->Trim(one.commit.offset);
+  for (const InputCommit& one : commits) {
+    static_cast<FilePartition*>(one.partition)->OnDurable(one.commit);
+  }
 }
 
 }  // namespace tocsin

@@ -129,7 +129,8 @@ void InputRunner::Fail(const absl::Status& status) {
   for (auto& [name, source] : sources_) {
     options_.board->Report(source.id, {.tick = options_.board->TickOf(source.id),
                                        .data_tick = source.data_tick,
-                                       .reach = SourceBoard::Reach::kAway});
+                                       .reach = SourceBoard::Reach::kAway,
+                                       .ended = source.ended});
   }
   absl::MutexLock lock(&mutex_);
   status_.state = InputStatus::State::kFailed;
@@ -151,6 +152,7 @@ void InputRunner::Sleep(DurationUs duration) {
 
 absl::Status InputRunner::RunInput() {
   input_ = options_.make();
+  input_->SetTicks(options_.board->GetTicks());
   TOCSIN_RETURN_IF_ERROR(input_->Start());
   for (auto& [name, source] : sources_) source.waiting.reset();
   {
@@ -175,10 +177,7 @@ absl::Status InputRunner::RunInput() {
   bool at_end = false;
   while (turned.ok() && !stopping() && !at_end) {
     turned = Turn();
-    const std::vector<InputPartition*> partitions = input_->Partitions();
-    at_end = turned.ok() && !partitions.empty() &&
-             std::all_of(partitions.begin(), partitions.end(),
-                         [](const InputPartition* partition) { return partition->ended; });
+    at_end = turned.ok() && input_->ended();
   }
   if (!turned.ok()) {
     input_->Stop();
@@ -199,9 +198,9 @@ bool InputRunner::WaitForOpen() {
 
 absl::Status InputRunner::Turn() {
   Balance();
+  input_->SetTicks(options_.board->GetTicks());
   // What the turn before did is soon to be seen.
-  TOCSIN_RETURN_IF_ERROR(
-      input_->Poll(absl::Microseconds(published_ ? kPollWait : kPublishEvery)));
+  TOCSIN_RETURN_IF_ERROR(input_->Poll(absl::Microseconds(published_ ? kPollWait : kPublishEvery)));
   Send(/*all=*/false);
   Report();
   if (const std::vector<InputCommit> durable = TakeDurable(); !durable.empty()) {
@@ -227,22 +226,29 @@ void InputRunner::Balance() {
   }
 }
 
+bool InputRunner::RowsAreOf(const std::vector<InputPartition*>& partitions) const {
+  return rows_.size() == sources_.size() &&
+         std::equal(partitions.begin(), partitions.end(), rows_.begin(), rows_.end(),
+                    [](const InputPartition* partition, const Row& row) {
+                      const bool joins_again = row.source->ended && !partition->ended;
+                      return partition == row.partition && !joins_again;
+                    });
+}
+
 void InputRunner::UpdateRows(BatchLog::Entry* entry) {
   const std::vector<InputPartition*> partitions = input_->Partitions();
-  const bool same = std::equal(
-      partitions.begin(), partitions.end(), rows_.begin(), rows_.end(),
-      [](const InputPartition* partition, const Row& row) { return partition == row.partition; });
-  if (same) return;
+  if (RowsAreOf(partitions)) return;
   rows_.clear();
   std::set<std::string> gone;
   for (const auto& [name, source] : sources_) gone.insert(name);
-  ControlRecord expect = {.kind = ControlRecord::Kind::kExpect};
+  std::vector<const InputPartition*> joining;
   for (InputPartition* const partition : partitions) {
     const std::string& name = partition->stage1->source();
     Source& source = sources_[name];
     gone.erase(name);
     if (source.id == 0) source.id = options_.board->Add(name);
-    if (!std::exchange(source.announced, true)) expect.sources.push_back(name);
+    if (source.ended && !partition->ended) source.announced = false;
+    if (!std::exchange(source.announced, true)) joining.push_back(partition);
     rows_.push_back({partition, &source});
   }
   ControlRecord retire = {.kind = ControlRecord::Kind::kRetire};
@@ -252,11 +258,23 @@ void InputRunner::UpdateRows(BatchLog::Entry* entry) {
     sources_.erase(name);
   }
   if (!retire.sources.empty()) entry->records.push_back(EncodeControl(retire));
-  if (expect.sources.empty()) return;
-  // What others have reported is decided without it.
-  const TimeUs furthest = options_.board->Furthest();
-  if (furthest != kNoTime) expect.tick = furthest + options_.plan->pane();
-  entry->records.push_back(EncodeControl(expect));
+  Expect(joining, entry);
+}
+
+void InputRunner::Expect(const std::vector<const InputPartition*>& joining,
+                         BatchLog::Entry* entry) const {
+  const TimeUs furthest = options_.board->GetTicks().furthest;
+  std::map<TimeUs, ControlRecord> expected;  // by the tick
+  for (const InputPartition* const partition : joining) {
+    // Where it does not say, what others have reported is decided without it.
+    const TimeUs behind = partition->joined_at != kNoTime ? partition->joined_at : furthest;
+    const TimeUs tick = behind == kNoTime ? kNoTime : behind + options_.plan->pane();
+    ControlRecord& record = expected[tick];
+    record.kind = ControlRecord::Kind::kExpect;
+    record.tick = tick;
+    record.sources.push_back(partition->stage1->source());
+  }
+  for (const auto& [tick, record] : expected) entry->records.push_back(EncodeControl(record));
 }
 
 void InputRunner::Send(bool all) {
@@ -266,6 +284,7 @@ void InputRunner::Send(bool all) {
   std::vector<Row> senders, committers;
   for (const Row& row : rows_) {
     Source& source = *row.source;
+    source.ended = row.partition->ended;
     const std::vector<PaneBatch> batches = row.partition->stage1->TakeBatches();
     for (const PaneBatch& batch : batches) {
       if (!batch.tables.empty() || !batch.facts.empty()) source.data_tick = batch.tick;
@@ -274,11 +293,11 @@ void InputRunner::Send(bool all) {
       }
     }
     if (!batches.empty()) senders.push_back(row);
-    const bool due = row.partition->commit_due && (source.committed_at == kNoTime ||
-                                                   now - source.committed_at >= kCommitEvery);
+    const bool due = row.partition->commit_due &&
+                     (source.committed_at == kNoTime || now - source.committed_at >= kCommitEvery);
     if (batches.empty() && !due && !all) continue;
     SourceCommit commit = row.partition->stage1->Commit();
-    std::optional<std::string> position = input_->Position(commit);
+    std::optional<std::string> position = input_->Position(row.partition, commit);
     // A source is told of one commit after the other; those in the journal belong to their batches.
     if (!position && source.waiting && !all) continue;
     if (position) {
@@ -362,6 +381,14 @@ void InputRunner::Publish() {
                               .at_end = partition.at_end,
                               .excluded = options_.board->Excluded(row.source->id),
                               .problem = partition.problem});
+  }
+  for (const SourceState& state : input_->States()) {
+    if (state.reason.empty()) continue;
+    if (status.reason.empty()) status.reason = state.reason;
+    if (!state.failing || sources_.contains(state.source)) continue;
+    readable = readable && !rows_.empty();
+    status.sources.push_back(
+        {.input = options_.name, .source = state.source, .at_end = true, .problem = state.reason});
   }
   std::vector<std::string> losses = input_->TakeLosses();
   absl::MutexLock lock(&mutex_);

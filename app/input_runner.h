@@ -6,8 +6,8 @@
 //   runner.Stop(absl::Seconds(7));        // feeds what was taken, commits, leaves
 //
 // Per turn: poll, append what was closed to the batch log together with the positions it stands for,
-// tell the source what is durable, close idle partitions, feed. Partitions that appear are announced
-// in the log before their first batch. An input that cannot start, or fails, is made anew after a
+// tell the source what is durable, close idle partitions, feed. Partitions that appear, or join
+// again after their end, are announced in the log before their first batch. An input that cannot start, or fails, is made anew after a
 // pause that doubles up to kPauseMax; others do not notice, except that its sources are excluded
 // when they hold up what others have (app/source_board.h). A source whose partition the input does
 // not have any more is retired.
@@ -91,6 +91,7 @@ class InputRunner {
     TimeUs data_tick = kNoTime;
     TimeUs committed_at = kNoTime;  // monotonic
     bool announced = false;
+    bool ended = false;  // when it was looked at last
     // A commit that waits until the log is durable up to the sequence.
     std::optional<SourceCommit> waiting = std::nullopt;
     std::uint64_t waits_for = 0;
@@ -110,6 +111,9 @@ class InputRunner {
   void Send(bool all);
   // Follows the input's list of partitions, with a word in the log on what comes and goes.
   void UpdateRows(BatchLog::Entry* entry);
+  bool RowsAreOf(const std::vector<InputPartition*>& partitions) const;
+  // Has these expected: behind the tick at which they join, or behind what others have reported.
+  void Expect(const std::vector<const InputPartition*>& joining, BatchLog::Entry* entry) const;
   void Report();
   // Commits whose batches are durable.
   std::vector<InputCommit> TakeDurable();

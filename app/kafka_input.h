@@ -49,7 +49,9 @@ class KafkaInput : public Input, private KafkaCallbacks {
   std::vector<InputPartition*> Partitions() override;
   void Pause(InputPartition* partition, bool pause) override;
   absl::Status CloseIdle(std::uint64_t released) override;
-  std::optional<std::string> Position(const SourceCommit&) const override { return std::nullopt; }
+  std::optional<std::string> Position(InputPartition*, const SourceCommit&) override {
+    return std::nullopt;
+  }
   void OnDurable(std::span<const InputCommit> commits) override;
   absl::Status CommitLast(std::span<const InputCommit> commits, absl::Duration timeout) override;
   bool assigned() const override { return assigned_; }

@@ -191,12 +191,14 @@ absl::Status Pipeline::Impl::Start() {
   // ids.
   TOCSIN_RETURN_IF_ERROR(loop_->Recover());
   TOCSIN_RETURN_IF_ERROR(log_->Start());
-  reader_ =
-      std::make_unique<Reader>(Reader::Options{.inputs = InputMakers(),
-                                               .plan = &setup_->plan,
-                                               .log = log_.get(),
-                                               .time = &time_,
-                                               .known_sources = decider_->assembler().Sources()});
+  const TimeUs next_tick = decider_->assembler().next_tick();
+  reader_ = std::make_unique<Reader>(Reader::Options{
+      .inputs = InputMakers(),
+      .plan = &setup_->plan,
+      .log = log_.get(),
+      .time = &time_,
+      .known_sources = decider_->assembler().Sources(),
+      .decided_tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()});
   reader_->Start();
   built_.store(true, std::memory_order_release);
   accepting_.store(true, std::memory_order_release);

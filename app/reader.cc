@@ -7,15 +7,15 @@
 
 namespace tocsin {
 
-Reader::Reader(Options options) : options_(std::move(options)), board_(options_.plan->pane()) {
+Reader::Reader(Options options)
+    : options_(std::move(options)), board_(options_.plan->pane(), options_.decided_tick) {
   for (const InputMaker& input : options_.inputs) {
-    runners_.push_back(std::make_unique<InputRunner>(
-        InputRunner::Options{.name = input.name,
-                             .make = input.make,
-                             .plan = options_.plan,
-                             .log = options_.log,
-                             .board = &board_,
-                             .time = options_.time}));
+    runners_.push_back(std::make_unique<InputRunner>(InputRunner::Options{.name = input.name,
+                                                                          .make = input.make,
+                                                                          .plan = options_.plan,
+                                                                          .log = options_.log,
+                                                                          .board = &board_,
+                                                                          .time = options_.time}));
     std::vector<std::string> known;
     for (const std::string& source : options_.known_sources) {
       if (source.starts_with(input.name + '/')) known.push_back(source);
@@ -24,9 +24,8 @@ Reader::Reader(Options options) : options_(std::move(options)), board_(options_.
   }
   for (const std::string& source : options_.known_sources) {
     const bool configured =
-        std::any_of(options_.inputs.begin(), options_.inputs.end(), [&](const InputMaker& input) {
-          return source.starts_with(input.name + '/');
-        });
+        std::any_of(options_.inputs.begin(), options_.inputs.end(),
+                    [&](const InputMaker& input) { return source.starts_with(input.name + '/'); });
     if (!configured) retired_.push_back(source);
   }
 }
@@ -97,8 +96,7 @@ bool Reader::Stop(absl::Duration grace) {
   for (const std::unique_ptr<InputRunner>& runner : runners_) {
     const DurationUs left = std::max<DurationUs>(0, until - options_.time->Monotonic());
     if (runner->Stop(absl::Microseconds(left))) continue;
-    spdlog::error("input {} does not end: it hangs in a call to the system",
-                  runner->Status().name);
+    spdlog::error("input {} does not end: it hangs in a call to the system", runner->Status().name);
     stopped = false;
   }
   return stopped;

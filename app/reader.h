@@ -43,6 +43,7 @@ class Reader {
     BatchLog* log = nullptr;
     const TimeSource* time = nullptr;
     std::vector<std::string> known_sources = {};  // that stage 2 waits for already (a restart)
+    TimeUs decided_tick = kNoTime;                // the last one that it has decided
   };
 
   explicit Reader(Options options);

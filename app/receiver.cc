@@ -229,9 +229,14 @@ absl::Status Receiver::Impl::OpenSource(const InputConfig& input) {
   if (input.kafka) {
     TOCSIN_ASSIGN_OR_RETURN(source->appender, NewKafkaAppender(*input.kafka));
   } else {
-    TOCSIN_ASSIGN_OR_RETURN(
-        source->log,
-        RecordLog::Open({.directory = input.file->path, .bytes_max = config_.http.log_bytes_max}));
+    source->log = RecordLog::Open({.directory = input.file->path,
+                                   .bytes_max = config_.http.log_bytes_max,
+                                   .report = [name = input.name](const std::string& message) {
+                                     spdlog::error("input {}: {}", name, message);
+                                   }});
+    if (const absl::Status status = source->log->status(); !status.ok()) {
+      spdlog::error("input {}: posts are refused: {}", input.name, FromAbsl(status.message()));
+    }
     source->appender = NewLocalAppender(source->log.get(), environment_.now);
   }
   sources_[input.name] = std::move(source);

@@ -22,7 +22,12 @@ void SourceBoard::Remove(Id id) {
 
 void SourceBoard::Report(Id id, const Progress& progress) {
   absl::MutexLock lock(&mutex_);
-  sources_.at(id).progress = progress;
+  Source& source = sources_.at(id);
+  // It has joined again.
+  if (source.progress.ended && !progress.ended) {
+    source.still_for = source.passed_for = source.away_for = 0;
+  }
+  source.progress = progress;
 }
 
 TimeUs SourceBoard::TickOf(Id id) const {
@@ -47,9 +52,16 @@ bool SourceBoard::Excluded(Id id) const {
   return sources_.at(id).excluded;
 }
 
-TimeUs SourceBoard::Furthest() const {
+SourceBoard::Ticks SourceBoard::GetTicks() const {
   absl::MutexLock lock(&mutex_);
-  return FurthestLocked();
+  const TimeUs furthest = FurthestLocked();
+  TimeUs slowest = INT64_MAX;
+  for (const auto& [id, source] : sources_) {
+    if (source.progress.ended || source.excluded) continue;
+    slowest = std::min(slowest, source.progress.tick);  // kNoTime: one has not begun
+  }
+  due_ = std::max(due_, slowest == INT64_MAX ? furthest : slowest);
+  return {.due = due_, .furthest = std::max(due_, furthest)};
 }
 
 TimeUs SourceBoard::FurthestLocked() const {
@@ -130,9 +142,8 @@ std::vector<ControlRecord> SourceBoard::Judge(TimeUs now) {
                          .sources = {source.name}});
     }
   }
-  std::sort(records.begin(), records.end(), [](const ControlRecord& a, const ControlRecord& b) {
-    return a.sources < b.sources;
-  });
+  std::sort(records.begin(), records.end(),
+            [](const ControlRecord& a, const ControlRecord& b) { return a.sources < b.sources; });
   return records;
 }
 

@@ -52,7 +52,15 @@ class SourceBoard {
     bool ended = false;
   };
 
-  explicit SourceBoard(DurationUs pane) : pane_(pane) {}
+  struct Ticks {
+    // Every tick up to here has been sent by all, or is not waited for: who joins begins behind it.
+    // Never goes back; kNoTime while nobody has sent one.
+    TimeUs due = kNoTime;
+    TimeUs furthest = kNoTime;  // of the source that is furthest ahead
+  };
+
+  // `decided`: the last tick that stage 2 has decided.
+  explicit SourceBoard(DurationUs pane, TimeUs decided = kNoTime) : pane_(pane), due_(decided) {}
 
   // One that stage 2 waits for. It is away until it reports otherwise.
   Id Add(const std::string& source);
@@ -66,8 +74,7 @@ class SourceBoard {
   // Control records that are due, in order of source name.
   std::vector<ControlRecord> Judge(TimeUs now);
 
-  // The furthest tick of all; kNoTime before the first.
-  TimeUs Furthest() const;
+  Ticks GetTicks() const;
   std::vector<std::string> ExcludedSources() const;
 
  private:
@@ -88,6 +95,7 @@ class SourceBoard {
 
   const DurationUs pane_;
   mutable absl::Mutex mutex_;
+  mutable TimeUs due_ ABSL_GUARDED_BY(mutex_);  // the last that was asked for
   Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Id, Source> sources_ ABSL_GUARDED_BY(mutex_);
   TimeUs judged_at_ ABSL_GUARDED_BY(mutex_) = kNoTime;

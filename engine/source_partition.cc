@@ -63,6 +63,15 @@ bool IsOfNewerVersion(std::string_view version) {
 
 }  // namespace
 
+SourceRecord RecordOf(const LineReader::Line& line) {
+  return {.offset = static_cast<std::int64_t>(line.offset),
+          .next_offset = static_cast<std::int64_t>(line.next_offset),
+          .timestamp = line.is_read_time ? kNoTime : line.time,
+          .append_time = !line.is_read_time && line.time != kNoTime,
+          .read_time = line.is_read_time ? line.time : kNoTime,
+          .bytes = line.text};
+}
+
 SourcePartition::SourcePartition(Options options)
     : options_(std::move(options)),
       pane_(options_.plan->pane()),
@@ -149,6 +158,8 @@ void SourcePartition::Feed(const SourceRecord& record) {
   if (record.timestamp != kNoTime) {
     clock_.set_trust(record.append_time ? SourceClock::Trust::kAppendTime
                                         : SourceClock::Trust::kProducerTime);
+  } else if (record.read_time != kNoTime) {
+    clock_.set_trust(SourceClock::Trust::kAppendTime);
   }
   Decode(record, Mode::kNormal);
 }
@@ -176,9 +187,9 @@ void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
   // when its first event is.
   const bool decode_now = record.timestamp == kNoTime || TimeIsKnown(record.timestamp);
   if (decode_now && record.padded) {
-    options_.decoder->DecodePadded(record.bytes, record.timestamp, this);
+    options_.decoder->DecodePadded(record.bytes, TimeFor(record), this);
   } else if (decode_now) {
-    options_.decoder->Decode(record.bytes, record.timestamp, this);
+    options_.decoder->Decode(record.bytes, TimeFor(record), this);
   }
   if (drop_after_) DropHeld();
   if (hold_record_) {
@@ -187,6 +198,13 @@ void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
     Hold(record);
   }
   if (release_after_) ReleaseHeld();
+}
+
+TimeUs SourcePartition::TimeFor(const SourceRecord& record) const {
+  if (record.timestamp != kNoTime) return record.timestamp;
+  if (record.read_time != kNoTime) return record.read_time;
+  if (record.assumed_time == kNoTime || !clock_.started()) return record.assumed_time;
+  return clock_.now();
 }
 
 bool SourcePartition::TimeIsKnown(TimeUs time) {
@@ -302,6 +320,15 @@ void SourcePartition::End() {
   batches_.back().last = true;
 }
 
+void SourcePartition::Join(TimeUs tick) {
+  RepeatIdleClose();
+  restored_offset_ = INT64_MAX;
+  clock_ = SourceClock(clock_.trust());
+  tick = FloorTo(tick, pane_);
+  if (last_tick_ == kNoTime) last_tick_ = tick - pane_;
+  if (last_tick_ < tick) CloseThrough(tick, next_offset_);
+}
+
 TimeUs SourcePartition::NextTickWithData(TimeUs through) const {
   TimeUs next = through;
   for (const OpenPane& open : panes_) {
@@ -365,7 +392,8 @@ void SourcePartition::SumFiner(TimeUs tick, OpenPane* pane) {
 void SourcePartition::OnEvent(const Event& event) {
   if (record_time_ == kNoTime) {
     if (hold_record_) return;
-    if (!TimeIsKnown(event.time)) {
+    const TimeUs latest = record_.read_time == kNoTime ? INT64_MAX : record_.read_time;
+    if (!TimeIsKnown(std::min(event.time, latest))) {
       record_time_ = kNoTime;
       return;
     }
@@ -562,10 +590,9 @@ absl::Status SourcePartition::Restore(const SourceCommit& commit) {
   const bool is_old = words.size() == kCommitWordsBefore && words.front() == kCommitVersionBefore;
   if (!is_old && (words.size() != kCommitWords || words.front() != kCommitVersion)) return foreign;
   std::int64_t sent = 0;
-  if (!ParseInteger(words[1], &replay_until_) ||
-      !ParseInteger(words[2], &last_tick_) || !ParseInteger(words[3], &close_offset_) ||
-      !ParseInteger(words[4], &sent) || !clock_.FromText(words[5]) ||
-      !ParseInteger(words[7], &idle_close_)) {
+  if (!ParseInteger(words[1], &replay_until_) || !ParseInteger(words[2], &last_tick_) ||
+      !ParseInteger(words[3], &close_offset_) || !ParseInteger(words[4], &sent) ||
+      !clock_.FromText(words[5]) || !ParseInteger(words[7], &idle_close_)) {
     return foreign;
   }
   if (!is_old) {

@@ -49,9 +49,18 @@ struct SourceRecord {
   std::int64_t next_offset = 1;
   TimeUs timestamp = kNoTime;  // kNoTime: a file; the time of its first event counts
   bool append_time = false;    // the timestamp is the broker's
-  bool padded = false;         // kDecodePadding bytes stand behind it
+  // Of a file, where it is known and will be known again: when the record was read. Events that do
+  // not say when they were were then, and the clock never passes it: no jump is held.
+  TimeUs read_time = kNoTime;
+  // Of a file otherwise: about when its first record was written, for stamps without a year. Once
+  // there is a clock, that counts instead, so that what is read again means the same.
+  TimeUs assumed_time = kNoTime;
+  bool padded = false;  // kDecodePadding bytes stand behind it
   std::string_view bytes;
 };
+
+// What a file or a record log gives. REQUIRES: `line` lives as long as what is done with the record.
+SourceRecord RecordOf(const LineReader::Line& line);
 
 // What identifies a record of a log beside its offset.
 struct RecordPrint {
@@ -113,6 +122,9 @@ class SourcePartition : private EventSink {
   void CloseIdle(TimeUs tick);
   // The input has ended: releases what is held, closes everything, marks the last batch.
   void End();
+  // Joins others that have sent everything up to `tick`, as a new source or after End: what it holds
+  // of earlier ticks is late, and its clock begins with its next record.
+  void Join(TimeUs tick);
 
   std::vector<PaneBatch> TakeBatches();
   SourceCommit Commit() const { return CommitBefore(kNoTime); }
@@ -185,6 +197,8 @@ class SourcePartition : private EventSink {
     return recent_pane_;
   }
   void Decode(const SourceRecord& record, Mode mode);
+  // What stands in for the time of events that do not say when they were; kNoTime: nothing does.
+  TimeUs TimeFor(const SourceRecord& record) const;
   // Decides on the record's time; false when its events are to be ignored for now.
   bool TimeIsKnown(TimeUs time);
   void ReleaseHeld();

@@ -238,7 +238,7 @@ void FollowedFile::Fail(File* file, TimeUs now) {
   file->retry_at = now + file->retry_after;
   file->retry_after = std::min(2 * file->retry_after, kRetryMax);
   if (!file->rotated || now - file->failing_since < kGiveUpAfter) return;
-  notes_.push_back(reason_ + ": given up; what was not read of it is lost");
+  notes_.push_back({reason_ + ": given up; what was not read of it is lost", /*is_loss=*/true});
   file->finished = true;
 }
 
@@ -260,10 +260,11 @@ void FollowedFile::Lose(File* file, const char* why) {
   file->finished = true;
   const std::uint64_t read = file->log.offset();
   if (read > 0 || file->log.size() > 0) {
-    std::string note =
-        file->log.path() + ": " + why + "; " + std::to_string(read) + " bytes of it were read";
-    if (file->log.size() > read) {
-      note += ", " + std::to_string(file->log.size() - read) + " or more are lost";
+    Note note = {
+        file->log.path() + ": " + why + "; " + std::to_string(read) + " bytes of it were read",
+        /*is_loss=*/file->log.size() > read};
+    if (note.is_loss) {
+      note.text += ", " + std::to_string(file->log.size() - read) + " or more are lost";
     }
     notes_.push_back(std::move(note));
   }

@@ -55,7 +55,7 @@ class FollowedFile final : public Tail {
   TimeUs missing_since() const override { return missing_since_; }
   TimeUs modified() const override;
   bool Owns(const std::string& path) const override;
-  std::vector<std::string> TakeNotes() override { return std::exchange(notes_, {}); }
+  std::vector<Note> TakeNotes() override { return std::exchange(notes_, {}); }
 
  private:
   struct File {
@@ -134,7 +134,7 @@ class FollowedFile final : public Tail {
   State state_ = State::kMissing;
   std::string reason_;
   TimeUs missing_since_ = kNoTime;
-  std::vector<std::string> notes_;
+  std::vector<Note> notes_;
 };
 
 }  // namespace tocsin

@@ -273,8 +273,9 @@ std::optional<Tail::Result> FollowedFile::ReadAgain(TimeUs now, LineReader::Line
       const Found found = OpenAgain(part);
       if (found == Found::kFailed) return FailAgain(now);
       if (found != Found::kYes) {
-        notes_.push_back(options_.path + ": what was read last cannot be read again: " +
-                         std::to_string(part.to - part.from) + " bytes are lost");
+        notes_.push_back({options_.path + ": what was read last cannot be read again: " +
+                              std::to_string(part.to - part.from) + " bytes are lost",
+                          /*is_loss=*/true});
         part.from = part.to;
         continue;
       }

@@ -49,7 +49,7 @@ class SnapshotFile final : public Tail {
   TimeUs missing_since() const override { return missing_since_; }
   TimeUs modified() const override { return read_ ? read_->modified / 1'000 : kNoTime; }
   bool Owns(const std::string&) const override { return false; }
-  std::vector<std::string> TakeNotes() override { return {}; }
+  std::vector<Note> TakeNotes() override { return {}; }
 
   // "inode,modified,size,offset"
   std::string Position(std::uint64_t) override {

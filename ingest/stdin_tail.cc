@@ -42,7 +42,7 @@ class StdinTail final : public Tail {
   TimeUs missing_since() const override { return kNoTime; }
   TimeUs modified() const override { return kNoTime; }
   bool Owns(const std::string&) const override { return false; }
-  std::vector<std::string> TakeNotes() override { return {}; }
+  std::vector<Note> TakeNotes() override { return {}; }
 
  private:
   // Its first bytes say whether it is compressed, so there have to be some.

@@ -30,6 +30,10 @@ class Tail {
     kDone,     // all, and nothing will follow
   };
   enum class State : std::uint8_t { kReading, kMissing, kFailing };
+  struct Note {
+    std::string text;
+    bool is_loss = false;  // of what was not read, as far as is known
+  };
 
   virtual ~Tail() = default;
 
@@ -53,8 +57,8 @@ class Tail {
   virtual TimeUs modified() const = 0;
   // Whether a file that was found elsewhere is a part of this log, or a copy of one.
   virtual bool Owns(const std::string& path) const = 0;
-  // What people should know of, once each: what was lost and why.
-  virtual std::vector<std::string> TakeNotes() = 0;
+  // What people should know of, once each.
+  virtual std::vector<Note> TakeNotes() = 0;
 };
 
 struct TailOptions {

@@ -26,6 +26,10 @@ absl::StatusOr<std::unique_ptr<SourcePartition>> EngineSetup::NewPartition(
                                                                     .dead_letters = dead_letters});
 }
 
+std::string CopiesFolder(const Config& config, const std::string& input) {
+  return config.state_dir + "/files/" + input;
+}
+
 std::string ErrorsText(const ErrorList& errors) {
   std::string text;
   for (const ConfigError& error : errors.Sorted()) {

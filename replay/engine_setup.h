@@ -35,6 +35,10 @@ struct EngineSetup {
       DeadLetterObserver* dead_letters = nullptr) const;
 };
 
+// Where the running engine keeps copies of an input's followed files whose records do not say when
+// they were, with the time of reading: a folder of record logs, which replay reads.
+std::string CopiesFolder(const Config& config, const std::string& input);
+
 // All messages of a list, a line each.
 std::string ErrorsText(const ErrorList& errors);
 

@@ -35,18 +35,18 @@ class FileReplaySource::UntimedRecords : public DeadLetterObserver {
 FileReplaySource::FileReplaySource() = default;
 FileReplaySource::~FileReplaySource() = default;
 
-absl::StatusOr<std::unique_ptr<FileReplaySource>> FileReplaySource::Open(const FileInput& file,
+absl::StatusOr<std::unique_ptr<FileReplaySource>> FileReplaySource::Open(const LogFiles& log,
                                                                          InputConfig input,
                                                                          const EngineSetup& setup) {
-  TOCSIN_RETURN_IF_ERROR(ResolveFormat(file.path, &input));
+  TOCSIN_RETURN_IF_ERROR(ResolveFormat(log.path, &input));
   std::unique_ptr<FileReplaySource> source = absl::WrapUnique(new FileReplaySource);
-  source->path_ = file.path;
+  source->path_ = log.path;
   TOCSIN_ASSIGN_OR_RETURN(source->reader_,
-                          LineReader::Open(file.path, {.framing = FramingOf(input.format)}));
+                          OpenLogFiles(log, {.framing = FramingOf(input.format)}));
   source->untimed_ = std::make_unique<UntimedRecords>(input);
   TOCSIN_ASSIGN_OR_RETURN(
       source->partition_,
-      setup.NewPartition(input, input.name + '/' + file.name, source->untimed_.get()));
+      setup.NewPartition(input, input.name + '/' + log.name, source->untimed_.get()));
   return source;
 }
 
@@ -55,11 +55,7 @@ absl::Status FileReplaySource::Read() {
   for (int i = 0; i < kRecordsPerTurn; ++i) {
     switch (reader_->Next(&line)) {
       case LineReader::Result::kLine:
-        partition_->Feed({.offset = static_cast<std::int64_t>(line.offset),
-                          .next_offset = static_cast<std::int64_t>(line.next_offset),
-                          .timestamp = line.time,
-                          .append_time = line.time != kNoTime,
-                          .bytes = line.text});
+        partition_->Feed(RecordOf(line));
         break;
       case LineReader::Result::kEnd:
         partition_->End();

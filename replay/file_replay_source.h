@@ -1,7 +1,7 @@
-// One file of recorded traffic, pulled a few records at a time.
+// One file of recorded traffic with its rotations, pulled a few records at a time.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<FileReplaySource> source,
-//                           FileReplaySource::Open(file, input, setup));
+//                           FileReplaySource::Open(log, input, setup));
 //   while (!source->ended()) { TOCSIN_RETURN_IF_ERROR(source->Read()); … source->partition() … }
 //
 // What `input` says of the format may be `auto`, and its record_time is that of records that say
@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "engine/source_partition.h"
 #include "ingest/file_source.h"
+#include "ingest/rotation.h"
 #include "replay/engine_setup.h"
 
 namespace tocsin {
@@ -23,7 +24,7 @@ namespace tocsin {
 class FileReplaySource {
  public:
   // `setup` outlives the source.
-  static absl::StatusOr<std::unique_ptr<FileReplaySource>> Open(const FileInput& file,
+  static absl::StatusOr<std::unique_ptr<FileReplaySource>> Open(const LogFiles& log,
                                                                 InputConfig input,
                                                                 const EngineSetup& setup);
   ~FileReplaySource();

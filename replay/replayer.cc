@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -13,6 +15,7 @@
 #include "ingest/file_source.h"
 #include "ingest/kafka_source.h"
 #include "ingest/kafka_uri.h"
+#include "ingest/rotation.h"
 #include "replay/engine_setup.h"
 #include "replay/file_replay_source.h"
 #include "replay/line_file.h"
@@ -212,16 +215,21 @@ void AddCounters(const SourceCounters& counters, ReplayStats* stats) {
 
 absl::Status OpenFiles(const ReplayOptions& options, const EngineSetup& setup,
                        std::vector<std::unique_ptr<FileReplaySource>>* sources) {
+  std::vector<FileInput> found;
+  std::map<std::string, std::string> arguments;  // by path
   for (const std::string& argument : options.inputs) {
     if (IsKafkaUri(argument)) continue;
     TOCSIN_ASSIGN_OR_RETURN(const std::vector<FileInput> files, ListFiles(argument));
-    for (const FileInput& file : files) {
-      InputConfig input = InputFor(*options.config, argument, "", options.format, options.signal);
-      input.record_time = options.record_time;
-      TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<FileReplaySource> source,
-                              FileReplaySource::Open(file, std::move(input), setup));
-      sources->push_back(std::move(source));
-    }
+    for (const FileInput& file : files) arguments.emplace(file.path, argument);
+    found.insert(found.end(), files.begin(), files.end());
+  }
+  for (const LogFiles& log : GroupRotations(found)) {
+    InputConfig input =
+        InputFor(*options.config, arguments[log.path], "", options.format, options.signal);
+    input.record_time = options.record_time;
+    TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<FileReplaySource> source,
+                            FileReplaySource::Open(log, std::move(input), setup));
+    sources->push_back(std::move(source));
   }
   return absl::OkStatus();
 }
@@ -283,6 +291,13 @@ absl::Status NoteUntimed(const std::vector<std::unique_ptr<FileReplaySource>>& s
   return absl::OkStatus();
 }
 
+// Whether a path is this folder or lies in it.
+bool IsUnder(const std::string& folder, const std::string& path) {
+  const std::string normal = std::filesystem::path(path).lexically_normal().string();
+  const std::string root = std::filesystem::path(folder).lexically_normal().string();
+  return normal == root || normal.starts_with(root + '/');
+}
+
 std::int64_t PeakRssBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -296,6 +311,7 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   const InputConfig* found = config.inputs.empty() ? nullptr : &config.inputs.front();
   for (const InputConfig& input : config.inputs) {
     if (input.file && input.file->path == argument) found = &input;
+    if (IsUnder(CopiesFolder(config, input.name), argument)) found = &input;
     if (input.kafka &&
         std::count(input.kafka->topics.begin(), input.kafka->topics.end(), topic) > 0) {
       found = &input;

@@ -15,7 +15,9 @@ namespace {
 
 using ::testing::ElementsAre;
 
-BatchLog::Entry Records(std::vector<std::string> records) { return {.records = std::move(records)}; }
+BatchLog::Entry Records(std::vector<std::string> records) {
+  return {.records = std::move(records)};
+}
 
 class BatchLogTest : public testing::Test {
  protected:
@@ -74,6 +76,7 @@ TEST_F(BatchLogTest, PositionsAreWrittenWithTheirBatches) {
   log_->Append({.records = {"a"}, .positions = {{"app.log", "12"}}});
   EXPECT_EQ(**log_->Position("app.log"), "12") << "the newest, written or not";
   EXPECT_FALSE(journal_.ReadPosition("app.log")->has_value());
+  EXPECT_FALSE(log_->PositionIsDurable("app.log"));
   const std::uint64_t last = log_->Append({.records = {}, .positions = {{"app.log", "13"}}});
   EXPECT_EQ(last, 1u);
   journal_.FailWrites(false);
@@ -81,6 +84,7 @@ TEST_F(BatchLogTest, PositionsAreWrittenWithTheirBatches) {
   WaitUntilDurable(2);
   EXPECT_EQ(**journal_.ReadPosition("app.log"), "13");
   EXPECT_EQ(**log_->Position("app.log"), "13");
+  while (!log_->PositionIsDurable("app.log")) std::this_thread::yield();
 }
 
 TEST_F(BatchLogTest, DecisionsGoOnWithoutTheDiskAndItCatchesUp) {

@@ -31,6 +31,9 @@ struct Script {
   std::deque<absl::Status> starts ABSL_GUARDED_BY(mutex);  // of one after the other; then OK
   std::deque<TimeUs> records ABSL_GUARDED_BY(mutex);       // that are still to come
   std::vector<std::string> partitions ABSL_GUARDED_BY(mutex) = {"p"};
+  std::string left ABSL_GUARDED_BY(mutex);  // the partition that has ended; it joins again when not
+  TimeUs joined_at ABSL_GUARDED_BY(mutex) = kNoTime;
+  std::vector<SourceState> states ABSL_GUARDED_BY(mutex);
   absl::Status fails ABSL_GUARDED_BY(mutex);  // the next Poll, once
   bool throws ABSL_GUARDED_BY(mutex) = false;
   bool ends ABSL_GUARDED_BY(mutex) = false;
@@ -64,6 +67,8 @@ class ScriptedInput : public Input {
     }
     if (!script_.fails.ok()) return std::exchange(script_.fails, absl::OkStatus());
     Follow();
+    EndAndJoin();
+    if (partitions_.empty()) return absl::OkStatus();
     InputPartition& first = *partitions_.front();
     while (!script_.records.empty() && !first.paused) {
       first.stage1->Feed({.offset = next_,
@@ -88,9 +93,15 @@ class ScriptedInput : public Input {
     for (const auto& partition : partitions_) all.push_back(partition.get());
     return all;
   }
+  std::vector<SourceState> States() const override {
+    absl::MutexLock lock(&script_.mutex);
+    return script_.states;
+  }
   void Pause(InputPartition* partition, bool pause) override { partition->paused = pause; }
   absl::Status CloseIdle(std::uint64_t) override { return absl::OkStatus(); }
-  std::optional<std::string> Position(const SourceCommit&) const override { return std::nullopt; }
+  std::optional<std::string> Position(InputPartition*, const SourceCommit&) override {
+    return std::nullopt;
+  }
   void OnDurable(std::span<const InputCommit> commits) override {
     absl::MutexLock lock(&script_.mutex);
     for (const InputCommit& one : commits) {
@@ -108,14 +119,26 @@ class ScriptedInput : public Input {
                        known->stage1->source().substr(5)) == script_.partitions.end();
     });
     for (const std::string& name : script_.partitions) {
-      const bool known =
-          std::any_of(partitions_.begin(), partitions_.end(), [&](const auto& partition) {
-            return partition->stage1->source() == "logs/" + name;
-          });
+      const bool known = std::any_of(
+          partitions_.begin(), partitions_.end(),
+          [&](const auto& partition) { return partition->stage1->source() == "logs/" + name; });
       if (known) continue;
       partitions_.push_back(std::make_unique<InputPartition>());
       partitions_.back()->stage1 = setup_.engine->NewPartition(config(), "logs/" + name).value();
       partitions_.back()->reach = SourceBoard::Reach::kReadable;
+    }
+  }
+
+  void EndAndJoin() ABSL_SHARED_LOCKS_REQUIRED(script_.mutex) {
+    for (const auto& partition : partitions_) {
+      const bool left = partition->stage1->source() == "logs/" + script_.left;
+      if (left == partition->ended) continue;
+      partition->ended = left;
+      if (left) {
+        partition->stage1->End();
+      } else {
+        partition->joined_at = script_.joined_at;
+      }
     }
   }
 
@@ -180,7 +203,8 @@ class InputRunnerTest : public testing::Test {
                        : control->kind == ControlRecord::Kind::kRetire ? "retire"
                                                                        : "other";
     for (const std::string& source : control->sources) text += ' ' + source;
-    return text;
+    if (control->tick == kNoTime) return text;
+    return text + " from " + std::to_string((control->tick - kFirst) / kSecondUs);
   }
 
   KafkaSetup setup_{"unused:1", "app-logs"};
@@ -207,7 +231,9 @@ TEST_F(InputRunnerTest, WhatIsNotDurableIsNotCommitted) {
   journal_.FailWrites(true);
   Tell([](Script* script) { script->records = {kFirst, kFirst + 20 * kSecondUs}; });
   Run();
-  TurnUntil([&] { return log_.GetHealth().disk.failing_since != kNoTime && !log_.GetHealth().disk.error.ok(); });
+  TurnUntil([&] {
+    return log_.GetHealth().disk.failing_since != kNoTime && !log_.GetHealth().disk.error.ok();
+  });
   TurnUntil([&] { return !Status().sources.empty(); });
   {
     absl::MutexLock lock(&script_.mutex);
@@ -267,8 +293,50 @@ TEST_F(InputRunnerTest, PartitionsComeAndGo) {
   TurnUntil([&] { return InLog().size() == 3; });
   Tell([](Script* script) { script->partitions = {"q", "p"}; });
   TurnUntil([&] { return InLog().size() == 4; });
-  EXPECT_THAT(InLog(), ElementsAre("expect logs/p", "expect logs/q", "retire logs/p",
-                                   "expect logs/p"));
+  EXPECT_THAT(InLog(),
+              ElementsAre("expect logs/p", "expect logs/q", "retire logs/p", "expect logs/p"));
+}
+
+TEST_F(InputRunnerTest, OneThatEndedAndJoinsAgainIsAnnouncedBehindThatTick) {
+  Tell([](Script* script) { script->partitions = {"p", "q"}; });
+  Run();
+  TurnUntil([&] { return InLog().size() == 1; });
+  Tell([](Script* script) { script->left = "q"; });
+  TurnUntil([&] { return InLog().size() == 2; });
+  Tell([](Script* script) {
+    script->left.clear();
+    script->joined_at = kFirst + 100 * kSecondUs;
+  });
+  TurnUntil([&] { return InLog().size() == 3; });
+  EXPECT_EQ(InLog().front(), "expect logs/p logs/q");
+  EXPECT_EQ(InLog().back(),
+            "expect logs/q from " + std::to_string(100 + setup_.engine->plan.pane() / kSecondUs));
+}
+
+TEST_F(InputRunnerTest, OneWithoutPartitionsGoesOnAndRetiresThoseThatItHad) {
+  Tell([](Script* script) { script->partitions.clear(); });
+  Run({"logs/gone"});
+  TurnUntil([&] { return !InLog().empty(); });
+  EXPECT_THAT(InLog(), ElementsAre("retire logs/gone"));
+  EXPECT_FALSE(reader_->ended());
+  Tell([](Script* script) { script->partitions = {"p"}; });
+  TurnUntil([&] { return InLog().size() == 2; });
+  EXPECT_EQ(InLog().back(), "expect logs/p");
+}
+
+TEST_F(InputRunnerTest, APartThatIsNoPartitionYetIsSaidToFail) {
+  Tell([](Script* script) {
+    script->states = {{.source = "logs/bad", .failing = true, .reason = "denied"},
+                      {.source = "logs/new", .failing = false, .reason = "not there"}};
+  });
+  Run();
+  TurnUntil([&] { return Status().sources.size() == 2; });
+  EXPECT_EQ(Status().sources.back().source, "logs/bad");
+  EXPECT_EQ(Status().sources.back().problem, "denied");
+  EXPECT_TRUE(Status().IsUp()) << "another one can be read";
+  Tell([](Script* script) { script->partitions.clear(); });
+  TurnUntil([&] { return !Status().IsUp(); });
+  EXPECT_EQ(Status().reason, "denied");
 }
 
 TEST_F(InputRunnerTest, SourcesThatAreThereNoMoreAreRetiredAtTheStart) {

@@ -35,7 +35,8 @@ class Board {
     progress_[name].data_tick = progress_[name].tick;
   }
   // Time passes; what the board decides is kept. `each` runs before every look.
-  void Run(DurationUs duration, const std::function<void()>& each = [] {}) {
+  void Run(
+      DurationUs duration, const std::function<void()>& each = [] {}) {
     for (const TimeUs until = now_ + duration; now_ < until;) {
       now_ += 100 * kMillisecondUs;
       each();
@@ -47,9 +48,8 @@ class Board {
   void Look() {
     for (const auto& [name, id] : ids_) board_.Report(id, progress_[name]);
     for (const ControlRecord& record : board_.Judge(now_)) {
-      decided_.push_back(
-          (record.kind == ControlRecord::Kind::kExclude ? "exclude " : "rejoin ") +
-          record.sources.front());
+      decided_.push_back((record.kind == ControlRecord::Kind::kExclude ? "exclude " : "rejoin ") +
+                         record.sources.front());
       from_ = record.tick;
     }
   }
@@ -141,7 +141,8 @@ TEST(SourceBoard, AnOutageOfAllExcludesNobody) {
     Board board;
     const int sources = 2 + static_cast<int>(random() % 20);
     for (int i = 0; i < sources; ++i) board.Add(std::to_string(i));
-    for (int i = 0; i < sources; ++i) board.Advance(std::to_string(i), static_cast<int>(random() % 2));
+    for (int i = 0; i < sources; ++i)
+      board.Advance(std::to_string(i), static_cast<int>(random() % 2));
     for (int i = 0; i < sources; ++i) board.of(std::to_string(i)).reach = Reach::kAway;
     board.Run(static_cast<DurationUs>(1 + random() % 20) * kMinuteUs);
     // Brokers come back one after the other, and their partitions move some time after that.
@@ -195,6 +196,33 @@ TEST(SourceBoard, OneThatNeverHadATickIsLeftOut) {
   EXPECT_EQ(board.from(), kNoTime);
 }
 
+TEST(SourceBoard, WhatIsDueHasBeenSentByAllThatAreWaitedFor) {
+  Board board;
+  board.Add("a", kNoTime);
+  board.Add("b", kBase + 5 * kPane);
+  board.Look();
+  EXPECT_EQ(board.board().GetTicks().due, kNoTime) << "one has not begun";
+  EXPECT_EQ(board.board().GetTicks().furthest, kBase + 5 * kPane);
+  board.of("a").tick = kBase + 2 * kPane;
+  board.Look();
+  EXPECT_EQ(board.board().GetTicks().due, kBase + 2 * kPane);
+  // It does not go back for one that comes.
+  board.Add("c", kBase);
+  board.Look();
+  EXPECT_EQ(board.board().GetTicks().due, kBase + 2 * kPane);
+  board.of("a").ended = board.of("c").ended = true;
+  board.Look();
+  EXPECT_EQ(board.board().GetTicks().due, kBase + 5 * kPane);
+}
+
+TEST(SourceBoard, WhatStage2HasDecidedIsDue) {
+  SourceBoard board(kPane, kBase);
+  EXPECT_EQ(board.GetTicks().due, kBase);
+  EXPECT_EQ(board.GetTicks().furthest, kBase);
+  board.Add("a");
+  EXPECT_EQ(board.GetTicks().due, kBase);
+}
+
 TEST(SourceBoard, NobodyRunsFarAhead) {
   Board board;
   board.Add("a");
@@ -204,7 +232,7 @@ TEST(SourceBoard, NobodyRunsFarAhead) {
   board.of("a").ended = true;
   board.Look();
   EXPECT_EQ(board.board().Limit(), kBase + (5 + limits::kTicksAheadMax) * kPane);
-  EXPECT_EQ(board.board().Furthest(), kBase + 5 * kPane);
+  EXPECT_EQ(board.board().GetTicks().furthest, kBase + 5 * kPane);
   // One without a time of its own holds nobody back for good, but the others keep together.
   board.Add("c", kNoTime);
   board.Look();

@@ -57,7 +57,7 @@ class Letters final : public DeadLetterObserver {
   std::vector<std::string> letters;
 };
 
-enum class Stamp { kAppend, kProducer, kFile };
+enum class Stamp { kAppend, kProducer, kFile, kRead, kAssumed };
 
 // A partition, and what it sent as text: "20 api=2 |30 slow:api=2 |40 !deploy-1 |50 end".
 class Source {
@@ -77,7 +77,10 @@ class Source {
     SourceRecord record;
     record.offset = next_;
     record.next_offset = ++next_;
-    if (stamp_ != Stamp::kFile) record.timestamp = kBase + time * kMillisecondUs;
+    const TimeUs at = kBase + time * kMillisecondUs;
+    if (stamp_ == Stamp::kAppend || stamp_ == Stamp::kProducer) record.timestamp = at;
+    if (stamp_ == Stamp::kRead) record.read_time = at;
+    if (stamp_ == Stamp::kAssumed) record.assumed_time = at;
     record.append_time = stamp_ == Stamp::kAppend;
     record.bytes = text;
     partition_->Feed(record);
@@ -280,6 +283,39 @@ TEST(SourcePartition, HoldsBackAJumpUntilItIsConfirmed) {
   }
 }
 
+// What was read at a known time was not written later: nothing has to be confirmed.
+TEST(SourcePartition, TheTimeOfReadingBoundsTheClock) {
+  Source source(Stamp::kRead);
+  source.Feed(900'000, "t=5000 type=request service=api");
+  EXPECT_EQ(source.partition().clock(), At(5)) << "the backlog is in its own time";
+  source.Feed(900'000, "t=500000 type=request service=api");
+  EXPECT_EQ(source.sent(), "20 api=1 |40 slow:api=1 |500");
+  // One that says it was long after it was read does not take the clock along.
+  source.Feed(901'000, "t=5000000 type=request service=api");
+  EXPECT_EQ(source.partition().clock(), At(901));
+  EXPECT_EQ(source.counters().quarantined, 1);
+  // One that does not say when it was, was then.
+  source.Feed(1'000'000, "t=record type=request service=web");
+  EXPECT_EQ(source.partition().clock(), At(1'000));
+  source.Feed(1'020'000, "t=record type=request service=web");
+  EXPECT_THAT(source.sent(), HasSubstr("|1020 web=1"));
+  EXPECT_EQ(source.counters().late, 0);
+}
+
+// Stamps without a year mean the same wherever reading begins: the clock says which it is.
+TEST(SourcePartition, AnAssumedTimeCountsUntilThereIsAClock) {
+  Source source(Stamp::kAssumed);
+  source.Feed(70'000, "t=record type=request service=api");
+  EXPECT_EQ(source.partition().clock(), At(70));
+  source.Feed(9'000'000, "t=record type=request service=api");
+  EXPECT_EQ(source.partition().clock(), At(70));
+  Source restarted(Stamp::kAssumed);
+  ASSERT_TRUE(restarted.partition().Restore(source.partition().Commit()).ok());
+  restarted.Feed(9'000'000, "t=record type=request service=api");
+  restarted.Feed(9'000'000, "t=record type=request service=api");
+  EXPECT_EQ(restarted.partition().clock(), At(70));
+}
+
 TEST(SourcePartition, CommitsBeforeWhatItHolds) {
   Source source(Stamp::kProducer);
   source.Request(5'000).Request(31'000).Request(500'000);
@@ -345,6 +381,24 @@ TEST(SourcePartition, DoesNotCloseWhileItHoldsRecords) {
   // No jump: the clock has followed.
   source.Request(310'000);
   EXPECT_EQ(source.partition().next_offset(), 4);
+}
+
+TEST(SourcePartition, JoinsOthersBehindWhatTheyHaveSent) {
+  Source old(Stamp::kFile);
+  old.partition().Join(At(100));
+  old.Request(5'000);
+  EXPECT_EQ(old.sent(), "100") << "so that nobody waits for it";
+  EXPECT_EQ(old.counters().late, 1);
+  Source source(Stamp::kFile);
+  source.partition().Join(At(100));
+  source.Request(95'000).Request(110'000).Request(121'000);
+  EXPECT_EQ(source.counters().late, 0);
+  EXPECT_EQ(source.sent(), "100 |110 api=1 |120");
+  source.End();
+  source.partition().Join(At(10'000));
+  source.Request(10'005'000);
+  EXPECT_EQ(source.partition().clock(), At(10'005)) << "its first record is not held";
+  EXPECT_EQ(source.partition().last_tick(), At(10'000));
 }
 
 TEST(SourcePartition, EndsEvenWithoutARecord) {

@@ -1,6 +1,7 @@
 // A decoder of its own for the engine's tests: they must not depend on the JSON decoder's.
 //
 //   "t=12500 type=request service=api status=500 user=ann"      // t: ms after kBase
+//   "t=record type=request"                                     // the record's
 //
 // `duration` is in µs. One event a line; words that name no field are ignored; a line without `t` is undecodable.
 #pragma once
@@ -22,7 +23,7 @@ constexpr TimeUs At(std::int64_t seconds) { return kBase + seconds * kSecondUs; 
 class TextDecoder final : public Decoder {
  public:
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
-    (void)record_time;
+    record_time_ = record_time;
     while (!record.empty()) {
       const std::size_t end = std::min(record.find('\n'), record.size());
       Line(record.substr(0, end), sink);
@@ -37,8 +38,10 @@ class TextDecoder final : public Decoder {
     return value;
   }
 
-  static void Set(std::string_view name, std::string_view value, Event* event) {
-    if (name == "t") {
+  void Set(std::string_view name, std::string_view value, Event* event) const {
+    if (name == "t" && value == "record") {
+      event->time = record_time_;
+    } else if (name == "t") {
       event->time = kBase + Integer(value) * kMillisecondUs;
     } else if (name == "type") {
       event->type = EventTypeFromName(value).value_or(EventType::kUnknown);
@@ -57,7 +60,7 @@ class TextDecoder final : public Decoder {
     }
   }
 
-  static void Line(std::string_view line, EventSink* sink) {
+  void Line(std::string_view line, EventSink* sink) const {
     const std::string_view whole = line;
     Event event;
     while (!line.empty()) {
@@ -74,6 +77,8 @@ class TextDecoder final : public Decoder {
     event.Normalize();
     sink->OnEvent(event);
   }
+
+  TimeUs record_time_ = kNoTime;
 };
 
 }  // namespace tocsin::testing

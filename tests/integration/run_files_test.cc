@@ -1,0 +1,169 @@
+// `tocsin run` on logs that are rotated while it reads, killed in the middle, and on a disk that is
+// full: what was written is decided once, and as a replay of the files decides it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "core/time.h"
+#include "tests/app/socket.h"
+#include "tests/ingest/log_rotator.h"
+#include "tests/integration/http_get.h"
+#include "tests/integration/kafka_cluster.h"
+
+namespace tocsin {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kPatience = 120;
+
+TimeUs Now() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+class RunFilesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "tocsin-files-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = std::filesystem::canonical(pattern).string();
+    std::filesystem::create_directory(folder_ + "/logs");
+    setenv("no_proxy", "127.0.0.1", 1);
+    port_ = FreePort();
+    metrics_port_ = FreePort();
+    std::ofstream(folder_ + "/c.yaml")
+        << "pane: 1s\nstate_dir: " << folder_ << "/state\nlisten: \"127.0.0.1:" << metrics_port_
+        << "\"\nhttp: {listen: \"127.0.0.1:" << port_
+        << "\"}\ninputs:\n  - {name: app, file: " << folder_
+        << "/logs, delay: 5s}\n  - {name: events, http: {}, delay: 2s}\n"
+        << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: "
+           "[service], critical: {count: 5, window: 10s}}\n"
+        << "sinks: [{name: out, kind: stdout}]\nroutes: [{to: [out]}]\n";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  // With calls failing as the file `faults` says, when there is one.
+  bool Start() {
+    server_ = std::make_unique<Process>();
+    return server_->Start(
+               {"/usr/bin/env", absl::StrCat("LD_PRELOAD=", std::getenv("TOCSIN_FAULTS_LIBRARY")),
+                absl::StrCat("TOCSIN_FAULTS_FILE=", folder_, "/faults"),
+                "ASAN_OPTIONS=verify_asan_link_order=0", std::getenv("TOCSIN_BINARY"), "run", "-c",
+                folder_ + "/c.yaml", "--incidents", folder_ + "/live.jsonl"},
+               folder_ + "/log") &&
+           WaitFor(kPatience, [&] { return HttpGet(port_, "/healthz") == "alive\n"; });
+  }
+  void SetFaults(const std::string& rules) const {
+    std::ofstream(folder_ + "/faults.new") << rules;
+    std::filesystem::rename(folder_ + "/faults.new", folder_ + "/faults");
+  }
+  int Post(const std::string& body) const {
+    TestSocket socket(static_cast<std::uint16_t>(port_));
+    if (!socket.connected()) return 0;
+    socket.Send(absl::StrCat("POST /v1/events HTTP/1.1\r\nConnection: close\r\nContent-Length: ",
+                             body.size(), "\r\n\r\n", body));
+    return StatusOf(socket.ReadAll());
+  }
+  static std::string Event(const std::string& message) {
+    return absl::StrCat(R"({"time":")", FormatTime(Now()),
+                        R"(","type":"log","level":"error","service":"shop","message":")", message,
+                        "\"}\n");
+  }
+  std::string Read(const std::string& name) const { return LogRotator::Read(folder_ + "/" + name); }
+  // The sum of a counter over the sources of an input, as it is served.
+  std::int64_t Counter(const std::string& name, const std::string& input) const {
+    std::istringstream metrics(HttpGet(metrics_port_, "/metrics"));
+    std::int64_t sum = 0;
+    for (std::string line; std::getline(metrics, line);) {
+      if (!line.starts_with(absl::StrCat(name, "{input=\"", input, "\""))) continue;
+      sum += std::atoll(line.substr(line.rfind(' ') + 1).c_str());
+    }
+    return sum;
+  }
+
+  std::string folder_;
+  int port_ = 0, metrics_port_ = 0;
+  std::unique_ptr<Process> server_;
+};
+
+TEST_F(RunFilesTest, RotatedAndKilledItDecidesWhatAReplayDecides) {
+  SetFaults(absl::StrCat("seed=1; path=", folder_, "/logs; read:EINTR:p=0.1; read:short:p=0.3; ",
+                         "open:EMFILE:p=0.02"));
+  ASSERT_TRUE(Start()) << Read("log");
+  std::atomic<bool> stop{false};
+  std::atomic<int> written{0};
+  std::thread writer([&] {
+    std::mt19937_64 random(1);
+    LogRotator log(folder_ + "/logs", "app.log", /*keep=*/500);
+    for (int round = 0; !stop; ++round) {
+      for (int i = 0; i < 20; ++i) log.Write(Event(absl::StrCat("n", ++written)));
+      if (round % 5 == 4) log.Rotate(static_cast<LogRotator::Way>(random() % 5));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  for (int kill = 0; kill < 4; ++kill) {
+    const int before = written;
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return written > before + 3'000; }));
+    server_->Signal(SIGKILL);
+    EXPECT_EQ(server_->Wait(kPatience), 128 + SIGKILL);
+    ASSERT_TRUE(Start()) << Read("log");
+  }
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return !Read("live.jsonl").empty(); }));
+  stop = true;
+  writer.join();
+  EXPECT_TRUE(WaitFor(kPatience, [&] {
+    return HttpGet(metrics_port_, "/metrics").find("tocsin_lag_seconds") != std::string::npos;
+  }));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  EXPECT_THAT(Read("log"), testing::Not(HasSubstr("lost")));
+
+  Process replay;
+  ASSERT_TRUE(replay.Start(
+      {std::getenv("TOCSIN_BINARY"), "replay", "-c", folder_ + "/c.yaml", folder_ + "/logs",
+       "--incidents", folder_ + "/replay.jsonl", "--stats", folder_ + "/stats.json"},
+      folder_ + "/replay.log"));
+  ASSERT_EQ(replay.Wait(kPatience), 0) << Read("replay.log");
+  EXPECT_THAT(Read("stats.json"), HasSubstr(absl::StrCat("\"events\":", written.load(), ",")));
+  const std::string live = Read("live.jsonl");
+  EXPECT_THAT(live, HasSubstr("\"state\":\"open\""));
+  EXPECT_EQ(Read("replay.jsonl").substr(0, live.size()), live);
+}
+
+// What cannot be made durable is refused, everything else goes on, and it is taken once there is
+// room again.
+TEST_F(RunFilesTest, AFullDiskRefusesPostsAndNothingElse) {
+  ASSERT_TRUE(Start()) << Read("log");
+  EXPECT_EQ(Post(Event("before")), 200);
+  for (const char* const fault : {"write:ENOSPC", "fsync:EIO", "any:EROFS"}) {
+    SCOPED_TRACE(fault);
+    SetFaults(absl::StrCat("path=", folder_, "/state/http; ", fault));
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("refused")) == 503; }));
+    const std::int64_t events = Counter("tocsin_events_total", "app");
+    std::ofstream(folder_ + "/logs/app.log", std::ios::app) << Event("meanwhile");
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return Counter("tocsin_events_total", "app") > events; }));
+    EXPECT_EQ(Post(Event("refused")), 503);
+    SetFaults("");
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("after")) == 200; }));
+  }
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+}
+
+}  // namespace
+}  // namespace tocsin
