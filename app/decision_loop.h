@@ -7,11 +7,14 @@
 //
 // Notifications are handed to the deliverer, and durable there, before a snapshot can forget them.
 // Output files are rewritten from the journal at the start, so after any crash they hold the same
-// bytes as if there had been none. One thread; Status() may be called from any.
+// bytes as if there had been none; where the journal has forgotten the oldest lines, the beginning
+// of a file stays as it is. Detectors whose state a snapshot does not give learn again from the
+// panes that the journal keeps. One thread; Status() may be called from any.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -37,6 +40,9 @@ class DecisionLoop {
     std::string incidents_path;
     std::function<void(const Decision&)> on_decision;
     IncidentBook* book = nullptr;  // gets every incident line; may be null
+    // Those that are configured; what the journal has of others is forgotten after a week.
+    std::function<std::vector<std::string>()> sources;
+    std::vector<std::string> sinks = {};
   };
 
   explicit DecisionLoop(Options options) : options_(std::move(options)) {}
@@ -53,6 +59,7 @@ class DecisionLoop {
     std::size_t open_incidents = 0;
     TimeUs last_tick = kNoTime;
     std::int64_t snapshots = 0;
+    JournalUsage journal;
     LifeTimes times;
     std::vector<Silence> silences;
   };
@@ -60,18 +67,25 @@ class DecisionLoop {
 
  private:
   absl::Status Append(std::string_view record);
+  absl::Status Relearn(std::uint64_t through);
+  absl::Status RestoreLines();
   void Write(const OutputLine& line);
+  void Remember(OutputLine line);
   absl::Status SaveSnapshot();
+  void ForgetAbsent();
   void Publish();
 
   Options options_;
   LineFile signals_;
   LineFile incidents_;
-  std::vector<OutputLine> lines_;  // since the last snapshot
+  std::vector<OutputLine> lines_;          // since the last snapshot, as far as somebody needs them
+  std::map<Hash128, std::size_t> newest_;  // of lines_, where only the newest of an incident is
   std::uint64_t through_ = 0;
   std::uint64_t snapshot_through_ = 0;
-  TimeUs snapshot_at_ = 0;  // monotonic
+  TimeUs snapshot_at_ = 0;      // monotonic
+  TimeUs forgot_at_ = kNoTime;  // monotonic
   std::int64_t snapshots_ = 0;
+  JournalUsage usage_;  // as of the last snapshot
   std::int64_t foreign_batches_ = 0;
   mutable absl::Mutex mutex_;
   View view_ ABSL_GUARDED_BY(mutex_);

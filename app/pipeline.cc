@@ -70,6 +70,9 @@ class Pipeline::Impl {
 
  private:
   absl::Status Build();
+  std::vector<std::string> SinkNames() const;
+  // Empty until they are known.
+  std::vector<std::string> SourceNames() const;
   absl::Status OpenJournal();
   std::vector<std::unique_ptr<Input>> MakeInputs();
   void ReadLoop();
@@ -107,7 +110,8 @@ class Pipeline::Impl {
 
 absl::Status Pipeline::Impl::OpenJournal() {
   if (options_.memory_journal) {
-    journal_ = NewMemoryJournal();
+    // Nobody comes back to learn from old panes.
+    journal_ = NewMemoryJournal({.batches_time = 0, .batches_bytes = 0});
     return absl::OkStatus();
   }
   const std::string& directory = options_.config->state_dir;
@@ -117,7 +121,8 @@ absl::Status Pipeline::Impl::OpenJournal() {
     return absl::UnavailableError("cannot create the state directory " + directory + ": " +
                                   error.message());
   }
-  TOCSIN_ASSIGN_OR_RETURN(journal_, OpenSqliteJournal(directory));
+  TOCSIN_ASSIGN_OR_RETURN(journal_,
+                          OpenSqliteJournal(directory, {.writer = "tocsin " TOCSIN_VERSION}));
   dead_letters_ = std::make_unique<DeadLetters>(directory + "/dead-letters.jsonl");
   return absl::OkStatus();
 }
@@ -162,8 +167,23 @@ absl::Status Pipeline::Impl::Build() {
                             .signals_path = options_.signals_path,
                             .incidents_path = options_.incidents_path,
                             .on_decision = options_.on_decision,
-                            .book = &book_});
+                            .book = &book_,
+                            .sources = [this] { return SourceNames(); },
+                            .sinks = SinkNames()});
   return absl::OkStatus();
+}
+
+std::vector<std::string> Pipeline::Impl::SinkNames() const {
+  std::vector<std::string> names;
+  for (const std::unique_ptr<Sink>& sink : sinks_) names.push_back(sink->name());
+  return names;
+}
+
+std::vector<std::string> Pipeline::Impl::SourceNames() const {
+  std::vector<std::string> names;
+  if (!built_.load(std::memory_order_acquire)) return names;
+  for (const SourceStatus& source : reader_->Sources().sources) names.push_back(source.source);
+  return names;
 }
 
 absl::Status Pipeline::Impl::Start() {
@@ -247,6 +267,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.open_incidents = decided.open_incidents;
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
+  out.journal = decided.journal;
   out.times = decided.times;
   if (receiver_) out.posted = receiver_->Counters();
   out.queued_batches = queue_.size();
