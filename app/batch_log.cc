@@ -5,7 +5,6 @@
 
 #include "core/check.h"
 #include "core/status_macros.h"
-#include "core/status_macros.h"
 
 namespace tocsin {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/demo.h"
+#include "app/state_command.h"
 
 namespace {
 
@@ -122,6 +123,20 @@ void AddPostmortem(CLI::App* app, tocsin::PostmortemCommand* command) {
   one->add_option("INCIDENT", command->incident, "its number or id")->required();
 }
 
+void AddState(CLI::App* app, tocsin::StateCommand* command) {
+  CLI::App* state = app->add_subcommand("state", "look at a state directory, or repair one");
+  state->require_subcommand(1);
+  state->footer("Example: tocsin state check -c tocsin.yaml");
+  const auto add = [&](const char* verb, const char* help) {
+    CLI::App* one = state->add_subcommand(verb, help);
+    one->add_option("-c,--config", command->config, "the configuration whose state it is");
+    one->add_option("DIR", command->directory, "the directory (default: ./state)");
+    one->callback([command, verb] { command->verb = verb; });
+  };
+  add("check", "print what is there and all that is damaged; changes nothing");
+  add("repair", "save what is intact of a damaged one, beside a copy of it");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -201,6 +216,9 @@ int main(int argc, char** argv) {
   tocsin::PostmortemCommand postmortem;
   AddPostmortem(&app, &postmortem);
 
+  tocsin::StateCommand state;
+  AddState(&app, &state);
+
   tocsin::DemoOptions demo;
   CLI::App* demo_app =
       app.add_subcommand("demo", "an incident from deploy to page, in half a minute");
@@ -227,6 +245,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
   if (app.got_subcommand("silences")) return tocsin::Silences(silences);
+  if (app.got_subcommand("state")) return tocsin::State(state);
   if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);
   if (check_app->parsed()) return tocsin::Check(configs, send_test);
   return tocsin::RunDemo(demo);

@@ -57,6 +57,7 @@ struct PipelineStatus {
   Outbox::Counters deliveries;
   std::size_t deliveries_pending = 0;
   std::int64_t snapshots = 0;
+  JournalUsage journal;
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
   std::vector<Receiver::SourceCounters> posted;  // by HTTP

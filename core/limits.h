@@ -70,6 +70,16 @@ inline constexpr std::size_t kConfigErrorsMax = 100;
 // One configuration as a tree, aliases expanded: what a bomb of aliases may cost.
 inline constexpr std::size_t kConfigTreeBytesMax = 64 << 20;
 
+// What the journal keeps beyond what a restart needs (journal/journal.h). Panes, for detectors that
+// learn again: longer than most windows, by ticks. Lines of signals and incidents. Positions of
+// sources and deliveries of sinks that are configured no more, by time in which we ran.
+inline constexpr std::int64_t kPaneLogTime = 7'200'000'000;  // µs: two hours
+inline constexpr std::int64_t kPaneLogBytesMax = 256 << 20;
+inline constexpr std::int64_t kLinesBytesMax = 64 << 20;
+inline constexpr std::int64_t kAbsentMemory = 604'800'000'000;  // µs: a week
+// A snapshot is stored in parts of this size, each with a checksum.
+inline constexpr std::size_t kSnapshotPartBytes = 1 << 20;
+
 // Samples of undecodable or quarantined records kept per second of event time.
 inline constexpr std::size_t kDeadLetterBytesMax = 4 << 10;
 

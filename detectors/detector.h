@@ -137,7 +137,16 @@ class Detector {
   virtual ~Detector() = default;
   const DetectorCommon& common() const { return common_; }
   virtual SeriesSpec Spec() const = 0;
+  // What a build of an earlier state format (core/state_format.h) measured for this stanza, so that
+  // its panes can be read. A kind that measures more or other things since says what it was.
+  virtual SeriesSpec SpecOfFormat(int format) const {
+    (void)format;
+    return Spec();
+  }
   virtual std::unique_ptr<SeriesState> NewSeries() const = 0;
+  // The version of what its SeriesStates encode. Raise it where an older state cannot be read: it
+  // is dropped then, and learned again from the pane log.
+  virtual int StateVersion() const { return 1; }
   // The level to use given a classification (a surge is at most level 3); `level` unless a cap
   // applies.
   virtual int CapLevel(int level, const std::string& classification) const {

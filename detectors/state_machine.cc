@@ -80,6 +80,14 @@ void RuleState::Suspect(const PaneContext& pane, bool suspicious) {
   }
 }
 
+void RuleState::Hold(int slot, TimeUs onset) {
+  firing_slot_ = slot;
+  onset_ = onset;
+  clear_for_ = 0;
+}
+
+void RuleState::Withdraw() { Hold(-1, kNoTime); }
+
 TimeUs RuleState::pending_since() const {
   TimeUs since = suspected_;
   for (const Level& level : levels_) {

@@ -32,6 +32,11 @@ class RuleState {
  public:
   std::optional<RuleChange> Step(const DetectorCommon& common, const PaneContext& pane,
                                  const Reading& reading);
+  // Fires at this level from now on, whatever was read before: what led to it is not known any
+  // more.
+  void Hold(int slot, TimeUs onset);
+  // Takes back that it fires: it says so, once its condition holds in a pane.
+  void Withdraw();
   bool firing() const { return firing_slot_ >= 0; }
   int firing_slot() const { return firing_slot_; }
   TimeUs onset() const { return onset_; }

@@ -9,7 +9,9 @@ namespace tocsin {
 namespace {
 
 constexpr std::string_view kMagic = "TCSN";
-constexpr std::uint8_t kVersion = 1;
+// What format 5 had in the place of its number.
+constexpr int kByteOfFormat5 = 1;
+static_assert(kStateFormat > kByteOfFormat5 && kStateFormat <= UINT8_MAX);
 constexpr std::uint8_t kTypeBatch = 1;
 constexpr std::uint8_t kTypeControl = 2;
 constexpr std::size_t kChecksumBytes = 8;
@@ -27,7 +29,7 @@ std::string EncodeChunk(const Header& header, const Hash128& content_hash, std::
                         std::uint32_t count, std::string_view bytes) {
   ByteWriter out;
   out.Raw(kMagic);
-  out.Byte(kVersion);
+  out.Byte(static_cast<std::uint8_t>(kStateFormat));
   out.Byte(header.type);
   out.Fixed64(header.plan.high);
   out.Fixed64(header.plan.low);
@@ -96,11 +98,15 @@ absl::StatusOr<Chunk> DecodeChunk(std::string_view record) {
     return absl::DataLossError("pane batch is damaged: its checksum does not hold");
   }
   ByteReader in(body.substr(kMagic.size()));
-  if (const std::uint8_t version = in.Byte(); version != kVersion) {
-    return absl::UnimplementedError("pane batch has format version " + std::to_string(version) +
-                                    ", this program reads version " + std::to_string(kVersion));
-  }
   Chunk chunk;
+  const int format = in.Byte();
+  chunk.format = format == kByteOfFormat5 ? 5 : format;
+  if (chunk.format < kStateFormatOldest || chunk.format > kStateFormat) {
+    return absl::UnimplementedError(
+        "pane batch has format " + std::to_string(chunk.format) + ", this build reads formats " +
+        std::to_string(kStateFormatOldest) + " to " + std::to_string(kStateFormat) +
+        ": run the version of tocsin that wrote it, or a newer one");
+  }
   const std::uint8_t type = in.Byte();
   chunk.control = type == kTypeControl;
   chunk.plan.high = in.Fixed64();
@@ -129,6 +135,13 @@ absl::StatusOr<PaneBatch> DecodeContent(const Chunk& header, std::string_view co
     return absl::FailedPreconditionError("pane batch was made with plan " + header.plan.Hex() +
                                          ", this configuration has plan " + plan.hash().Hex());
   }
+  return DecodeTables(header, content, plan.aggregations().size(),
+                      [&plan](std::size_t index) { return &plan.aggregations()[index].layout; });
+}
+
+absl::StatusOr<PaneBatch> DecodeTables(
+    const Chunk& header, std::string_view content, std::size_t aggregations,
+    absl::FunctionRef<const TableLayout*(std::size_t aggregation)> layout_of) {
   if (HashBytes(content) != header.content_hash) {
     return absl::DataLossError("pane batch content is damaged: its hash does not hold");
   }
@@ -137,17 +150,17 @@ absl::StatusOr<PaneBatch> DecodeContent(const Chunk& header, std::string_view co
   batch.first_tick = header.first_tick;
   batch.tick = header.tick;
   batch.last = header.last;
-  ByteReader in(content);
+  ByteReader in(content, header.format);
   std::uint64_t next = 0;  // tables are in order, each once
   for (std::size_t i = in.Count(2); i > 0 && in.ok(); --i) {
     const std::uint64_t aggregation = in.Varint();
-    if (aggregation < next || aggregation >= plan.aggregations().size()) {
+    if (aggregation < next || aggregation >= aggregations) {
       in.Fail();
       break;
     }
     next = aggregation + 1;
     batch.tables.emplace_back(static_cast<std::uint32_t>(aggregation),
-                              PaneTable::Decode(&plan.aggregations()[aggregation].layout, &in));
+                              PaneTable::Decode(layout_of(aggregation), &in));
   }
   for (std::size_t i = in.Count(2); i > 0 && in.ok(); --i) batch.facts.push_back(Fact::Decode(&in));
   if (!in.Done()) return absl::DataLossError("pane batch content is malformed");
@@ -155,7 +168,7 @@ absl::StatusOr<PaneBatch> DecodeContent(const Chunk& header, std::string_view co
 }
 
 absl::StatusOr<ControlRecord> DecodeControl(const Chunk& chunk) {
-  ByteReader in(chunk.bytes);
+  ByteReader in(chunk.bytes, chunk.format);
   const std::uint8_t kind = in.Byte();
   ControlRecord record;
   record.tick = chunk.tick;

@@ -11,11 +11,12 @@
 // sent too: the batch is the punctuation. On the wire a batch is one or more chunks of at most
 // limits::kBatchChunkBytesMax, each with the whole header:
 //
-//   "TCSN" version type | plan hash | source | first tick | tick | last | content hash | i | n |
+//   "TCSN" format type | plan hash | source | first tick | tick | last | content hash | i | n |
 //   bytes | xxh3-64 of all before
 //
-// Equal batches encode to equal bytes, so one that is sent twice is recognised. Control records
-// share the log and the framing. Pure functions; thread-safe.
+// The format is kStateFormat; format 5 wrote a 1 there. Equal batches encode to equal bytes, so one
+// that is sent twice is recognised. Control records share the log and the framing. Pure functions;
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "core/act.h"
 #include "core/fact.h"
 #include "core/hash.h"
+#include "core/state_format.h"
 #include "core/time.h"
 #include "panes/pane_table.h"
 #include "panes/plan.h"
@@ -61,6 +64,7 @@ struct ControlRecord {
 };
 
 struct Chunk {
+  int format = kStateFormat;  // of `bytes`
   bool control = false;
   Hash128 plan;
   std::string source;
@@ -76,13 +80,17 @@ struct Chunk {
 std::vector<std::string> EncodeBatch(const PaneBatch& batch, const Plan& plan);
 std::string EncodeControl(const ControlRecord& record);
 
-// Checks magic, version, checksum and lengths. DataLoss when they do not hold; Unimplemented for a
-// newer version.
+// Checks magic, format, checksum and lengths. DataLoss when they do not hold; Unimplemented for a
+// format that this build does not read.
 absl::StatusOr<Chunk> DecodeChunk(std::string_view record);
 
 // `content` is the bytes of all chunks in order. FailedPrecondition when the plan differs.
 absl::StatusOr<PaneBatch> DecodeContent(const Chunk& header, std::string_view content,
                                         const Plan& plan);
+// The same of tables of any layouts, which are given by aggregation; whatever the plan.
+absl::StatusOr<PaneBatch> DecodeTables(
+    const Chunk& header, std::string_view content, std::size_t aggregations,
+    absl::FunctionRef<const TableLayout*(std::size_t aggregation)> layout_of);
 absl::StatusOr<ControlRecord> DecodeControl(const Chunk& chunk);
 
 }  // namespace tocsin

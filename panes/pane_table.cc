@@ -115,6 +115,11 @@ TableLayout TableLayout::Of(std::vector<Measure> measures, std::size_t scope_par
   std::sort(measures.begin(), measures.end(),
             [](const Measure& a, const Measure& b) { return a.ToString() < b.ToString(); });
   measures.erase(std::unique(measures.begin(), measures.end()), measures.end());
+  return InOrder(std::move(measures), scope_parts, parts);
+}
+
+TableLayout TableLayout::InOrder(std::vector<Measure> measures, std::size_t scope_parts,
+                                 std::size_t parts) {
   TableLayout layout;
   for (const Measure& measure : measures) {
     std::uint32_t* columns = nullptr;
@@ -400,6 +405,45 @@ void PaneTable::MergeRow(const PaneTable& other, std::uint32_t from, std::string
   merge(histograms_, other.histograms_, layout_->histograms);
   merge(distincts_, other.distincts_, layout_->distincts);
   merge(tops_, other.tops_, layout_->tops);
+}
+
+PaneTable PaneTable::Translated(const TableLayout* layout,
+                                const std::vector<MeasurePair>& pairs) const {
+  PaneTable table(layout);
+  table.capped_ = capped_;
+  for (std::uint32_t from = 0; from < rows(); ++from) {
+    const std::uint32_t row = table.NewRow(keys_[from]);
+    const auto copy = [&](auto& theirs, std::uint32_t their_stride, const auto& ours,
+                          std::uint32_t our_stride, const MeasurePair& pair) {
+      theirs[row * their_stride + pair.to.index] = ours[from * our_stride + pair.from.index];
+    };
+    for (const MeasurePair& pair : pairs) {
+      switch (pair.from.kind) {
+        case MeasureKind::kCount:
+          copy(table.counts_, layout->counts, counts_, layout_->counts, pair);
+          break;
+        case MeasureKind::kSum:
+          copy(table.sums_, layout->sums, sums_, layout_->sums, pair);
+          break;
+        case MeasureKind::kGauge:
+          copy(table.gauges_, layout->gauges, gauges_, layout_->gauges, pair);
+          break;
+        case MeasureKind::kCounter:
+          copy(table.counters_, layout->counters, counters_, layout_->counters, pair);
+          break;
+        case MeasureKind::kHistogram:
+          copy(table.histograms_, layout->histograms, histograms_, layout_->histograms, pair);
+          break;
+        case MeasureKind::kDistinct:
+          copy(table.distincts_, layout->distincts, distincts_, layout_->distincts, pair);
+          break;
+        case MeasureKind::kTopK:
+          copy(table.tops_, layout->tops, tops_, layout_->tops, pair);
+          break;
+      }
+    }
+  }
+  return table;
 }
 
 std::vector<std::uint32_t> PaneTable::SortedRows() const {

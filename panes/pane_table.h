@@ -81,11 +81,19 @@ struct TableLayout {
   // A key has `parts` values, the first `scope_parts` of them the scope.
   static TableLayout Of(std::vector<Measure> measures, std::size_t scope_parts = 0,
                         std::size_t parts = 0);
+  // The same of measures that are in canonical order already.
+  static TableLayout InOrder(std::vector<Measure> measures, std::size_t scope_parts,
+                             std::size_t parts);
   std::string OtherKey(std::string_view key) const;
   // True for the keys that stand for those past the cap.
   bool IsOther(std::string_view key) const;
   // REQUIRES: the measure is part of the layout.
   MeasureSlot SlotOf(const Measure& measure) const;
+};
+
+// One measure in two layouts. REQUIRES: of the same kind.
+struct MeasurePair {
+  MeasureSlot from, to;
 };
 
 // What the rows of a table need not count event by event, because rows whose keys go on where
@@ -149,6 +157,8 @@ class PaneTable {
   void Merge(const PaneTable& other);
   // Adds one row of another table of this layout to the row of `key`.
   void MergeRow(const PaneTable& other, std::uint32_t from, std::string_view key);
+  // The same rows with the measures of another layout: those that `pairs` name, the rest empty.
+  PaneTable Translated(const TableLayout* layout, const std::vector<MeasurePair>& pairs) const;
 
   std::uint32_t rows() const { return static_cast<std::uint32_t>(keys_.size()); }
   std::string_view key(std::uint32_t row) const { return keys_[row]; }

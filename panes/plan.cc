@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <map>
 
+#include "core/limits.h"
 #include "core/wire.h"
 
 namespace tocsin {
 namespace {
 
-// Every part behind its length, because names may hold any character.
-std::string KeyOf(const SeriesSpec& spec) {
+// Of a spec, or of the aggregation that it becomes. Every part behind its length, because names may
+// hold any character.
+template <typename Measured>
+std::string KeyOf(const Measured& measured) {
   ByteWriter key;
-  key.Varint(spec.inputs.size());
-  for (const std::string& input : spec.inputs) key.Bytes(input);
-  key.Bytes(spec.where.ToString());
-  for (const FieldRef& field : spec.by) key.Bytes(field.Name());
+  key.Varint(measured.inputs.size());
+  for (const std::string& input : measured.inputs) key.Bytes(input);
+  key.Bytes(measured.where.ToString());
+  for (const FieldRef& field : measured.by) key.Bytes(field.Name());
   return key.Take();
 }
 
@@ -130,8 +133,6 @@ Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
   for (std::size_t i = 0; i < all.size(); ++i) groups[KeyOf(all[i])].push_back(i);
   plan.spec_aggregation_.resize(all.size());
   plan.spec_slots_.resize(all.size());
-  std::string text = "pane " + std::to_string(plan.options_.pane) + " scope " +
-                     std::to_string(plan.options_.scope.size()) + '\n';
   for (const auto& [key, members] : groups) {
     const SeriesSpec& first = all[members.front()];
     Aggregation aggregation;
@@ -145,10 +146,7 @@ Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
     aggregation.layout =
         TableLayout::Of(std::move(measures), plan.options_.scope.size(), aggregation.by.size());
     aggregation.delay = LargestDelay(plan.options_.inputs, aggregation.inputs);
-    text += key + " delay " + std::to_string(aggregation.delay);
     for (const FieldRef& field : aggregation.by) aggregation.by_names.push_back(field.Name());
-    for (const Measure& measure : aggregation.layout.measures) text += ' ' + measure.ToString();
-    text += '\n';
     for (const std::size_t member : members) {
       plan.spec_aggregation_[member] = plan.aggregations_.size();
       for (const Measure& measure : all[member].measures) {
@@ -160,8 +158,80 @@ Plan Plan::Compile(PlanOptions options, const std::vector<SeriesSpec>& specs) {
   plan.users_aggregation_ = plan.spec_aggregation_[specs.size()];
   plan.users_slot_ = plan.spec_slots_[specs.size()].front();
   plan.calls_aggregation_ = plan.spec_aggregation_[specs.size() + 1];
-  plan.hash_ = HashBytes(text);
+  plan.hash_ = plan.Describe().Hash();
   return plan;
+}
+
+PlanDescription Plan::Describe() const {
+  PlanDescription description{
+      .pane = options_.pane, .scope_parts = options_.scope.size(), .tables = {}};
+  for (const Aggregation& aggregation : aggregations_) {
+    PlanDescription::Table table{.key = KeyOf(aggregation),
+                                 .delay = aggregation.delay,
+                                 .parts = aggregation.by.size(),
+                                 .columns = {}};
+    for (const Measure& measure : aggregation.layout.measures) {
+      table.columns.push_back({measure.ToString(), measure.kind, measure.k});
+    }
+    description.tables.push_back(std::move(table));
+  }
+  return description;
+}
+
+Hash128 PlanDescription::Hash() const {
+  std::string text =
+      "pane " + std::to_string(pane) + " scope " + std::to_string(scope_parts) + '\n';
+  for (const Table& table : tables) {
+    text += table.key + " delay " + std::to_string(table.delay);
+    for (const Column& column : table.columns) text += ' ' + column.text;
+    text += '\n';
+  }
+  return HashBytes(text);
+}
+
+void PlanDescription::Encode(ByteWriter* out) const {
+  out->Signed(pane);
+  out->Varint(scope_parts);
+  out->Varint(tables.size());
+  for (const Table& table : tables) {
+    out->Bytes(table.key);
+    out->Signed(table.delay);
+    out->Varint(table.parts);
+    out->Varint(table.columns.size());
+    for (const Column& column : table.columns) {
+      out->Bytes(column.text);
+      out->Byte(static_cast<std::uint8_t>(column.kind));
+      out->Varint(column.k);
+    }
+  }
+}
+
+PlanDescription PlanDescription::Decode(ByteReader* in) {
+  PlanDescription description;
+  description.pane = in->Signed();
+  description.scope_parts = in->Varint();
+  for (std::size_t i = in->Count(4); i > 0 && in->ok(); --i) {
+    Table table;
+    table.key = in->Bytes();
+    table.delay = in->Signed();
+    table.parts = in->Varint();
+    if (table.parts > limits::kLabelsMax || description.scope_parts > table.parts) in->Fail();
+    for (std::size_t n = in->Count(3); n > 0 && in->ok(); --n) {
+      Column column;
+      column.text = in->Bytes();
+      const std::uint8_t kind = in->Byte();
+      const std::uint64_t k = in->Varint();
+      if (kind > static_cast<std::uint8_t>(MeasureKind::kTopK) || k < 1 || k > SpaceSaving::kMaxK) {
+        in->Fail();
+        break;
+      }
+      column.kind = static_cast<MeasureKind>(kind);
+      column.k = static_cast<std::uint32_t>(k);
+      table.columns.push_back(std::move(column));
+    }
+    description.tables.push_back(std::move(table));
+  }
+  return in->ok() ? description : PlanDescription{};
 }
 
 DurationUs Plan::InputDelay(const std::string& input) const {

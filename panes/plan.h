@@ -17,6 +17,7 @@
 
 #include "core/hash.h"
 #include "core/time.h"
+#include "core/wire.h"
 #include "panes/pane_table.h"
 #include "panes/series_spec.h"
 
@@ -38,14 +39,38 @@ struct Aggregation {
   bool Reads(const std::string& input) const;
 };
 
-// What `coarse` may take from `fine` when a pane closes: both count the same events, and the keys of
-// `fine` go on where those of `coarse` end. Empty where there is nothing.
+// What `coarse` may take from `fine` when a pane closes: both count the same events, and the keys
+// of `fine` go on where those of `coarse` end. Empty where there is nothing.
 SummedMeasures SummedOf(const Aggregation& coarse, const Aggregation& fine);
 
 struct PlanOptions {
   std::vector<FieldRef> scope;
   std::vector<PlanInput> inputs;
   DurationUs pane = 10 * kSecondUs;
+};
+
+// What a plan measures, as data that can be kept; panes/plan_translation.h reads by it.
+struct PlanDescription {
+  struct Column {
+    std::string text;  // Measure::ToString
+    MeasureKind kind = MeasureKind::kCount;
+    std::uint32_t k = 0;  // of a top-k
+    bool operator==(const Column&) const = default;
+  };
+  struct Table {
+    std::string key;  // inputs, filter and labels
+    DurationUs delay = 0;
+    std::size_t parts = 0;  // values of a series key
+    std::vector<Column> columns;
+  };
+  DurationUs pane = 0;
+  std::size_t scope_parts = 0;
+  std::vector<Table> tables;  // in order of their keys
+
+  // The plan's.
+  Hash128 Hash() const;
+  void Encode(ByteWriter* out) const;
+  static PlanDescription Decode(ByteReader* in);
 };
 
 class Plan {
@@ -65,6 +90,7 @@ class Plan {
   std::size_t scope_fields() const { return options_.scope.size(); }
   const std::vector<FieldRef>& scope() const { return options_.scope; }
   const Hash128& hash() const { return hash_; }
+  PlanDescription Describe() const;
   // Declared delay of an input; that of unknown ones is the largest.
   DurationUs InputDelay(const std::string& input) const;
   // The largest delay of any aggregation that reads the input.

@@ -7,7 +7,9 @@
 // "-" is standard output. An empty path makes a file that ignores what is written. Not thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,8 +25,8 @@ class LineFile {
   LineFile(LineFile&& other) noexcept;
   LineFile& operator=(LineFile&& other) noexcept;
 
-  // Truncates what was there.
-  static absl::StatusOr<LineFile> Create(const std::string& path);
+  // Keeps the first `keep` bytes of what was there.
+  static absl::StatusOr<LineFile> Create(const std::string& path, std::int64_t keep = 0);
 
   void Write(std::string_view line);
   // Makes what was written visible to readers.
@@ -37,5 +39,10 @@ class LineFile {
   std::string path_;
   bool failed_ = false;
 };
+
+// Where in a file this line begins, the last one where there are several; nullopt if it is not among
+// the last `search_bytes_max`, or there is no such file.
+std::optional<std::int64_t> FindLine(const std::string& path, std::string_view line,
+                                     std::int64_t search_bytes_max);
 
 }  // namespace tocsin
