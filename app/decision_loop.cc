@@ -3,8 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include "core/bounded_line.h"
+#include "core/limits.h"
 #include "core/status_macros.h"
 
 namespace tocsin {
@@ -20,32 +25,24 @@ constexpr DurationUs kComplainEvery = kMinuteUs;
 // Lines kept in memory between snapshots: past it the snapshot comes early, and where it cannot be
 // written, what output files would be rebuilt from after a crash is given up.
 constexpr std::size_t kLinesMax = 100'000;
+constexpr DurationUs kForgetEvery = kHourUs;
+// How much of an output file is searched for the oldest line that the journal has: what the journal
+// keeps, and what was written since the last snapshot.
+constexpr std::int64_t kSearchBytesMax = 4 * limits::kLinesBytesMax;
 // What is not written when the program ends gets this long in all; a pipe that nobody reads, no
 // longer.
 constexpr DurationUs kOutputGrace = kSecondUs / 2;
 
 }  // namespace
 
-absl::Status DecisionLoop::OpenOutputs() {
-  TOCSIN_ASSIGN_OR_RETURN(incidents_, LineOutput::Open(options_.incidents_path));
-  // Both on standard output keep their order.
-  if (options_.signals_path == options_.incidents_path) return absl::OkStatus();
-  TOCSIN_ASSIGN_OR_RETURN(signals_, LineOutput::Open(options_.signals_path));
-  return absl::OkStatus();
-}
-
 absl::Status DecisionLoop::Recover() {
-  TOCSIN_RETURN_IF_ERROR(OpenOutputs());
   TOCSIN_ASSIGN_OR_RETURN(const std::optional<Snapshot> snapshot, options_.journal->LoadSnapshot());
   if (snapshot) {
     TOCSIN_RETURN_IF_ERROR(options_.decider->Restore(snapshot->state));
     through_ = snapshot_through_ = snapshot->through;
-    TOCSIN_RETURN_IF_ERROR(options_.journal->ReadLines([this](const OutputLine& line) {
-      Write(line, nullptr);
-      return absl::OkStatus();
-    }));
-    CompleteBook();
+    if (!options_.decider->lost().empty()) TOCSIN_RETURN_IF_ERROR(Relearn(through_));
   }
+  TOCSIN_RETURN_IF_ERROR(RestoreLines());
   TOCSIN_RETURN_IF_ERROR(options_.journal->ReadBatches(
       through_, [this](std::uint64_t sequence, std::string_view record) {
         through_ = sequence;
@@ -53,15 +50,87 @@ absl::Status DecisionLoop::Recover() {
         return absl::OkStatus();
       }));
   recovered_ = true;
+  usage_ = options_.journal->Usage();
   snapshot_due_ = options_.time->Monotonic() + kSnapshotEvery;
   Publish();
   return absl::OkStatus();
 }
 
+absl::Status DecisionLoop::Relearn(std::uint64_t through) {
+  for (const Decider::Lost& lost : options_.decider->lost()) {
+    spdlog::info("detector {}: {}; its series are learned from the panes that are kept",
+                 lost.detector, lost.reason);
+  }
+  TOCSIN_ASSIGN_OR_RETURN(const std::uint64_t oldest, options_.journal->OldestBatch());
+  std::int64_t learned = 0, foreign = 0;
+  const absl::Status read = options_.journal->ReadBatches(
+      oldest - 1, [&](std::uint64_t sequence, std::string_view record) -> absl::Status {
+        if (sequence > through) return absl::CancelledError();
+        const absl::Status taken = options_.decider->Relearn(record);
+        if (absl::IsFailedPrecondition(taken)) {
+          ++foreign;
+          return absl::OkStatus();
+        }
+        ++learned;
+        return taken;
+      });
+  options_.decider->EndRelearning();
+  if (!read.ok() && !absl::IsCancelled(read)) {
+    // What was learned so far is better than nothing, and what follows is read by itself.
+    spdlog::warn("learning ends early: {}", std::string(read.message()));
+  }
+  spdlog::info("learned from {} records of the pane log; {} were of another configuration", learned,
+               foreign);
+  return absl::OkStatus();
+}
+
+// How much of an output file stays: what is before the oldest line from which on the journal has all.
+std::int64_t DecisionLoop::BytesToKeep(const std::string& path,
+                                       const std::optional<std::string>& oldest) const {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return 0;
+  if (oldest) return FindLine(path, *oldest, kSearchBytesMax).value_or(0);
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
+  return error ? 0 : size;
+}
+
+absl::Status DecisionLoop::OpenOutputs() {
+  std::array<std::optional<std::string>, 2> oldest;
+  const absl::Status looked = options_.journal->ReadLines([&](const OutputLine& line) {
+    std::optional<std::string>& of_kind = oldest[static_cast<std::size_t>(line.kind)];
+    if (!line.alone && !of_kind) of_kind = line.text;
+    return oldest[0] && oldest[1] ? absl::CancelledError() : absl::OkStatus();
+  });
+  const bool incomplete = options_.journal->Usage().lines_incomplete;
+  const auto open = [&](const std::string& path, LineKind kind) {
+    return LineOutput::Open(
+        path, incomplete ? BytesToKeep(path, oldest[static_cast<std::size_t>(kind)]) : 0);
+  };
+  TOCSIN_ASSIGN_OR_RETURN(incidents_, open(options_.incidents_path, LineKind::kIncident));
+  // Both on standard output keep their order.
+  if (options_.signals_path == options_.incidents_path) return absl::OkStatus();
+  TOCSIN_ASSIGN_OR_RETURN(signals_, open(options_.signals_path, LineKind::kSignal));
+  return absl::OkStatus();
+}
+
+absl::Status DecisionLoop::RestoreLines() {
+  TOCSIN_RETURN_IF_ERROR(OpenOutputs());
+  const absl::Status read = options_.journal->ReadLines([this](const OutputLine& line) {
+    Write(line, nullptr);
+    return absl::OkStatus();
+  });
+  // Nothing is decided from them.
+  if (!read.ok() && !Passes(read)) spdlog::error("output lines: {}", std::string(read.message()));
+  CompleteBook();
+  return Passes(read) ? read : absl::OkStatus();
+}
+
 void DecisionLoop::Write(const OutputLine& line, const Incident* incident) {
   const bool signal = line.kind == LineKind::kSignal;
   LineOutput& output = signal && signals_ != nullptr ? *signals_ : *incidents_;
-  if (recovered_) {
+  if (line.alone) {
+    // Only the book has it.
+  } else if (recovered_) {
     output.Write(line.text);
   } else {
     output.Rebuild(line.text);
@@ -78,6 +147,24 @@ void DecisionLoop::CompleteBook() {
     if (!options_.book->LacksWhole(incident->id)) continue;
     options_.book->Put(BoundedLine(*incident), incident->ToJson());
   }
+}
+
+void DecisionLoop::Remember(OutputLine line) {
+  const bool signal = line.kind == LineKind::kSignal;
+  const bool history = !(signal ? options_.signals_path : options_.incidents_path).empty();
+  if (!history && signal) return;
+  if (!history) {
+    // Only the API asks, for the newest line of each incident.
+    line.replaces = true;
+    const auto known = newest_.find(line.incident);
+    if (known != newest_.end()) {
+      lines_[known->second] = std::move(line);
+      return;
+    }
+  }
+  if (lines_.size() >= kLinesMax) return;
+  if (!history) newest_.emplace(line.incident, lines_.size());
+  lines_.push_back(std::move(line));
 }
 
 void DecisionLoop::Append(std::string_view record) {
@@ -102,7 +189,7 @@ void DecisionLoop::Append(std::string_view record) {
     auto incident = decision.incidents.begin();  // in the order of their lines
     for (OutputLine& line : decision.lines) {
       Write(line, line.kind == LineKind::kIncident ? &*incident++ : nullptr);
-      if (lines_.size() < kLinesMax) lines_.push_back(std::move(line));
+      Remember(std::move(line));
     }
     if (!decision.notifications.empty()) {
       // What cannot be written is kept there, said there, and goes out without.
@@ -143,14 +230,39 @@ absl::Status DecisionLoop::SaveSnapshot() {
   Snapshot snapshot;
   snapshot.through = through_;
   snapshot.state = options_.decider->Encode();
+  snapshot.tick = options_.decider->last_tick();
   TOCSIN_RETURN_IF_ERROR(options_.journal->SaveSnapshot(snapshot, lines_));
   lines_.clear();
+  newest_.clear();
   snapshot_through_ = through_;
   ++snapshots_;
   const DurationUs at_speed =
       static_cast<std::int64_t>(snapshot.state.size()) * kSecondUs / kSnapshotBytesPerSecond;
   snapshot_due_ = options_.time->Monotonic() + std::max(kSnapshotEvery, at_speed);
+  ForgetAbsent();
+  usage_ = options_.journal->Usage();
   return absl::OkStatus();
+}
+
+void DecisionLoop::ForgetAbsent() {
+  const TimeUs now = options_.time->Monotonic();
+  if (!options_.sources || (forgot_at_ != kNoTime && now < forgot_at_ + kForgetEvery)) return;
+  const std::vector<std::string> sources = options_.sources();
+  if (sources.empty()) {
+    // What nobody knows to be absent is not: this time does not count.
+    forgot_at_ = kNoTime;
+    return;
+  }
+  const absl::StatusOr<std::vector<std::string>> forgotten =
+      options_.journal->ForgetAbsent({.sources = sources,
+                                      .sinks = options_.sinks,
+                                      .elapsed = forgot_at_ == kNoTime ? 0 : now - forgot_at_});
+  // It comes again with the next snapshot.
+  if (!forgotten.ok()) return;
+  forgot_at_ = now;
+  for (const std::string& what : *forgotten) {
+    spdlog::info("forgot {}: it has not been configured for a week", what);
+  }
 }
 
 absl::Status DecisionLoop::Finish() {
@@ -186,6 +298,7 @@ void DecisionLoop::Publish() {
   view.unreadable = unreadable_;
   view.gaps = options_.decider->assembler().gaps();
   view.lines_left_out = incidents_->left_out() + (signals_ == nullptr ? 0 : signals_->left_out());
+  view.journal = usage_;
   view.times = options_.decider->correlator().times();
   view.silences = options_.decider->correlator().Silences();
   absl::MutexLock lock(&mutex_);

@@ -36,8 +36,17 @@ bool IsFile(int descriptor) {
   return fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-int OpenToWrite(const std::string& path) {
-  return open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+// To go on behind the first `keep` bytes; −1 and errno where that fails.
+int OpenToWrite(const std::string& path, std::int64_t keep) {
+  const int truncates = keep == 0 ? O_TRUNC : 0;
+  const int descriptor =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | truncates, 0600);
+  if (descriptor < 0 || keep == 0) return descriptor;
+  if (ftruncate(descriptor, keep) == 0 && lseek(descriptor, 0, SEEK_END) >= 0) return descriptor;
+  const int error = errno;
+  close(descriptor);
+  errno = error;
+  return -1;
 }
 
 }  // namespace
@@ -131,7 +140,7 @@ class LineOutput::Writer {
     BlockSigpipe();
     if (descriptor_ < 0) {
       // As long as nobody reads, this waits. O_TRUNC does nothing to a FIFO.
-      descriptor_ = OpenToWrite(path_);
+      descriptor_ = OpenToWrite(path_, 0);
       if (descriptor_ < 0) return Fail(errno);
     }
     while (true) {
@@ -213,13 +222,14 @@ LineOutput::LineOutput(std::shared_ptr<Writer> writer) : writer_(std::move(write
 
 LineOutput::~LineOutput() { Close(absl::ZeroDuration()).IgnoreError(); }
 
-absl::StatusOr<std::unique_ptr<LineOutput>> LineOutput::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<LineOutput>> LineOutput::Open(const std::string& path,
+                                                             std::int64_t keep) {
   if (path.empty()) return std::unique_ptr<LineOutput>(new LineOutput(nullptr));
   int descriptor = STDOUT_FILENO;
   if (path != "-") {
     struct stat status = {};
     const bool is_fifo = stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
-    descriptor = is_fifo ? -1 : OpenToWrite(path);
+    descriptor = is_fifo ? -1 : OpenToWrite(path, keep);
     if (descriptor < 0 && !is_fifo) {
       return absl::UnavailableError("cannot write " + path + ": " + Text(errno));
     }

@@ -30,9 +30,10 @@ class LineOutput {
  public:
   static constexpr std::size_t kWaitingBytesMax = 16 << 20;
 
-  // Empties a file that is there, or makes one (mode 0600). Fails when it cannot be written. A FIFO
-  // is opened when it has a reader.
-  static absl::StatusOr<std::unique_ptr<LineOutput>> Open(const std::string& path);
+  // Keeps the first `keep` bytes of a file that is there, or makes one (mode 0600). Fails when it
+  // cannot be written. A FIFO is opened when it has a reader.
+  static absl::StatusOr<std::unique_ptr<LineOutput>> Open(const std::string& path,
+                                                          std::int64_t keep = 0);
   // Standard error, for the log (app/stderr_log.h), which is not told what it does not take.
   static std::unique_ptr<LineOutput> ToStderr();
   ~LineOutput();

@@ -11,6 +11,7 @@
 
 #include "app/commands.h"
 #include "app/demo.h"
+#include "app/state_command.h"
 #include "config/node.h"
 #include "core/hash.h"
 
@@ -177,6 +178,20 @@ std::string UnknownCommand(const CLI::App& app, int argc, char** argv) {
   return "";
 }
 
+void AddState(CLI::App* app, tocsin::StateCommand* command) {
+  CLI::App* state = app->add_subcommand("state", "look at a state directory, or repair one");
+  state->require_subcommand(1);
+  state->footer("Example: tocsin state check -c tocsin.yaml");
+  const auto add = [&](const char* verb, const char* help) {
+    CLI::App* one = state->add_subcommand(verb, help);
+    one->add_option("-c,--config", command->config, "the configuration whose state it is");
+    one->add_option("DIR", command->directory, "the directory (default: ./state)");
+    one->callback([command, verb] { command->verb = verb; });
+  };
+  add("check", "print what is there and all that is damaged; changes nothing");
+  add("repair", "save what is intact of a damaged one, beside a copy of it");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -275,6 +290,9 @@ int main(int argc, char** argv) {
   tocsin::PostmortemCommand postmortem;
   AddPostmortem(&app, &postmortem);
 
+  tocsin::StateCommand state;
+  AddState(&app, &state);
+
   tocsin::DemoOptions demo;
   CLI::App* demo_app =
       app.add_subcommand("demo", "an incident from deploy to page, in half a minute");
@@ -305,6 +323,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("incidents")) return tocsin::Incidents(incidents);
   if (app.got_subcommand("silences")) return tocsin::Silences(silences);
+  if (app.got_subcommand("state")) return tocsin::State(state);
   if (app.got_subcommand("postmortem")) return tocsin::DraftPostmortemOf(postmortem);
   if (check_app->parsed()) return tocsin::Check(check);
   return tocsin::RunDemo(demo);

@@ -250,6 +250,13 @@ void AddProcess(const PipelineStatus& status, Families* families) {
   families->Counter("tocsin_output_lines_left_out_total",
                     "Lines of --incidents and --signals that whoever reads them was too slow for.",
                     status.lines_left_out);
+  families->Gauge("tocsin_journal_batch_bytes", "Panes that are kept, to restart or learn from.",
+                  static_cast<double>(status.journal.batch_bytes));
+  families->Gauge("tocsin_journal_line_bytes", "Lines of incidents and signals that are kept.",
+                  static_cast<double>(status.journal.line_bytes));
+  families->Counter("tocsin_journal_lines_dropped_total",
+                    "Lines of incidents and signals that were forgotten past the limit.",
+                    status.journal.lines_dropped);
   families->Counter("tocsin_kafka_errors_total", "Errors that the Kafka client reported.",
                     status.kafka_errors);
   families->Counter("tocsin_skipped_records_total",

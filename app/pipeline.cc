@@ -71,6 +71,9 @@ class Pipeline::Impl {
 
  private:
   absl::Status Build();
+  std::vector<std::string> SinkNames() const;
+  // Empty unless every input runs: what one that has failed would find is not known.
+  std::vector<std::string> SourceNames() const;
   absl::Status OpenJournal();
   std::vector<Reader::InputMaker> InputMakers();
   std::unique_ptr<Input> MakeInput(const InputConfig& input);
@@ -115,12 +118,14 @@ class Pipeline::Impl {
 
 absl::Status Pipeline::Impl::OpenJournal() {
   if (options_.memory_journal) {
-    journal_ = NewMemoryJournal();
+    // Nobody comes back to learn from old panes.
+    journal_ = NewMemoryJournal({.batches_time = 0, .batches_bytes = 0});
     return absl::OkStatus();
   }
   const std::string& directory = options_.config->state_dir;
   TOCSIN_RETURN_IF_ERROR(MakePrivateDirectory(directory));
-  TOCSIN_ASSIGN_OR_RETURN(journal_, OpenSqliteJournal(directory));
+  TOCSIN_ASSIGN_OR_RETURN(journal_,
+                          OpenSqliteJournal(directory, {.writer = "tocsin " TOCSIN_VERSION}));
   dead_letters_ = std::make_unique<DeadLetters>(directory + "/dead-letters.jsonl");
   return absl::OkStatus();
 }
@@ -174,12 +179,32 @@ absl::Status Pipeline::Impl::Build() {
                             .signals_path = options_.signals_path,
                             .incidents_path = options_.incidents_path,
                             .on_decision = options_.on_decision,
-                            .book = &book_});
+                            .book = &book_,
+                            .sources = [this] { return SourceNames(); },
+                            .sinks = SinkNames()});
   self_alarm_ = std::make_unique<SelfAlarm>(
       SelfAlarm::Options{.config = options_.config, .sinks = &sinks_, .time = &time_});
   watch_ = std::make_unique<Watch>(Watch::Options{
       .config = options_.config, .time = &time_, .alarm = self_alarm_.get(), .log = log_.get()});
   return absl::OkStatus();
+}
+
+std::vector<std::string> Pipeline::Impl::SinkNames() const {
+  std::vector<std::string> names;
+  for (const std::unique_ptr<Sink>& sink : sinks_) names.push_back(sink->name());
+  return names;
+}
+
+std::vector<std::string> Pipeline::Impl::SourceNames() const {
+  std::vector<std::string> names;
+  if (!built_.load(std::memory_order_acquire)) return names;
+  for (const InputStatus& input : reader_->Inputs()) {
+    if (input.state != InputStatus::State::kRunning && input.state != InputStatus::State::kEnded) {
+      return {};
+    }
+    for (const SourceStatus& source : input.sources) names.push_back(source.source);
+  }
+  return names;
 }
 
 absl::Status Pipeline::Impl::Start() {
@@ -317,6 +342,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   out.last_tick = decided.last_tick;
   out.snapshots = decided.snapshots;
   out.lines_left_out = decided.lines_left_out;
+  out.journal = decided.journal;
   out.times = decided.times;
   out.unreadable_batches = decided.unreadable;
   out.gaps = decided.gaps;

@@ -59,6 +59,7 @@ struct PipelineStatus {
   std::size_t deliveries_pending = 0;
   std::int64_t snapshots = 0;
   std::int64_t lines_left_out = 0;  // of --incidents and --signals
+  JournalUsage journal;
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
   std::vector<Receiver::SourceCounters> posted;                  // by HTTP

@@ -2,24 +2,28 @@
 
 #include <algorithm>
 #include <array>
-#include <climits>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/bounded_line.h"
 #include "core/labels.h"
+#include "core/limits.h"
 #include "core/status_macros.h"
 #include "engine/seen_calls.h"
 
 namespace tocsin {
 namespace {
 
-// What a snapshot begins with, before its format. Format 5 had a name of its own and no number.
-constexpr std::string_view kSnapshotName = "decider";
-constexpr std::string_view kSnapshotNameOfFormat5 = "decider-5";
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
+// While the log is read once more: sources keep within limits::kTicksAheadMax of each other.
+// Detectors may read a second aggregation from this state format on.
+constexpr int kFormatOfExplaining = 6;
 
-SeriesSpec SpecOf(const Detector& detector) {
-  SeriesSpec spec = detector.Spec();
+constexpr std::size_t kRelearnTicksAheadMax = 4 * limits::kTicksAheadMax;
+
+SeriesSpec SpecOf(const Detector& detector, int format) {
+  SeriesSpec spec = format == kStateFormat ? detector.Spec() : detector.SpecOfFormat(format);
   const std::vector<Measure> impact = ImpactMeasures();
   spec.measures.insert(spec.measures.end(), impact.begin(), impact.end());
   return spec;
@@ -36,7 +40,8 @@ void AppendStanza(const ConfigNode& node, std::string* text) {
   for (const ConfigNode& item : node.list) AppendStanza(item, text);
 }
 
-// What the state of a detector's series and their keys depend on beside its stanza.
+// What the state of a detector's series and their keys depend on beside its stanza. The fingerprint
+// begins with it, so it must not change.
 std::string AggregationText(const Plan& plan, std::size_t index) {
   const Aggregation& aggregation = plan.aggregations()[index];
   std::string text = std::to_string(plan.pane()) + ' ' + std::to_string(aggregation.delay) + ' ' +
@@ -45,19 +50,36 @@ std::string AggregationText(const Plan& plan, std::size_t index) {
   return text + '\n';
 }
 
+// What tells whether the series of a detector are still the same ones.
+std::string MeasuredText(const Plan& plan, std::size_t index) {
+  const Aggregation& aggregation = plan.aggregations()[index];
+  std::string text = AggregationText(plan, index) + aggregation.where.ToString();
+  for (const std::string& input : aggregation.inputs) absl::StrAppend(&text, "\n", input);
+  return text;
+}
+
+const PaneTable* TableOf(const AssembledTick& tick, std::size_t aggregation) {
+  const std::optional<PaneTable>& table = tick.tables[aggregation];
+  return table ? &*table : nullptr;
+}
+
 }  // namespace
 
-Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detector>>& detectors) {
+Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detector>>& detectors,
+                 int format) {
   PlanOptions options;
   options.scope = config.scope;
   options.pane = config.pane;
   for (const InputConfig& input : config.inputs)
     options.inputs.push_back({input.name, input.delay});
   std::vector<SeriesSpec> specs;
-  for (const std::unique_ptr<Detector>& detector : detectors) specs.push_back(SpecOf(*detector));
+  for (const std::unique_ptr<Detector>& detector : detectors) {
+    specs.push_back(SpecOf(*detector, format));
+  }
   // Behind those that are known by the number of their detector.
   for (const std::unique_ptr<Detector>& detector : detectors) {
-    if (std::optional<SeriesSpec> spec = detector->Explaining()) specs.push_back(*std::move(spec));
+    std::optional<SeriesSpec> spec = detector->Explaining();
+    if (spec && format >= kFormatOfExplaining) specs.push_back(*std::move(spec));
   }
   return Plan::Compile(std::move(options), specs);
 }
@@ -77,12 +99,16 @@ Decider::Decider(const Config* config, const Plan* plan,
     SeriesSet::Specs specs = {.own = i, .explaining = std::nullopt};
     if (detector->Explaining()) specs.explaining = explaining++;
     sets_.emplace_back(detector, specs, plan, config->limits.series_max);
+    measured_.push_back(HashBytes(MeasuredText(*plan, plan->AggregationOf(i))).Hex());
     std::string text = AggregationText(*plan, plan->AggregationOf(i));
     for (const DetectorConfig& stanza : config->detectors) {
       if (stanza.name == detector->common().name) AppendStanza(stanza.node, &text);
     }
     fingerprints_.push_back(HashBytes(text).Hex());
   }
+  // Format 5 did not write what its plan was: the one that it would have made of this
+  // configuration.
+  assembler_.Know(CompilePlan(*config, *detectors, 5).Describe());
 }
 
 absl::Status Decider::Append(std::string_view record) { return assembler_.Append(record); }
@@ -120,7 +146,33 @@ bool Decider::StepActs(Decision* decision) {
   return true;
 }
 
+void Decider::ForEachSet(
+    const AssembledTick& tick,
+    absl::FunctionRef<void(std::size_t, const SeriesSet::Context&, const PaneTable*)> step) const {
+  const bool alive =
+      std::any_of(tick.tables.begin(), tick.tables.end(),
+                  [](const std::optional<PaneTable>& table) { return table && table->rows() > 0; });
+  const auto deploys = [&](std::string_view scope) {
+    const TimeUs from = tick.tick - std::max(deploy_window_, kDeployWatch);
+    return correlator_.Deploys(scope, from, tick.tick);
+  };
+  const SeriesSet::Context shared = {.tick = tick.tick,
+                                     .partial = tick.partial,
+                                     .alive = alive,
+                                     .deploy_window = deploy_window_,
+                                     .deploys = deploys,
+                                     .explaining = nullptr};
+  for (std::size_t i = 0; i < sets_.size(); ++i) {
+    SeriesSet::Context context = shared;
+    if (const auto explaining = sets_[i].explaining_aggregation()) {
+      context.explaining = TableOf(tick, *explaining);
+    }
+    step(i, context, TableOf(tick, plan_->AggregationOf(i)));
+  }
+}
+
 bool Decider::Step(Decision* decision) {
+  if (past_) EndRelearning();
   if (StepActs(decision)) return true;
   AssembledTick tick;
   if (!assembler_.Next(&tick)) return false;
@@ -129,11 +181,7 @@ bool Decider::Step(Decision* decision) {
   decision->partial = tick.partial;
   ++counters_.ticks;
   if (tick.partial) ++counters_.partial_ticks;
-  const auto table_of = [&](std::size_t aggregation) {
-    const std::optional<PaneTable>& table = tick.tables[aggregation];
-    return table ? &*table : nullptr;
-  };
-  users_.Add(tick.tick, table_of(plan_->users_aggregation()), plan_->users_slot());
+  users_.Add(tick.tick, TableOf(tick, plan_->users_aggregation()), plan_->users_slot());
 
   std::vector<TitledChange> changes;
   std::vector<SignalImpact> impacts;
@@ -142,27 +190,13 @@ bool Decider::Step(Decision* decision) {
     changes.push_back({{SignalChangeKind::kCleared, orphan}, ""});
   }
   orphans_.clear();
-  const bool alive =
-      std::any_of(tick.tables.begin(), tick.tables.end(),
-                  [](const std::optional<PaneTable>& table) { return table && table->rows() > 0; });
-  const auto deploys = [&](std::string_view scope) {
-    const TimeUs from = tick.tick - std::max(deploy_window_, kDeployWatch);
-    return correlator_.Deploys(scope, from, tick.tick);
-  };
   SeriesLimitAlarm::Input limit{.tick = tick.tick, .partial = tick.partial, .over = {}};
-  for (std::size_t i = 0; i < sets_.size(); ++i) {
-    const std::optional<std::size_t> explaining = sets_[i].explaining_aggregation();
-    sets_[i].Step({.tick = tick.tick,
-                   .partial = tick.partial,
-                   .alive = alive,
-                   .deploy_window = deploy_window_,
-                   .deploys = deploys,
-                   .explaining = explaining ? table_of(*explaining) : nullptr},
-                  table_of(plan_->AggregationOf(i)), executor_, &changes, &impacts);
+  ForEachSet(tick, [&](std::size_t i, const SeriesSet::Context& context, const PaneTable* table) {
+    sets_[i].Step(context, table, executor_, &changes, &impacts);
     for (const std::string& scope : sets_[i].scopes_with_others()) {
       limit.over.emplace(scope, sets_[i].detector().common().name);
     }
-  }
+  });
   series_limit_.Step(limit, &changes);
   std::sort(changes.begin(), changes.end(), [](const TitledChange& a, const TitledChange& b) {
     return SignalBefore(a.change.signal, b.change.signal);
@@ -173,7 +207,7 @@ bool Decider::Step(Decision* decision) {
   const std::vector<std::pair<std::string, Fact>> facts =
       ScopedFacts(std::move(tick.facts), tick.tick);
   const std::vector<ScopeUsers> users = users_.Counts();
-  const std::vector<ScopedCall> calls = SeenCalls(table_of(plan_->calls_aggregation()));
+  const std::vector<ScopedCall> calls = SeenCalls(TableOf(tick, plan_->calls_aggregation()));
   CorrelatorOutput output;
   correlator_.Tick({.tick = tick.tick,
                     .pane_end = tick.tick,
@@ -199,11 +233,21 @@ void Decider::WriteLines(Decision* decision) {
     if (change.kind == SignalChangeKind::kFired) ++counters_.signals_fired;
     JsonWriter json;
     change.signal.WriteJson(/*with_state=*/true, &json);
-    decision->lines.push_back({LineKind::kSignal, decision->tick, json.Take()});
+    OutputLine line;
+    line.kind = LineKind::kSignal;
+    line.tick = decision->tick;
+    line.text = json.Take();
+    decision->lines.push_back(std::move(line));
   }
   for (const Incident& incident : decision->incidents) {
     if (incident.revision == 1) ++counters_.incidents_opened;
-    decision->lines.push_back({LineKind::kIncident, decision->tick, BoundedLine(incident)});
+    OutputLine line;
+    line.kind = LineKind::kIncident;
+    line.tick = decision->tick;
+    line.text = BoundedLine(incident);
+    line.incident = incident.id;
+    line.open = incident.state != IncidentState::kResolved;
+    decision->lines.push_back(std::move(line));
   }
   for (const Notification& notification : decision->notifications) {
     const bool trigger = notification.action == NotificationAction::kTrigger;
@@ -225,115 +269,152 @@ std::int64_t Decider::series_over_limit() const {
 }
 
 std::string Decider::Encode() const {
-  ByteWriter out;
-  out.Bytes(kSnapshotName);
-  out.Varint(kStateFormat);
-  out.Signed(last_tick_);
-  out.Signed(counters_.ticks);
-  out.Signed(counters_.partial_ticks);
-  out.Signed(counters_.signals_fired);
-  out.Signed(counters_.incidents_opened);
-  out.Signed(counters_.pages);
-  ByteWriter assembler;
-  assembler_.Encode(&assembler);
-  out.Bytes(assembler.view());
-  ByteWriter correlator;
-  correlator_.Encode(&correlator);
-  out.Bytes(correlator.view());
-  ByteWriter folder;
-  folder_.Encode(&folder);
-  out.Bytes(folder.view());
-  ByteWriter users;
-  users_.Encode(&users);
-  out.Bytes(users.view());
-  ByteWriter series_limit;
-  series_limit_.Encode(&series_limit);
-  out.Bytes(series_limit.view());
-  out.Varint(seen_facts_.size());
-  for (const auto& [id, tick] : seen_facts_) {
-    out.Bytes(id);
-    out.Signed(tick);
-  }
-  // What would be orphaned stays readable without knowing the detector: its firing signals apart.
-  out.Varint(sets_.size() + (orphans_.empty() ? 0 : 1));
+  SnapshotWriter out;
+  const auto add = [&](SnapshotSection section, auto encode) {
+    ByteWriter content;
+    encode(&content);
+    out.Add(section, content.view());
+  };
+  add(SnapshotSection::kClock, [&](ByteWriter* clock) {
+    clock->Signed(last_tick_);
+    clock->Signed(counters_.ticks);
+    clock->Signed(counters_.partial_ticks);
+    clock->Signed(counters_.signals_fired);
+    clock->Signed(counters_.incidents_opened);
+    clock->Signed(counters_.pages);
+  });
+  add(SnapshotSection::kSources, [&](ByteWriter* to) { assembler_.Encode(to); });
+  add(SnapshotSection::kIncidents, [&](ByteWriter* to) { correlator_.Encode(to); });
+  add(SnapshotSection::kFolds, [&](ByteWriter* to) { folder_.Encode(to); });
+  add(SnapshotSection::kUsers, [&](ByteWriter* to) { users_.Encode(to); });
+  add(SnapshotSection::kSeriesLimit, [&](ByteWriter* to) { series_limit_.Encode(to); });
+  add(SnapshotSection::kFacts, [&](ByteWriter* facts) {
+    facts->Varint(seen_facts_.size());
+    for (const auto& [id, tick] : seen_facts_) {
+      facts->Bytes(id);
+      facts->Signed(tick);
+    }
+  });
+  add(SnapshotSection::kOrphans, [&](ByteWriter* to) { EncodeSignals(orphans_, to); });
   for (std::size_t i = 0; i < sets_.size(); ++i) {
-    out.Bytes(sets_[i].detector().common().name);
-    out.Bytes(fingerprints_[i]);
-    const std::vector<Signal> firing = sets_[i].Firing();
-    out.Varint(firing.size());
-    for (const Signal& signal : firing) signal.Encode(&out);
     ByteWriter state;
     sets_[i].Encode(&state);
-    out.Bytes(state.view());
-  }
-  if (!orphans_.empty()) {
-    out.Bytes("");
-    out.Bytes("");
-    out.Varint(orphans_.size());
-    for (const Signal& signal : orphans_) signal.Encode(&out);
-    out.Bytes("");
+    const Detector& detector = sets_[i].detector();
+    out.Add({.name = detector.common().name,
+             .kind = detector.common().kind,
+             .state_version = detector.StateVersion(),
+             .measured = measured_[i],
+             .fingerprint = fingerprints_[i],
+             .firing = sets_[i].Firing(),
+             .state = state.view()});
   }
   return out.Take();
 }
 
-absl::Status Decider::Restore(std::string_view snapshot) {
-  const absl::Status damaged = absl::DataLossError("the snapshot is malformed");
-  ByteReader in(snapshot);
-  const std::string_view format_name = in.Bytes();
-  if (format_name == kSnapshotNameOfFormat5) {
-    in.set_format(5);
-  } else if (format_name == kSnapshotName) {
-    in.set_format(static_cast<int>(std::min<std::uint64_t>(in.Varint(), INT_MAX)));
+std::string Decider::RestoreDetector(std::size_t set, const DetectorSection& section, int format) {
+  SeriesSet& series = sets_[set];
+  const Detector& detector = series.detector();
+  std::string why;
+  if (section.fingerprint != fingerprints_[set]) {
+    why = "its configuration changed";
+  } else if (section.state_version != detector.StateVersion()) {
+    why = absl::StrCat("its state has version ", section.state_version,
+                       " and this build keeps version ", detector.StateVersion());
   } else {
-    return absl::UnimplementedError("the snapshot is of a version of tocsin before format 5");
+    ByteReader state(section.state, format);
+    if (series.Decode(&state)) return "";
+    why = "its state cannot be read";
   }
-  if (in.format() > kStateFormat) {
-    return absl::FailedPreconditionError(
-        "the snapshot has format " + std::to_string(in.format()) + ", this build reads formats " +
-        std::to_string(kStateFormatOldest) + " to " + std::to_string(kStateFormat) +
-        ": run the version of tocsin that wrote it, or a newer one");
+  // Format 5 does not say what its series were apart from the stanza, of which a profile may change
+  // with the build. Where they fire by the same labels they are taken for the same.
+  const bool same_series =
+      format == 5 || section.fingerprint == fingerprints_[set] ||
+      (section.kind == detector.common().kind && section.measured == measured_[set]);
+  std::vector<Signal> gone = same_series ? series.Hold(section.firing) : section.firing;
+  std::move(gone.begin(), gone.end(), std::back_inserter(orphans_));
+  return why;
+}
+
+absl::Status Decider::Restore(std::string_view snapshot) {
+  TOCSIN_ASSIGN_OR_RETURN(const SnapshotSections sections, SnapshotSections::Parse(snapshot));
+  ByteReader clock = sections.Open(SnapshotSection::kClock);
+  last_tick_ = clock.Signed();
+  counters_.ticks = clock.Signed();
+  counters_.partial_ticks = clock.Signed();
+  counters_.signals_fired = clock.Signed();
+  counters_.incidents_opened = clock.Signed();
+  counters_.pages = clock.Signed();
+  ByteReader facts = sections.Open(SnapshotSection::kFacts);
+  for (std::size_t i = facts.Count(2); i > 0 && facts.ok(); --i) {
+    std::string id(facts.Bytes());
+    seen_facts_[std::move(id)] = facts.Signed();
   }
-  last_tick_ = in.Signed();
-  counters_.ticks = in.Signed();
-  counters_.partial_ticks = in.Signed();
-  counters_.signals_fired = in.Signed();
-  counters_.incidents_opened = in.Signed();
-  counters_.pages = in.Signed();
-  ByteReader assembler = in.Nested();
-  assembler_.Decode(&assembler);
-  ByteReader correlator = in.Nested();
-  correlator_.Decode(&correlator);
-  ByteReader folder = in.Nested();
-  folder_.Decode(&folder);
-  ByteReader users = in.Nested();
-  users_.Decode(&users);
-  ByteReader series_limit = in.Nested();
-  series_limit_.Decode(&series_limit);
-  if (!assembler.Done() || !correlator.Done() || !folder.Done() || !users.Done() ||
-      !series_limit.Done()) {
-    return damaged;
+  ByteReader orphans = sections.Open(SnapshotSection::kOrphans);
+  orphans_ = DecodeSignals(&orphans);
+  if (!clock.Done() || !facts.Done() || !orphans.Done()) {
+    return absl::DataLossError("the snapshot is malformed: its clock, facts or orphans");
   }
-  for (std::size_t i = in.Count(2); i > 0 && in.ok(); --i) {
-    std::string id(in.Bytes());
-    seen_facts_[std::move(id)] = in.Signed();
-  }
-  for (std::size_t i = in.Count(4); i > 0 && in.ok(); --i) {
-    const std::string_view name = in.Bytes();
-    const std::string_view fingerprint = in.Bytes();
-    std::vector<Signal> firing;
-    for (std::size_t n = in.Count(); n > 0 && in.ok(); --n) firing.push_back(Signal::Decode(&in));
-    ByteReader state = in.Nested();
-    bool kept = false;
-    for (std::size_t set = 0; set < sets_.size() && in.ok(); ++set) {
-      if (sets_[set].detector().common().name != name || fingerprints_[set] != fingerprint)
-        continue;
-      sets_[set].Decode(&state);
-      if (!state.Done()) return damaged;
-      kept = true;
+  const auto restore = [&](SnapshotSection section, auto* part) {
+    ByteReader in = sections.Open(section);
+    part->Decode(&in);
+    if (in.Done()) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("the snapshot is malformed: its section '",
+                                            std::string(SnapshotSectionName(section)),
+                                            "' cannot be decoded"));
+  };
+  TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kSources, &assembler_));
+  TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kIncidents, &correlator_));
+  TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kFolds, &folder_));
+  TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kUsers, &users_));
+  TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kSeriesLimit, &series_limit_));
+
+  std::vector<std::string> why(sets_.size(), "it is new");
+  for (const DetectorSection& section : sections.detectors) {
+    const auto set = std::find_if(sets_.begin(), sets_.end(), [&](const SeriesSet& one) {
+      return one.detector().common().name == section.name;
+    });
+    if (set == sets_.end()) {
+      orphans_.insert(orphans_.end(), section.firing.begin(), section.firing.end());
+      continue;
     }
-    if (!kept) std::move(firing.begin(), firing.end(), std::back_inserter(orphans_));
+    const auto index = static_cast<std::size_t>(set - sets_.begin());
+    why[index] = RestoreDetector(index, section, sections.format);
   }
-  return in.Done() ? absl::OkStatus() : damaged;
+  for (std::size_t i = 0; i < sets_.size(); ++i) {
+    if (!why[i].empty()) lost_.push_back({i, sets_[i].detector().common().name, why[i]});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Decider::Relearn(std::string_view record) {
+  if (!past_) {
+    past_ = assembler_.BeforeReports();
+    for (const Lost& lost : lost_) sets_[lost.set].BeginRelearning();
+  }
+  TOCSIN_RETURN_IF_ERROR(past_->Append(record));
+  past_->TakeActs();  // were applied
+  // The log may begin amid an exclusion; what it does not tell of must not be waited for.
+  if (past_->ticks_ahead() > kRelearnTicksAheadMax) {
+    TOCSIN_RETURN_IF_ERROR(past_->Append(EncodeControl({.kind = ControlRecord::Kind::kExclude,
+                                                        .tick = past_->next_tick(),
+                                                        .sources = past_->Missing()})));
+  }
+  AssembledTick tick;
+  while (past_->next_tick() <= last_tick_ && past_->Next(&tick)) {
+    if (tick.tick > last_tick_) break;
+    std::vector<bool> learns(sets_.size(), false);
+    for (const Lost& lost : lost_) learns[lost.set] = true;
+    ForEachSet(tick, [&](std::size_t i, const SeriesSet::Context& context, const PaneTable* table) {
+      if (learns[i]) sets_[i].Relearn(context, table, executor_);
+    });
+  }
+  return absl::OkStatus();
+}
+
+void Decider::EndRelearning() {
+  if (!past_) return;
+  for (const Lost& lost : lost_) sets_[lost.set].EndRelearning();
+  past_.reset();
 }
 
 }  // namespace tocsin

@@ -153,6 +153,10 @@ void SeriesSet::TakeRows(const PaneTable& table, TimeUs tick) {
             [&](std::uint32_t a, std::uint32_t b) { return table.key(a) < table.key(b); });
   TakeNewRows(table, unknown, tick);
   std::erase_if(series_, [](const auto& series) { return series->seen == kEvicted; });
+  MergeFresh();
+}
+
+void SeriesSet::MergeFresh() {
   const std::size_t middle = series_.size();
   std::move(fresh_.begin(), fresh_.end(), std::back_inserter(series_));
   fresh_.clear();
@@ -355,6 +359,77 @@ std::vector<Signal> SeriesSet::Firing() const {
   return firing;
 }
 
+std::optional<std::string> SeriesSet::KeyOf(const Signal& signal) const {
+  std::string key;
+  auto label = signal.series.begin();
+  for (const std::string& name : aggregation_->by_names) {
+    const bool has = label != signal.series.end() && label->first == name;
+    AppendKeyPart(has ? std::string_view(label->second) : std::string_view(), &key);
+    if (has) ++label;
+  }
+  if (label != signal.series.end()) return std::nullopt;
+  return key;
+}
+
+void SeriesSet::HoldFiring(Series* series, const Signal& signal) const {
+  const DetectorCommon& common = detector_->common();
+  const auto level_of = [&](std::size_t slot) {
+    return detector_->CapLevel(common.level[slot].level, signal.classification);
+  };
+  // Where both have its level it is the lower one: a raise that nobody was told of is not lost.
+  const bool warns = common.level[0].set && signal.level >= level_of(0);
+  const bool critical = common.level[1].set && signal.level <= level_of(1) && !warns;
+  series->rule.Hold(critical ? 1 : 0, signal.onset);
+  series->signal = signal;
+  series->since_onset = SignalImpact();
+}
+
+std::vector<Signal> SeriesSet::Hold(const std::vector<Signal>& firing) {
+  std::vector<Signal> unknown;
+  for (const Signal& signal : firing) {
+    const std::optional<std::string> key = KeyOf(signal);
+    if (!key || signal.kind != detector_->common().kind || Find(*key) != nullptr) {
+      unknown.push_back(signal);
+    } else {
+      HoldFiring(Insert(*key, signal.fired_at), signal);
+    }
+  }
+  MergeFresh();
+  return unknown;
+}
+
+void SeriesSet::BeginRelearning() {
+  for (const std::unique_ptr<Series>& series : series_) {
+    if (series->signal) held_.emplace(series->key, *series->signal);
+  }
+  index_.clear();
+  series_.clear();
+}
+
+void SeriesSet::Relearn(const Context& context, const PaneTable* table, const Executor& executor) {
+  std::vector<TitledChange> changes;
+  std::vector<SignalImpact> impacts;
+  Step(context, table, executor, &changes, &impacts);
+  for (const auto& [key, signal] : held_) {
+    Series* series = signal.fired_at <= context.tick ? Find(key) : nullptr;
+    if (series != nullptr) HoldFiring(series, signal);
+  }
+}
+
+void SeriesSet::EndRelearning() {
+  for (const std::unique_ptr<Series>& series : series_) {
+    if (held_.contains(series->key)) continue;
+    series->rule.Withdraw();
+    series->signal.reset();
+  }
+  for (const auto& [key, signal] : held_) {
+    Series* series = Find(key);
+    HoldFiring(series != nullptr ? series : Insert(key, signal.fired_at), signal);
+  }
+  MergeFresh();
+  held_.clear();
+}
+
 void SeriesSet::Encode(ByteWriter* out) const {
   out->Signed(evicted_);
   out->Signed(refused_);
@@ -371,7 +446,7 @@ void SeriesSet::Encode(ByteWriter* out) const {
   }
 }
 
-void SeriesSet::Decode(ByteReader* in) {
+bool SeriesSet::Decode(ByteReader* in) {
   evicted_ = in->Signed();
   refused_ = in->Signed();
   for (std::size_t i = in->Count(4); i > 0 && in->ok(); --i) {
@@ -389,6 +464,11 @@ void SeriesSet::Decode(ByteReader* in) {
   }
   series_ = std::move(fresh_);  // encoded in key order
   fresh_.clear();
+  if (in->Done()) return true;
+  index_.clear();
+  series_.clear();
+  evicted_ = refused_ = 0;
+  return false;
 }
 
 }  // namespace tocsin

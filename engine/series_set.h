@@ -8,10 +8,15 @@
 // visible outside is collected afterwards and sorted. What fires for hours says so, now and then. Past the configured number of series the
 // least recently seen idle one is evicted (ties by key); where none is idle, new keys count as
 // (other) of their scope, a series that exists beside the limit. Also remembers who was hurt on a
-// series from the onset of a breach on, so that a signal can say it when it fires. Not thread-safe.
+// series from the onset of a breach on, so that a signal can say it when it fires.
+//
+// Where the state of its series is lost (an older build wrote it, the stanza changed), what fires
+// is held: it fires on until its condition is found over. The rest is learned again from ticks that
+// were decided before: BeginRelearning, Relearn for each, EndRelearning. Not thread-safe.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -72,8 +77,19 @@ class SeriesSet {
   // Firing signals, for a configuration that no longer has this detector.
   std::vector<Signal> Firing() const;
 
+  // Begins with nothing but these signals, which fire. Returns those whose kind or labels no series
+  // of this detector has. REQUIRES: the set is empty.
+  std::vector<Signal> Hold(const std::vector<Signal>& firing);
+  // Forgets all but what fires.
+  void BeginRelearning();
+  // A tick up to the last one that was decided, in order. Nothing of it is told.
+  void Relearn(const Context& context, const PaneTable* table, const Executor& executor);
+  // What fires without having been told is told with the next Step, if it still does.
+  void EndRelearning();
+
   void Encode(ByteWriter* out) const;
-  void Decode(ByteReader* in);
+  // The set is empty if `in` is malformed, or goes on behind it. REQUIRES: the set is empty.
+  bool Decode(ByteReader* in);
 
  private:
   struct Series {
@@ -101,6 +117,9 @@ class SeriesSet {
   void TakeAsOther(const PaneTable& table, std::uint32_t row, TimeUs tick);
   Series* Find(std::string_view key);
   Series* Insert(std::string_view key, TimeUs tick);
+  void MergeFresh();
+  std::optional<std::string> KeyOf(const Signal& signal) const;
+  void HoldFiring(Series* series, const Signal& signal) const;
   std::vector<Series*> Idle(TimeUs tick) const;
   void Update(Series* series) const;
   SpecCells CellsOf(const Series& series) const;
@@ -123,6 +142,7 @@ class SeriesSet {
   std::vector<std::unique_ptr<Series>> fresh_;  // of this tick, not yet merged into series_
   std::optional<PaneTable> overflow_;           // of this tick: rows that count as (other)
   std::vector<std::string> scopes_with_others_;
+  std::map<std::string, Signal> held_;  // by key; while learning again
   std::int64_t evicted_ = 0;
   std::int64_t refused_ = 0;
 };

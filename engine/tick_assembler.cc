@@ -12,8 +12,32 @@ namespace {
 constexpr std::size_t kIncompleteMax = 1'024;
 // One batch of 200,000 rich series is about 600 MB; more chunks than that are an attack.
 constexpr std::uint32_t kChunksMax = 1'024;
+// What a source that has ended might send again is older than this.
+constexpr DurationUs kEndedMemory = kWeekUs;
+// Plans of earlier configurations whose batches may still be in the log.
+constexpr std::size_t kPlansMax = 8;
 
 }  // namespace
+
+TickAssembler::TickAssembler(const Plan* plan) : plan_(plan) {}
+
+void TickAssembler::Know(const PlanDescription& plan) {
+  const Hash128 hash = plan.Hash();
+  if (hash == plan_->hash()) return;
+  std::erase_if(plans_, [&](const KnownPlan& known) { return known.hash == hash; });
+  plans_.push_back({hash, plan, PlanTranslation::Between(plan, plan_)});
+  if (plans_.size() > kPlansMax) plans_.erase(plans_.begin());
+}
+
+absl::StatusOr<PaneBatch> TickAssembler::DecodeBatch(const Chunk& header,
+                                                     std::string_view content) const {
+  for (const KnownPlan& known : plans_) {
+    if (known.hash == header.plan && known.translation != nullptr) {
+      return known.translation->Decode(header, content);
+    }
+  }
+  return DecodeContent(header, content, *plan_);
+}
 
 absl::Status TickAssembler::Append(std::string_view record) {
   TOCSIN_ASSIGN_OR_RETURN(const Chunk chunk, DecodeChunk(record));
@@ -30,7 +54,7 @@ absl::Status TickAssembler::Append(std::string_view record) {
     return absl::OkStatus();
   }
   if (chunk.count == 1) {
-    TOCSIN_ASSIGN_OR_RETURN(PaneBatch batch, DecodeContent(chunk, chunk.bytes, *plan_));
+    TOCSIN_ASSIGN_OR_RETURN(PaneBatch batch, DecodeBatch(chunk, chunk.bytes));
     AppendBatch(std::move(batch));
     return absl::OkStatus();
   }
@@ -57,7 +81,7 @@ absl::Status TickAssembler::AppendChunk(const Chunk& chunk) {
   std::string content;
   for (const std::string& part : partial.chunks) content += part;
   incomplete_.erase(id);
-  TOCSIN_ASSIGN_OR_RETURN(PaneBatch batch, DecodeContent(chunk, content, *plan_));
+  TOCSIN_ASSIGN_OR_RETURN(PaneBatch batch, DecodeBatch(chunk, content));
   AppendBatch(std::move(batch));
   return absl::OkStatus();
 }
@@ -151,7 +175,27 @@ bool TickAssembler::Next(AssembledTick* out) {
   Merge(tick, out);
   std::stable_sort(out->facts.begin(), out->facts.end(), FactBefore);
   next_tick_ += plan_->pane();
+  // Once an hour, by the log's time: what is forgotten must not depend on when we were restarted.
+  if (FloorTo(next_tick_, kHourUs) > FloorTo(tick, kHourUs)) ForgetEnded();
   return true;
+}
+
+void TickAssembler::ForgetEnded() {
+  forgotten_ += static_cast<std::int64_t>(std::erase_if(sources_, [this](const auto& one) {
+    const Source& source = one.second;
+    return source.ended && source.reported < next_tick_ - kEndedMemory;
+  }));
+}
+
+TickAssembler TickAssembler::BeforeReports() const {
+  TickAssembler fresh(plan_);
+  fresh.plans_ = plans_;
+  for (const auto& [name, source] : sources_) {
+    Source& copy = fresh.sources_[name];
+    copy = source;
+    copy.reported = copy.first = kNoTime;
+  }
+  return fresh;
 }
 
 void TickAssembler::Merge(TimeUs tick, AssembledTick* out) {
@@ -205,6 +249,10 @@ std::vector<std::string> TickAssembler::Missing() const {
 }
 
 void TickAssembler::Encode(ByteWriter* out) const {
+  // Ours too: whoever reads this may have another.
+  out->Varint(plans_.size() + 1);
+  for (const KnownPlan& known : plans_) known.description.Encode(out);
+  plan_->Describe().Encode(out);
   out->Signed(next_tick_);
   out->Varint(sources_.size());
   for (const auto& [name, source] : sources_) {
@@ -240,6 +288,9 @@ void TickAssembler::Encode(ByteWriter* out) const {
 }
 
 void TickAssembler::Decode(ByteReader* in) {
+  if (in->format() >= 6) {
+    for (std::size_t i = in->Count(3); i > 0 && in->ok(); --i) Know(PlanDescription::Decode(in));
+  }
   next_tick_ = in->Signed();
   // The length of a pane may have changed since.
   if (next_tick_ != kNoTime) next_tick_ = CeilTo(next_tick_, plan_->pane());
@@ -263,8 +314,8 @@ void TickAssembler::Decode(ByteReader* in) {
       in->Fail();
       return;
     }
-    absl::StatusOr<PaneBatch> batch = DecodeContent(*header, content, *plan_);
-    // Of another plan: those panes cannot be read any more; the caller reports the change.
+    absl::StatusOr<PaneBatch> batch = DecodeBatch(*header, content);
+    // Of a plan with other panes: those cannot be read any more; the caller reports the change.
     if (batch.ok()) pending_[batch->tick].emplace(batch->source, *std::move(batch));
   }
   for (std::size_t i = in->Count(2); i > 0 && in->ok(); --i) {

@@ -12,13 +12,16 @@
 // one. What an excluded source sends for a tick that was given without it is dropped, except its
 // facts: they ride in the next tick. Which ticks that are follows from the log as long as Next is
 // called until it gives false after each Append. Where every source has ended or is left out, time
-// stands still. Memory is bounded by what callers let run ahead
+// stands still. What another plan measured, of those that it knows, is translated (a configuration
+// or a build that changed: panes/plan_translation.h). A source that has ended is forgotten a week
+// of ticks after its last one. Memory is bounded by what callers let run ahead
 // (limits::kTicksAheadMax). Not thread-safe.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +32,7 @@
 #include "core/hash.h"
 #include "panes/pane_batch.h"
 #include "panes/plan.h"
+#include "panes/plan_translation.h"
 
 namespace tocsin {
 
@@ -41,8 +45,11 @@ struct AssembledTick {
 
 class TickAssembler {
  public:
-  explicit TickAssembler(const Plan* plan) : plan_(plan) {}
+  explicit TickAssembler(const Plan* plan);
 
+  // Batches of this plan can be read, as far as it has something in common with ours.
+  void Know(const PlanDescription& plan);
+  // FailedPrecondition for a batch of a plan that is not known.
   absl::Status Append(std::string_view record);
   bool Next(AssembledTick* out);
   // What people did since the last call, in order of the log. Take them before Next, which goes on
@@ -57,8 +64,15 @@ class TickAssembler {
   std::vector<std::string> Sources() const;
   // Those of them that hold up the next tick.
   std::vector<std::string> Missing() const;
+  // Ticks of which something was reported and that are still to come.
+  std::size_t ticks_ahead() const { return pending_.size(); }
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t gaps() const { return gaps_; }
+  // Sources that have ended and were forgotten, by this object.
+  std::int64_t forgotten() const { return forgotten_; }
+
+  // The same sources, before they reported anything: to read the log once more.
+  TickAssembler BeforeReports() const;
 
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
@@ -85,13 +99,23 @@ class TickAssembler {
     std::size_t have = 0;
   };
 
+  struct KnownPlan {
+    Hash128 hash;
+    PlanDescription description;
+    // Null where nothing can be taken over. Shared with BeforeReports; immutable.
+    std::shared_ptr<const PlanTranslation> translation;
+  };
+
+  absl::StatusOr<PaneBatch> DecodeBatch(const Chunk& header, std::string_view content) const;
   absl::Status AppendChunk(const Chunk& chunk);
   void AppendBatch(PaneBatch batch);
   void Apply(const ControlRecord& record);
   void Merge(TimeUs tick, AssembledTick* out);
   bool Start();
+  void ForgetEnded();
 
   const Plan* plan_;
+  std::vector<KnownPlan> plans_;  // beside ours, the newest last
   std::map<std::string, Source> sources_;
   std::map<TimeUs, std::map<std::string, PaneBatch>> pending_;
   std::map<ContentId, Partial> incomplete_;
@@ -100,6 +124,7 @@ class TickAssembler {
   TimeUs next_tick_ = kNoTime;
   std::int64_t duplicates_ = 0;
   std::int64_t gaps_ = 0;
+  std::int64_t forgotten_ = 0;
 };
 
 }  // namespace tocsin

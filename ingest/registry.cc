@@ -189,19 +189,6 @@ bool WantsRecordTime(const InputConfig& input, std::string_view reason) {
          (reason == json_fault::kNoTime && OwnTimeOf(input) == OwnTime::kMissing);
 }
 
-OwnTime OwnTimeOf(const InputConfig& input) {
-  if (input.format == "regex") {
-    const bool is_mapped = std::any_of(input.map.begin(), input.map.end(),
-                                       [](const FieldMapping& m) { return m.target == "time"; });
-    const bool is_named = input.pattern.find("<time>") != std::string::npos;
-    if (!is_mapped && !is_named) return OwnTime::kMissing;
-  }
-  for (const Format& known : kFormats) {
-    if (known.name == input.format) return known.own_time;
-  }
-  return OwnTime::kComplete;
-}
-
 std::vector<std::string> DecoderNames() {
   std::vector<std::string> names;
   for (const Format& format : kFormats) names.emplace_back(format.name);

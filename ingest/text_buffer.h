@@ -42,10 +42,10 @@ class TextBuffer {
     const std::size_t at = begin_ + from;
     if (at < clear_begin_ || at > clear_end_) clear_begin_ = clear_end_ = at;
     if (clear_end_ < end_) {
-      const void* const found = std::memchr(bytes_.data() + clear_end_, '\n', end_ - clear_end_);
+      const void* const found = std::memchr(bytes_.get() + clear_end_, '\n', end_ - clear_end_);
       clear_end_ = found == nullptr
                        ? end_
-                       : static_cast<std::size_t>(static_cast<const char*>(found) - bytes_.data());
+                       : static_cast<std::size_t>(static_cast<const char*>(found) - bytes_.get());
     }
     return clear_end_ < end_ ? clear_end_ - begin_ : std::string_view::npos;
   }

@@ -1,16 +1,30 @@
 // What must outlive a process: batches, snapshots, output lines, deliveries, source positions.
 //
-//   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, OpenSqliteJournal(state_dir));
+//   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, OpenSqliteJournal(state_dir, {}));
 //   TOCSIN_ASSIGN_OR_RETURN(std::uint64_t seq, journal->AppendBatches(batches));  // durable now
 //
 // One interface for memory (replay, tests), SQLite (one machine) and, later, Kafka (a cluster). The
 // batch log is ordered: sequence numbers rise by one from 1. A snapshot stands for all batches up
-// to its sequence; lines are stored with the snapshot that covers them, so that output files can be
-// rebuilt byte for byte.
+// to its sequence; lines are stored with the snapshot that covers them.
 //
-// The last two snapshots are kept, and every batch after the older one: when the newest turns out
-// damaged, the older one and the batches after it give the same state again. Thread-safe. No lock
-// is held while a `visit` runs, so it may use the journal; what it adds may or may not be visited.
+// Errors. A call succeeds, or has no effect and may be repeated. Passes(status) tells what may go
+// away by itself from what does not:
+//   Unavailable         the database is locked, an I/O error, a file system that is read-only for now
+//   ResourceExhausted   the disk or a quota is full
+//   DataLoss            something is damaged or missing: `tocsin state check` says what
+//   FailedPrecondition  another process holds the directory, or a newer version wrote it
+//   PermissionDenied    (only of opening) the directory or a file may not be written
+//   InvalidArgument     the caller is wrong
+// After an I/O error the files are closed, opened again and verified before anything else is done:
+// a write that failed may have reached the disk, and one that succeeded may be gone (decision NNN).
+//
+// Limits. The last two snapshots are kept: when the newest turns out damaged, the older one and the
+// batches after it give the same state again. Batches before it are kept for `batches_time` of
+// their ticks, within `batches_bytes`, so that detectors can learn from them again. Lines are kept
+// within `lines_bytes`, the newest of each open incident always. Usage() counts what was dropped.
+//
+// Thread-safe. No lock is held while a `visit` runs, so it may use the journal; what it adds may or
+// may not be visited.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +40,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/delivery.h"
+#include "core/limits.h"
 
 namespace tocsin {
 
@@ -35,11 +50,34 @@ struct OutputLine {
   LineKind kind = LineKind::kSignal;
   TimeUs tick = 0;
   std::string text;  // without the line feed
+  // Of an incident's line: whose it is, and whether the incident goes on after it.
+  Hash128 incident = {};
+  bool open = false;
+  // The earlier lines of the incident are needed no more.
+  bool replaces = false;
+  // Only where it is read: lines of about its time were dropped, it is here because its incident is
+  // open.
+  bool alone = false;
 };
 
 struct Snapshot {
   std::uint64_t through = 0;  // the last batch sequence it stands for
-  std::string state;          // stage 2, checksummed by the journal
+  std::string state;          // stage 2
+  TimeUs tick = kNoTime;      // the last one it stands for
+};
+
+struct JournalLimits {
+  DurationUs batches_time = limits::kPaneLogTime;
+  std::int64_t batches_bytes = limits::kPaneLogBytesMax;
+  std::int64_t lines_bytes = limits::kLinesBytesMax;
+};
+
+// What is kept, and what was dropped past a limit since the journal was opened.
+struct JournalUsage {
+  std::int64_t batches = 0, batch_bytes = 0;
+  std::int64_t lines = 0, line_bytes = 0;
+  std::int64_t lines_dropped = 0;
+  bool lines_incomplete = false;  // some were dropped at any time
 };
 
 // Where a source that has no commits of its own (a file) goes on.
@@ -66,16 +104,19 @@ class Journal {
       std::uint64_t after,
       absl::FunctionRef<absl::Status(std::uint64_t, std::string_view)> visit) = 0;
 
+  // The sequence of the oldest batch that is kept; one past the last where there is none.
+  virtual absl::StatusOr<std::uint64_t> OldestBatch() = 0;
+
   // Stores the snapshot together with the lines written since the last one, atomically, and prunes
-  // the batches that the snapshot before it covers. InvalidArgument if it stands for fewer batches
-  // than the last one or for more than there are.
+  // batches and lines. InvalidArgument if it stands for fewer batches than the last one or for more
+  // than there are.
   virtual absl::Status SaveSnapshot(const Snapshot& snapshot,
                                     std::span<const OutputLine> lines) = 0;
   // The newest snapshot whose checksum holds; nullopt if there is none and every batch is still
   // there. Damaged newer ones are dropped with their lines, which the batches after the result give
   // again. DataLoss when no state can be rebuilt. Call it before ReadLines.
   virtual absl::StatusOr<std::optional<Snapshot>> LoadSnapshot() = 0;
-  // All lines stored with snapshots, in order.
+  // The lines that are kept, in order; those that are `alone` come first.
   virtual absl::Status ReadLines(absl::FunctionRef<absl::Status(const OutputLine&)> visit) = 0;
 
   // Insert or replace by id; durable on return. All in one transaction.
@@ -91,18 +132,41 @@ class Journal {
   }
   virtual absl::StatusOr<std::optional<std::string>> ReadPosition(const std::string& source) = 0;
 
-  // A small named value that must not change between runs (the plan's hash, for a clear error).
+  // What belongs to nothing that is there any more. Every source and sink that is configured is
+  // named, now and then, with the monotonic time since the last call in this process; positions and
+  // deliveries of those that were not named for `forget_after` altogether are dropped. What was
+  // dropped, in words.
+  struct Present {
+    std::vector<std::string> sources, sinks;
+    DurationUs elapsed = 0;
+    DurationUs forget_after = limits::kAbsentMemory;
+  };
+  virtual absl::StatusOr<std::vector<std::string>> ForgetAbsent(const Present& present) = 0;
+
+  virtual JournalUsage Usage() const = 0;
+
+  // A small named value.
   virtual absl::Status WriteMeta(const std::string& key, const std::string& value) = 0;
   virtual absl::StatusOr<std::optional<std::string>> ReadMeta(const std::string& key) = 0;
 };
 
-std::unique_ptr<Journal> NewMemoryJournal();
+// Whether the same call may succeed later without anybody doing something about the journal.
+inline bool Passes(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
+
+std::unique_ptr<Journal> NewMemoryJournal(const JournalLimits& limits = {});
+
+struct SqliteJournalOptions {
+  JournalLimits limits = {};
+  std::string writer = {};  // "tocsin 1.2.0": who is named where an older version refuses to read
+};
 
 // Opens or creates <directory>/tocsin.db (WAL, synchronous=FULL: what was appended survives a power
-// cut). Fails with a message that names the directory when another process holds it
-// (FailedPrecondition), it cannot be written (PermissionDenied), the file is of a newer version
-// (FailedPrecondition) or malformed (DataLoss). A full disk is ResourceExhausted; the journal goes
-// on working once there is room again.
-absl::StatusOr<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& directory);
+// cut), brought up to date in one transaction where an older version wrote it. The directory is
+// made with mode 0700, and given it where it holds nothing but our files; the files get 0600, so
+// that nobody else can read them or take the lock.
+absl::StatusOr<std::unique_ptr<Journal>> OpenSqliteJournal(
+    const std::string& directory, const SqliteJournalOptions& options = {});
 
 }  // namespace tocsin

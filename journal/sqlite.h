@@ -1,13 +1,15 @@
 // SQLite's C interface in RAII, as much of it as the journal needs.
 //
-//   TOCSIN_ASSIGN_OR_RETURN(auto db, SqliteDatabase::Open("state/tocsin.db"));
+//   TOCSIN_ASSIGN_OR_RETURN(auto db, SqliteDatabase::Open("state/tocsin.db", SqliteMode::kWrite));
 //   SqliteTransaction transaction(db.get());
 //   db->Query("INSERT INTO t VALUES (?, ?)").Bind(7).BindBlob(bytes).Run();
 //   TOCSIN_RETURN_IF_ERROR(transaction.Commit());      // else: rolled back
 //
 // Statements are prepared once per SQL text and kept. A query resets its statement when it goes out
 // of scope; what was bound is not copied and must live until then. At most one query of a text at a
-// time. Errors are sticky: the first one of a query is what Next and Run return. Not thread-safe.
+// time. Errors are sticky: the first one of a query is what Next and Run return. In SQL there is
+// row_hash(…), 64 bits over its integers, texts and blobs: the checksum of a row; and
+// bytes_of_hex(…), empty unless it is the 32 digits of an id. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -61,10 +63,23 @@ class SqliteQuery {
   int bound_ = 0;
 };
 
+enum class SqliteMode : std::uint8_t {
+  kWrite,  // made if it is not there; WAL, synchronous=FULL
+  kRead,   // while another process may be writing
+};
+
+// What an error so far says about the file.
+enum class SqliteTrust : std::uint8_t {
+  kFull,
+  kReopen,  // a write failed: what is in the file is not what the handle thinks
+  kVerify,  // a sync or a read failed: what was written before may be gone
+};
+
 class SqliteDatabase {
  public:
-  // Opens or creates the file: WAL, synchronous=FULL.
-  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(const std::string& path);
+  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(const std::string& path,
+                                                              SqliteMode mode);
+  // Leaves the WAL as it is where the file is not trusted.
   ~SqliteDatabase();
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;
@@ -75,9 +90,15 @@ class SqliteDatabase {
   // The first column of the first row; 0 if there is none.
   absl::StatusOr<std::int64_t> QueryInt(const std::string& sql);
 
+  // All of it, as of one moment, into a new file.
+  absl::Status CopyTo(const std::string& path) const;
+
   const std::string& path() const { return path_; }
+  SqliteTrust trust() const { return trust_; }
+  // From now on a file that cannot be written is Unavailable: it could be, so it may be again.
+  void Opened() { opened_ = true; }
   // The status of `code`, which a call on this database just returned.
-  absl::Status StatusOf(int code) const;
+  absl::Status StatusOf(int code);
 
  private:
   explicit SqliteDatabase(std::string path) : path_(std::move(path)) {}
@@ -85,6 +106,8 @@ class SqliteDatabase {
   std::string path_;
   sqlite3* handle_ = nullptr;
   std::map<std::string, sqlite3_stmt*> statements_;
+  SqliteTrust trust_ = SqliteTrust::kFull;
+  bool opened_ = false;
 };
 
 // Rolls back unless Commit succeeded.

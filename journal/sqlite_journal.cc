@@ -1,122 +1,96 @@
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <cstddef>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "core/state_format.h"
 #include "core/status_macros.h"
 #include "core/string_hash.h"
 #include "core/wire.h"
+#include "journal/durable_database.h"
 #include "journal/journal.h"
 #include "journal/sqlite.h"
+#include "journal/sqlite_absent.h"
+#include "journal/sqlite_lines.h"
+#include "journal/sqlite_positions.h"
+#include "journal/sqlite_schema.h"
+#include "journal/sqlite_snapshots.h"
+#include "journal/state_directory.h"
 
 namespace tocsin {
 namespace {
 
-constexpr std::int64_t kFormat = 1;  // PRAGMA user_version
 constexpr int kSnapshotsKept = 2;
+// Parts of a snapshot that are written before others may write again: some tens of milliseconds.
+constexpr std::size_t kPartsPerWrite = 8;
 
-// Rows read at a time: a batch has up to limits::kBatchChunkBytesMax, a line a few KiB.
+// Rows read or dropped at a time: a batch has up to limits::kBatchChunkBytesMax, a line a few KiB.
 constexpr std::int64_t kBatchesPerRead = 16;
 constexpr std::int64_t kRowsPerRead = 256;
-
-// `lines.snapshot` is the snapshot that a line was stored with: what came after an older snapshot
-// can be dropped with the newer one.
-constexpr char kSchema[] = R"(
-  CREATE TABLE batches(seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
-  CREATE TABLE snapshots(id INTEGER PRIMARY KEY, through INTEGER NOT NULL, checksum BLOB NOT NULL,
-                         state BLOB NOT NULL);
-  CREATE TABLE lines(id INTEGER PRIMARY KEY, snapshot INTEGER NOT NULL, kind INTEGER NOT NULL,
-                     tick INTEGER NOT NULL, text TEXT NOT NULL);
-  CREATE INDEX lines_by_snapshot ON lines(snapshot);
-  CREATE TABLE deliveries(id BLOB PRIMARY KEY, sequence INTEGER NOT NULL, body BLOB NOT NULL);
-  CREATE INDEX deliveries_by_sequence ON deliveries(sequence, id);
-  CREATE TABLE positions(source TEXT PRIMARY KEY, position TEXT NOT NULL);
-  CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
-  PRAGMA user_version=1;
-)";
 
 std::int64_t Signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t Unsigned(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
-std::string HashText(const Hash128& hash) {
-  ByteWriter out;
-  out.Fixed64(hash.high);
-  out.Fixed64(hash.low);
-  return out.Take();
-}
-
-std::string Checksum(const Snapshot& snapshot) {
-  ByteWriter through;
-  through.Fixed64(snapshot.through);
-  return HashText(HashParts({through.view(), snapshot.state}));
-}
-
-// Held while the journal is open; the kernel frees it with the process, however that ends.
-class DirectoryLock {
- public:
-  static absl::StatusOr<DirectoryLock> Take(const std::string& directory) {
-    const std::string path = directory + "/tocsin.lock";
-    DirectoryLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (lock.descriptor_ < 0) {
-      return absl::PermissionDeniedError(
-          absl::StrCat("cannot create ", path, ": ", std::generic_category().message(errno)));
-    }
-    if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the state directory ", directory,
-                       " is in use by another process; stop it, or give this one a state_dir of "
-                       "its own"));
-    }
-    return lock;
-  }
-  DirectoryLock(DirectoryLock&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  DirectoryLock& operator=(DirectoryLock&&) = delete;
-  ~DirectoryLock() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-
- private:
-  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
-
 class SqliteJournal final : public Journal {
  public:
-  SqliteJournal(DirectoryLock lock, std::unique_ptr<SqliteDatabase> database, std::uint64_t last)
-      : lock_(std::move(lock)), database_(std::move(database)), last_(last) {}
+  SqliteJournal(StateDirectory directory, std::string path, const JournalLimits& limits)
+      : directory_(std::move(directory)), path_(path), limits_(limits), durable_(std::move(path)) {}
+
+  // Before anything else.
+  absl::Status Open(const std::string& writer) {
+    TOCSIN_RETURN_IF_ERROR(MakePrivateFile(path_));
+    absl::MutexLock lock(&mutex_);
+    return durable_.Open(writer);
+  }
 
   absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches,
                                               std::span<const SourcePosition> positions) override;
   absl::Status ReadBatches(
       std::uint64_t after,
       absl::FunctionRef<absl::Status(std::uint64_t, std::string_view)> visit) override;
+  absl::StatusOr<std::uint64_t> OldestBatch() override;
   absl::Status SaveSnapshot(const Snapshot& snapshot, std::span<const OutputLine> lines) override;
   absl::StatusOr<std::optional<Snapshot>> LoadSnapshot() override;
   absl::Status ReadLines(absl::FunctionRef<absl::Status(const OutputLine&)> visit) override;
   absl::Status WriteDeliveries(std::span<const Delivery> deliveries) override;
   absl::Status ReadDeliveries(absl::FunctionRef<absl::Status(const Delivery&)> visit) override;
   absl::Status ForgetDeliveries(std::span<const Hash128> ids) override;
+  absl::StatusOr<std::vector<std::string>> ForgetAbsent(const Present& present) override;
+  JournalUsage Usage() const override {
+    absl::MutexLock lock(&mutex_);
+    return durable_.acknowledged().usage;
+  }
 
   absl::StatusOr<std::optional<std::string>> ReadPosition(const std::string& source) override {
-    return ReadText("SELECT position FROM positions WHERE source = ?", source);
+    return ReadText(
+        "SELECT position, checksum = row_hash(source, position) FROM positions WHERE source = ?",
+        source);
   }
   absl::Status WriteMeta(const std::string& key, const std::string& value) override {
     return WriteText("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value);
   }
   absl::StatusOr<std::optional<std::string>> ReadMeta(const std::string& key) override {
-    return ReadText("SELECT value FROM meta WHERE key = ?", key);
+    return ReadText("SELECT value, 1 FROM meta WHERE key = ?", key);
   }
 
  private:
+  struct Attempt {  // at writing a snapshot
+    std::int64_t id = 0;
+    std::int64_t reopened = 0;
+  };
+  // The database, unless it was opened again since the attempt began, which took its parts back.
+  absl::StatusOr<SqliteDatabase*> DatabaseFor(const Attempt& attempt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteParts(const Attempt& attempt, std::string_view state);
+  absl::Status FinishSnapshot(const Attempt& attempt, const Snapshot& snapshot,
+                              std::span<const OutputLine> lines);
+  absl::Status Prune(SqliteDatabase* database, const Snapshot& snapshot, std::int64_t id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status PruneBatches(SqliteDatabase* database, const Snapshot& snapshot, JournalUsage* usage)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   absl::Status WriteText(const std::string& sql, const std::string& key, const std::string& value);
   absl::StatusOr<std::optional<std::string>> ReadText(const std::string& sql,
                                                       const std::string& key);
@@ -126,59 +100,67 @@ class SqliteJournal final : public Journal {
   absl::StatusOr<std::vector<OutputLine>> LinesAfter(std::int64_t* last_id);
   absl::StatusOr<std::vector<Delivery>> DeliveriesAfter(std::int64_t sequence,
                                                         const std::string& id);
-  absl::Status DropSnapshotsAfter(std::int64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const DirectoryLock lock_;
-  absl::Mutex mutex_;
-  const std::unique_ptr<SqliteDatabase> database_ ABSL_PT_GUARDED_BY(mutex_);
-  std::uint64_t last_ ABSL_GUARDED_BY(mutex_);  // sequence of the last batch ever appended
+  const StateDirectory directory_;
+  const std::string path_;
+  const JournalLimits limits_;
+  absl::Mutex snapshot_mutex_;  // held while one is written or read, in many steps
+  mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(snapshot_mutex_);
+  DurableDatabase durable_ ABSL_GUARDED_BY(mutex_);
 };
+
+// ---- batches and positions ----
 
 absl::StatusOr<std::uint64_t> SqliteJournal::AppendBatches(
     std::span<const std::string> batches, std::span<const SourcePosition> positions) {
   absl::MutexLock lock(&mutex_);
-  if (batches.empty() && positions.empty()) return last_;
-  SqliteTransaction transaction(database_.get());
+  Acknowledged& acknowledged = durable_.acknowledged();
+  if (batches.empty() && positions.empty()) return acknowledged.last;
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  SqliteTransaction transaction(database);
   TOCSIN_RETURN_IF_ERROR(transaction.status());
-  std::uint64_t seq = last_;
+  std::uint64_t seq = acknowledged.last;
+  std::int64_t bytes = 0;
   for (const std::string& batch : batches) {
-    TOCSIN_RETURN_IF_ERROR(database_->Query("INSERT INTO batches VALUES (?, ?)")
+    TOCSIN_RETURN_IF_ERROR(database->Query("INSERT INTO batches VALUES (?1, row_hash(?1, ?2), ?2)")
                                .Bind(Signed(++seq))
                                .BindBlob(batch)
                                .Run());
+    bytes += std::ssize(batch);
   }
-  for (const SourcePosition& position : positions) {
-    TOCSIN_RETURN_IF_ERROR(database_->Query("INSERT OR REPLACE INTO positions VALUES (?, ?)")
-                               .BindText(position.source)
-                               .BindText(position.text)
-                               .Run());
-  }
+  TOCSIN_ASSIGN_OR_RETURN(acknowledged.replaced, PositionsNow(database, positions));
+  TOCSIN_RETURN_IF_ERROR(WritePositions(database, positions));
   TOCSIN_RETURN_IF_ERROR(transaction.Commit());
-  last_ = seq;
+  acknowledged.replaced.clear();
+  acknowledged.last = seq;
+  acknowledged.appended_bytes += bytes;
+  acknowledged.usage.batches += std::ssize(batches);
+  acknowledged.usage.batch_bytes += bytes;
   return seq;
 }
 
 absl::StatusOr<std::vector<std::pair<std::uint64_t, std::string>>> SqliteJournal::BatchesAfter(
     std::uint64_t after) {
   absl::MutexLock lock(&mutex_);
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
   std::vector<std::pair<std::uint64_t, std::string>> rows;
-  SqliteQuery query =
-      database_->Query("SELECT seq, body FROM batches WHERE seq > ? ORDER BY seq LIMIT ?");
+  SqliteQuery query = database->Query(
+      "SELECT seq, checksum = row_hash(seq, body), body FROM batches WHERE seq > ? ORDER BY seq "
+      "LIMIT ?");
   query.Bind(Signed(after)).Bind(kBatchesPerRead);
   std::uint64_t expected = after + 1;
+  const auto lost = [&](std::string_view how) {
+    return absl::DataLossError(absl::StrCat(path_, ": batch ", expected, " is ", ToAbsl(how)));
+  };
   while (true) {
     TOCSIN_ASSIGN_OR_RETURN(const bool row, query.Next());
     if (!row) break;
-    rows.emplace_back(Unsigned(query.Int(0)), std::string(query.Bytes(1)));
-    if (rows.back().first != expected++) break;
+    if (Unsigned(query.Int(0)) != expected) return lost("missing: it was pruned, or lost");
+    if (query.Int(1) == 0) return lost("damaged: run `tocsin state repair`");
+    rows.emplace_back(expected++, std::string(query.Bytes(2)));
   }
-  const bool gap = rows.empty() ? after < last_ : rows.back().first + 1 != expected;
-  if (gap) {
-    return absl::DataLossError(absl::StrCat(database_->path(), ": batch ",
-                                            rows.empty() ? expected : expected - 1,
-                                            " is missing; only what the last two snapshots do not "
-                                            "cover is kept"));
-  }
+  if (rows.empty() && after < durable_.acknowledged().last)
+    return lost("missing: it was pruned, or lost");
   return rows;
 }
 
@@ -192,102 +174,164 @@ absl::Status SqliteJournal::ReadBatches(
   }
 }
 
-absl::Status SqliteJournal::SaveSnapshot(const Snapshot& snapshot,
-                                         std::span<const OutputLine> lines) {
+absl::StatusOr<std::uint64_t> SqliteJournal::OldestBatch() {
   absl::MutexLock lock(&mutex_);
-  SqliteTransaction transaction(database_.get());
-  TOCSIN_RETURN_IF_ERROR(transaction.status());
-  TOCSIN_ASSIGN_OR_RETURN(
-      const std::int64_t before,
-      database_->QueryInt("SELECT through FROM snapshots ORDER BY id DESC LIMIT 1"));
-  if (snapshot.through < Unsigned(before) || snapshot.through > last_) {
-    return absl::InvalidArgumentError(absl::StrCat("a snapshot through batch ", snapshot.through,
-                                                   " between ", before, " and ", last_,
-                                                   " was expected"));
-  }
-  TOCSIN_ASSIGN_OR_RETURN(const std::int64_t newest,
-                          database_->QueryInt("SELECT MAX(id) FROM snapshots"));
-  const std::int64_t id = newest + 1;
-  const std::string checksum = Checksum(snapshot);
-  TOCSIN_RETURN_IF_ERROR(database_->Query("INSERT INTO snapshots VALUES (?, ?, ?, ?)")
-                             .Bind(id)
-                             .Bind(Signed(snapshot.through))
-                             .BindBlob(checksum)
-                             .BindBlob(snapshot.state)
-                             .Run());
-  for (const OutputLine& line : lines) {
-    TOCSIN_RETURN_IF_ERROR(
-        database_->Query("INSERT INTO lines(snapshot, kind, tick, text) VALUES (?, ?, ?, ?)")
-            .Bind(id)
-            .Bind(static_cast<std::int64_t>(line.kind))
-            .Bind(line.tick)
-            .BindText(line.text)
-            .Run());
-  }
-  TOCSIN_RETURN_IF_ERROR(
-      database_->Query("DELETE FROM snapshots WHERE id <= ?").Bind(id - kSnapshotsKept).Run());
-  TOCSIN_RETURN_IF_ERROR(database_->Query("DELETE FROM batches WHERE seq <= ?").Bind(before).Run());
-  return transaction.Commit();
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  TOCSIN_ASSIGN_OR_RETURN(const std::int64_t oldest,
+                          database->QueryInt("SELECT MIN(seq) FROM batches"));
+  return oldest == 0 ? durable_.acknowledged().last + 1 : Unsigned(oldest);
 }
 
-absl::Status SqliteJournal::DropSnapshotsAfter(std::int64_t id) {
-  SqliteTransaction transaction(database_.get());
+absl::Status SqliteJournal::PruneBatches(SqliteDatabase* database, const Snapshot& snapshot,
+                                         JournalUsage* usage) {
+  // What the older of two snapshots stands for, as far as it is old or too much.
+  TOCSIN_ASSIGN_OR_RETURN(
+      const std::int64_t before,
+      database->QueryInt(
+          "SELECT CASE WHEN COUNT(*) < 2 THEN 0 ELSE MIN(through) END FROM snapshots"));
+  const TimeUs old = snapshot.tick == kNoTime ? kNoTime : snapshot.tick - limits_.batches_time;
+  SqliteQuery query =
+      database->Query("SELECT MAX(through) FROM marks WHERE tick <= ? OR bytes <= ?");
+  query.Bind(old).Bind(durable_.acknowledged().appended_bytes - limits_.batches_bytes);
+  TOCSIN_ASSIGN_OR_RETURN(const bool row, query.Next());
+  const std::int64_t prune = std::min(before, row ? query.Int(0) : 0);
+  SqliteQuery sizes =
+      database->Query("SELECT COUNT(*), SUM(LENGTH(body)) FROM batches WHERE seq <= ?");
+  TOCSIN_ASSIGN_OR_RETURN(const bool counted, sizes.Bind(prune).Next());
+  if (counted) {
+    usage->batches -= sizes.Int(0);
+    usage->batch_bytes -= sizes.Int(1);
+  }
+  for (const char* sql :
+       {"DELETE FROM batches WHERE seq <= ?", "DELETE FROM marks WHERE through <= ?"}) {
+    TOCSIN_RETURN_IF_ERROR(database->Query(sql).Bind(prune).Run());
+  }
+  return absl::OkStatus();
+}
+
+// ---- snapshots and lines ----
+
+absl::Status SqliteJournal::SaveSnapshot(const Snapshot& snapshot,
+                                         std::span<const OutputLine> lines) {
+  absl::MutexLock writing(&snapshot_mutex_);
+  Attempt attempt;
+  {
+    absl::MutexLock lock(&mutex_);
+    TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+    TOCSIN_ASSIGN_OR_RETURN(
+        const std::int64_t before,
+        database->QueryInt("SELECT through FROM snapshots ORDER BY id DESC LIMIT 1"));
+    const std::uint64_t last = durable_.acknowledged().last;
+    if (snapshot.through < Unsigned(before) || snapshot.through > last) {
+      return absl::InvalidArgumentError(absl::StrCat("a snapshot through batch ", snapshot.through,
+                                                     " between ", before, " and ", last,
+                                                     " was expected"));
+    }
+    attempt = {.id = durable_.acknowledged().snapshot + 1, .reopened = durable_.reopened()};
+  }
+  TOCSIN_RETURN_IF_ERROR(WriteParts(attempt, snapshot.state));
+  return FinishSnapshot(attempt, snapshot, lines);
+}
+
+absl::StatusOr<SqliteDatabase*> SqliteJournal::DatabaseFor(const Attempt& attempt) {
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  if (attempt.reopened == durable_.reopened()) return database;
+  return absl::UnavailableError(absl::StrCat(
+      path_, ": an I/O error came while a snapshot was written; it is to be repeated"));
+}
+
+absl::Status SqliteJournal::WriteParts(const Attempt& attempt, std::string_view state) {
+  const std::size_t parts = SnapshotPartsOf(state);
+  for (std::size_t begin = 0; begin == 0 || begin < parts; begin += kPartsPerWrite) {
+    absl::MutexLock lock(&mutex_);
+    TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, DatabaseFor(attempt));
+    SqliteTransaction transaction(database);
+    TOCSIN_RETURN_IF_ERROR(transaction.status());
+    // What a crash or an error left of an earlier attempt.
+    if (begin == 0) TOCSIN_RETURN_IF_ERROR(DropSnapshotsFrom(database, attempt.id));
+    TOCSIN_RETURN_IF_ERROR(WriteSnapshotParts(database, attempt.id, state, begin,
+                                              std::min(parts, begin + kPartsPerWrite)));
+    TOCSIN_RETURN_IF_ERROR(transaction.Commit());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SqliteJournal::FinishSnapshot(const Attempt& attempt, const Snapshot& snapshot,
+                                           std::span<const OutputLine> lines) {
+  absl::MutexLock lock(&mutex_);
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, DatabaseFor(attempt));
+  JournalUsage usage = durable_.acknowledged().usage;
+  {
+    SqliteTransaction transaction(database);
+    TOCSIN_RETURN_IF_ERROR(transaction.status());
+    TOCSIN_RETURN_IF_ERROR(WriteSnapshotRow(database, attempt.id, snapshot));
+    TOCSIN_RETURN_IF_ERROR(AddLines(database, attempt.id, lines, &usage));
+    TOCSIN_RETURN_IF_ERROR(database->Query("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)")
+                               .Bind(Signed(snapshot.through))
+                               .Bind(snapshot.tick)
+                               .Bind(durable_.acknowledged().appended_bytes)
+                               .Run());
+    TOCSIN_RETURN_IF_ERROR(transaction.Commit());
+  }
+  durable_.acknowledged().snapshot = attempt.id;
+  durable_.acknowledged().usage = usage;
+  // Apart, so that a snapshot that is taken back takes nothing with it. The next one prunes, too.
+  const absl::Status pruned = Prune(database, snapshot, attempt.id);
+  return Passes(pruned) ? absl::OkStatus() : pruned;
+}
+
+absl::Status SqliteJournal::Prune(SqliteDatabase* database, const Snapshot& snapshot,
+                                  std::int64_t id) {
+  SqliteTransaction transaction(database);
   TOCSIN_RETURN_IF_ERROR(transaction.status());
-  TOCSIN_RETURN_IF_ERROR(database_->Query("DELETE FROM snapshots WHERE id > ?").Bind(id).Run());
-  TOCSIN_RETURN_IF_ERROR(database_->Query("DELETE FROM lines WHERE snapshot > ?").Bind(id).Run());
-  return transaction.Commit();
+  JournalUsage usage = durable_.acknowledged().usage;
+  TOCSIN_RETURN_IF_ERROR(PruneLines(database, limits_.lines_bytes, &usage));
+  for (const char* sql :
+       {"DELETE FROM snapshots WHERE id <= ?", "DELETE FROM snapshot_parts WHERE snapshot <= ?"}) {
+    TOCSIN_RETURN_IF_ERROR(database->Query(sql).Bind(id - kSnapshotsKept).Run());
+  }
+  TOCSIN_RETURN_IF_ERROR(PruneBatches(database, snapshot, &usage));
+  TOCSIN_RETURN_IF_ERROR(transaction.Commit());
+  durable_.acknowledged().usage = usage;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<Snapshot>> SqliteJournal::LoadSnapshot() {
+  absl::MutexLock reading(&snapshot_mutex_);
   absl::MutexLock lock(&mutex_);
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::int64_t> ids, SnapshotIds(database));
   std::optional<Snapshot> found;
   std::int64_t found_id = 0;
-  int damaged = 0;
-  {
-    SqliteQuery query =
-        database_->Query("SELECT id, through, checksum, state FROM snapshots ORDER BY id DESC");
-    while (!found) {
-      TOCSIN_ASSIGN_OR_RETURN(const bool row, query.Next());
-      if (!row) break;
-      Snapshot snapshot{.through = Unsigned(query.Int(1)), .state = std::string(query.Bytes(3))};
-      if (Checksum(snapshot) == query.Bytes(2)) {
-        found_id = query.Int(0);
-        found = std::move(snapshot);
-      } else {
-        ++damaged;
-      }
-    }
+  for (const std::int64_t id : ids) {
+    TOCSIN_ASSIGN_OR_RETURN(found, ReadSnapshot(database, id));
+    found_id = found ? id : 0;
+    if (found) break;
   }
-  if (damaged == 0) return found;
+  if (ids.empty() || found_id == ids.front()) return found;
   if (!found) {
     // With one snapshot so far nothing was pruned, and the batches give everything again.
     TOCSIN_ASSIGN_OR_RETURN(const std::int64_t first,
-                            database_->QueryInt("SELECT MIN(seq) FROM batches"));
-    if (first != 1 && last_ != 0) {
+                            database->QueryInt("SELECT MIN(seq) FROM batches"));
+    if (first != 1 && durable_.acknowledged().last != 0) {
       return absl::DataLossError(absl::StrCat(
-          database_->path(), ": no snapshot is intact (", damaged,
-          " damaged) and the batches before them were pruned: restore a copy of the directory, or "
-          "move it away to start without history"));
+          path_, ": no snapshot is intact (", ids.size(),
+          " damaged) and the batches before them were pruned: `tocsin state repair` saves what "
+          "else there is, or restore a copy of the directory"));
     }
   }
-  TOCSIN_RETURN_IF_ERROR(DropSnapshotsAfter(found_id));
+  SqliteTransaction transaction(database);
+  TOCSIN_RETURN_IF_ERROR(transaction.status());
+  TOCSIN_RETURN_IF_ERROR(DropSnapshotsFrom(database, found_id + 1));
+  TOCSIN_RETURN_IF_ERROR(transaction.Commit());
+  TOCSIN_RETURN_IF_ERROR(durable_.Measure());
   return found;
 }
 
 absl::StatusOr<std::vector<OutputLine>> SqliteJournal::LinesAfter(std::int64_t* last_id) {
   absl::MutexLock lock(&mutex_);
-  std::vector<OutputLine> lines;
-  SqliteQuery query =
-      database_->Query("SELECT id, kind, tick, text FROM lines WHERE id > ? ORDER BY id LIMIT ?");
-  query.Bind(*last_id).Bind(kRowsPerRead);
-  while (true) {
-    TOCSIN_ASSIGN_OR_RETURN(const bool row, query.Next());
-    if (!row) return lines;
-    *last_id = query.Int(0);
-    lines.push_back({.kind = query.Int(1) == 0 ? LineKind::kSignal : LineKind::kIncident,
-                     .tick = query.Int(2),
-                     .text = std::string(query.Bytes(3))});
-  }
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  return ReadLinesAfter(database, kRowsPerRead, last_id);
 }
 
 absl::Status SqliteJournal::ReadLines(absl::FunctionRef<absl::Status(const OutputLine&)> visit) {
@@ -299,19 +343,27 @@ absl::Status SqliteJournal::ReadLines(absl::FunctionRef<absl::Status(const Outpu
   }
 }
 
+// ---- deliveries ----
+
 absl::Status SqliteJournal::WriteDeliveries(std::span<const Delivery> deliveries) {
   absl::MutexLock lock(&mutex_);
-  SqliteTransaction transaction(database_.get());
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  SqliteTransaction transaction(database);
   TOCSIN_RETURN_IF_ERROR(transaction.status());
   for (const Delivery& delivery : deliveries) {
     ByteWriter body;
     delivery.Encode(&body);
     const std::string id = HashText(delivery.id);
-    TOCSIN_RETURN_IF_ERROR(database_->Query("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?)")
-                               .BindBlob(id)
-                               .Bind(Signed(delivery.sequence))
-                               .BindBlob(body.view())
-                               .Run());
+    TOCSIN_RETURN_IF_ERROR(
+        database
+            ->Query("INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, row_hash(?1, ?2, "
+                    "?3, ?4, ?5), ?5)")
+            .BindBlob(id)
+            .Bind(Signed(delivery.sequence))
+            .BindText(delivery.sink)
+            .Bind(kStateFormat)
+            .BindBlob(body.view())
+            .Run());
   }
   return transaction.Commit();
 }
@@ -319,17 +371,20 @@ absl::Status SqliteJournal::WriteDeliveries(std::span<const Delivery> deliveries
 absl::StatusOr<std::vector<Delivery>> SqliteJournal::DeliveriesAfter(std::int64_t sequence,
                                                                      const std::string& id) {
   absl::MutexLock lock(&mutex_);
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
   std::vector<Delivery> deliveries;
-  SqliteQuery query = database_->Query(
-      "SELECT body FROM deliveries WHERE (sequence, id) > (?, ?) ORDER BY sequence, id LIMIT ?");
+  SqliteQuery query = database->Query(
+      "SELECT format, checksum = row_hash(id, sequence, sink, format, body), body FROM deliveries "
+      "WHERE (sequence, id) > (?, ?) ORDER BY sequence, id LIMIT ?");
   query.Bind(sequence).BindBlob(id).Bind(kRowsPerRead);
   while (true) {
     TOCSIN_ASSIGN_OR_RETURN(const bool row, query.Next());
     if (!row) return deliveries;
-    ByteReader in(query.Bytes(0));
+    ByteReader in(query.Bytes(2), static_cast<int>(query.Int(0)));
     deliveries.push_back(Delivery::Decode(&in));
-    if (!in.Done()) {
-      return absl::DataLossError(absl::StrCat(database_->path(), ": a delivery cannot be decoded"));
+    if (query.Int(1) == 0 || !in.Done()) {
+      return absl::DataLossError(
+          absl::StrCat(path_, ": a delivery is damaged: run `tocsin state repair`"));
     }
   }
 }
@@ -348,64 +403,59 @@ absl::Status SqliteJournal::ReadDeliveries(absl::FunctionRef<absl::Status(const 
 
 absl::Status SqliteJournal::ForgetDeliveries(std::span<const Hash128> ids) {
   absl::MutexLock lock(&mutex_);
-  SqliteTransaction transaction(database_.get());
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  SqliteTransaction transaction(database);
   TOCSIN_RETURN_IF_ERROR(transaction.status());
   for (const Hash128& hash : ids) {
     const std::string id = HashText(hash);
     TOCSIN_RETURN_IF_ERROR(
-        database_->Query("DELETE FROM deliveries WHERE id = ?").BindBlob(id).Run());
+        database->Query("DELETE FROM deliveries WHERE id = ?").BindBlob(id).Run());
   }
   return transaction.Commit();
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteJournal::ForgetAbsent(const Present& present) {
+  absl::MutexLock lock(&mutex_);
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  SqliteTransaction transaction(database);
+  TOCSIN_RETURN_IF_ERROR(transaction.status());
+  TOCSIN_ASSIGN_OR_RETURN(std::vector<std::string> dropped, DropAbsent(database, present));
+  TOCSIN_RETURN_IF_ERROR(transaction.Commit());
+  return dropped;
+}
+
+// ---- values by name ----
+
 absl::Status SqliteJournal::WriteText(const std::string& sql, const std::string& key,
                                       const std::string& value) {
   absl::MutexLock lock(&mutex_);
-  return database_->Query(sql).BindText(key).BindText(value).Run();
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  return database->Query(sql).BindText(key).BindText(value).Run();
 }
 
 absl::StatusOr<std::optional<std::string>> SqliteJournal::ReadText(const std::string& sql,
                                                                    const std::string& key) {
   absl::MutexLock lock(&mutex_);
-  SqliteQuery query = database_->Query(sql);
+  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
+  SqliteQuery query = database->Query(sql);
   TOCSIN_ASSIGN_OR_RETURN(const bool row, query.BindText(key).Next());
   if (!row) return std::optional<std::string>();
-  return std::optional<std::string>(query.Bytes(0));
-}
-
-absl::Status PrepareSchema(SqliteDatabase* database) {
-  TOCSIN_ASSIGN_OR_RETURN(const std::int64_t format, database->QueryInt("PRAGMA user_version"));
-  if (format > kFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(database->path(), " has format ", format, ", this build knows up to ", kFormat,
-                     ": run the version of tocsin that wrote it, or a newer one"));
+  if (query.Int(1) == 0) {
+    return absl::DataLossError(
+        absl::StrCat(path_, ": what is stored as ", key, " is damaged: run `tocsin state repair`"));
   }
-  if (format == kFormat) return absl::OkStatus();
-  SqliteTransaction transaction(database);
-  TOCSIN_RETURN_IF_ERROR(transaction.status());
-  TOCSIN_RETURN_IF_ERROR(database->Execute(kSchema));
-  return transaction.Commit();
+  return std::optional<std::string>(query.Bytes(0));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("cannot create the state directory ", directory, ": ", error.message()));
-  }
-  TOCSIN_ASSIGN_OR_RETURN(DirectoryLock lock, DirectoryLock::Take(directory));
-  TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
-                          SqliteDatabase::Open(directory + "/tocsin.db"));
-  TOCSIN_RETURN_IF_ERROR(PrepareSchema(database.get()));
-  // A snapshot may stand for batches that are pruned; their numbers are not given again.
-  TOCSIN_ASSIGN_OR_RETURN(
-      const std::int64_t last,
-      database->QueryInt("SELECT MAX(COALESCE((SELECT MAX(seq) FROM batches), 0), "
-                         "COALESCE((SELECT MAX(through) FROM snapshots), 0))"));
-  return std::make_unique<SqliteJournal>(std::move(lock), std::move(database), Unsigned(last));
+absl::StatusOr<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& directory,
+                                                           const SqliteJournalOptions& options) {
+  TOCSIN_ASSIGN_OR_RETURN(StateDirectory taken, StateDirectory::Take(directory));
+  auto journal = std::make_unique<SqliteJournal>(
+      std::move(taken), absl::StrCat(directory, "/", kDatabaseFile), options.limits);
+  TOCSIN_RETURN_IF_ERROR(journal->Open(options.writer));
+  return journal;
 }
 
 }  // namespace tocsin

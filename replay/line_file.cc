@@ -3,8 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
 #include <utility>
 
 namespace tocsin {
@@ -60,6 +64,35 @@ absl::Status LineFile::Close() {
   const int closed = file == stdout ? std::fflush(file) : std::fclose(file);
   if (closed == 0 && !failed_) return absl::OkStatus();
   return absl::UnavailableError("writing " + path_ + " failed: is the disk full?");
+}
+
+std::optional<std::int64_t> FindLine(const std::string& path, std::string_view line,
+                                     std::int64_t search_bytes_max) {
+  constexpr std::int64_t kBlock = 1 << 20;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return std::nullopt;
+  std::ifstream file(path, std::ios::binary);
+  if (!file.seekg(0, std::ios::end)) return std::nullopt;
+  // Blocks from the end, each with so much of the one behind it that no line is cut in two.
+  const std::string wanted = std::string(line) + '\n';
+  const std::int64_t end = file.tellg();
+  const std::int64_t least = std::max<std::int64_t>(0, end - search_bytes_max);
+  std::string behind;
+  for (std::int64_t at = end; at > least;) {
+    const std::int64_t begin = std::max(least, at - kBlock);
+    std::string block(static_cast<std::size_t>(at - begin), '\0');
+    if (!file.seekg(begin) || !file.read(block.data(), at - begin)) return std::nullopt;
+    block += behind;
+    for (std::size_t found = block.rfind(wanted); found != std::string::npos;
+         found = found == 0 ? std::string::npos : block.rfind(wanted, found - 1)) {
+      if (found == 0 ? begin == 0 : block[found - 1] == '\n') {
+        return begin + static_cast<std::int64_t>(found);
+      }
+    }
+    behind = block.substr(0, std::min(block.size(), wanted.size()));
+    at = begin;
+  }
+  return std::nullopt;
 }
 
 }  // namespace tocsin

@@ -7,7 +7,9 @@
 // "-" is standard output. An empty path makes a file that ignores what is written. Not thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,5 +39,10 @@ class LineFile {
   std::string path_;
   bool failed_ = false;
 };
+
+// Where in a file this line begins, the last one where there are several; nullopt if it is not among
+// the last `search_bytes_max`, or there is no such file.
+std::optional<std::int64_t> FindLine(const std::string& path, std::string_view line,
+                                     std::int64_t search_bytes_max);
 
 }  // namespace tocsin

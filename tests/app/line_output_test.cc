@@ -73,6 +73,16 @@ TEST(LineOutput, WritesAFileAnew) {
   EXPECT_EQ(output->left_out(), 0);
 }
 
+TEST(LineOutput, KeepsTheBeginningOfAFile) {
+  const std::string path = Path("kept");
+  std::ofstream(path) << "one\ntwo\nthree\n";
+  absl::StatusOr<std::unique_ptr<LineOutput>> output = LineOutput::Open(path, /*keep=*/8);
+  ASSERT_TRUE(output.ok()) << output.status();
+  (*output)->Rebuild("new");
+  EXPECT_TRUE((*output)->Close(absl::Minutes(1)).ok());
+  EXPECT_EQ(Contents(path), "one\ntwo\nnew\n");
+}
+
 TEST(LineOutput, LinesAreThereWithoutAnEnd) {
   const std::string path = Path("live");
   const auto output = Open(path);

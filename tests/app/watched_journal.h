@@ -82,6 +82,11 @@ class WatchedJournal final : public Journal {
       absl::FunctionRef<absl::Status(std::uint64_t, std::string_view)> visit) override {
     return inner_->ReadBatches(after, visit);
   }
+  absl::StatusOr<std::uint64_t> OldestBatch() override { return inner_->OldestBatch(); }
+  absl::StatusOr<std::vector<std::string>> ForgetAbsent(const Present& present) override {
+    return inner_->ForgetAbsent(present);
+  }
+  JournalUsage Usage() const override { return inner_->Usage(); }
   absl::Status SaveSnapshot(const Snapshot& snapshot, std::span<const OutputLine> lines) override {
     return inner_->SaveSnapshot(snapshot, lines);
   }

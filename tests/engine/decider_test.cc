@@ -324,13 +324,19 @@ TEST(Decider, RefusesADamagedSnapshot) {
   }
   Decider other(&setup->config, &setup->plan, &setup->detectors, SequentialExecutor());
   EXPECT_EQ(other.Restore(good + "x").code(), absl::StatusCode::kDataLoss);
+  // "decider", and the format behind it.
   std::string newer = good;
-  newer[good.find("decider-") + 8] = '9';
-  EXPECT_EQ(other.Restore(newer).code(), absl::StatusCode::kUnimplemented);
+  newer[8] = kStateFormat + 1;
+  const absl::Status refused = other.Restore(newer);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("run the version of tocsin that wrote it"));
+  std::string older = good;
+  older[7] = 'x';
+  EXPECT_EQ(other.Restore(older).code(), absl::StatusCode::kUnimplemented);
 }
 
-// What changes between the snapshot and the restart, and which of the firing detectors lose their
-// state by it.
+// What changes between the snapshot and the restart, and which of the firing detectors' signals clear
+// by it: those whose series are not the same any more. Others fire on (relearn_test.cc).
 struct ChangeCase {
   std::string name;
   std::string from, to;
@@ -338,10 +344,12 @@ struct ChangeCase {
   bool pool_clears;
 };
 
-TEST(Decider, KeepsTheStateOfDetectorsThatAreTheSame) {
+TEST(Decider, ClearsWhatDetectorsThatAreNotTheSameHadFiring) {
   const std::vector<ChangeCase> cases = {
       {"nothing", "warn", "warn", false, false},
-      {"another detector's threshold", "above: 5%", "above: 6%", true, false},
+      {"another detector's threshold", "above: 5%", "above: 6%", false, false},
+      {"its filter", "kind: error_rate\n",
+       "kind: error_rate\n    where: {type: request, env: prod}\n", true, false},
       {"by", "by: [service]", "by: [service, endpoint]", true, false},
       {"gone", "name: errors", "name: faults", true, false},
       {"delay", "file: app.log", "file: app.log, delay: 20s", true, true},
@@ -408,6 +416,33 @@ TEST(Decider, SaysWhenATickIsPartial) {
   EXPECT_GT(decider.counters().ticks, 20);
   EXPECT_EQ(decider.counters().partial_ticks, decider.counters().ticks);
   EXPECT_THAT(output.lines, Contains(HasSubstr(R"("partial":true)")));
+}
+
+// Killed, configured anew and started: what was measured and not yet decided is not lost.
+TEST(Decider, DecidesWhatAnEarlierConfigurationMeasured) {
+  const std::unique_ptr<EngineSetup> before = EngineSetup::From(kYaml);
+  const std::unique_ptr<EngineSetup> after = EngineSetup::From(std::string(kYaml) + R"(
+  - name: endpoints
+    kind: error_rate
+    by: [service, endpoint]
+    critical: {above: 50%, window: 30s, for: 0s, level: 1}
+)");
+  ASSERT_TRUE(before != nullptr && after != nullptr);
+  ASSERT_NE(before->plan.hash(), after->plan.hash());
+  const std::vector<std::string> journal = Journal(*before, Traffic(1), 2, 1);
+  const Output expected = Decide(*before, journal, SequentialExecutor());
+  for (const std::size_t at : {journal.size() / 3, journal.size() / 2}) {
+    Decider old(&before->config, &before->plan, &before->detectors, SequentialExecutor());
+    Output output;
+    for (std::size_t i = 0; i < at; ++i) Feed(&old, journal[i], &output);
+    Decider fresh(&after->config, &after->plan, &after->detectors, SequentialExecutor());
+    ASSERT_TRUE(fresh.Restore(old.Encode()).ok());
+    // And its snapshot still knows the plan of what is pending.
+    Decider again(&after->config, &after->plan, &after->detectors, SequentialExecutor());
+    ASSERT_TRUE(again.Restore(fresh.Encode()).ok());
+    for (std::size_t i = at; i < journal.size(); ++i) Feed(&again, journal[i], &output);
+    EXPECT_EQ(output, expected);
+  }
 }
 
 TEST(Decider, RefusesBatchesOfAnotherPlan) {

@@ -371,6 +371,25 @@ TEST(TickAssembler, ForgetsWhatDeadSendersBegan) {
   EXPECT_EQ(one.view(), other.view());
 }
 
+// Files come and go: what ended is not kept for ever, and what it sends again is late.
+TEST(TickAssembler, ForgetsSourcesAWeekAfterTheyEnded) {
+  constexpr std::int64_t kWeek = kWeekUs / kSecondUs;
+  TickAssembler assembler(&ThePlan());
+  Ticks({Expect({"a", "b", "c"}), Record({"a", -1, 20}), Record({"b", -1, 20, 3, "", true}),
+         Control(Kind::kRetire, -1, {"c"})},
+        &assembler);
+  EXPECT_EQ(assembler.forgotten(), 0);
+  Ticks({Record({"a", 30, kWeek})}, &assembler);
+  EXPECT_EQ(assembler.forgotten(), 1) << "the one that never said anything";
+  Ticks({Record({"a", kWeek + 10, kWeek + 7'200})}, &assembler);
+  EXPECT_EQ(assembler.forgotten(), 2);
+  EXPECT_THAT(assembler.Sources(), ElementsAre("a"));
+  EXPECT_THAT(Ticks({Expect({"b"}), Record({"b", -1, 20, 3, "late", true}),
+                     Record({"a", 0, kWeek + 7'210, 1})},
+                    &assembler),
+              ElementsAre(std::to_string(kWeek + 7'210) + "=1 !late"));
+}
+
 TEST(TickAssembler, RefusesWhatItCannotRead) {
   PlanOptions options;
   options.inputs = {{"app", 20 * kSecondUs}};

@@ -1,6 +1,7 @@
 // What only the journal on disk can get wrong: reopening, crashes, damage, other processes.
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/limits.h"
 #include "journal/journal.h"
 #include "journal/sqlite.h"
 #include "tests/journal/journal_fixtures.h"
@@ -38,7 +40,8 @@ class SqliteJournalTest : public testing::Test {
   // The journal as a new process finds it.
   Journal* Reopen() {
     journal_.reset();
-    absl::StatusOr<std::unique_ptr<Journal>> opened = OpenSqliteJournal(directory_);
+    absl::StatusOr<std::unique_ptr<Journal>> opened =
+        OpenSqliteJournal(directory_, {.limits = {.batches_bytes = 0}, .writer = "tocsin 7.8"});
     EXPECT_TRUE(opened.ok()) << opened.status();
     if (opened.ok()) journal_ = *std::move(opened);
     return journal_.get();
@@ -96,7 +99,7 @@ TEST_F(SqliteJournalTest, NumbersGoOnWhenAllBatchesArePruned) {
 
 TEST_F(SqliteJournalTest, ADamagedSnapshotFallsBackToTheOneBefore) {
   Fill(Reopen());
-  Tamper("UPDATE snapshots SET state = 'state 7' WHERE through = 6");
+  Tamper("UPDATE snapshot_parts SET body = 'state 7' WHERE body = CAST('state 6' AS BLOB)");
   Reopen();
   const std::optional<Snapshot> snapshot = *journal_->LoadSnapshot();
   ASSERT_TRUE(snapshot.has_value());
@@ -112,18 +115,67 @@ TEST_F(SqliteJournalTest, ADamagedSnapshotFallsBackToTheOneBefore) {
   EXPECT_THAT(Lines(journal_.get()), ElementsAre("I2 state 2", "I4 state 4", "I6 state 6"));
 }
 
-TEST_F(SqliteJournalTest, TheChecksumCoversWhatASnapshotStandsFor) {
+TEST_F(SqliteJournalTest, EveryKindOfDamageToASnapshotIsSeen) {
+  for (const char* damage :
+       {"UPDATE snapshots SET through = 5 WHERE through = 6",
+        "UPDATE snapshots SET tick = 5 WHERE through = 6",
+        "DELETE FROM snapshot_parts WHERE snapshot = 3 AND part = 1",
+        "DELETE FROM snapshot_parts WHERE snapshot = 3 AND part = 2",
+        "UPDATE snapshot_parts SET part = 7 WHERE snapshot = 3 AND part = 2",
+        "UPDATE snapshot_parts SET body = x'00' WHERE snapshot = 3 AND part = 1"}) {
+    SCOPED_TRACE(damage);
+    std::filesystem::remove_all(directory_);
+    const std::vector<std::string> batches = {"1", "2", "3", "4", "5", "6"};
+    ASSERT_TRUE(Reopen()->AppendBatches(batches).ok());
+    for (const std::uint64_t through : {2U, 4U, 6U}) {
+      const std::string state(2 * limits::kSnapshotPartBytes + through, 's');
+      ASSERT_TRUE(journal_->SaveSnapshot({.through = through, .state = state}, {}).ok());
+    }
+    ASSERT_EQ((*journal_->LoadSnapshot())->through, 6u);
+    Tamper(damage);
+    Reopen();
+    EXPECT_EQ((*journal_->LoadSnapshot())->through, 4u);
+    EXPECT_EQ(BatchesAfter(journal_.get(), 4)->size(), 2u);
+  }
+}
+
+TEST_F(SqliteJournalTest, PartsWithoutTheirSnapshotAreWhatACrashLeft) {
   Fill(Reopen());
-  Tamper("UPDATE snapshots SET through = 5 WHERE through = 6");
+  Tamper("INSERT INTO snapshot_parts VALUES (4, 0, 1, x'00'), (4, 1, 1, x'00')");
   Reopen();
-  EXPECT_EQ((*journal_->LoadSnapshot())->through, 4u);
+  EXPECT_EQ((*journal_->LoadSnapshot())->through, 6u);
+  ASSERT_TRUE(journal_->SaveSnapshot({.through = 6, .state = "again"}, {}).ok());
+  Reopen();
+  EXPECT_EQ((*journal_->LoadSnapshot())->state, "again");
+}
+
+TEST_F(SqliteJournalTest, DamagedRowsAreNamed) {
+  Fill(Reopen());
+  ASSERT_TRUE(journal_->AppendBatches(std::vector<std::string>{"7", "8"}).ok());
+  ASSERT_TRUE(journal_->WriteDeliveries(std::vector<Delivery>{MakeDelivery(1, "oncall")}).ok());
+  ASSERT_TRUE(journal_->WritePosition("app", "12").ok());
+  Tamper(
+      "UPDATE batches SET body = x'00' WHERE seq = 8; UPDATE deliveries SET sequence = 2; "
+      "UPDATE positions SET position = '13'; UPDATE lines SET text = 'x' WHERE tick = 6");
+  Reopen();
+  const auto expect_lost = [](const absl::Status& status, const char* what) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_FALSE(Passes(status));
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(HasSubstr(what), HasSubstr("tocsin state repair")));
+  };
+  expect_lost(BatchesAfter(journal_.get(), 6).status(), "batch 8");
+  const auto ignore = [](const auto&) { return absl::OkStatus(); };
+  expect_lost(journal_->ReadDeliveries(ignore), "delivery");
+  expect_lost(journal_->ReadLines(ignore), "line 3");
+  expect_lost(journal_->ReadPosition("app").status(), "app");
 }
 
 TEST_F(SqliteJournalTest, TheOnlySnapshotMayBeDamagedSinceNothingWasPruned) {
   ASSERT_TRUE(Reopen()->AppendBatches(std::vector<std::string>{"1", "2"}).ok());
   const std::vector<OutputLine> lines = {MakeLine(LineKind::kSignal, 1, "x")};
   ASSERT_TRUE(journal_->SaveSnapshot({.through = 2, .state = "two"}, lines).ok());
-  Tamper("UPDATE snapshots SET checksum = x'00'");
+  Tamper("UPDATE snapshots SET checksum = 0");
   Reopen();
   EXPECT_EQ(*journal_->LoadSnapshot(), std::nullopt);
   EXPECT_THAT(Lines(journal_.get()), IsEmpty());
@@ -132,7 +184,7 @@ TEST_F(SqliteJournalTest, TheOnlySnapshotMayBeDamagedSinceNothingWasPruned) {
 
 TEST_F(SqliteJournalTest, SaysWhenNoSnapshotIsIntact) {
   Fill(Reopen());
-  Tamper("UPDATE snapshots SET state = x'00'");
+  Tamper("UPDATE snapshot_parts SET body = x'00'");
   Reopen();
   const absl::Status status = journal_->LoadSnapshot().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
@@ -151,13 +203,59 @@ TEST_F(SqliteJournalTest, ASecondOpenerIsToldWhichDirectory) {
   EXPECT_TRUE(OpenSqliteJournal(directory_).ok());
 }
 
-TEST_F(SqliteJournalTest, ANewerFormatIsRefused) {
+TEST_F(SqliteJournalTest, WhatANewerVersionWroteIsRefusedAndLeftAlone) {
   Fill(Reopen());
-  Tamper("PRAGMA user_version = 2");
-  const absl::Status status = OpenSqliteJournal(directory_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr(directory_), HasSubstr("has format 2"), HasSubstr("up to 1")));
+  for (const char* newer :
+       {"PRAGMA user_version = 3", "UPDATE meta SET value = 7 WHERE key = 'format'"}) {
+    Tamper("PRAGMA user_version = 2; UPDATE meta SET value = 6 WHERE key = 'format'");
+    Tamper(newer);
+    const absl::Status status = OpenSqliteJournal(directory_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(HasSubstr(directory_), HasSubstr("(tocsin 7.8)"),
+                      HasSubstr("Run that version or a newer one")));
+  }
+  Tamper("UPDATE meta SET value = 6 WHERE key = 'format'");
+  EXPECT_EQ((*Reopen()->LoadSnapshot())->state, "state 6");
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat about = {};
+  EXPECT_EQ(stat(path.c_str(), &about), 0) << path;
+  return about.st_mode & 07777;
+}
+
+TEST_F(SqliteJournalTest, NobodyElseMayReadOrLock) {
+  const mode_t before = umask(0);
+  ASSERT_TRUE(Reopen()->AppendBatches(std::vector<std::string>{"1"}).ok());
+  umask(before);
+  EXPECT_EQ(ModeOf(directory_), 0700u);
+  for (const char* file : {"tocsin.db", "tocsin.db-wal", "tocsin.db-shm", "tocsin.lock"}) {
+    EXPECT_EQ(ModeOf(directory_ + "/" + file), 0600u) << file;
+  }
+}
+
+TEST_F(SqliteJournalTest, WhatAnEarlierVersionLeftReadableIsClosed) {
+  Fill(Reopen());
+  Close();
+  std::ofstream(directory_ + "/dead-letters.jsonl") << "{}";
+  for (const char* file : {"", "/tocsin.db", "/tocsin.lock", "/dead-letters.jsonl"}) {
+    std::filesystem::permissions(directory_ + file, std::filesystem::perms::all);
+  }
+  Reopen();
+  EXPECT_EQ(ModeOf(directory_), 0700u);
+  for (const char* file : {"/tocsin.db", "/tocsin.lock", "/dead-letters.jsonl"}) {
+    EXPECT_EQ(ModeOf(directory_ + file), 0600u) << file;
+  }
+  Close();
+  // A directory that is not ours alone keeps its mode, and other files theirs.
+  std::ofstream(directory_ + "/notes.txt") << "mine";
+  std::filesystem::permissions(directory_, std::filesystem::perms::all);
+  std::filesystem::permissions(directory_ + "/notes.txt", std::filesystem::perms::all);
+  Reopen();
+  EXPECT_EQ(ModeOf(directory_), 0777u);
+  EXPECT_EQ(ModeOf(directory_ + "/notes.txt"), 0777u);
+  EXPECT_EQ(ModeOf(directory_ + "/tocsin.db"), 0600u);
 }
 
 TEST_F(SqliteJournalTest, ATruncatedFileIsNamedMalformed) {
@@ -171,7 +269,7 @@ TEST_F(SqliteJournalTest, ATruncatedFileIsNamedMalformed) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr(path), HasSubstr("database disk image is malformed"),
-                    HasSubstr("restore a copy")));
+                    HasSubstr("tocsin state repair")));
 }
 
 TEST_F(SqliteJournalTest, AnotherKindOfFileIsRefused) {
@@ -196,6 +294,14 @@ TEST(SqliteStatus, SaysWhatToDo) {
               AllOf(HasSubstr("state/tocsin.db"), HasSubstr("the disk is full"),
                     HasSubstr("No space left on device")));
   EXPECT_EQ(SqliteStatus(SQLITE_IOERR_WRITE, EIO, "p").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(SqliteStatus(SQLITE_IOERR_WRITE, EDQUOT, "p").code(),
+            absl::StatusCode::kResourceExhausted);
+  for (const int code : {SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSYNC}) {
+    EXPECT_TRUE(Passes(SqliteStatus(code, 0, "p"))) << code;
+  }
+  for (const int code : {SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_READONLY}) {
+    EXPECT_FALSE(Passes(SqliteStatus(code, 0, "p"))) << code;
+  }
   EXPECT_EQ(SqliteStatus(SQLITE_READONLY, 0, "p").code(), absl::StatusCode::kPermissionDenied);
   EXPECT_TRUE(SqliteStatus(SQLITE_DONE, 0, "p").ok());
 }

@@ -137,7 +137,7 @@ TEST(PaneBatch, NoticesEveryFlippedBitAndEveryCut) {
 // What a writer with other ideas would send, with the checksum that belongs to it.
 struct RawChunk {
   std::string magic = "TCSN";
-  std::uint8_t version = 1;
+  std::uint8_t format = kStateFormat;
   std::uint8_t type = 1;
   std::uint64_t index = 0;
   std::uint64_t count = 1;
@@ -148,7 +148,7 @@ struct RawChunk {
 std::string Sealed(const RawChunk& raw) {
   ByteWriter out;
   out.Raw(raw.magic);
-  out.Byte(raw.version);
+  out.Byte(raw.format);
   out.Byte(raw.type);
   for (int i = 0; i < 2; ++i) out.Fixed64(7);  // plan
   out.Bytes("source");
@@ -173,7 +173,9 @@ TEST(PaneBatch, RefusesHostileHeaders) {
   const std::vector<Case> cases = {
       {"sound", {}, absl::StatusCode::kOk},
       {"sound control", {.type = 2}, absl::StatusCode::kOk},
-      {"newer version", {.version = 2}, absl::StatusCode::kUnimplemented},
+      {"format 5, which wrote a 1", {.format = 1}, absl::StatusCode::kOk},
+      {"a format before that", {.format = 4}, absl::StatusCode::kUnimplemented},
+      {"newer format", {.format = kStateFormat + 1}, absl::StatusCode::kUnimplemented},
       {"other magic", {.magic = "TCSM"}, absl::StatusCode::kDataLoss},
       {"unknown type", {.type = 3}, absl::StatusCode::kDataLoss},
       {"no chunk", {.count = 0}, absl::StatusCode::kDataLoss},
@@ -187,8 +189,9 @@ TEST(PaneBatch, RefusesHostileHeaders) {
   for (const Case& c : cases) {
     EXPECT_EQ(DecodeChunk(Sealed(c.raw)).status().code(), c.code) << c.name;
   }
-  EXPECT_THAT(std::string(DecodeChunk(Sealed({.version = 2})).status().message()),
-              HasSubstr("version 2"));
+  EXPECT_EQ(DecodeChunk(Sealed({.format = 1}))->format, 5);
+  EXPECT_THAT(std::string(DecodeChunk(Sealed({.format = 9})).status().message()),
+              HasSubstr("format 9"));
 }
 
 TEST(PaneBatch, RefusesHostileContent) {

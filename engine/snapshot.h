@@ -1,0 +1,84 @@
+// The layout of a snapshot of stage 2: named sections, each with its length.
+//
+//   SnapshotWriter out;
+//   ByteWriter incidents;  …;  out.Add(SnapshotSection::kIncidents, incidents.view());
+//   std::string state = out.Take();
+//   TOCSIN_ASSIGN_OR_RETURN(SnapshotSections in, SnapshotSections::Parse(state));
+//   ByteReader reader = in.Open(SnapshotSection::kIncidents);
+//
+// A snapshot is "decider", its format, and sections until its end: a name and the content. Every
+// detector has a section of its own, which says which kind and which version its state has, so that
+// the rest can be read where that state cannot. What fires stands beside the state and needs no
+// detector to be read. Format 5 had the same parts without names, in a fixed order; both are read.
+// Views live as long as the input. Pure functions and values; thread-compatible.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/signal.h"
+#include "core/state_format.h"
+#include "core/wire.h"
+
+namespace tocsin {
+
+enum class SnapshotSection : std::uint8_t {
+  kClock,        // the last tick, and counters
+  kSources,      // TickAssembler
+  kIncidents,    // Correlator
+  kFolds,        // PageFolder
+  kUsers,        // ScopeUserCounts
+  kSeriesLimit,  // SeriesLimitAlarm
+  kFacts,        // those seen lately
+  kOrphans,      // signals to be cleared with the next tick
+};
+inline constexpr std::size_t kSnapshotSections = 8;
+std::string_view SnapshotSectionName(SnapshotSection section);
+
+void EncodeSignals(const std::vector<Signal>& signals, ByteWriter* out);
+std::vector<Signal> DecodeSignals(ByteReader* in);
+
+// One detector's part.
+struct DetectorSection {
+  std::string name;  // of the stanza
+  std::string kind;
+  int state_version = 1;    // Detector::StateVersion
+  std::string measured;     // hash of what its series are: their source, filter, labels and panes
+  std::string fingerprint;  // hash of the stanza and of what is measured
+  std::vector<Signal> firing;
+  std::string_view state;  // SeriesSet
+
+  void Encode(ByteWriter* out) const;
+  static DetectorSection Decode(ByteReader* in);
+};
+
+class SnapshotWriter {
+ public:
+  SnapshotWriter();
+  void Add(SnapshotSection section, std::string_view content);
+  void Add(const DetectorSection& detector);
+  std::string Take() { return out_.Take(); }
+
+ private:
+  ByteWriter out_;
+};
+
+struct SnapshotSections {
+  int format = kStateFormat;
+  std::array<std::string_view, kSnapshotSections> content;
+  std::vector<DetectorSection> detectors;
+
+  // DataLoss where it is malformed; FailedPrecondition, with what to do, where a newer build wrote
+  // it; Unimplemented where one before format 5 did.
+  static absl::StatusOr<SnapshotSections> Parse(std::string_view state);
+  ByteReader Open(SnapshotSection section) const {
+    return ByteReader(content[static_cast<std::size_t>(section)], format);
+  }
+};
+
+}  // namespace tocsin
