@@ -8,7 +8,7 @@
 //
 // Plain files are followed through rotation (ingest/followed_file.h). Those of a format that does
 // not say when its events were are copied into a record log with the time of reading, and read from
-// there, so that replay agrees (docs/decisions/NNN). Compressed files and stdin end at their end.
+// there, so that replay agrees (docs/decisions/033). Compressed files and stdin end at their end.
 //
 // Whatever is wrong with the file is a state: nothing here fails. Stage 2 knows of a file once it
 // `is_inside`: it joins with its first record, behind the ticks that are decided already, and leaves

@@ -9,7 +9,7 @@
 // All shares are of the excess, which is what came minus what usually comes in the same time; so they
 // do not depend on how large the storm is. Everything is compared with what is usual for this very
 // series: many connections of one address mean nothing where all come through one proxy. The rules,
-// and the reason of each number, are in docs/decisions/NNN-storm-labels.md. Pure functions.
+// and the reason of each number, are in docs/decisions/025-storm-labels.md. Pure functions.
 #pragma once
 
 #include <optional>

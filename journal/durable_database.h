@@ -7,7 +7,7 @@
 //
 // After an I/O error the file is closed without a checkpoint and opened again; what was not
 // acknowledged and reached the disk all the same is taken back, and what was acknowledged must be
-// there (docs/decisions/NNN-after-an-io-error.md). Not thread-safe.
+// there (docs/decisions/034-after-an-io-error.md). Not thread-safe.
 #pragma once
 
 #include <cstdint>

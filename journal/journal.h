@@ -16,7 +16,7 @@
 //   PermissionDenied    (only of opening) the directory or a file may not be written
 //   InvalidArgument     the caller is wrong
 // After an I/O error the files are closed, opened again and verified before anything else is done:
-// a write that failed may have reached the disk, and one that succeeded may be gone (decision NNN).
+// a write that failed may have reached the disk, and one that succeeded may be gone (decision 034).
 //
 // Limits. The last two snapshots are kept: when the newest turns out damaged, the older one and the
 // batches after it give the same state again. Batches before it are kept for `batches_time` of
