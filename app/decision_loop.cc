@@ -11,6 +11,7 @@
 #include "core/bounded_line.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
+#include "replay/line_file.h"
 
 namespace tocsin {
 namespace {
@@ -191,10 +192,7 @@ void DecisionLoop::Append(std::string_view record) {
       Write(line, line.kind == LineKind::kIncident ? &*incident++ : nullptr);
       Remember(std::move(line));
     }
-    if (!decision.notifications.empty()) {
-      // What cannot be written is kept there, said there, and goes out without.
-      options_.deliverer->Submit(decision.notifications).IgnoreError();
-    }
+    if (!decision.notifications.empty()) options_.deliverer->Submit(decision.notifications);
     if (options_.on_decision) options_.on_decision(decision);
   }
 }

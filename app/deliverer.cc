@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -19,18 +22,17 @@
 #include "app/outlet.h"
 #include "app/write_all.h"
 #include "core/hash.h"
-#include "core/limits.h"
 #include "core/status_macros.h"
-#include "ingest/host_clock.h"
 
 namespace tocsin {
 namespace {
 
-constexpr DurationUs kWriteRetry = kSecondUs;
-// A journal or a sink that stays broken is mentioned again after this long.
+// A sink that stays broken is mentioned again after this long.
 constexpr DurationUs kComplainEvery = kMinuteUs;
 // Longer graces are endless, and would overflow.
 constexpr absl::Duration kGraceMax = absl::Hours(1);
+// What a stop leaves at least for receipts that are not written yet.
+constexpr absl::Duration kWriteGraceMin = absl::Milliseconds(500);
 
 // Differs between processes, so that those that failed together do not come back together.
 std::uint64_t JitterSeed() {
@@ -44,46 +46,58 @@ std::uint64_t JitterSeed() {
 class Deliverer::Impl {
  public:
   Impl(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
-       Journal* journal, const Lease* lease)
-      : sinks_(&sinks), journal_(journal), lease_(lease), outbox_(routes, sinks, JitterSeed()) {}
+       Journal* journal, const TimeSource* time, const Lease* lease)
+      : sinks_(&sinks),
+        journal_(journal),
+        time_(time),
+        lease_(lease),
+        outbox_(routes, sinks, JitterSeed()),
+        writer_({.what = "deliveries",
+                 .write = [this](std::span<const Record* const> records) { return Write(records); },
+                 .on_progress = [this] { outlet_.Wakeup(); },
+                 .time = time}) {}
   ~Impl() { Stop(absl::ZeroDuration()); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status Submit(const std::vector<Notification>& notifications) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Submit(const std::vector<Notification>& notifications) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Stop(absl::Duration grace) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident)
-      ABSL_LOCKS_EXCLUDED(published_mutex_);
-  void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) ABSL_LOCKS_EXCLUDED(published_mutex_);
-  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const
-      ABSL_LOCKS_EXCLUDED(published_mutex_) {
-    absl::MutexLock lock(&published_mutex_);
-    const auto found = deliveries_.find(incident);
-    return found == deliveries_.end() ? std::vector<Delivery>() : found->second;
+  std::size_t RetryParked(const Hash128& incident) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return outbox_.DeliveriesOf(incident);
   }
-
-  Outbox::Counters counters() const {
-    absl::MutexLock lock(&published_mutex_);
-    return counters_;
+  Outbox::Counters counters() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return outbox_.counters();
   }
-  std::size_t pending() const {
-    absl::MutexLock lock(&published_mutex_);
-    return pending_;
+  std::size_t pending() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return outbox_.pending();
   }
-  bool AllWritten() const {
-    absl::MutexLock lock(&published_mutex_);
-    return all_written_;
+  bool AllWritten() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return writer_.written() >= pushed_;
   }
-  std::int64_t turns() const {
-    absl::MutexLock lock(&published_mutex_);
-    return turns_;
-  }
+  WriteHealth health() const { return writer_.Health(); }
+  std::int64_t turns() const { return turns_.load(std::memory_order_relaxed); }
 
  private:
   using Effects = std::vector<OutboxEffect>;
   using Replies = Outlet::Replies;
 
+  // What the journal is told of a delivery.
+  struct Record {
+    Delivery delivery;
+    bool forget = false;
+  };
+  // A record that the outbox waits for.
+  struct Awaited {
+    std::uint64_t number = 0;  // of the writer
+    Hash128 delivery;
+  };
   struct Request {
     Delivery delivery;
     bool look_up = false;
@@ -108,45 +122,34 @@ class Deliverer::Impl {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Writes what has to be written, and what that leads to.
-  absl::Status Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status WriteFailed(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The outbox goes on with what is written, or has waited for too long.
+  void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Request> TakeSends() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // What was asked for since the last turn.
-  void TakeRequests() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeNewSinks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Write(std::span<const Record* const> records);
   const Sink& SinkByName(std::string_view name) const;
 
   // Replaced by the thread while it holds the mutex.
   const std::vector<std::unique_ptr<Sink>>* sinks_;
   std::vector<std::unique_ptr<Sink>> own_sinks_;
   Journal* const journal_;
+  const TimeSource* const time_;
   const Lease* const lease_;
   Outlet outlet_;  // of the thread, except Wakeup
 
-  // Held while the journal writes: intents and receipts must reach it in the outbox's order.
   mutable absl::Mutex mutex_;
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Delivery> unwritten_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Hash128> forgotten_ ABSL_GUARDED_BY(mutex_);
-  TimeUs write_at_ ABSL_GUARDED_BY(mutex_) = 0;           // when the thread tries to write again
-  TimeUs complain_at_ ABSL_GUARDED_BY(mutex_) = 0;        // 0: the journal works
-  std::vector<Request> to_send_ ABSL_GUARDED_BY(mutex_);  // once all is written
+  std::uint64_t pushed_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the last record
+  std::deque<Awaited> awaited_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Request> to_send_ ABSL_GUARDED_BY(mutex_);
   std::map<Hash128, Request> on_their_way_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Complaints> complaints_ ABSL_GUARDED_BY(mutex_);  // by sink
+  std::vector<std::unique_ptr<Sink>> new_sinks_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   TimeUs stop_at_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // A copy for those who must not wait for a slow disk (metrics, the API), and what they ask for.
-  mutable absl::Mutex published_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
-  Outbox::Counters counters_ ABSL_GUARDED_BY(published_mutex_);
-  std::size_t pending_ ABSL_GUARDED_BY(published_mutex_) = 0;
-  bool all_written_ ABSL_GUARDED_BY(published_mutex_) = true;
-  std::int64_t turns_ ABSL_GUARDED_BY(published_mutex_) = 0;
-  std::map<Hash128, std::vector<Delivery>> deliveries_ ABSL_GUARDED_BY(published_mutex_);
-  std::vector<Hash128> to_retry_ ABSL_GUARDED_BY(published_mutex_);
-  std::vector<std::unique_ptr<Sink>> new_sinks_ ABSL_GUARDED_BY(published_mutex_);
-
+  std::atomic<std::int64_t> turns_ = 0;  // relaxed: only compared with itself
+  WriteBehind<Record> writer_;           // uses all of the above
   std::thread thread_;
 };
 
@@ -159,7 +162,6 @@ absl::Status Deliverer::Impl::Start() {
       outbox_.Restore(delivery);
       return absl::OkStatus();
     }));
-    Publish();
   }
   try {
     thread_ = std::thread([this] { Run(); });
@@ -169,37 +171,26 @@ absl::Status Deliverer::Impl::Start() {
   return absl::OkStatus();
 }
 
-absl::Status Deliverer::Impl::Submit(const std::vector<Notification>& notifications) {
-  absl::Status status;
+void Deliverer::Impl::Submit(const std::vector<Notification>& notifications) {
   {
     absl::MutexLock lock(&mutex_);
-    const TimeUs now = HostMonotonic();
+    const TimeUs now = time_->Monotonic();
     Effects effects;
     for (const Notification& notification : notifications) {
       outbox_.Submit(notification, now, &effects);
     }
     Take(&effects);
-    // Also what an earlier call could not write: submitting it again has no effect of its own.
-    status = Flush();
-    Publish();
   }
   outlet_.Wakeup();
-  return status;
 }
 
-absl::StatusOr<std::size_t> Deliverer::Impl::RetryParked(const Hash128& incident) {
+std::size_t Deliverer::Impl::RetryParked(const Hash128& incident) {
   std::size_t parked = 0;
   {
-    absl::MutexLock lock(&published_mutex_);
-    if (to_retry_.size() >= limits::kQueueElementsMax) {
-      return absl::ResourceExhaustedError("the queue of retries is full: try again later");
-    }
-    const auto found = deliveries_.find(incident);
-    if (found == deliveries_.end()) return 0;
-    for (const Delivery& delivery : found->second) {
-      if (delivery.state == DeliveryState::kParked) ++parked;
-    }
-    if (parked > 0) to_retry_.push_back(incident);
+    absl::MutexLock lock(&mutex_);
+    Effects effects;
+    parked = outbox_.RetryParked(incident, time_->Monotonic(), &effects);
+    Take(&effects);
   }
   outlet_.Wakeup();
   return parked;
@@ -207,42 +198,32 @@ absl::StatusOr<std::size_t> Deliverer::Impl::RetryParked(const Hash128& incident
 
 void Deliverer::Impl::ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
   {
-    absl::MutexLock lock(&published_mutex_);
+    absl::MutexLock lock(&mutex_);
     new_sinks_ = std::move(sinks);
   }
   outlet_.Wakeup();
 }
 
-void Deliverer::Impl::TakeRequests() {
-  std::vector<Hash128> incidents;
-  std::vector<std::unique_ptr<Sink>> sinks;
-  {
-    absl::MutexLock lock(&published_mutex_);
-    incidents.swap(to_retry_);
-    sinks.swap(new_sinks_);
-  }
-  if (!sinks.empty()) {
-    own_sinks_.swap(sinks);
-    sinks_ = &own_sinks_;
-    outbox_.ReplaceSinks(own_sinks_);
-  }
-  Effects effects;
-  for (const Hash128& incident : incidents)
-    outbox_.RetryParked(incident, HostMonotonic(), &effects);
-  Take(&effects);
+void Deliverer::Impl::TakeNewSinks() {
+  if (new_sinks_.empty()) return;
+  own_sinks_.swap(new_sinks_);
+  sinks_ = &own_sinks_;
+  outbox_.ReplaceSinks(own_sinks_);
+  new_sinks_.clear();
 }
 
 bool Deliverer::Impl::Stop(absl::Duration grace) {
-  if (!thread_.joinable()) return true;
+  TimeUs stop_at = 0;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    stop_at_ = HostMonotonic() +
-               absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
+    stop_at = stop_at_ =
+        time_->Monotonic() +
+        absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
   }
   outlet_.Wakeup();
-  thread_.join();
-  return true;
+  if (thread_.joinable()) thread_.join();
+  return writer_.Stop(std::max(kWriteGraceMin, absl::Microseconds(stop_at - time_->Monotonic())));
 }
 
 void Deliverer::Impl::Run() {
@@ -265,40 +246,37 @@ bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
   const Sink& sink = SinkByName(request.delivery.sink);
   SinkRequest rendered =
       request.look_up ? sink.LookUpFor(request.delivery) : sink.RequestFor(request.delivery);
-  if (lease_ == nullptr || lease_->Covers(HostMonotonic(), rendered.timeout)) {
+  if (lease_ == nullptr || lease_->Covers(time_->Monotonic(), rendered.timeout)) {
     outlet_.Send(request.delivery.id, std::move(rendered), replies);
     return true;
   }
   absl::MutexLock lock(&mutex_);
   on_their_way_.erase(request.delivery.id);
   Effects effects;
-  outbox_.OnHeld(request.delivery.id, HostMonotonic(), &effects);
+  outbox_.OnHeld(request.delivery.id, time_->Monotonic(), &effects);
   Take(&effects);
   return false;
 }
 
 Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   absl::MutexLock lock(&mutex_);
-  for (const HttpClient::Reply& reply : replies) OnReply(reply, HostMonotonic());
-  if (unwritten_.empty()) {
-    Effects effects;
-    outbox_.Advance(HostMonotonic(), &effects);
-    Take(&effects);
-  }
-  TakeRequests();
-  if (HostMonotonic() >= write_at_) Flush().IgnoreError();  // logged, and tried again
+  TakeNewSinks();
+  for (const HttpClient::Reply& reply : replies) OnReply(reply, time_->Monotonic());
+  GoOn();
+  Effects effects;
+  outbox_.Advance(time_->Monotonic(), &effects);
+  Take(&effects);
   Turn turn{.begin = TakeSends()};
-  const TimeUs now = HostMonotonic();
-  TimeUs wake = unwritten_.empty() ? outbox_.NextDue() : write_at_;
+  const TimeUs now = time_->Monotonic();
+  TimeUs wake = outbox_.NextDue();
+  if (!awaited_.empty()) wake = std::min(wake, writer_.NextRelease());
   if (stopping_) {
     wake = std::min(wake, stop_at_);
-    const bool idle = unwritten_.empty() && on_their_way_.empty();
+    const bool idle = awaited_.empty() && on_their_way_.empty();
     turn.end = now >= stop_at_ || idle;
   }
   turn.wait = absl::Microseconds(std::max<DurationUs>(0, wake - now));
-  Publish();
-  absl::MutexLock published_lock(&published_mutex_);
-  ++turns_;
+  turns_.fetch_add(1, std::memory_order_relaxed);
   return turn;
 }
 
@@ -337,77 +315,64 @@ void Deliverer::Impl::Complain(const Request& request, const Sink& sink, const S
 void Deliverer::Impl::Take(Effects* effects) {
   for (OutboxEffect& effect : *effects) {
     switch (effect.kind) {
-      case OutboxEffect::Kind::kWrite:
-        unwritten_.push_back(std::move(effect.delivery));
+      case OutboxEffect::Kind::kWrite: {
+        const Hash128 id = effect.delivery.id;
+        const std::size_t bytes = sizeof(Record) + effect.delivery.payload.size();
+        pushed_ = writer_.Push({.delivery = std::move(effect.delivery)}, bytes);
+        awaited_.push_back({.number = pushed_, .delivery = id});
         break;
+      }
       case OutboxEffect::Kind::kSend:
       case OutboxEffect::Kind::kLookUp:
         to_send_.push_back({.delivery = std::move(effect.delivery),
                             .look_up = effect.kind == OutboxEffect::Kind::kLookUp});
         break;
       case OutboxEffect::Kind::kForget:
-        forgotten_.push_back(effect.delivery.id);
+        // In its place in the order, lest an intent that comes back later is taken away again.
+        pushed_ = writer_.Push({.delivery = std::move(effect.delivery), .forget = true},
+                               sizeof(Record));
         break;
     }
   }
   effects->clear();
 }
 
-absl::Status Deliverer::Impl::Flush() {
-  // First, lest an intent that came back after its incident was forgotten is taken away again. What
-  // stays behind on a failure is forgotten after the next start.
-  if (!forgotten_.empty()) {
-    const absl::Status status = journal_->ForgetDeliveries(forgotten_);
-    if (!status.ok()) spdlog::warn("old deliveries stay in the journal: {}", status.ToString());
-    forgotten_.clear();
+void Deliverer::Impl::GoOn() {
+  const std::uint64_t released = writer_.released();
+  Effects effects;
+  while (!awaited_.empty() && awaited_.front().number <= released) {
+    outbox_.OnWritten(awaited_.front().delivery, time_->Monotonic(), &effects);
+    awaited_.pop_front();
   }
-  while (!unwritten_.empty()) {
-    const absl::Status status = journal_->WriteDeliveries(unwritten_);
-    if (!status.ok()) return WriteFailed(status);
-    if (complain_at_ != 0) spdlog::info("the journal takes deliveries again");
-    complain_at_ = write_at_ = 0;
-    Effects effects;
-    for (const Delivery& delivery : std::exchange(unwritten_, {})) {
-      outbox_.OnWritten(delivery.id, HostMonotonic(), &effects);
-    }
-    Take(&effects);
-  }
-  return absl::OkStatus();
+  Take(&effects);
 }
 
-absl::Status Deliverer::Impl::WriteFailed(const absl::Status& status) {
-  const TimeUs now = HostMonotonic();
-  write_at_ = now + kWriteRetry;
-  if (now >= complain_at_) {
-    spdlog::error("deliveries wait because the journal cannot be written: {}", status.ToString());
-    complain_at_ = now + kComplainEvery;
+absl::Status Deliverer::Impl::Write(std::span<const Record* const> records) {
+  std::vector<Delivery> written;
+  std::vector<Hash128> forgotten;
+  const auto flush = [&]() -> absl::Status {
+    if (!written.empty()) TOCSIN_RETURN_IF_ERROR(journal_->WriteDeliveries(written));
+    if (!forgotten.empty()) TOCSIN_RETURN_IF_ERROR(journal_->ForgetDeliveries(forgotten));
+    written.clear();
+    forgotten.clear();
+    return absl::OkStatus();
+  };
+  // Writing one again after a failure further on does no harm: it is by id, and in order.
+  for (const Record* record : records) {
+    if (!record->forget && !forgotten.empty()) TOCSIN_RETURN_IF_ERROR(flush());
+    if (record->forget) {
+      forgotten.push_back(record->delivery.id);
+    } else {
+      written.push_back(record->delivery);
+    }
   }
-  return status;
+  return flush();
 }
 
 std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
-  std::vector<Request> sends;
-  if (unwritten_.empty()) sends.swap(to_send_);
+  std::vector<Request> sends = std::exchange(to_send_, {});
   for (const Request& request : sends) on_their_way_[request.delivery.id] = request;
   return sends;
-}
-
-void Deliverer::Impl::Publish() {
-  std::vector<std::pair<Hash128, std::vector<Delivery>>> changed;
-  for (const Hash128& incident : outbox_.TakeChanged()) {
-    changed.emplace_back(incident, outbox_.DeliveriesOf(incident));
-  }
-  absl::MutexLock lock(&published_mutex_);
-  counters_ = outbox_.counters();
-  pending_ = outbox_.pending();
-  all_written_ = unwritten_.empty();
-  for (auto& [incident, deliveries] : changed) {
-    if (deliveries.empty()) {
-      deliveries_.erase(incident);
-    } else {
-      deliveries_[incident] = std::move(deliveries);
-    }
-  }
 }
 
 const Sink& Deliverer::Impl::SinkByName(std::string_view name) const {
@@ -418,18 +383,18 @@ const Sink& Deliverer::Impl::SinkByName(std::string_view name) const {
 
 Deliverer::Deliverer(const std::vector<RouteConfig>& routes,
                      const std::vector<std::unique_ptr<Sink>>& sinks, Journal* journal,
-                     const Lease* lease)
-    : impl_(std::make_unique<Impl>(routes, sinks, journal, lease)) {}
+                     const TimeSource* time, const Lease* lease)
+    : impl_(std::make_unique<Impl>(routes, sinks, journal, time, lease)) {}
 
 Deliverer::~Deliverer() = default;
 
 absl::Status Deliverer::Start() { return impl_->Start(); }
 
-absl::Status Deliverer::Submit(const std::vector<Notification>& notifications) {
-  return impl_->Submit(notifications);
+void Deliverer::Submit(const std::vector<Notification>& notifications) {
+  impl_->Submit(notifications);
 }
 
-absl::StatusOr<std::size_t> Deliverer::RetryParked(const Hash128& incident) {
+std::size_t Deliverer::RetryParked(const Hash128& incident) {
   return impl_->RetryParked(incident);
 }
 
@@ -443,6 +408,7 @@ std::vector<Delivery> Deliverer::DeliveriesOf(const Hash128& incident) const {
 
 bool Deliverer::Stop(absl::Duration grace) { return impl_->Stop(grace); }
 bool Deliverer::AllWritten() const { return impl_->AllWritten(); }
+WriteHealth Deliverer::health() const { return impl_->health(); }
 std::int64_t Deliverer::turns() const { return impl_->turns(); }
 
 Outbox::Counters Deliverer::counters() const { return impl_->counters(); }

@@ -8,9 +8,11 @@
 // One thread, which waits for all at once: a slow sink holds up only its own deliveries. TLS is
 // verified; redirects are not followed (a secret must not travel to another host); a reply is read
 // up to limits::kHttpReplyBytesMax; connect and total deadlines apply. A sink that goes on failing is
-// logged once a minute, with how often. All calls but Start and Stop are thread-safe. An intent is durable before its request leaves
-// (Journal::WriteDeliveries), and the lease is looked at last. While the journal refuses a write
-// nothing new is sent; the write is tried again every second.
+// logged once a minute, with how often. An intent is durable before its request leaves, and the
+// lease is looked at last. Intents and receipts are written by a thread of their own
+// (app/write_behind.h): while the disk fails or hangs, pages go out two seconds later without it,
+// and what that may repeat after a crash its receivers recognise by its key. All calls but Start and
+// Stop are thread-safe, and none waits for the disk.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +20,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "app/time_source.h"
+#include "app/write_behind.h"
 #include "config/config.h"
 #include "core/delivery.h"
 #include "journal/journal.h"
@@ -33,26 +36,24 @@ class Deliverer {
  public:
   // All outlive the deliverer. Without a lease it may always send: the journal's directory is locked.
   Deliverer(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
-            Journal* journal, const Lease* lease = nullptr);
+            Journal* journal, const TimeSource* time, const Lease* lease = nullptr);
   ~Deliverer();
   Deliverer(const Deliverer&) = delete;
   Deliverer& operator=(const Deliverer&) = delete;
 
   absl::Status Start();
-  // Returns once the intents are durable in the journal, so that a snapshot taken afterwards may
-  // forget the notifications. Fails when the journal does; the intents are kept and written later,
-  // and submitting them again waits for that. REQUIRES: Start succeeded.
-  absl::Status Submit(const std::vector<Notification>& notifications);
+  // A snapshot may forget the notifications once AllWritten(). Submitting one again does nothing.
+  // REQUIRES: Start succeeded.
+  void Submit(const std::vector<Notification>& notifications);
   // Ends when nothing is on its way or `grace` is over; retries that are not yet due are left to
-  // the next start. What is submitted later is written and not sent.
-  // False where the thread hangs in a call that does not return.
+  // the next start. What is submitted later is neither written nor sent.
+  // False where a write hangs and does not return: then this must not be destroyed.
   bool Stop(absl::Duration grace);
 
-  // For those who must not wait for the journal's disk: as of the last turn, without payloads.
+  // Without payloads.
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
-  // Asks for an incident's parked deliveries to be sent again (see Outbox) and returns at once; how
-  // many there are. ResourceExhausted when limits::kQueueElementsMax such requests wait.
-  absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
+  // An incident's parked deliveries are sent again (see Outbox); how many there are.
+  std::size_t RetryParked(const Hash128& incident);
   // The same sinks with other secrets; those on their way end with the old ones.
   // REQUIRES: as many of the same names and kinds.
   void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks);
@@ -60,6 +61,8 @@ class Deliverer {
   std::size_t pending() const;  // intents without a receipt
   // Whether the journal has everything that was submitted.
   bool AllWritten() const;
+  // How the disk behind it is.
+  WriteHealth health() const;
   // How often the thread has looked at its work: whether it is alive.
   std::int64_t turns() const;
 

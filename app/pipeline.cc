@@ -79,6 +79,8 @@ class Pipeline::Impl {
   std::unique_ptr<Input> MakeInput(const InputConfig& input);
   // The watching thread: looks after all others until the reading ends.
   void WatchLoop();
+  // Of the batch log, whose disk the deliveries are on, too.
+  BatchLog::Health DiskHealth() const;
   WatchedState LookAtAll();
   void DecideLoop();
   void Fail(const absl::Status& status) {
@@ -166,7 +168,7 @@ absl::Status Pipeline::Impl::Build() {
                                          .fetch = nullptr}));
     TOCSIN_RETURN_IF_ERROR(receiver_->Start());
   }
-  deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get());
+  deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get(), &time_);
   decider_ = std::make_unique<Decider>(options_.config, &setup_->plan, &setup_->detectors,
                                        TbbExecutor({.threads = options_.threads}));
   log_ = std::make_unique<BatchLog>(BatchLog::Options{.journal = journal_.get(), .time = &time_});
@@ -256,11 +258,22 @@ void Pipeline::Impl::WatchLoop() {
   log_->Close();
 }
 
+BatchLog::Health Pipeline::Impl::DiskHealth() const {
+  BatchLog::Health health = log_->GetHealth();
+  const WriteHealth deliveries = deliverer_->health();
+  health.disk.bytes += deliveries.bytes;
+  if (health.disk.failing_since == kNoTime) {
+    health.disk.error = deliveries.error;
+    health.disk.failing_since = deliveries.failing_since;
+  }
+  return health;
+}
+
 WatchedState Pipeline::Impl::LookAtAll() {
   return {.inputs = reader_->Inputs(),
           .excluded = reader_->ExcludedSources(),
           .losses = reader_->TakeLosses(),
-          .log = log_->GetHealth(),
+          .log = DiskHealth(),
           .durable = log_->durable(),
           .decided = loop_->Status().through,
           .delivery_turns = deliverer_->turns()};
@@ -350,7 +363,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
     out.posted = receiver_->Counters();
     out.connections["inputs"] = receiver_->connections();
   }
-  out.log = log_->GetHealth();
+  out.log = DiskHealth();
   out.queued_batches = out.log.undecided;
   out.blind = watch_->blindness();
   out.clock_steps = time_.steps();

@@ -49,7 +49,6 @@ struct Outbox::State {
   std::set<Lane*, WakesBefore> wakes;   // those with a `wake`
   std::map<std::string, Queue> queues;  // by sink
   std::uint64_t begun = 0;              // requests
-  std::set<Hash128> changed;            // incidents
   std::size_t pending = 0;              // entries that are intended
   Counters counters;
 
@@ -266,7 +265,6 @@ void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
 }
 
 void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
-  changed.insert(lane->entries.front().delivery.incident);
   LeaveLine(lane);
   AbandonOvertaken(lane, now, effects);
   HandOverParked(lane, now, effects);
@@ -318,7 +316,6 @@ void Outbox::State::Release(const Queue& queue, TimeUs now, Effects* effects) {
 
 void Outbox::State::Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects) {
   Delivery sent = AsSent(*lane, *entry);
-  changed.insert(sent.incident);
   entry->in_flight = true;
   entry->probe = lane->queue->gate.Begin(now, lane->sink->pace());
   lane->begun = ++begun;
@@ -464,7 +461,6 @@ Outbox::~Outbox() = default;
 
 void Outbox::Restore(const Delivery& delivery) {
   state_->next_sequence = std::max(state_->next_sequence, delivery.sequence + 1);
-  state_->changed.insert(delivery.incident);
   const Sink* sink = state_->SinkByName(delivery.sink);
   if (sink == nullptr) return;
   if (Entry* known = state_->EntryOf(delivery.id)) {
@@ -599,7 +595,7 @@ std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
   return retried;
 }
 
-std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) {
+std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
   std::vector<Delivery> deliveries;
   for (auto it = state_->lanes.lower_bound({incident, ""});
        it != state_->lanes.end() && it->first.first == incident; ++it) {
@@ -628,12 +624,6 @@ TimeUs Outbox::NextDue() const {
     if (!queue.line.empty()) next = std::min(next, queue.gate.OpensAt());
   }
   return next;
-}
-
-std::vector<Hash128> Outbox::TakeChanged() {
-  std::vector<Hash128> changed(state_->changed.begin(), state_->changed.end());
-  state_->changed.clear();
-  return changed;
 }
 
 std::size_t Outbox::pending() const { return state_->pending; }

@@ -93,9 +93,7 @@ class Outbox {
   // again, at once; how many. A fallback that was told stays told.
   std::size_t RetryParked(const Hash128& incident, TimeUs now, std::vector<OutboxEffect>* effects);
   // All that is known of an incident's deliveries but their payloads, by sink, in order of sequence.
-  std::vector<Delivery> DeliveriesOf(const Hash128& incident);
-  // Incidents of which that may have changed since the last call.
-  std::vector<Hash128> TakeChanged();
+  std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
   // Sinks of the same names take the place of those before, which may go then. `sinks` outlives the
   // outbox, or the next call.
   void ReplaceSinks(const std::vector<std::unique_ptr<Sink>>& sinks);

@@ -54,7 +54,7 @@ class DecisionLoopTest : public ::testing::Test {
     ASSERT_NE(setup_, nullptr);
     decider_ = std::make_unique<Decider>(&setup_->config, &setup_->plan, &setup_->detectors,
                                          SequentialExecutor());
-    deliverer_ = std::make_unique<Deliverer>(setup_->config.routes, sinks_, journal_.get());
+    deliverer_ = std::make_unique<Deliverer>(setup_->config.routes, sinks_, journal_.get(), &time_);
     ASSERT_TRUE(deliverer_->Start().ok());
     log_ = std::make_unique<BatchLog>(BatchLog::Options{.journal = journal_.get(), .time = &time_});
     ASSERT_TRUE(log_->Start().ok());

@@ -52,7 +52,8 @@ TEST_P(HostileSink, HoldsUpNobodyAndLosesNothing) {
                pagerduty.url() + "'}"));
   const std::vector<RouteConfig> routes;
   WatchedJournal journal;
-  Deliverer deliverer(routes, sinks, &journal);
+  const TimeSource time;
+  Deliverer deliverer(routes, sinks, &journal, &time);
   ASSERT_TRUE(deliverer.Start().ok());
   std::vector<Incident> incidents;
   for (int i = 0; i < 12; ++i) incidents.push_back(MakeIncident("incident " + std::to_string(i)));
@@ -60,7 +61,7 @@ TEST_P(HostileSink, HoldsUpNobodyAndLosesNothing) {
   for (const NotificationAction action :
        {NotificationAction::kTrigger, NotificationAction::kResolve}) {
     for (const Incident& incident : incidents) {
-      ASSERT_TRUE(deliverer.Submit({Notify(action, 2, incident)}).ok());
+      deliverer.Submit({Notify(action, 2, incident)});
     }
     for (const Incident& incident : incidents) {
       EXPECT_TRUE(journal.AwaitState(Id("oncall", incident, action), DeliveryState::kDelivered));
@@ -76,7 +77,7 @@ TEST_P(HostileSink, HoldsUpNobodyAndLosesNothing) {
     for (const Incident& incident : incidents) {
       if (mode == Mode::kRedirect) {
         EXPECT_EQ(journal.Get(Id("bot", incident, action)).last_error, "HTTP 307");
-        EXPECT_EQ(deliverer.RetryParked(incident.id).value_or(0), 1u);
+        EXPECT_EQ(deliverer.RetryParked(incident.id), 1u);
       }
       EXPECT_TRUE(journal.AwaitState(Id("bot", incident, action), DeliveryState::kDelivered));
     }
@@ -125,10 +126,11 @@ TEST_P(HostileCertificate, NothingIsSentUntilItIsRight) {
                pagerduty.url() + "'}"));
   const std::vector<RouteConfig> routes;
   WatchedJournal journal;
-  Deliverer deliverer(routes, sinks, &journal);
+  const TimeSource time;
+  Deliverer deliverer(routes, sinks, &journal, &time);
   ASSERT_TRUE(deliverer.Start().ok());
   const Incident incident = MakeIncident("incident");
-  ASSERT_TRUE(deliverer.Submit({Notify(NotificationAction::kTrigger, 2, incident)}).ok());
+  deliverer.Submit({Notify(NotificationAction::kTrigger, 2, incident)});
   const auto id = [&](const std::string& sink) {
     return DeliveryId(sink, incident.id, 2, NotificationAction::kTrigger);
   };
