@@ -350,6 +350,18 @@ std::vector<Silence> Correlator::Silences() const { return state_->muting.silenc
 
 const LifeTimes& Correlator::times() const { return state_->times; }
 
+bool Correlator::HasOpen(std::string_view scope) const {
+  const auto found = state_->scopes.find(scope);
+  return found != state_->scopes.end() && !found->second.incidents.empty();
+}
+
+void Correlator::Forget(std::string_view scope) {
+  const auto found = state_->scopes.find(scope);
+  if (found != state_->scopes.end() && found->second.incidents.empty()) {
+    state_->scopes.erase(found);
+  }
+}
+
 std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from, TimeUs to) const {
   const auto found = state_->scopes.find(scope);
   if (found == state_->scopes.end()) return {};

@@ -26,6 +26,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -108,6 +109,11 @@ class Correlator {
   // The scope's releases and rollbacks with a time in [from, to], in order of time. Valid until the
   // next Tick.
   std::span<const Deploy> Deploys(std::string_view scope, TimeUs from, TimeUs to) const;
+
+  // Whether an incident is open in this scope.
+  bool HasOpen(std::string_view scope) const;
+  // Forgets what is known of it: numbers, deploys, calls. REQUIRES: nothing is open in it.
+  void Forget(std::string_view scope);
 
   // Silences that people asked for and that are not over.
   std::vector<Silence> Silences() const;

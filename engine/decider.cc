@@ -90,6 +90,7 @@ Decider::Decider(const Config* config, const Plan* plan,
       deploy_window_(config->correlate.deploy_window),
       executor_(std::move(executor)),
       assembler_(plan),
+      scopes_(plan),
       series_limit_(config),
       correlator_(*config),
       folder_(&config->routes) {
@@ -127,6 +128,14 @@ std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact>
     scoped.emplace_back(std::move(scope), std::move(fact));
   }
   return scoped;
+}
+
+void Decider::LimitScopes(AssembledTick* tick, ScopeLimit::Facts* facts) {
+  const auto busy = [this](std::string_view scope) { return correlator_.HasOpen(scope); };
+  for (const std::string& gone : scopes_.Take(tick->tick, busy, &tick->tables, facts)) {
+    correlator_.Forget(gone);
+    for (SeriesSet& set : sets_) set.Forget(gone);
+  }
 }
 
 bool Decider::StepActs(Decision* decision) {
@@ -181,6 +190,8 @@ bool Decider::Step(Decision* decision) {
   decision->partial = tick.partial;
   ++counters_.ticks;
   if (tick.partial) ++counters_.partial_ticks;
+  std::vector<std::pair<std::string, Fact>> facts = ScopedFacts(std::move(tick.facts), tick.tick);
+  LimitScopes(&tick, &facts);
   users_.Add(tick.tick, TableOf(tick, plan_->users_aggregation()), plan_->users_slot());
 
   std::vector<TitledChange> changes;
@@ -204,8 +215,6 @@ bool Decider::Step(Decision* decision) {
   std::sort(impacts.begin(), impacts.end(),
             [](const SignalImpact& a, const SignalImpact& b) { return a.signal < b.signal; });
 
-  const std::vector<std::pair<std::string, Fact>> facts =
-      ScopedFacts(std::move(tick.facts), tick.tick);
   const std::vector<ScopeUsers> users = users_.Counts();
   const std::vector<ScopedCall> calls = SeenCalls(TableOf(tick, plan_->calls_aggregation()));
   CorrelatorOutput output;
@@ -296,6 +305,7 @@ std::string Decider::Encode() const {
     }
   });
   add(SnapshotSection::kOrphans, [&](ByteWriter* to) { EncodeSignals(orphans_, to); });
+  add(SnapshotSection::kScopes, [&](ByteWriter* to) { scopes_.Encode(to); });
   for (std::size_t i = 0; i < sets_.size(); ++i) {
     ByteWriter state;
     sets_[i].Encode(&state);
@@ -367,6 +377,7 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kFolds, &folder_));
   TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kUsers, &users_));
   TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kSeriesLimit, &series_limit_));
+  TOCSIN_RETURN_IF_ERROR(restore(SnapshotSection::kScopes, &scopes_));
 
   std::vector<std::string> why(sets_.size(), "it is new");
   for (const DetectorSection& section : sections.detectors) {
@@ -402,6 +413,7 @@ absl::Status Decider::Relearn(std::string_view record) {
   AssembledTick tick;
   while (past_->next_tick() <= last_tick_ && past_->Next(&tick)) {
     if (tick.tick > last_tick_) break;
+    scopes_.Fold(&tick.tables);
     std::vector<bool> learns(sets_.size(), false);
     for (const Lost& lost : lost_) learns[lost.set] = true;
     ForEachSet(tick, [&](std::size_t i, const SeriesSet::Context& context, const PaneTable* table) {

@@ -27,6 +27,7 @@
 #include "detectors/detector.h"
 #include "engine/executor.h"
 #include "engine/page_folder.h"
+#include "engine/scope_limit.h"
 #include "engine/scope_users.h"
 #include "engine/series_limit_alarm.h"
 #include "engine/series_set.h"
@@ -107,6 +108,7 @@ class Decider {
       absl::FunctionRef<void(std::size_t, const SeriesSet::Context&, const PaneTable*)> step) const;
   // Why the state was not taken over; empty if it was.
   std::string RestoreDetector(std::size_t set, const DetectorSection& section, int format);
+  void LimitScopes(AssembledTick* tick, ScopeLimit::Facts* facts);
   std::vector<std::pair<std::string, Fact>> ScopedFacts(std::vector<Fact> facts, TimeUs tick);
   void WriteLines(Decision* decision);
 
@@ -114,6 +116,7 @@ class Decider {
   DurationUs deploy_window_;
   Executor executor_;
   TickAssembler assembler_;
+  ScopeLimit scopes_;
   std::vector<SeriesSet> sets_;  // one a detector
   // Of each detector: what its series are, and that with its stanza.
   std::vector<std::string> measured_, fingerprints_;

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/json_writer.h"
+#include "engine/scope_limit.h"
 
 namespace tocsin {
 namespace {
@@ -11,6 +12,16 @@ constexpr int kLevel = 3;
 constexpr DurationUs kClearAfter = 30 * kMinuteUs;
 
 }  // namespace
+
+bool SeriesLimitAlarm::IsOther(std::string_view scope) const {
+  std::string other;
+  for (std::size_t i = 0; i < config_->scope.size(); ++i) AppendKeyPart(kOtherValue, &other);
+  return !other.empty() && scope == other;
+}
+
+std::size_t SeriesLimitAlarm::LimitOf(std::string_view scope) const {
+  return IsOther(scope) ? ScopeLimit::kScopesMax : config_->limits.series_max;
+}
 
 Signal SeriesLimitAlarm::NewSignal(const std::string& scope,
                                    const std::vector<std::string>& detectors, TimeUs tick) const {
@@ -26,7 +37,7 @@ Signal SeriesLimitAlarm::NewSignal(const std::string& scope,
   signal.degraded_only = true;
   signal.onset = tick;
   signal.fired_at = tick;
-  signal.value = static_cast<double>(config_->limits.series_max);
+  signal.value = static_cast<double>(LimitOf(scope));
   signal.threshold = signal.value;
   JsonWriter names;
   names.BeginArray();
@@ -46,8 +57,12 @@ void SeriesLimitAlarm::Step(const Input& input, std::vector<TitledChange>* chang
     found->second.signal = NewSignal(scope, detectors, input.tick);
     changes->push_back(
         {.change = {SignalChangeKind::kFired, found->second.signal},
-         .title = absl::StrCat("past ", config_->limits.series_max, " series, new ones of ",
-                               absl::StrJoin(detectors, ", "), " count as (other)")});
+         .title = IsOther(scope)
+                      ? absl::StrCat("past ", LimitOf(scope), " values of ",
+                                     absl::StrJoin(config_->ScopeNames(), " and "),
+                                     ", new ones count as (other)")
+                      : absl::StrCat("past ", LimitOf(scope), " series, new ones of ",
+                                     absl::StrJoin(detectors, ", "), " count as (other)")});
   }
   for (auto firing = firing_.begin(); firing != firing_.end();) {
     if (input.partial || firing->second.last_over + kClearAfter > input.tick) {

@@ -5,14 +5,17 @@
 //
 // One signal a scope, whichever detectors and labels are concerned: it fires in the tick in which
 // something first counts as (other), lists the detectors, and clears once nothing has for half an
-// hour, so that a label that explodes now and then is one incident. Its level never pages by the
+// hour, so that a label that explodes now and then is one incident. In the scope of those that are not
+// told apart (engine/scope_limit.h) it says that there are too many scopes, for all of them at once. Its level never pages by the
 // built-in schemes: what is watched is watched on, only new series are not told apart. Not
 // thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,6 +46,9 @@ class SeriesLimitAlarm {
     Signal signal;
     TimeUs last_over = kNoTime;
   };
+  // Whether it is the scope of those past the limit of scopes.
+  bool IsOther(std::string_view scope) const;
+  std::size_t LimitOf(std::string_view scope) const;
   Signal NewSignal(const std::string& scope, const std::vector<std::string>& detectors,
                    TimeUs tick) const;
 

@@ -351,6 +351,15 @@ void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
   }
 }
 
+void SeriesSet::Forget(std::string_view scope) {
+  std::erase_if(series_, [&](const std::unique_ptr<Series>& series) {
+    if (series->scope != scope || series->rule.firing()) return false;
+    if (series->explained) --explained_;
+    index_.erase(series->key);
+    return true;
+  });
+}
+
 std::vector<Signal> SeriesSet::Firing() const {
   std::vector<Signal> firing;
   for (const std::unique_ptr<Series>& series : series_) {

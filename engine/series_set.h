@@ -73,6 +73,8 @@ class SeriesSet {
   std::int64_t refused() const { return refused_; }
   // Scopes in which something counted as (other) in the last step, sorted.
   const std::vector<std::string>& scopes_with_others() const { return scopes_with_others_; }
+  // Drops the series of a scope that do not fire.
+  void Forget(std::string_view scope);
   const Detector& detector() const { return *detector_; }
   // Firing signals, for a configuration that no longer has this detector.
   std::vector<Signal> Firing() const;

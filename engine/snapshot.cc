@@ -15,7 +15,8 @@ constexpr std::string_view kSnapshotNameOfFormat5 = "decider-5";
 
 constexpr std::string_view kDetectorSection = "detector";
 constexpr std::array<std::string_view, kSnapshotSections> kSectionNames = {
-    "clock", "sources", "incidents", "folds", "users", "series-limit", "facts", "orphans"};
+    "clock", "sources", "incidents", "folds", "users", "series-limit", "facts", "orphans",
+    "scopes"};
 
 absl::Status Malformed(std::string_view what) {
   return absl::DataLossError("the snapshot is malformed: " + std::string(what));
@@ -57,6 +58,7 @@ absl::StatusOr<SnapshotSections> ParseFormat5(std::string_view state, ByteReader
     }
   });
   at(SnapshotSection::kOrphans) = std::string_view("\0", 1);
+  at(SnapshotSection::kScopes) = std::string_view("\0", 1);  // its next tick tells
   for (std::size_t i = in.Count(4); i > 0 && in.ok(); --i) {
     DetectorSection detector;
     detector.name = in.Bytes();

@@ -36,8 +36,9 @@ enum class SnapshotSection : std::uint8_t {
   kSeriesLimit,  // SeriesLimitAlarm
   kFacts,        // those seen lately
   kOrphans,      // signals to be cleared with the next tick
+  kScopes,       // ScopeLimit
 };
-inline constexpr std::size_t kSnapshotSections = 8;
+inline constexpr std::size_t kSnapshotSections = 9;
 std::string_view SnapshotSectionName(SnapshotSection section);
 
 void EncodeSignals(const std::vector<Signal>& signals, ByteWriter* out);

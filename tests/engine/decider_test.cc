@@ -248,6 +248,24 @@ detectors:
   EXPECT_EQ(said(" resolve "), 9);
 }
 
+// A label of the scope that explodes: who is told is told once, and memory is bounded.
+TEST(Decider, ScopesPastTheLimitAreOneScope) {
+  const std::unique_ptr<EngineSetup> setup = EngineSetup::From(kYaml);
+  ASSERT_NE(setup, nullptr);
+  std::vector<std::string> events;
+  for (int i = 0; i < 3'000; ++i) {
+    events.push_back("t=" + std::to_string(i * 10) + " type=request service=api status=200 env=e" +
+                     std::to_string(i));
+  }
+  Decider decider(&setup->config, &setup->plan, &setup->detectors, SequentialExecutor());
+  Output output;
+  for (const std::string& record : Journal(*setup, events, 1, 1)) Feed(&decider, record, &output);
+  EXPECT_EQ(decider.series(), ScopeLimit::kScopesMax + 1);
+  EXPECT_EQ(decider.counters().signals_fired, 1);
+  EXPECT_EQ(decider.counters().incidents_opened, 1);
+  EXPECT_THAT(output.lines, Contains(HasSubstr("past 1000 values of env")));
+}
+
 TEST(Decider, DoesNotDependOnThreadsOrPartitionsOrTheirInterleaving) {
   const std::unique_ptr<EngineSetup> setup = EngineSetup::From(kYaml);
   ASSERT_NE(setup, nullptr);
