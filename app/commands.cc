@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "app/api_client.h"
+#include "app/check_connect.h"
 #include "app/config_check.h"
 #include "app/config_text.h"
 #include "app/send_test.h"
@@ -30,7 +31,7 @@ std::optional<Config> LoadOrExplain(const std::string& path, ErrorList::Secrets 
 int Check(const CheckCommand& command) {
   int code = kDone;
   for (const std::string& path : command.configs) {
-    const bool needed = command.secrets || command.send_test;
+    const bool needed = command.secrets || command.connect || command.send_test;
     ErrorList errors(needed ? ErrorList::Secrets::kNeeded : ErrorList::Secrets::kNotNeeded);
     const std::optional<Config> config = CheckedConfig(path, &errors);
     for (const ConfigError& warning : errors.Warnings()) {
@@ -43,6 +44,11 @@ int Check(const CheckCommand& command) {
       continue;
     }
     std::fputs(ConfigText(*config).c_str(), stdout);
+    if (command.connect) {
+      const ConnectResult inputs = CheckConnections(*config);
+      std::fputs(inputs.text.c_str(), stdout);
+      if (!inputs.all_there) code = kEnvironment;
+    }
     if (!command.send_test) continue;
     std::fflush(stdout);       // what a sink writes there goes behind it
     signal(SIGPIPE, SIG_IGN);  // as in Run

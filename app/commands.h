@@ -117,6 +117,7 @@ int DraftPostmortemOf(const PostmortemCommand& command);
 struct CheckCommand {
   std::vector<std::string> configs;
   bool secrets = false;    // one that is not there is an error, as for Run; else a warning
+  bool connect = false;    // also app/check_connect.h
   bool send_test = false;  // also app/send_test.h
 };
 // Every error of the configurations, or what they say.

@@ -253,6 +253,8 @@ int main(int argc, char** argv) {
   check_app->add_option("-c,--config,CONFIG", check.configs, "YAML files or @profiles")->required();
   check_app->add_flag("--secrets", check.secrets,
                       "a secret or certificate that is not there is an error, as it is for `run`");
+  check_app->add_flag("--connect", check.connect,
+                      "ask the brokers for the inputs' topics, and look for their files");
   check_app->add_flag("--send-test", check.send_test,
                       "also send a marked test through every route, and end it");
 
