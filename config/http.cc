@@ -65,13 +65,13 @@ std::string ReadListen(ConfigReader* reader, const std::string& fallback) {
 }
 
 std::vector<std::string> ReadHosts(ConfigReader* reader) {
-  std::vector<std::string> hosts = reader->Strings("hosts");
-  for (std::string& host : hosts) {
-    absl::AsciiStrToLower(&host);
-    if (host.empty() || host.find_first_of("/:@ *") != std::string::npos) {
-      reader->Error("hosts", absl::StrCat("hosts has ", Quoted(host),
-                                          ": expected a host name such as tocsin.example, without "
-                                          "scheme, port or wildcard"));
+  std::vector<std::string> hosts;
+  for (const ConfigNode& host : reader->Texts("hosts")) {
+    hosts.push_back(absl::AsciiStrToLower(host.scalar));
+    if (host.scalar.empty() || host.scalar.find_first_of("/:@ *") != std::string::npos) {
+      reader->errors()->Add(host.at, absl::StrCat("hosts has ", Quoted(host.scalar),
+                                                  ": expected a host name such as tocsin.example, "
+                                                  "without scheme, port or wildcard"));
     }
   }
   return hosts;

@@ -84,13 +84,13 @@ TEST(WeekHours, SaysWhatIsWrong) {
   EXPECT_THAT(
       Lines(errors),
       ElementsAre(
-          "t.yaml:1:11: days has 'Fr': expected some of mon, tue, wed, thu, fri, sat, sun",
+          "t.yaml:1:17: days has 'Fr': expected some of mon, tue, wed, thu, fri, sat, sun",
           "t.yaml:2:11: from is '9': expected a time of day such as \"09:00\"",
           "t.yaml:3:9: to is '24:01': expected a time of day such as \"09:00\"",
           "t.yaml:4:11: from is '-1:00': expected a time of day such as \"09:00\"",
           "t.yaml:5:16: time_zone is 'Europe/Berln': expected a name that this machine's time zone "
           "database (package tzdata) has, such as Europe/Berlin",
-          "t.yaml:6:13: except has '25.12.': expected a day such as \"2026-12-25\"",
+          "t.yaml:6:14: except has '25.12.': expected a day such as \"2026-12-25\"",
           "t.yaml:7:4: hours g is '5': expected a map of keys",
           "t.yaml:8:5: unknown key 'day' in hours h: did you mean 'days'?"));
 }

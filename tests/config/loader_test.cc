@@ -322,8 +322,8 @@ TEST(LoaderTest, SingleErrors) {
        "t.yaml:1:9: scope has 'user': expected env, region, app, service or labels.NAME"},
       {"scope: []", "t.yaml:1:8: scope is empty: expected fields such as [env]"},
       {"pane: 100ms", "t.yaml:1:7: pane is 100ms: expected at least 1s"},
-      {"hosts: [tocsin.example, 'http://x', 'x:1']",
-       "t.yaml:1:8: hosts has 'http://x': expected a host name such as tocsin.example, without "
+      {"hosts: [tocsin.example, 'http://x']",
+       "t.yaml:1:25: hosts has 'http://x': expected a host name such as tocsin.example, without "
        "scheme, port or wildcard"},
       {"listen: 9464",
        "t.yaml:1:9: listen is '9464': expected an address and port such as 127.0.0.1:9464, or off"},
@@ -356,7 +356,7 @@ pane: 0s
           "t.yaml:2:22: series_max is many: expected a whole number from 1 to 200000",
           "t.yaml:4:31: delay is 10 without a unit: write 10s, 5m, …",
           "t.yaml:7:12: duplicate detector name 'd': the other is at line 6",
-          StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are api_token_file, correlate, "),
+          StartsWith("t.yaml:8:1: unknown key 'wahtever' (known are api_token_file, blind, "),
           "t.yaml:9:7: pane is 0s: expected at least 1s"));
 }
 
