@@ -39,6 +39,9 @@ bool ChangeBefore(const TitledChange* a, const TitledChange* b) {
   return a->change.kind < b->change.kind;
 }
 
+// Of scopes that are forgotten so many are remembered by their numbers.
+constexpr std::size_t kNumberedScopesMax = 10'000;
+
 }  // namespace
 
 struct Correlator::State {
@@ -108,6 +111,11 @@ void Correlator::State::RecordContext(const CorrelatorInput& input, CorrelatorOu
   for (Scope* const scope : recalled) {
     scope->topology = Topology(config.correlate.topology, scope->calls);
     scope->context_changed = true;
+  }
+  // What is known of the parts and deploys of members, before others join them.
+  for (auto& [key, scope] : scopes) {
+    if (!scope.context_changed) continue;
+    for (const auto& [sequence, record] : scope.incidents) scope.Index(record, config);
   }
 }
 
@@ -357,9 +365,18 @@ bool Correlator::HasOpen(std::string_view scope) const {
 
 void Correlator::Forget(std::string_view scope) {
   const auto found = state_->scopes.find(scope);
-  if (found != state_->scopes.end() && found->second.incidents.empty()) {
+  if (found == state_->scopes.end() || !found->second.incidents.empty()) return;
+  if (found->second.numbers.empty() || state_->scopes.size() > kNumberedScopesMax) {
     state_->scopes.erase(found);
+    return;
   }
+  // An incident's number is never given twice.
+  Scope bare;
+  bare.labels = std::move(found->second.labels);
+  bare.next_sequence = found->second.next_sequence;
+  bare.numbers = std::move(found->second.numbers);
+  bare.topology = Topology(state_->config.correlate.topology);
+  found->second = std::move(bare);
 }
 
 std::span<const Deploy> Correlator::Deploys(std::string_view scope, TimeUs from, TimeUs to) const {

@@ -112,7 +112,8 @@ class Correlator {
 
   // Whether an incident is open in this scope.
   bool HasOpen(std::string_view scope) const;
-  // Forgets what is known of it: numbers, deploys, calls. REQUIRES: nothing is open in it.
+  // Forgets what is known of it: deploys, calls, and beyond 10,000 scopes its numbers. REQUIRES:
+  // nothing is open in it.
   void Forget(std::string_view scope);
 
   // Silences that people asked for and that are not over.

@@ -26,12 +26,17 @@ using EvidenceOf = absl::FunctionRef<double(double panes, double bad, double tot
 // Whether the pane by itself gives no reason to think that it had begun.
 using IsCalm = absl::FunctionRef<bool(const PaneCount& pane)>;
 
+// So much evidence against the change in calm panes, one after the other, and it was over.
+constexpr double kOver = 10;
+
 // How many panes are looked at.
 int Known(const CountRing& ring, DurationUs pane, StepOf step, IsCalm calm) {
   int known = 0;
-  double evidence = 0;
+  double evidence = 0, over = 0;
   for (int age = kPlotPanes - 1; age >= 0; --age) {
-    evidence = std::max(0.0, evidence + step(ring.At(age)));
+    const double gained = step(ring.At(age));
+    over = calm(ring.At(age)) ? std::max(0.0, over - gained) : 0;
+    evidence = over >= kOver ? 0 : std::max(0.0, evidence + gained);
     known = evidence > 0 ? known + 1 : 0;
   }
   if (known == 0) return 0;

@@ -7,8 +7,8 @@
 // whichever fits best, against the usual one all along (the generalised likelihood ratio, which for
 // a ratio is n·KL(p̂‖p0)). It began in one of those panes whose logarithm is within kDoubt of the
 // best: in a pane where many requests fail at once, within minutes where few do. Looked at are the
-// panes since a CUSUM from `usual` to `changed` was last zero, and the calm ones before, at most
-// kPlotPanes. So an earlier fault is not taken for the beginning of this one; nor is an old blip,
+// panes since a CUSUM from `usual` to `changed` was last zero, or calm panes in a row had strong evidence
+// against it, and the calm ones before, at most kPlotPanes. So an earlier fault is not taken for the beginning of this one; nor is an old blip,
 // as it would be by that zero alone, because what came between speaks against it. Thread-safe: pure
 // functions; some microseconds.
 #pragma once

@@ -84,7 +84,7 @@ double RatioEvidence::UsualMax() const { return double{cost_[0]} / (kFirstTilt *
 void RatioEvidence::Encode(ByteWriter* out) const {
   for (const float s : s_) out->Double(s);
   out->Double(p0_);
-  out->Byte(held_);
+  for (const std::uint8_t found : {found_, held_, half_}) out->Byte(found);
 }
 
 void RatioEvidence::Decode(ByteReader* in) {
@@ -94,8 +94,7 @@ void RatioEvidence::Decode(ByteReader* in) {
     s = in->ok() ? static_cast<float>(value) : 0;
   }
   const double p0 = in->Double();
-  held_ = in->Byte();
-  found_ = half_ = 0;
+  for (std::uint8_t* found : {&found_, &held_, &half_}) *found = in->Byte();
   if (!(p0 >= 0 && p0 < 1)) in->Fail();
   p0_ = 0;
   if (in->ok() && p0 > 0) SetUsual(p0);

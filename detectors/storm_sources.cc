@@ -140,12 +140,13 @@ void StormSources::CountRanked(const SpaceSaving& addresses) {
   const double novelty = seen.NoveltyChance();
   if (novelty < kNoveltyMin) return;
   std::map<MixKey, std::int64_t> blocks;
+  std::int64_t fresh = 0;  // added up first: what it is divided by has many digits
   for (const SpaceSaving::Entry& entry : addresses.entries()) {
-    const auto count = static_cast<double>(entry.count - entry.error);
+    const std::int64_t count = entry.count - entry.error;
     const std::uint64_t hash = Hash64(entry.key);
-    newer_.ranked += count;
+    newer_.ranked += static_cast<double>(count);
     if (seen.MayContain(hash)) continue;
-    newer_.fresh += count / novelty;
+    fresh += count;
     // Each once, or a few busy ones would be the mix.
     if (newer.MayContain(hash)) continue;
     const MixKey block = MixKeyOf(NetworkBlock(entry.key));
@@ -154,6 +155,7 @@ void StormSources::CountRanked(const SpaceSaving& addresses) {
     newer_.networks += 1;
     if (usual_networks_.Share(block) > 0) newer_.at_home += 1;
   }
+  newer_.fresh += static_cast<double>(fresh) / novelty;
   Mix mix;
   for (const auto& [block, count] : blocks) {
     mix.parts.push_back({block, count});

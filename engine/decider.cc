@@ -17,10 +17,9 @@ namespace {
 // A fact that is delivered again (at-least-once sources) within this time is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
 // While the log is read once more: sources keep within limits::kTicksAheadMax of each other.
-// Detectors may read a second aggregation from this state format on.
-constexpr int kFormatOfExplaining = 6;
-
 constexpr std::size_t kRelearnTicksAheadMax = 4 * limits::kTicksAheadMax;
+// Detectors may read a second aggregation from this state format on, and scopes have a limit.
+constexpr int kFormatOfExplaining = 6, kFormatOfScopes = 6;
 
 SeriesSpec SpecOf(const Detector& detector, int format) {
   SeriesSpec spec = format == kStateFormat ? detector.Spec() : detector.SpecOfFormat(format);
@@ -132,10 +131,10 @@ std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact>
 
 void Decider::LimitScopes(AssembledTick* tick, ScopeLimit::Facts* facts) {
   const auto busy = [this](std::string_view scope) { return correlator_.HasOpen(scope); };
-  for (const std::string& gone : scopes_.Take(tick->tick, busy, &tick->tables, facts)) {
-    correlator_.Forget(gone);
-    for (SeriesSet& set : sets_) set.Forget(gone);
-  }
+  const std::vector<std::string> gone = scopes_.Take(tick->tick, busy, &tick->tables, facts);
+  if (gone.empty()) return;
+  for (const std::string& scope : gone) correlator_.Forget(scope);
+  for (SeriesSet& set : sets_) set.Forget(gone);
 }
 
 bool Decider::StepActs(Decision* decision) {
@@ -393,6 +392,12 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   }
   for (std::size_t i = 0; i < sets_.size(); ++i) {
     if (!why[i].empty()) lost_.push_back({i, sets_[i].detector().common().name, why[i]});
+  }
+  if (sections.format < kFormatOfScopes) {
+    for (const SeriesSet& set : sets_) {
+      for (const std::string& scope : set.Scopes()) scopes_.Adopt(scope, last_tick_);
+    }
+    for (const Incident* incident : correlator_.Open()) scopes_.Adopt(incident->scope, last_tick_);
   }
   return absl::OkStatus();
 }

@@ -114,7 +114,8 @@ void ScopeLimit::Encode(ByteWriter* out) const {
 void ScopeLimit::Decode(ByteReader* in) {
   for (std::size_t i = in->Count(2); i > 0 && in->ok(); --i) {
     std::string scope(in->Bytes());
-    seen_[std::move(scope)] = in->Signed();
+    const TimeUs seen = in->Signed();
+    if (KeyParts(scope).size() == plan_->scope_fields()) seen_[std::move(scope)] = seen;
   }
 }
 

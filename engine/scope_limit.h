@@ -43,6 +43,8 @@ class ScopeLimit {
   // Of one tick. `busy`: something is open in that scope. Returns the scopes that made room.
   std::vector<std::string> Take(TimeUs tick, absl::FunctionRef<bool(std::string_view)> busy,
                                 Tables* tables, Facts* facts);
+  // Knows a scope that is there already, also past the limit: of a state that did not say.
+  void Adopt(std::string_view scope, TimeUs tick) { seen_.emplace(scope, tick); }
   // The same for a tick that was decided before: no scope comes or goes.
   void Fold(Tables* tables) const;
   // The scope of those that are not told apart.
@@ -50,6 +52,7 @@ class ScopeLimit {
   std::size_t size() const { return seen_.size(); }
 
   void Encode(ByteWriter* out) const;
+  // Leaves out those of another configuration of `scope`.
   void Decode(ByteReader* in);
 
  private:

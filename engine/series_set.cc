@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/labels.h"
 #include "core/limits.h"
@@ -351,9 +352,18 @@ void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
   }
 }
 
-void SeriesSet::Forget(std::string_view scope) {
+std::vector<std::string> SeriesSet::Scopes() const {
+  std::vector<std::string> scopes;  // series are in key order, and keys begin with the scope
+  for (const std::unique_ptr<Series>& series : series_) {
+    if (scopes.empty() || scopes.back() != series->scope) scopes.push_back(series->scope);
+  }
+  return scopes;
+}
+
+void SeriesSet::Forget(const std::vector<std::string>& scopes) {
+  const std::set<std::string_view> gone(scopes.begin(), scopes.end());
   std::erase_if(series_, [&](const std::unique_ptr<Series>& series) {
-    if (series->scope != scope || series->rule.firing()) return false;
+    if (series->rule.firing() || !gone.contains(series->scope)) return false;
     if (series->explained) --explained_;
     index_.erase(series->key);
     return true;
@@ -413,6 +423,7 @@ void SeriesSet::BeginRelearning() {
   }
   index_.clear();
   series_.clear();
+  explained_ = 0;
 }
 
 void SeriesSet::Relearn(const Context& context, const PaneTable* table, const Executor& executor) {
@@ -477,6 +488,7 @@ bool SeriesSet::Decode(ByteReader* in) {
   index_.clear();
   series_.clear();
   evicted_ = refused_ = 0;
+  explained_ = 0;
   return false;
 }
 

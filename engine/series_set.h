@@ -73,8 +73,10 @@ class SeriesSet {
   std::int64_t refused() const { return refused_; }
   // Scopes in which something counted as (other) in the last step, sorted.
   const std::vector<std::string>& scopes_with_others() const { return scopes_with_others_; }
-  // Drops the series of a scope that do not fire.
-  void Forget(std::string_view scope);
+  // Those of its series, sorted.
+  std::vector<std::string> Scopes() const;
+  // Drops the series of these scopes that do not fire.
+  void Forget(const std::vector<std::string>& scopes);
   const Detector& detector() const { return *detector_; }
   // Firing signals, for a configuration that no longer has this detector.
   std::vector<Signal> Firing() const;

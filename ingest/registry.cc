@@ -117,6 +117,10 @@ class TimedDecoder final : public Decoder {
   void DecodePadded(std::string_view record, TimeUs record_time, EventSink* sink) override {
     decoder_->DecodePadded(record, record_time == kNoTime ? time_ : record_time, sink);
   }
+  void DecodeWithin(PayloadBudget* budget, std::string_view record, TimeUs record_time,
+                    EventSink* sink) override {
+    decoder_->DecodeWithin(budget, record, record_time == kNoTime ? time_ : record_time, sink);
+  }
 
  private:
   const std::unique_ptr<Decoder> decoder_;

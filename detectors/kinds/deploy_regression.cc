@@ -90,6 +90,7 @@ struct Judged {
   // rise by less than about two could not be told from it.
   Judged(const RatioLimits& of, double usual, double evidence_wanted)
       : limits(of),
+        known_usual(usual),
         p0(std::max(kUsualMin, std::min(usual, limits.above / 3))),
         h(evidence_wanted),
         ring(of.RingCapacity()),
@@ -106,7 +107,8 @@ struct Judged {
   }
   bool suspicious() const { return evidence.Suspected(limits.above); }
   OnsetInterval Began(const PaneContext& pane) const {
-    return RatioChange(ring, pane, {.usual = p0, .changed = limits.above});
+    return RatioChange(ring, pane, {.usual = std::max(known_usual, evidence.UsualMax()),
+                                    .changed = limits.above});
   }
   void Encode(ByteWriter* out) const {
     ring.Encode(out);
@@ -120,6 +122,7 @@ struct Judged {
   }
 
   RatioLimits limits;
+  double known_usual;  // before the release
   double p0, h;
   CountRing ring;
   RatioLevel level;

@@ -59,7 +59,7 @@ struct LatencyLevel {
                       const QuantileBaseline& usual);
   bool suspicious() const { return evidence.Suspected(kSlowShare); }
   OnsetInterval Began(const PaneContext& pane) const {
-    return RatioChange(ring, pane, {.usual = kUsualSlowShare, .changed = kSlowShare});
+    return RatioChange(ring, pane, {.usual = evidence.UsualMax(), .changed = kSlowShare});
   }
   void Show(LevelReading* reading) const;
   // nullopt: the baseline is not warm yet.

@@ -56,7 +56,7 @@ TEST(RatioBaseline, DispersionSeesClusters) {
   }
   EXPECT_LT(plain.Dispersion(), 1.1);
   EXPECT_NEAR(clustered.Dispersion(), 5, 1.0);
-  EXPECT_EQ(clustered.Dispersion(100), clustered.Dispersion());
+  EXPECT_DOUBLE_EQ(clustered.Dispersion(100), clustered.Dispersion());
 }
 
 // A share that varies by its half makes little of one failure and much of a hundred.

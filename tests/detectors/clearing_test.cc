@@ -278,7 +278,7 @@ INSTANTIATE_TEST_SUITE_P(
                    return Mixed(Payment(false), 200 - bad, Payment(true), bad);
                  }},
         Adaptive{"latency_factor", "kind: latency\nwarn: {p95_above_baseline: 3}\n",
-                 [](double times, int pane) {
+                 [](double times, int) {
                    return Weighted(Request(false, static_cast<DurationUs>(20'000 * times)), 200);
                  }},
         Adaptive{"storm", "kind: storm\nwarn: {above: 100, ratio: 3}\n",

@@ -255,7 +255,7 @@ TEST(ErrorRate, OnsetIsNearTheFirstFailures) {
   harness.RequestsPerMinute(10 * kMinute, 36, 1200);
   ASSERT_EQ(harness.changes().size(), 1u);
   EXPECT_GE(harness.changes()[0].onset, start);
-  EXPECT_LE(harness.changes()[0].onset, start + 3);
+  EXPECT_LE(harness.changes()[0].onset, start + 4);
 }
 
 TEST(ErrorRate, LearnsWhatIsUsual) {

@@ -140,13 +140,15 @@ Reading Harness::Pane(std::vector<Event> events) {
     EXPECT_EQ(copy->EncodedRule(), series_->EncodedRule()) << "pane " << now_;
   }
   if (change) {
+    OnsetInterval began = change->began;
+    if (began.known()) began = {began.earliest - kStart, began.latest - kStart};
     changes_.push_back({.kind = change->kind,
                         .slot = change->slot,
                         .pane = now_,
                         .onset = static_cast<int>((change->onset - kStart) / kPane),
                         .value = reading.level[static_cast<std::size_t>(change->slot)].value,
                         .classification = series_->state().Classification(),
-                        .began = {change->began.earliest - kStart, change->began.latest - kStart}});
+                        .began = began});
   }
   ++now_;
   return reading;

@@ -49,7 +49,7 @@ TEST(UsualMix, DistanceIsTheShareBeyondTheUsual) {
   UsualMix usual(4);
   EXPECT_TRUE(usual.empty());
   usual.Learn(Of({{"a", 60}, {"b", 40}}), 1);
-  EXPECT_DOUBLE_EQ(usual.Share(MixKeyOf("a")), 0.6f);
+  EXPECT_DOUBLE_EQ(usual.Share(MixKeyOf("a")), 0.6);
   EXPECT_EQ(usual.ShareOfUnlisted(), 0);
   EXPECT_NEAR(usual.Distance(Of({{"a", 6}, {"b", 4}})), 0, 1e-6);
   EXPECT_NEAR(usual.Distance(Of({{"b", 10}})), 0.6, 1e-6);

@@ -160,7 +160,7 @@ struct WrongStanza {
 
 TEST(Registry, NamesWhatIsWrongAndWhere) {
   const std::vector<WrongStanza> rows = {
-      {"name: x\nkind: error_rat\n", "2:7", "did you mean 'error_rate'?"},
+      {"name: x\nkind: error_rat\nwarn: {above: 5%}\n", "2:7", "did you mean 'error_rate'?"},
       {"name: x\nkind: error_rate\nwarn: {above: 5%, windw: 5m}\n", "3:19",
        "did you mean 'window'"},
       {"name: x\nkind: error_rate\nwarn: {above: 5%, for: 5}\n", "3:24", "for"},
