@@ -111,7 +111,7 @@ std::optional<BatchLog::Set> BatchLog::Pop() {
     if (writer_->released() >= undecided_.front().number) break;
     const DurationUs waits = writer_->NextRelease() - options_.time->Monotonic();
     mutex_.AwaitWithTimeout(absl::Condition(&progressed_),
-                            absl::Microseconds(std::clamp<DurationUs>(waits, 0, kMinuteUs)));
+                            absl::Microseconds(std::clamp<DurationUs>(waits, 0, kSecondUs)));
   }
   Undecided front = std::move(undecided_.front());
   undecided_.pop_front();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <system_error>
 
+#include "absl/time/clock.h"
 #include "core/bounded_line.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
@@ -30,6 +31,9 @@ constexpr DurationUs kForgetEvery = kHourUs;
 // How much of an output file is searched for the oldest line that the journal has: what the journal
 // keeps, and what was written since the last snapshot.
 constexpr std::int64_t kSearchBytesMax = 4 * limits::kLinesBytesMax;
+// How long the last snapshot waits for what it stands for to be durable: a second.
+constexpr int kFinishLooks = 200;
+constexpr absl::Duration kFinishLook = absl::Milliseconds(5);
 // What is not written when the program ends gets this long in all; a pipe that nobody reads, no
 // longer.
 constexpr DurationUs kOutputGrace = kSecondUs / 2;
@@ -90,9 +94,10 @@ std::int64_t DecisionLoop::BytesToKeep(const std::string& path,
                                        const std::optional<std::string>& oldest) const {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return 0;
-  if (oldest) return FindLine(path, *oldest, kSearchBytesMax).value_or(0);
   const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
-  return error ? 0 : size;
+  const std::int64_t all = error ? 0 : size;
+  // Where the oldest line is not in the file nothing of it is given up.
+  return oldest ? FindLine(path, *oldest, kSearchBytesMax).value_or(all) : all;
 }
 
 absl::Status DecisionLoop::OpenOutputs() {
@@ -163,7 +168,7 @@ void DecisionLoop::Remember(OutputLine line) {
       return;
     }
   }
-  if (lines_.size() >= kLinesMax) return;
+  if (recovered_ && lines_.size() >= kLinesMax) return;
   if (!history) newest_.emplace(line.incident, lines_.size());
   lines_.push_back(std::move(line));
 }
@@ -198,6 +203,8 @@ void DecisionLoop::Append(std::string_view record) {
 }
 
 void DecisionLoop::Take(const BatchLog::Set& batches) {
+  // Here what the last one submitted has been written, as a rule.
+  SaveSnapshotWhenDue();
   for (const std::string& record : batches.records()) Append(record);
   through_ = batches.sequence;
   Publish();
@@ -264,6 +271,7 @@ void DecisionLoop::ForgetAbsent() {
 }
 
 absl::Status DecisionLoop::Finish() {
+  for (int i = 0; i < kFinishLooks && !SnapshotIsPossible(); ++i) absl::SleepFor(kFinishLook);
   if (through_ != snapshot_through_ && SnapshotIsPossible()) {
     // Without it the next start decides again what came after the last one.
     if (const absl::Status saved = SaveSnapshot(); !saved.ok()) {

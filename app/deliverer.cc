@@ -29,6 +29,8 @@ namespace {
 
 // A sink that stays broken is mentioned again after this long.
 constexpr DurationUs kComplainEvery = kMinuteUs;
+// It looks at its work so often at least, by which others see that it is alive.
+constexpr DurationUs kTurnMax = kSecondUs;
 // Longer graces are endless, and would overflow.
 constexpr absl::Duration kGraceMax = absl::Hours(1);
 // What a stop leaves at least for receipts that are not written yet.
@@ -79,7 +81,7 @@ class Deliverer::Impl {
   }
   bool AllWritten() const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    return writer_.written() >= pushed_;
+    return writer_.written() >= submitted_;
   }
   WriteHealth health() const { return writer_.Health(); }
   std::int64_t turns() const { return turns_.load(std::memory_order_relaxed); }
@@ -139,7 +141,8 @@ class Deliverer::Impl {
 
   mutable absl::Mutex mutex_;
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
-  std::uint64_t pushed_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the last record
+  std::uint64_t pushed_ ABSL_GUARDED_BY(mutex_) = 0;     // number of the last record
+  std::uint64_t submitted_ ABSL_GUARDED_BY(mutex_) = 0;  // the same of what was submitted
   std::deque<Awaited> awaited_ ABSL_GUARDED_BY(mutex_);
   std::vector<Request> to_send_ ABSL_GUARDED_BY(mutex_);
   std::map<Hash128, Request> on_their_way_ ABSL_GUARDED_BY(mutex_);
@@ -180,6 +183,7 @@ void Deliverer::Impl::Submit(const std::vector<Notification>& notifications) {
       outbox_.Submit(notification, now, &effects);
     }
     Take(&effects);
+    submitted_ = pushed_;
   }
   outlet_.Wakeup();
 }
@@ -275,7 +279,7 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
     const bool idle = awaited_.empty() && on_their_way_.empty();
     turn.end = now >= stop_at_ || idle;
   }
-  turn.wait = absl::Microseconds(std::max<DurationUs>(0, wake - now));
+  turn.wait = absl::Microseconds(std::clamp<DurationUs>(wake - now, 0, kTurnMax));
   turns_.fetch_add(1, std::memory_order_relaxed);
   return turn;
 }

@@ -59,7 +59,8 @@ class Deliverer {
   void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks);
   Outbox::Counters counters() const;
   std::size_t pending() const;  // intents without a receipt
-  // Whether the journal has everything that was submitted.
+  // Whether the journal has the intents of everything that was submitted; receipts do not matter,
+  // since no snapshot stands for them.
   bool AllWritten() const;
   // How the disk behind it is.
   WriteHealth health() const;

@@ -383,6 +383,7 @@ void InputRunner::Publish() {
                               .problem = partition.problem});
   }
   for (const SourceState& state : input_->States()) {
+    status.known.push_back(state.source);
     if (state.reason.empty()) continue;
     if (status.reason.empty()) status.reason = state.reason;
     if (!state.failing || sources_.contains(state.source)) continue;

@@ -205,6 +205,7 @@ std::vector<std::string> Pipeline::Impl::SourceNames() const {
       return {};
     }
     for (const SourceStatus& source : input.sources) names.push_back(source.source);
+    names.insert(names.end(), input.known.begin(), input.known.end());
   }
   return names;
 }

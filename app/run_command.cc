@@ -3,8 +3,11 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -29,6 +32,8 @@ namespace {
 
 // How often the main thread looks whether it should end; nothing else depends on it.
 constexpr absl::Duration kWatchEvery = absl::Milliseconds(100);
+// SIGTERM is answered with the end within ten seconds.
+constexpr absl::Duration kStopMax = absl::Milliseconds(9'500);
 // People, their tools and Prometheus; an address may have half of it.
 constexpr std::size_t kConnectionsMax = 256;
 
@@ -139,6 +144,34 @@ class Api {
   std::shared_ptr<const ApiContext> context_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Ends the process when a stop takes longer than whoever asked for it waits: each part of it has a
+// limit of its own, but not what they add up to, nor a call to the system. Nothing is lost by it that
+// a crash would not lose.
+class StopDeadline {
+ public:
+  StopDeadline()
+      : thread_([this] {
+          absl::MutexLock lock(&mutex_);
+          if (mutex_.AwaitWithTimeout(absl::Condition(&ended_), kStopMax)) return;
+          std::fputs("tocsin: stopping takes too long; ending without waiting for it\n", stderr);
+          std::_Exit(kEnvironment);
+        }) {}
+  ~StopDeadline() {
+    {
+      absl::MutexLock lock(&mutex_);
+      ended_ = true;
+    }
+    thread_.join();
+  }
+  StopDeadline(const StopDeadline&) = delete;
+  StopDeadline& operator=(const StopDeadline&) = delete;
+
+ private:
+  absl::Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
 // What one machine can take over while it runs: secrets, tokens and certificates. Of the rest it says
 // whether it would be taken at the next start.
 void Reload(const std::string& path, const Config& running, Pipeline* pipeline, Api* api) {
@@ -202,6 +235,8 @@ int Run(const RunCommand& command) {
     }
     spdlog::info("stopping");
   }
+  std::optional<StopDeadline> deadline;
+  if (stop_requested != 0) deadline.emplace();
   http.Stop();
   const absl::Status stopped = pipeline.Stop();
   status.Update(stopped);

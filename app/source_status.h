@@ -41,6 +41,7 @@ struct InputStatus {
   std::int64_t errors = 0;
   std::int64_t skipped = 0;
   std::vector<SourceStatus> sources = {};
+  std::vector<std::string> known = {};  // parts, also those that are no sources at present
 
   bool IsUp() const {
     return state == State::kEnded || (state == State::kRunning && down_since == kNoTime);

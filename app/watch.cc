@@ -22,6 +22,8 @@ constexpr DurationUs kSampleEvery = 5 * kSecondUs;
 // Many logs hold lines that are no event; nearly nothing but those means that the format changed.
 constexpr double kUndecodableShare = 0.95;
 constexpr std::size_t kLossesMax = 8;
+// Longer than what is not durable waits to be decided.
+constexpr DurationUs kStandsStill = 5 * kSecondUs;
 
 std::string Percent(double share) { return absl::StrFormat("%.0f %%", 100 * share); }
 
@@ -154,7 +156,7 @@ void Watch::AddLog(const WatchedState& state, TimeUs now, Conditions* conditions
                                   : std::string(state.log.disk.error.message())),
          .after = after});
   }
-  if (state.log.undecided_since != kNoTime && now - state.log.undecided_since > kSecondUs) {
+  if (state.log.undecided_since != kNoTime && now - state.log.undecided_since > kStandsStill) {
     conditions->push_back({.key = "deciding", .text = "decisions stand still", .after = after});
   }
 }

@@ -9,7 +9,8 @@
 //   TimeUs next = outbox.NextDue();
 //
 // Invariants:
-//   1. Nothing is sent before its intent is durable (kWrite acknowledged by OnWritten).
+//   1. Nothing is sent before its intent was acknowledged by OnWritten: it is durable, or its owner
+//      goes on without.
 //   2. Per incident and sink one delivery is in flight, in order of sequence; the next one waits
 //      until what was written about those before it is durable. The resolve of a level that a
 //      higher one replaced waits for the higher one's trigger, unless that was parked, abandoned or

@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "tests/engine/setup.h"
 
 namespace tocsin {
@@ -122,11 +123,17 @@ class DecisionLoopTest : public ::testing::Test {
     }
   }
 
+  // Once its thread has written what it has.
   std::string File() const {
-    std::ifstream file(path_);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
+    std::string text;
+    for (int same = 0; same < 20; absl::SleepFor(absl::Milliseconds(10))) {
+      std::ifstream file(path_);
+      std::stringstream now;
+      now << file.rdbuf();
+      same = now.str() == text ? same + 1 : 0;
+      text = now.str();
+    }
+    return text;
   }
   // Their ids.
   std::vector<std::string> Open() const {

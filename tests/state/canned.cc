@@ -63,7 +63,6 @@ HyperLogLog Users(int count) {
 }
 
 Signal MakeSignal(int format, const std::string& service = "api") {
-  static_cast<void>(format);
   Signal signal;
   signal.detector = "errors";
   signal.kind = "error_rate";
@@ -81,6 +80,10 @@ Signal MakeSignal(int format, const std::string& service = "api") {
   signal.value = 0.25;
   signal.threshold = 0.05;
   signal.evidence = {{"window", "rate", "\"5m\""}, {"top", "endpoint", "[\"/orders\"]"}};
+  if (format < 6) return signal;
+  signal.drifts = true;
+  signal.began = {.earliest = kTime - 6 * kPane, .latest = kTime - 5 * kPane};
+  signal.breached_at = kTime + kPane;
   return signal;
 }
 
@@ -122,6 +125,14 @@ Incident MakeIncident(int format) {
   incident.merged_into = "00112233445566778899aabbccddeeff";
   incident.partial = true;
   incident.pages = 3;
+  if (format < 6) {
+    // What was not kept.
+    incident.levels = {{.level = 2, .at = kNoTime, .paged_at = kNoTime}};
+    return incident;
+  }
+  incident.beside = {"INC-2026-006"};
+  incident.levels = {{.level = 3, .at = kTime, .paged_at = kNoTime},
+                     {.level = 2, .at = kTime + kPane, .paged_at = kTime + kPane}};
   return incident;
 }
 
@@ -162,6 +173,8 @@ IncidentRecord MakeRecord(int format) {
   record.rolled_back_at = kTime + 2 * kMinuteUs;
   record.roll_back = "Roll back api v2";
   record.tally = MakeTally(format);
+  // Format 5 did not keep it: when the last signal fired.
+  record.worsened_at = format < 6 ? kTime : kTime + 2 * kPane;
   return record;
 }
 
