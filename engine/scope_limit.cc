@@ -1,7 +1,6 @@
 #include "engine/scope_limit.h"
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 
 #include "core/labels.h"
@@ -103,9 +102,8 @@ void ScopeLimit::Fold(Tables* tables) const {
 }
 
 void ScopeLimit::Encode(ByteWriter* out) const {
-  const std::map<std::string_view, TimeUs> sorted(seen_.begin(), seen_.end());
-  out->Varint(sorted.size());
-  for (const auto& [scope, seen] : sorted) {
+  out->Varint(seen_.size());
+  for (const auto& [scope, seen] : seen_) {
     out->Bytes(scope);
     out->Signed(seen);
   }

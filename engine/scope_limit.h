@@ -12,6 +12,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,7 +21,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "core/fact.h"
 #include "core/time.h"
@@ -69,7 +70,7 @@ class ScopeLimit {
   const Plan* plan_;
   std::size_t scopes_max_;
   std::string other_;
-  absl::flat_hash_map<std::string, TimeUs> seen_;  // the last tick with something of the scope
+  std::map<std::string, TimeUs, std::less<>> seen_;  // the last tick with something of the scope
 };
 
 }  // namespace tocsin

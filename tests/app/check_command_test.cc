@@ -120,7 +120,7 @@ TEST_F(CheckCommandTest, WhatOnlyDecidesAsksForNoSecret) {
   EXPECT_EQ(decoded.code, kDone) << decoded.err;
   EXPECT_THAT(decoded.out, HasSubstr("\"status\":503"));
   const Output explained = Capture([&] {
-    return ExplainEvents({.config = "c.yaml", .events = {event}, .format = "", .input = ""});
+    return ExplainEvents({.config = "c.yaml", .events = {event}, .format = "", .input = "", .incidents = ""});
   });
   EXPECT_EQ(explained.code, kDone) << explained.err;
   EXPECT_THAT(explained.out, HasSubstr("told        oncall (pagerduty, pages)"));
@@ -138,7 +138,8 @@ TEST_F(CheckCommandTest, AnEventThatIsTypedIsOfNow) {
     return ExplainEvents({.config = "c.yaml",
                           .events = {R"({"type":"request","service":"api","status":503})"},
                           .format = "",
-                          .input = ""});
+                          .input = "",
+                          .incidents = ""});
   });
   EXPECT_EQ(explained.code, kDone) << explained.err;
   EXPECT_THAT(explained.out, HasSubstr("request of env=prod service=api, 20"));
