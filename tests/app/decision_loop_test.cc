@@ -18,6 +18,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "config/node.h"
+#include "sinks/message_templates.h"
+#include "sinks/sink.h"
+#include "tests/app/watched_journal.h"
 #include "tests/engine/setup.h"
 
 namespace tocsin {
@@ -219,6 +223,30 @@ TEST_F(DecisionLoopTest, ForgetsOnlyWhatIsKnownToBeAbsent) {
   EXPECT_TRUE(pass(kDayUs, {"app/0"}));
   EXPECT_FALSE(pass(kWeekUs, {"app/0"}));
   EXPECT_TRUE(journal_->ReadPosition("app/0")->has_value());
+}
+
+TEST_F(DecisionLoopTest, ASnapshotWaitsForTheIntentsThatItStandsFor) {
+  auto watched = std::make_unique<WatchedJournal>();
+  WatchedJournal& journal = *watched;
+  journal_ = std::move(watched);
+  ErrorList errors;
+  const ConfigNode node =
+      ParseYaml("{name: hook, kind: webhook, url: 'http://127.0.0.1:9/'}", "test", &errors);
+  sinks_.push_back(NewSink({.name = "hook", .kind = "webhook", .node = node},
+                           std::make_shared<MessageTemplates>(), &errors));
+  ASSERT_NE(sinks_.back(), nullptr);
+  Start();
+  Run(0, 40, /*fails=*/2);
+  journal.HoldWrites(true);
+  Run(40, 60, /*fails=*/0);
+  ASSERT_THAT(Open(), SizeIs(1));
+  ASSERT_TRUE(journal.AwaitHeld());
+  now_ += kHourUs;  // it is long due
+  Run(60, 65, /*fails=*/0);
+  EXPECT_EQ(loop_->Status().snapshots, 0);
+  journal.HoldWrites(false);
+  ASSERT_TRUE(loop_->Finish().ok());
+  EXPECT_EQ(loop_->Status().snapshots, 1);
 }
 
 TEST_F(DecisionLoopTest, ARecordThatCannotBeReadIsLeftOut) {
