@@ -32,7 +32,8 @@ std::string_view UnpackZstd(std::string_view bytes, std::size_t bytes_max, std::
     size = out.pos;
     if (ZSTD_isError(left)) return "a compressed message that is damaged";
     if (size > bytes_max) return kTooLarge;
-    if (in.pos == in.size && out.pos < out.size) break;
+    // A full buffer may hide more of a frame, but not of one that has ended.
+    if (in.pos == in.size && (left == 0 || out.pos < out.size)) break;
   }
   text->resize(size);
   return left == 0 ? std::string_view() : "a compressed message that is cut short";

@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"syslog", "", OwnTime::kYearless, "Mar  1 21:05:30 db-1 sshd[1]: no"},
         Row{"postgres", "", OwnTime::kYearless,
             "Mar  1 21:05:30 db-1 postgres[7]: [3-1] FATAL:  no"},
-        Row{"pgbouncer", "", OwnTime::kYearless, "Mar  1 21:05:30 [7] LOG stats: no"}),
+        Row{"pgbouncer", "", OwnTime::kYearless, "Mar  1 21:05:30 [7] LOG closing because: x"}),
     [](const testing::TestParamInfo<Row>& row) {
       std::string name = row.param.format + std::to_string(row.index);
       std::erase(name, '-');

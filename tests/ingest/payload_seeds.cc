@@ -201,12 +201,20 @@ std::vector<PayloadSeed> Seeds(InputConfig input, Part root, std::vector<Pack> p
   return seeds;
 }
 
+std::vector<PayloadSeed> CloudWatchLogsSeeds() {
+  return Seeds(Of("cloudwatch-logs"), JsonPart(kLogEvents),
+               {Pack(), [](const std::string& text) { return Gzip(text); },
+                [](const std::string& text) { return Base64(Gzip(text)); }, Lambda, Kinesis});
+}
+
 // A carrier's own document, and documents of other formats in its messages.
 std::vector<PayloadSeed> Carried(const std::string& format, std::vector<PayloadSeed> seeds,
                                  const Pack& pack) {
   for (const std::string inner :
        {"json", "logfmt", "syslog", "telegraf", "influx", "alertmanager", "cloudwatch-logs"}) {
-    PayloadSeed seed = SeedsOf(inner).front();
+    if (inner == format) continue;
+    PayloadSeed seed =
+        inner == "cloudwatch-logs" ? CloudWatchLogsSeeds().front() : SeedsOf(inner).front();
     seed.input = Of(format);
     seed.input.message_format = inner;
     const Pack inner_pack = std::move(seed.pack);
@@ -216,12 +224,6 @@ std::vector<PayloadSeed> Carried(const std::string& format, std::vector<PayloadS
     seeds.push_back(std::move(seed));
   }
   return seeds;
-}
-
-std::vector<PayloadSeed> CloudWatchLogsSeeds() {
-  return Seeds(Of("cloudwatch-logs"), JsonPart(kLogEvents),
-               {Pack(), [](const std::string& text) { return Gzip(text); },
-                [](const std::string& text) { return Base64(Gzip(text)); }, Lambda, Kinesis});
 }
 
 // ---- Lines ----
