@@ -51,8 +51,8 @@ bool RatioLevel::Certain(const CountRing& ring, double above) const {
   if (older.Rate() >= above) return true;
   if (static_cast<double>(older.total()) * above >= 1) return false;
   // Too few requests for one bad one to be expected in the quarter: it must have its part of the
-  // bad ones, or there are too few to say.
-  return newer.bad() <= 2 || older.bad() * 12 >= newer.bad();
+  // bad ones.
+  return older.bad() > 0 && older.bad() * 12 >= newer.bad();
 }
 
 // Over the last minute or any longer stretch that has enough events to tell. That it may be any is

@@ -23,7 +23,9 @@ TEST(CheckConnect, NamesTheBrokersThatDoNotAnswer) {
   Config config;
   InputConfig input;
   input.name = "web";
-  input.kafka = KafkaInputConfig{.brokers = "127.0.0.1:1", .topics = {"requests"}};
+  input.kafka = KafkaInputConfig();
+  input.kafka->brokers = "127.0.0.1:1";
+  input.kafka->topics = {"requests"};
   config.inputs = {input};
   const ConnectResult result = CheckConnections(config, absl::Milliseconds(200));
   EXPECT_FALSE(result.all_there);

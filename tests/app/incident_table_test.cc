@@ -136,7 +136,9 @@ TEST(IncidentTable, JsonSaysTheSame) {
   simdjson::dom::parser parser;
   simdjson::dom::array rows;
   ASSERT_EQ(parser.parse(table.Json()).get(rows), simdjson::SUCCESS);
-  EXPECT_EQ(simdjson::minify(rows.at(0)),
+  simdjson::dom::element row;
+  ASSERT_EQ(rows.at(0).get(row), simdjson::SUCCESS);
+  EXPECT_EQ(simdjson::minify(row),
             R"({"incident":"00000000000000010000000000000001","number":"INC-2026-1",)"
             R"("scope":"prod","severity":"SEV2","severity_level":2,"state":"open",)"
             R"("onset":"2026-03-10T21:03:50Z","detected_at":"2026-03-10T21:04:50Z",)"

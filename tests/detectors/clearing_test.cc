@@ -221,7 +221,7 @@ TEST_P(Clearing, EndsWithItsCondition) {
     for (int i = 0; i < ending.fault_panes; ++i) harness.Pane(ending.fault(i));
     ASSERT_TRUE(harness.rule().firing()) << "level " << level;
     const int end = harness.now();
-    const int bound = kKeep + ending.drains + (level >= ending.near ? kHour : 0);
+    const int bound = kKeep + ending.drains + (level >= ending.near ? kHour + 10 * kMinute : 0);
     for (int i = 0; i < bound; ++i) harness.Pane(ending.normal(level, i));
     ASSERT_TRUE(harness.ClearedAt().has_value()) << "level " << level << ", " << bound << " panes";
     EXPECT_GE(*harness.ClearedAt(), end - 1);
