@@ -380,7 +380,7 @@ TEST_F(Life, ASignalThatContinuesChangesItsTextAlone) {
   EXPECT_THAT(s.out.lines[0].signals[0].evidence, SizeIs(1));
   EXPECT_EQ(s.out.lines[0].next_update_at, due);
   EXPECT_EQ(s.Told(), "");
-  s.TickFor(5 * kMinuteUs);
+  s.TickFor(6 * kMinuteUs);
   EXPECT_EQ(s.Told(), "update 2");
   // In the very tick in which the next one is due.
   while (s.pane_end() < s.Only().next_update_at) s.Tick();

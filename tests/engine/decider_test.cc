@@ -195,7 +195,7 @@ TEST(Decider, TurnsTrafficIntoIncidents) {
 TEST(Decider, LearnsFromQueriesWhoNeedsWhom) {
   std::string yaml = kYaml;
   const std::size_t topology = yaml.find("topology:");
-  yaml.erase(topology, yaml.find("detectors:") - topology);
+  yaml.replace(topology, yaml.find("detectors:") - topology, "correlate: {coincidence: 0s}\n");
   const std::unique_ptr<EngineSetup> setup = EngineSetup::From(yaml);
   ASSERT_NE(setup, nullptr);
   for (const bool queries : {false, true}) {
@@ -222,6 +222,7 @@ TEST(Decider, LearnsFromQueriesWhoNeedsWhom) {
 TEST(Decider, FoldsTooManyPagesIntoOne) {
   const std::unique_ptr<EngineSetup> setup = EngineSetup::From(R"(
 inputs: [{name: app, file: app.log}]
+correlate: {coincidence: 0s}
 detectors:
   - {name: errors, kind: error_rate, by: [service],
      critical: {above: 50%, window: 30s, for: 0s, level: 2}}

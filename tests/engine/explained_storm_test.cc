@@ -107,8 +107,13 @@ std::vector<std::string> Signals(const EngineSetup& setup, const std::vector<std
     EXPECT_TRUE(decider->Append(journal[i]).ok());
     Decision decision;
     while (decider->Step(&decision)) {
+      // The label stands in the incident's line; here it goes behind the signal's.
+      auto change = decision.signals.begin();
       for (const OutputLine& line : decision.lines) {
-        if (line.kind == LineKind::kSignal) lines.push_back(line.text);
+        if (line.kind != LineKind::kSignal) continue;
+        while (change->kind == SignalChangeKind::kContinued) ++change;
+        lines.push_back(line.text + R"("classification":")" + change++->signal.classification +
+                        '"');
       }
     }
   }

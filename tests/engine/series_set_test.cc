@@ -380,7 +380,7 @@ TEST(SeriesSet, NeverEvictsWhatFires) {
   engine.Skip(5 * kHourUs);
   engine.Step({{"b", 10}});
   EXPECT_EQ(engine.set().evicted(), 0);
-  EXPECT_THAT(engine.Step({{"a", 1}}).changes, ElementsAre("cleared a 1 (11)"));
+  EXPECT_THAT(engine.Step({{"a", 1}}).changes, ElementsAre("cleared a 1 (\"5h\")"));
 }
 
 std::vector<std::vector<Count>> RandomPanes(std::uint64_t seed) {

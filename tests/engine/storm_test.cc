@@ -91,12 +91,17 @@ class Storm : public testing::Test {
     }
   }
 
+  // A file is written at once.
+  static DurationUs TimeOf(const std::string& sink) {
+    return sink == "record" ? kMillisecondUs : 100 * kMillisecondUs;
+  }
+
   void Send(const Delivery& delivery) {
     for (const std::unique_ptr<Sink>& sink : sinks_) {
       if (sink->name() != delivery.sink) continue;
       const SinkRequest request = sink->RequestFor(delivery);
       replies_.push_back(
-          {now_ + 100 * kMillisecondUs, delivery.id, vendors_[sink->name()]->Receive(request)});
+          {now_ + TimeOf(sink->name()), delivery.id, vendors_[sink->name()]->Receive(request)});
     }
     ++sent_;
     std::deque<TimeUs>& minute = minute_[delivery.sink];
