@@ -85,7 +85,9 @@ StormOutcome RunScene(const StormWorld& world, const Watched& quiet, StormScene 
                       StormKind kind, bool explained, std::uint64_t seed) {
   Random random(seed);
   Watched watched = quiet.Copy();
-  StormOutcome outcome = {.kind = kind, .what = scene.what()};
+  StormOutcome outcome;
+  outcome.kind = kind;
+  outcome.what = scene.what();
   for (int pane = 0; pane < kStormPanesMax; ++pane) {
     const auto fill = [&](EmitEvent emit) {
       for (int second = 0; second < 10; ++second) {

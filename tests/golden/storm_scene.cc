@@ -121,7 +121,7 @@ bool StormScene::DrawLack(Lack lack, Random* random) {
       ramp_ = std::min(ramp_, 30);
       if (!watch_.gauge && watch_.above < 1.6 * world_->per_pane() * watch_.window) return false;
       [[fallthrough]];
-    case Lack::kFields:
+    case Lack::kSources:
     case Lack::kEvents:
       what_ += ", no fields, no baseline or no events";
       return DrawSurge(random);

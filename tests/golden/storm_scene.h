@@ -30,7 +30,7 @@ inline constexpr std::array<const char*, kStormKinds> kStormNames = {"attack", "
 
 // What there is not, so that nobody could tell what a storm is.
 enum class Lack : std::uint8_t {
-  kFields,    // addresses, user agents and users
+  kSources,   // addresses, user agents and users
   kBaseline,  // half an hour of quiet
   kEvents,    // a gauge alone
   kWho,       // strangers of whom nothing but the address is known
