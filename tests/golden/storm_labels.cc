@@ -125,7 +125,7 @@ std::optional<StormOutcome> RunUnknown(Family family, std::uint64_t seed) {
   if (lack == Lack::kWho) family.addresses = Addresses::kAnywhere;
   if (lack == Lack::kBehind) family.addresses = Addresses::kProxy;
   StormWorld world(family, seed);
-  if (lack == Lack::kFields) world.DropFields(true, true, true);
+  if (lack == Lack::kSources) world.DropFields(true, true, true);
   if (lack == Lack::kWho || lack == Lack::kClients) world.DropFields(false, true, true);
   if (lack == Lack::kBehind) world.DropFields(false, false, true);
   if (lack == Lack::kBaseline) world.ShortenQuiet(20 + static_cast<int>(random.Below(80)));

@@ -83,12 +83,18 @@ std::string Text(const simdjson::dom::element& object, const char* key) {
   return object[key].get(text) == simdjson::SUCCESS ? std::string(text) : "";
 }
 
+simdjson::dom::array ArrayOf(const simdjson::simdjson_result<simdjson::dom::element>& value) {
+  simdjson::dom::array array;
+  EXPECT_EQ(value.get(array), simdjson::SUCCESS);
+  return array;
+}
+
 Expected ReadExpected(const std::string& path) {
   simdjson::dom::parser parser;
   const simdjson::dom::element all = parser.load(path).value_unsafe();
   Expected expected;
   expected.killed_at_ms = all["killed_at_ms"].get_int64().value_unsafe();
-  for (const simdjson::dom::element one : all["incidents"].get_array().value_unsafe()) {
+  for (const simdjson::dom::element one : ArrayOf(all["incidents"])) {
     Expected::Incident incident{.id = Text(one, "incident"),
                                 .number = Text(one, "number"),
                                 .state = Text(one, "state"),
@@ -97,10 +103,10 @@ Expected ReadExpected(const std::string& path) {
                                 .key = Text(one, "dedup_key"),
                                 .signals = {},
                                 .deliveries = {}};
-    for (const simdjson::dom::element signal : one["signals"].get_array().value_unsafe()) {
+    for (const simdjson::dom::element signal : ArrayOf(one["signals"])) {
       incident.signals.emplace_back(signal.get_string().value_unsafe());
     }
-    for (const simdjson::dom::element delivery : one["deliveries"].get_array().value_unsafe()) {
+    for (const simdjson::dom::element delivery : ArrayOf(one["deliveries"])) {
       incident.deliveries.push_back(
           {Text(delivery, "sink"), Text(delivery, "action"), Text(delivery, "state")});
     }
