@@ -90,7 +90,10 @@ class LineOutput::Writer {
       left_out_ += std::exchange(writing_, 0);
       while (!lines_.empty()) LeaveOut();
     }
-    thread_->End(kEndWait);
+    // Whoever reads a pipe sees its end.
+    if (thread_->End(kEndWait) && descriptor_ > STDERR_FILENO) {
+      close(std::exchange(descriptor_, -1));
+    }
     thread_.reset();
     absl::MutexLock lock(&mutex_);
     if (left_out_ == 0) return absl::OkStatus();

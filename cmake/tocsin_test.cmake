@@ -24,7 +24,7 @@ function(tocsin_test)
     set(arg_LABELS unit)
   endif()
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 120)
+    set(arg_TIMEOUT 300)
   endif()
 
   add_executable(${arg_NAME} ${arg_SOURCES})

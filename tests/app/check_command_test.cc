@@ -22,7 +22,7 @@ constexpr const char* kConfig = R"(inputs:
   - {name: app, file: app.jsonl}
   - {name: posts, http: {token_file: token}}
 detectors:
-  - {name: errors, kind: error_rate, warn: {above: 5%}}
+  - {name: errors, kind: error_rate, critical: {above: 5%, level: 2}}
 sinks:
   - {name: oncall, kind: pagerduty, routing_key_file: routing.key, ca_file: ca.pem}
 routes:

@@ -205,11 +205,16 @@ void CheckRound(const FaultFinder& finder, const std::vector<Fault>& chosen) {
   ASSERT_LE(found.size(), limits::kConfigErrorsMax);
   std::string said;
   for (const ConfigError& error : found) said += "\n  " + error.ToString();
+  const bool unread = std::any_of(chosen.begin(), chosen.end(), [](const Fault& fault) {
+    return fault.ToString().ends_with("-> {}");
+  });
   for (const Fault& fault : chosen) {
     const bool told = std::any_of(found.begin(), found.end(), [&](const ConfigError& error) {
       return error.at == Location{"t.yaml", fault.line, fault.column};
     });
-    EXPECT_TRUE(told) << fault.ToString() << " is not among" << said;
+    // A name that cannot be read may be the one that another place asks for.
+    const bool hidden = unread && fault.ToString().ends_with("-> nobody");
+    EXPECT_TRUE(told || hidden) << fault.ToString() << " is not among" << said;
   }
   if (std::all_of(chosen.begin(), chosen.end(), [](const Fault& fault) { return fault.alone; })) {
     EXPECT_EQ(found.size(), chosen.size()) << said;

@@ -108,6 +108,7 @@ TEST(Postmortem, HasEverythingThatIsKnownAndRoomForTheRest) {
 | Detected | 2026-03-10 21:04:50 UTC |
 | Resolved | 2026-03-10 21:25:00 UTC |
 | Time to detect | 20 s |
+| Time to page | not yet |
 | Time to acknowledge | 2 min |
 | Time to resolve | 20 min |
 

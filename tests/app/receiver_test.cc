@@ -377,7 +377,7 @@ TEST_F(ReceiverTest, ReadsItsSecretsAnew) {
 }
 
 TEST_F(ReceiverTest, WhatCannotBeOpenedIsNamed) {
-  ErrorList errors;
+  ErrorList errors(ErrorList::Secrets::kNotNeeded);
   const std::optional<Config> config = LoadConfigText(
       absl::StrCat("state_dir: ", folder_, "\ninputs: [{name: a, http: {token_file: /nowhere}}]\n"),
       "t.yaml", &errors);

@@ -144,7 +144,7 @@ TEST_F(WatchTest, TheDiskAndDecisions) {
   state_.log.disk.error = absl::ResourceExhaustedError("no space left");
   state_.log.disk.failing_since = now_;
   state_.log.undecided_since = now_;
-  Run(63 * kSecondUs);
+  Run(68 * kSecondUs);
   EXPECT_EQ(Reasons(), "the state cannot be written: no space left; decisions stand still");
 }
 
