@@ -686,6 +686,7 @@ TEST_F(DelivererTest, AFileThatCannotBeWrittenHoldsUpNobodyAndIsTriedAgain) {
   Start();
   deliverer_->Submit({Make(kTrigger)});
   ASSERT_TRUE(journal_.AwaitState(Id("oncall", kTrigger), DeliveryState::kDelivered));
+  ASSERT_TRUE(Await([&] { return deliverer_->counters().retried > 0; }));
   std::filesystem::create_directory(directory);
   ASSERT_TRUE(journal_.AwaitState(Id("record", kTrigger), DeliveryState::kDelivered));
   deliverer_->Stop(kGrace);
