@@ -19,10 +19,17 @@ using Found = LogGeneration::Found;
 
 // Programs that compress give their file the time of the one that it was, perhaps in whole seconds.
 constexpr std::int64_t kTimeSlackNs = 2'000'000'000;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kNamesMax = 65'536;
 
 std::int64_t ModifiedNs(const struct stat& facts) {
   return static_cast<std::int64_t>(facts.st_mtim.tv_sec) * 1'000'000'000 + facts.st_mtim.tv_nsec;
+}
+
+// Whether a file was changed last when the other was or later, as far as its time tells.
+bool IsAsNewAs(const struct stat& facts, std::int64_t modified) {
+  const bool in_whole_seconds = facts.st_mtim.tv_nsec == 0;
+  return ModifiedNs(facts) >= (in_whole_seconds ? modified - modified % kSecondNs : modified);
 }
 
 // The file of this inode in the folder of `path`, whatever it is called now.
@@ -89,12 +96,17 @@ std::vector<FollowedFile::Rotated> FollowedFile::ListRotated() const {
 
 void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
   std::vector<const LogGeneration*> logs;
-  for (const LogGeneration& log : known_) {
-    if (log.identity().has_content()) logs.push_back(&log);
-  }
-  for (const File& file : files_) {
-    if (!file.finished || file.log.identity().has_content()) logs.push_back(&file.log);
-  }
+  const auto add = [&](const LogGeneration& log, bool finished) {
+    if (!finished || log.identity().has_content()) return logs.push_back(&log);
+    // An archive that was read: of its text nothing is kept.
+    for (Rotated& one : *rotated) {
+      const bool is_it =
+          log.identity().IsFile(one.facts) && ModifiedNs(one.facts) == log.modified();
+      if (is_it && one.owner == nullptr) one.owner = &log;
+    }
+  };
+  for (const LogGeneration& log : known_) add(log, /*finished=*/true);
+  for (const File& file : files_) add(file.log, file.finished);
   std::vector<const LogGeneration*> elsewhere;
   // An inode is used again, so the content has to fit as well; a copy counts only where the file
   // itself is gone, because two files may hold the same.
@@ -109,13 +121,17 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
     }
     if (!is_found && identity.has_content()) elsewhere.push_back(log);
   }
+  // Where several hold the same, what was rotated before it is older than it was when it was seen
+  // last, and what came after it stands behind it.
   for (const LogGeneration* const log : elsewhere) {
+    Rotated* copy = nullptr;
     for (Rotated& one : *rotated) {
       if (one.owner != nullptr || ModifiedNs(one.facts) < log->modified() - kTimeSlackNs) continue;
       if (!HoldsContent(one.path, log->identity())) continue;
-      one.owner = log;
-      break;
+      copy = &one;
+      if (IsAsNewAs(one.facts, log->modified())) break;
     }
+    if (copy != nullptr) copy->owner = log;
   }
 }
 

@@ -211,7 +211,7 @@ Verdict Judge(Call call, const char* path) {
   bool slow = false;
   pthread_rwlock_rdlock(&lock);
   const int size = rules.size.load(std::memory_order_acquire);
-  for (int i = 0; i < size && verdict.error == 0; ++i) {
+  for (int i = 0; i < size; ++i) {  // each rule counts all of its calls
     Rule& rule = rules.rules[i];
     if ((rule.calls & (1U << call)) == 0) continue;
     if (std::strncmp(path, rule.path, std::strlen(rule.path)) != 0) continue;
@@ -226,6 +226,7 @@ Verdict Judge(Call call, const char* path) {
       slow = true;
       continue;
     }
+    if (verdict.error != 0) continue;
     injected.fetch_add(1, std::memory_order_relaxed);
     if (rule.effect == kShort) {
       verdict.is_short = true;
@@ -449,6 +450,14 @@ DIR* opendir(const char* path) {
   TOCSIN_REAL("opendir", DIR * (*)(const char*));
   const Verdict verdict = JudgePath(kList, path);
   if (verdict.error == 0) return real(path);
+  errno = verdict.error;
+  return nullptr;
+}
+
+DIR* fdopendir(int file) {
+  TOCSIN_REAL("fdopendir", DIR * (*)(int));
+  const Verdict verdict = JudgeFile(kList, file);
+  if (verdict.error == 0) return real(file);
   errno = verdict.error;
   return nullptr;
 }

@@ -327,10 +327,9 @@ std::vector<PayloadSeed> Lines(InputConfig input, std::string_view lines) {
 }  // namespace
 
 std::vector<PayloadSeed> SeedsOf(const std::string& format) {
-  if (format == "json" || FindPreset(format) != nullptr) {
-    if (format != "logfmt") return JsonSeeds(format);
-    return Lines(Of(format), kLogfmt);
-  }
+  const FieldPreset* const preset = FindPreset(format);
+  if (format == "json" || (preset != nullptr && preset->is_json)) return JsonSeeds(format);
+  if (format == "logfmt") return Lines(Of(format), kLogfmt);
   if (format == "alb") return Lines(Of(format), kAlb);
   if (format == "clf") return Lines(Of(format), kClf);
   if (format == "influx") return Lines(Of(format), kInflux);

@@ -20,7 +20,7 @@ struct WorkBound {
   std::uint64_t per_byte;
   std::uint64_t fixed;  // buffers that grow once
 };
-inline constexpr WorkBound kStepsMax = {.per_byte = 400, .fixed = 100'000};
+inline constexpr WorkBound kStepsMax = {.per_byte = 500, .fixed = 100'000};
 inline constexpr WorkBound kMovedMax = {.per_byte = 1'000, .fixed = 4 << 20};
 inline constexpr WorkBound kAllocatedMax = {.per_byte = 400, .fixed = 4 << 20};
 inline constexpr WorkBound kPeakMax = {.per_byte = 100, .fixed = 4 << 20};

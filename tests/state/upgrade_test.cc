@@ -174,8 +174,7 @@ class Upgrade : public ::testing::TestWithParam<int> {
   std::string IncidentOf(const std::string& component) const {
     simdjson::dom::parser parser;
     const simdjson::padded_string list(pipeline_->incidents().ListJson({.resolved = true}));
-    for (const simdjson::dom::element one :
-         parser.parse(list)["incidents"].get_array().value_unsafe()) {
+    for (const simdjson::dom::element one : ArrayOf(parser.parse(list)["incidents"])) {
       if (Text(one, "component") == component) return Text(one, "incident");
     }
     return "";
