@@ -284,6 +284,9 @@ void SourcePartition::RememberDropped(DroppedRecord record) {
 
 void SourcePartition::AcceptTime(TimeUs time) {
   clock_.Accept(time);
+  // What it holds from before it joined is late, and no time that its clock could begin in: the next
+  // record would be a jump.
+  if (last_tick_ != kNoTime) clock_.AdvanceTo(last_tick_);
   const TimeUs tick = PaneStart(clock_.now());
   if (last_tick_ == kNoTime) {
     // A source's first record makes all earlier ticks empty.

@@ -34,10 +34,13 @@ Tail::Result FollowedFile::Next(TimeUs now, LineReader::Line* line) {
         ++cursor_;
         continue;
       }
+      const std::uint64_t before = file.log.offset();
       switch (file.log.Next(line)) {
         case LogGeneration::Read::kLine:
           file.grew_at = now;
-          line->offset = segments_.Add(file.id, line->offset, line->next_offset);
+          // With what lies between the records, so that offsets do not depend on where a segment
+          // began: what is read after a restart has those that it had.
+          line->offset = segments_.Add(file.id, before, line->next_offset) + line->offset - before;
           line->next_offset = segments_.end();
           return Result::kLine;
         case LogGeneration::Read::kEnd:

@@ -23,7 +23,7 @@ constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kNamesMax = 65'536;
 
 std::int64_t ModifiedNs(const struct stat& facts) {
-  return static_cast<std::int64_t>(facts.st_mtim.tv_sec) * 1'000'000'000 + facts.st_mtim.tv_nsec;
+  return static_cast<std::int64_t>(facts.st_mtim.tv_sec) * kSecondNs + facts.st_mtim.tv_nsec;
 }
 
 // Whether a file was changed last when the other was or later, as far as its time tells.
@@ -96,17 +96,12 @@ std::vector<FollowedFile::Rotated> FollowedFile::ListRotated() const {
 
 void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
   std::vector<const LogGeneration*> logs;
-  const auto add = [&](const LogGeneration& log, bool finished) {
-    if (!finished || log.identity().has_content()) return logs.push_back(&log);
-    // An archive that was read: of its text nothing is kept.
-    for (Rotated& one : *rotated) {
-      const bool is_it =
-          log.identity().IsFile(one.facts) && ModifiedNs(one.facts) == log.modified();
-      if (is_it && one.owner == nullptr) one.owner = &log;
-    }
-  };
-  for (const LogGeneration& log : known_) add(log, /*finished=*/true);
-  for (const File& file : files_) add(file.log, file.finished);
+  for (const LogGeneration& log : known_) {
+    if (log.identity().has_content()) logs.push_back(&log);
+  }
+  for (const File& file : files_) {
+    if (!file.finished || file.log.identity().has_content()) logs.push_back(&file.log);
+  }
   std::vector<const LogGeneration*> elsewhere;
   // An inode is used again, so the content has to fit as well; a copy counts only where the file
   // itself is gone, because two files may hold the same.
@@ -121,8 +116,8 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
     }
     if (!is_found && identity.has_content()) elsewhere.push_back(log);
   }
-  // Where several hold the same, what was rotated before it is older than it was when it was seen
-  // last, and what came after it stands behind it.
+  // Where several hold the same, those from before it are older than it was when it was seen last,
+  // and those from after it stand behind it.
   for (const LogGeneration* const log : elsewhere) {
     Rotated* copy = nullptr;
     for (Rotated& one : *rotated) {
@@ -132,6 +127,19 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
       if (IsAsNewAs(one.facts, log->modified())) break;
     }
     if (copy != nullptr) copy->owner = log;
+  }
+  // Of the text of an archive that was read nothing is kept.
+  const auto set_archive = [&](const LogGeneration& log) {
+    if (log.identity().has_content()) return;
+    for (Rotated& one : *rotated) {
+      const bool is_it =
+          log.identity().IsFile(one.facts) && ModifiedNs(one.facts) == log.modified();
+      if (is_it && one.owner == nullptr) one.owner = &log;
+    }
+  };
+  for (const LogGeneration& log : known_) set_archive(log);
+  for (const File& file : files_) {
+    if (file.finished) set_archive(file.log);
   }
 }
 

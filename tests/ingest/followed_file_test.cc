@@ -245,7 +245,8 @@ TEST_F(FollowedFileTest, AnOlderFileOfTheSameLinesIsNotTakenForOneThatWasCompres
     LogRotator log(folder_, "app.log");
     Append("app.log.1", "the same\nthe same\n");
     log.Write("the same\nthe same\n");
-    fs::last_write_time(path_ + ".1", fs::last_write_time(path_) - std::chrono::milliseconds(1'500));
+    fs::last_write_time(path_ + ".1",
+                        fs::last_write_time(path_) - std::chrono::milliseconds(1'500));
     auto tail = Follow();
     EXPECT_THAT(Read(tail.get()), SizeIs(2));
     if (restarts) tail = Restart(std::move(tail));
