@@ -64,6 +64,7 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
     CLI::App* one = incidents->add_subcommand(name, help);
     one->footer(std::string("Example: tocsin incidents ") + name + example);
     AddApi(one, &command->api);
+    one->footer(std::string("Example: tocsin state ") + verb + " -c tocsin.yaml");
     one->callback([command, verb] { command->verb = verb; });
     return one;
   };

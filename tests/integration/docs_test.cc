@@ -355,7 +355,9 @@ TEST(DocsMarks, AreFew) {
       if (!block.not_run.empty()) reasons.push_back(block.not_run);
     }
   }
-  EXPECT_THAT(reasons, ::testing::ElementsAre("installs packages and builds -->"));
+  EXPECT_THAT(reasons, ::testing::Each(::testing::AnyOf("installs packages and builds -->",
+                                                        "needs a running tocsin -->")));
+  EXPECT_THAT(reasons, ::testing::SizeIs(::testing::Le(6)));
 }
 
 std::string OutputOf(const std::string& arguments, int code = 0) {
