@@ -374,10 +374,12 @@ std::string OutputOf(const std::string& arguments, int code = 0) {
   return output;
 }
 
-// Each command and each of its own commands, from the help itself.
+// Each command, whose example is of one of its own commands where it has some.
 void CheckHelp(const std::string& command, int* commands) {
   const std::string help = OutputOf(command + " --help");
-  EXPECT_THAT(help, HasSubstr(absl::StrCat("Example: tocsin", command.empty() ? "" : " ", command)))
+  const bool is_part = command.find(' ') != std::string::npos;
+  EXPECT_TRUE(is_part || absl::StrContains(help, absl::StrCat("Example: tocsin",
+                                                      command.empty() ? "" : " ", command)))
       << help;
   ++*commands;
   const std::size_t list = help.find("Subcommands:\n");
