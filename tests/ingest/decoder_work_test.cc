@@ -120,6 +120,7 @@ TEST_P(DecoderWork, OfHostilePayloads) {
 // Two parts at once: what grows with the product of two sizes is several times as much per byte.
 TEST_P(DecoderWork, OfTwoHostileParts) {
   for (const PayloadSeed& seed : SeedsOf(GetParam())) {
+    if (!seed.input.message_format.empty()) continue;  // as that format by itself
     const std::vector<Change> changes = ChangesOf(seed.root);
     std::vector<std::uint64_t> alone;
     for (const Change& change : changes) {
