@@ -81,8 +81,8 @@ class SourcesTest : public testing::Test {
   // The status of the answer.
   int Post(const std::string& input, const std::string& body, const std::string& headers = "") {
     TestSocket socket(receiver_->port());
-    socket.Send(absl::StrCat("POST /v1/sources/", input, " HTTP/1.1\r\nHost: x\r\n", headers,
-                             "Connection: close\r\nContent-Type: application/json\r\n",
+    socket.Send(absl::StrCat("POST /v1/sources/", input, " HTTP/1.1\r\nHost: localhost\r\n",
+                             headers, "Connection: close\r\nContent-Type: application/json\r\n",
                              "Content-Length: ", body.size(), "\r\n\r\n", body));
     return StatusOf(socket.ReadAll());
   }
@@ -181,7 +181,7 @@ TEST_F(SourcesTest, AlertmanagerCallsOurWebhook) {
       R"( "annotations": {"summary": "97 %"}, "startsAt": "2026-01-01T00:00:00Z"}])";
   TestSocket socket(static_cast<std::uint16_t>(port));
   socket.Send(
-      absl::StrCat("POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+      absl::StrCat("POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                    "Content-Type: application/json\r\nContent-Length: ",
                    alert.size(), "\r\n\r\n", alert));
   ASSERT_EQ(StatusOf(socket.ReadAll()), 200);
@@ -335,7 +335,7 @@ TEST_F(SourcesTest, KcatWritesAndWhatIsPostedIsInTheTopic) {
       R"({"time": "2026-01-01T00:00:01Z", "type": "log", "service": "shop", "level": "error"})";
   TestSocket socket(receiver_->port());
   socket.Send(
-      absl::StrCat("POST /v1/sources/logs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+      absl::StrCat("POST /v1/sources/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                    "Content-Length: ",
                    posted.size(), "\r\n\r\n", posted));
   ASSERT_EQ(StatusOf(socket.ReadAll()), 200);
@@ -363,7 +363,7 @@ TEST_F(SourcesTest, KcatWritesAndWhatIsPostedIsInTheTopic) {
   Open("  - {name: logs, http: {}, kafka: {brokers: \"127.0.0.1:1\", topics: [logs]}}\n");
   TestSocket other(receiver_->port());
   other.Send(
-      absl::StrCat("POST /v1/sources/logs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+      absl::StrCat("POST /v1/sources/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                    "Content-Length: ",
                    posted.size(), "\r\n\r\n", posted));
   EXPECT_THAT(other.ReadAll(), HasSubstr("503"));
