@@ -150,7 +150,7 @@ TEST_F(LocalOutputTest, AFifoThatNobodyReadsHoldsUpNobody) {
     for (const HttpClient::Reply& reply : Await()) replies[reply.id.low] = reply.reply;
   }
   EXPECT_EQ(replies[3].status, 200);
-  for (const std::uint64_t id : {1, 2}) {
+  for (const std::uint64_t id : {std::uint64_t{1}, std::uint64_t{2}}) {
     EXPECT_EQ(replies[id].status, 0);
     EXPECT_THAT(replies[id].error, HasSubstr("a line was not taken within 50ms"));
   }
