@@ -232,10 +232,10 @@ void Independent(const std::vector<OnsetSample>& samples, const Arguments& argum
         }
         world.Run();
         int joined = 0;
-        for (const auto& [fault, incidents] : world.incidents_of()) {
-          joined += std::any_of(incidents.begin(), incidents.end(), [&](const std::string& id) {
-            return world.opened_by().at(id) != fault;
-          });
+        for (const auto& found : world.incidents_of()) {
+          joined += std::any_of(
+              found.second.begin(), found.second.end(),
+              [&](const std::string& id) { return world.opened_by().at(id) != found.first; });
         }
         std::printf("%-28s %10g %10d %12d %12.2f\n",
                     coincidence == 0 ? "without coincidence"
