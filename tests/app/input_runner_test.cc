@@ -27,18 +27,18 @@ constexpr TimeUs kFirst = 1'767'225'600 * kSecondUs;
 
 // What a test tells its inputs, and what they did.
 struct Script {
-  absl::Mutex mutex;
-  std::deque<absl::Status> starts ABSL_GUARDED_BY(mutex);  // of one after the other; then OK
-  std::deque<TimeUs> records ABSL_GUARDED_BY(mutex);       // that are still to come
-  std::vector<std::string> partitions ABSL_GUARDED_BY(mutex) = {"p"};
-  std::string left ABSL_GUARDED_BY(mutex);  // the partition that has ended; it joins again when not
-  TimeUs joined_at ABSL_GUARDED_BY(mutex) = kNoTime;
-  std::vector<SourceState> states ABSL_GUARDED_BY(mutex);
-  absl::Status fails ABSL_GUARDED_BY(mutex);  // the next Poll, once
-  bool throws ABSL_GUARDED_BY(mutex) = false;
-  bool ends ABSL_GUARDED_BY(mutex) = false;
-  int made ABSL_GUARDED_BY(mutex) = 0;
-  std::vector<std::string> durable ABSL_GUARDED_BY(mutex);
+  absl::Mutex mutex;                // for all that follows
+  std::deque<absl::Status> starts;  // of one after the other; then OK
+  std::deque<TimeUs> records;       // that are still to come
+  std::vector<std::string> partitions = {"p"};
+  std::string left;  // the partition that has ended; it joins again when not
+  TimeUs joined_at = kNoTime;
+  std::vector<SourceState> states;
+  absl::Status fails;  // the next Poll, once
+  bool throws = false;
+  bool ends = false;
+  int made = 0;
+  std::vector<std::string> durable;
 };
 
 class ScriptedInput : public Input {
@@ -113,7 +113,7 @@ class ScriptedInput : public Input {
   void Stop() override {}
 
  private:
-  void Follow() ABSL_SHARED_LOCKS_REQUIRED(script_.mutex) {
+  void Follow() {
     std::erase_if(partitions_, [&](const auto& known) {
       return std::find(script_.partitions.begin(), script_.partitions.end(),
                        known->stage1->source().substr(5)) == script_.partitions.end();
@@ -129,7 +129,7 @@ class ScriptedInput : public Input {
     }
   }
 
-  void EndAndJoin() ABSL_SHARED_LOCKS_REQUIRED(script_.mutex) {
+  void EndAndJoin() {
     for (const auto& partition : partitions_) {
       const bool left = partition->stage1->source() == "logs/" + script_.left;
       if (left == partition->ended) continue;

@@ -39,18 +39,18 @@ class ReaderTest : public testing::Test {
   }
 
   std::unique_ptr<Reader> NewReader() {
-    auto reader = std::make_unique<Reader>(Reader::Options{
-        .inputs = {{.name = "logs",
-                    .make =
-                        [this] {
-                          return std::make_unique<KafkaInput>(
-                              &setup_->config->inputs.front(), setup_->engine.get(),
-                              /*dead_letters=*/nullptr, &time_,
-                              TbbExecutor({.threads = 2, .grain = 1}));
-                        }}},
-        .plan = &setup_->engine->plan,
-        .log = &log_,
-        .time = &time_});
+    auto reader = std::make_unique<Reader>(
+        Reader::Options{.inputs = {{.name = "logs",
+                                    .make =
+                                        [this] {
+                                          return std::make_unique<KafkaInput>(
+                                              &setup_->config->inputs.front(), setup_->engine.get(),
+                                              /*dead_letters=*/nullptr, &time_,
+                                              TbbExecutor({.threads = 2, .grain = 1}));
+                                        }}},
+                        .plan = &setup_->engine->plan,
+                        .log = &log_,
+                        .time = &time_});
     reader->Start();
     return reader;
   }
@@ -63,7 +63,8 @@ class ReaderTest : public testing::Test {
       reader->Turn();
       absl::SleepFor(absl::Milliseconds(1));
       fed = 0;
-      for (const SourceStatus& source : reader->Inputs().front().sources) {
+      const std::vector<InputStatus> inputs = reader->Inputs();
+      for (const SourceStatus& source : inputs.front().sources) {
         fed += source.counters.records;
       }
     }
@@ -126,7 +127,8 @@ TEST_F(ReaderTest, FeedsAllOfABacklog) {
   TurnUntil(reader.get(), kBacklog);
   ASSERT_TRUE(reader->Stop(absl::Seconds(30)));
   std::int64_t events = 0;
-  for (const SourceStatus& source : reader->Inputs().front().sources) {
+  const std::vector<InputStatus> inputs = reader->Inputs();
+  for (const SourceStatus& source : inputs.front().sources) {
     EXPECT_EQ(source.counters.records, kBacklog / 4) << source.source;
     EXPECT_EQ(source.counters.late, 0);
     events += source.counters.events;
