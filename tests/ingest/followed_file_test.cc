@@ -120,7 +120,7 @@ TEST_F(FollowedFileTest, ReadsOnAfterTheFileWasRemoved) {
 }
 
 TEST_F(FollowedFileTest, ACutIsNoticedHoweverMuchWasWrittenSince) {
-  for (const std::size_t later : {1, 4, 5, 100}) {
+  for (const std::size_t later : std::initializer_list<std::size_t>{1, 4, 5, 100}) {
     const auto tail = Follow();
     std::ofstream(path_) << "one\ntwo\n";
     EXPECT_THAT(Read(tail.get()), ElementsAre("one", "two"));
@@ -372,7 +372,7 @@ TEST_F(FollowedFileTest, GoesOnAtAPositionOfTheLastRelease) {
   tail->RestoreBytes(/*oldest=*/4, /*next=*/8);
   EXPECT_THAT(Read(tail.get()), ElementsAre("two", "three"));
   EXPECT_EQ(next_, 14U);
-  for (const std::uint64_t next : {7, 15, 1'000}) {
+  for (const std::uint64_t next : std::initializer_list<std::uint64_t>{7, 15, 1'000}) {
     tail = Follow();
     tail->RestoreBytes(/*oldest=*/4, next);
     EXPECT_THAT(Read(tail.get()), ElementsAre("one", "two", "three")) << next;
