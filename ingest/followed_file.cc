@@ -35,6 +35,7 @@ Tail::Result FollowedFile::Next(TimeUs now, LineReader::Line* line) {
         continue;
       }
       const std::uint64_t before = file.log.offset();
+      if (before == 0 && cursor_ + 1 == files_.size() && PushCopies(now)) continue;
       switch (file.log.Next(line)) {
         case LogGeneration::Read::kLine:
           file.grew_at = now;
@@ -88,8 +89,8 @@ void FollowedFile::BeginTurn(TimeUs now) {
 
 void FollowedFile::Look(TimeUs now) {
   path_facts_.reset();
-  struct stat facts;
-  if (stat(options_.path.c_str(), &facts) != 0) {
+  FileFacts facts;
+  if (!FileFacts::At(options_.path, &facts)) {
     const bool is_missing = errno == ENOENT || errno == ENOTDIR;
     state_ = is_missing ? State::kMissing : State::kFailing;
     reason_ = options_.path + ": " + std::strerror(errno);
@@ -98,7 +99,7 @@ void FollowedFile::Look(TimeUs now) {
     return;
   }
   missing_since_ = kNoTime;
-  if (!S_ISREG(facts.st_mode)) {
+  if (!facts.is_file()) {
     state_ = State::kFailing;
     reason_ = options_.path + ": is " + FileKind(facts) + ": expected a file";
     return;
@@ -109,7 +110,7 @@ void FollowedFile::Look(TimeUs now) {
   TakeNewFile(now, facts);
 }
 
-void FollowedFile::TakeNewFile(TimeUs now, const struct stat& facts) {
+void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
   if (files_.empty()) {
     if (!restored_) {
       for (const std::string& older : options_.older) Push(older, nullptr).rotated = true;
@@ -120,6 +121,7 @@ void FollowedFile::TakeNewFile(TimeUs now, const struct stat& facts) {
   if (File& last = files_.back(); !last.finished && !last.log.is_open() && now >= last.retry_at) {
     OpenFile(&last, now);
   }
+  PushCopies(now);
   if (ComeBack(now, facts)) return;
   File& newest = files_.back();
   if (Replaced(&newest)) return;
@@ -129,9 +131,28 @@ void FollowedFile::TakeNewFile(TimeUs now, const struct stat& facts) {
   Push(RealPath(options_.path), &facts);
 }
 
+// A file of which nothing was read may have been copied and cut since it was looked at last. Nothing
+// of it tells that, so what was rotated meanwhile is read before it.
+bool FollowedFile::PushCopies(TimeUs now) {
+  File& newest = files_.back();
+  const std::optional<FileFacts> facts = newest.log.Facts();
+  if (newest.log.offset() > 0 || !facts || facts->modified == newest.uncut_at) return false;
+  const std::vector<Rotated> copies = Before(newest.log, newest.uncut_at);
+  newest.uncut_at = facts->modified;
+  const auto count = static_cast<std::ptrdiff_t>(files_.size());
+  for (const Rotated& copy : copies) {
+    File& file = Push(copy.path, &copy.facts);
+    file.rotated = true;
+    file.rotated_at = now;
+    OpenFile(&file, now);
+  }
+  std::rotate(files_.begin() + count - 1, files_.begin() + count, files_.end());
+  return !copies.empty();
+}
+
 // Whether the file at the path is one that is known: the newest, or, as when a rotation was undone or
 // a link switched back, an older one, which then is the newest again.
-bool FollowedFile::ComeBack(TimeUs now, const struct stat& facts) {
+bool FollowedFile::ComeBack(TimeUs now, const FileFacts& facts) {
   if (files_.back().log.identity().IsFile(facts)) return true;
   const auto is_it = [&](const LogGeneration& log) {
     return log.identity().IsFile(facts) &&
@@ -159,8 +180,8 @@ bool FollowedFile::ComeBack(TimeUs now, const struct stat& facts) {
 // A file that was written anew under another name and put in this one's place, as rsync and editors
 // do, goes on where it was: it holds all that this one did, which was not rotated.
 bool FollowedFile::Replaced(File* file) {
-  const std::optional<struct stat> old = file->log.Facts();
-  if (!old || old->st_nlink > 0 || !file->log.Learn()) return false;
+  const std::optional<FileFacts> old = file->log.Facts();
+  if (!old || old->links > 0 || !file->log.Learn()) return false;
   const std::optional<FileIdentity> whole = file->log.Whole();
   if (!whole || !HoldsContent(options_.path, *whole)) return false;
   for (const Rotated& rotated : ListRotated()) {
@@ -178,8 +199,9 @@ void FollowedFile::PushUnread(const File& newest, TimeUs now) {
   }
 }
 
-FollowedFile::File& FollowedFile::Push(const std::string& path, const struct stat* facts) {
+FollowedFile::File& FollowedFile::Push(const std::string& path, const FileFacts* facts) {
   files_.push_back({.id = next_id_++, .log = LogGeneration(path, facts)});
+  files_.back().uncut_at = files_.back().log.modified();
   return files_.back();
 }
 
@@ -200,10 +222,9 @@ void FollowedFile::Refresh(File* file, TimeUs now) {
     return;
   }
   file->looked_at = now;
-  const std::optional<struct stat> facts = is_at_path ? path_facts_ : file->log.Facts();
+  const std::optional<FileFacts> facts = is_at_path ? path_facts_ : file->log.Facts();
   if (facts && file->log.HasNews(*facts)) {
     file->at_end = false;
-    file->log.See(*facts);
   } else if (file->rotated && now - std::max(file->rotated_at, file->grew_at) >= kLingerFor) {
     Complete(file);
   }
@@ -213,7 +234,7 @@ void FollowedFile::ReachEnd(File* file) {
   if (file->completing) return Finish(file);
   file->at_end = true;
   file->failing_since = kNoTime;
-  if (const std::optional<struct stat> facts = file->log.Facts()) file->log.See(*facts);
+  if (const std::optional<FileFacts> facts = file->log.Facts()) file->log.See(*facts);
   file->log.Learn();
   if (file->log.is_compressed() || !options_.grows) Complete(file);
 }
@@ -248,6 +269,7 @@ void FollowedFile::Fail(File* file, TimeUs now) {
 void FollowedFile::OpenFile(File* file, TimeUs now) {
   Found found = file->log.Open(file->log.path(), options_.framing);
   if (found == Found::kOther || found == Found::kMissing) found = Find(&file->log, file->log);
+  if (found == Found::kMissing && file->log.offset() == 0) found = FindByOrder(file);
   if (found == Found::kFailed) return Fail(file, now);
   if (found == Found::kYes) {
     file->at_end = file->completing = false;
@@ -262,14 +284,13 @@ void FollowedFile::OpenFile(File* file, TimeUs now) {
 void FollowedFile::Lose(File* file, const char* why) {
   file->finished = true;
   const std::uint64_t read = file->log.offset();
-  if (read > 0 || file->log.size() > 0) {
-    Note note = {
-        file->log.path() + ": " + why + "; " + std::to_string(read) + " bytes of it were read",
-        /*is_loss=*/file->log.size() > read};
-    if (note.is_loss) {
-      note.text += ", " + std::to_string(file->log.size() - read) + " or more are lost";
-    }
-    notes_.push_back(std::move(note));
+  const std::uint64_t size = file->log.size();
+  // An older one that had been read to its end was deleted as rotation does.
+  if (size > read || (read > 0 && file == &files_.back())) {
+    std::string text =
+        file->log.path() + ": " + why + "; " + std::to_string(read) + " bytes of it were read";
+    if (size > read) text += ", " + std::to_string(size - read) + " or more are lost";
+    notes_.push_back({std::move(text), /*is_loss=*/size > read});
   }
   file->log.ForgetFile();
 }
@@ -288,8 +309,8 @@ void FollowedFile::Cut(std::size_t index, TimeUs now) {
   } else if (found != Found::kYes) {
     Lose(&file, "was cut");
   }
-  struct stat facts;
-  if (!was_at_path || stat(options_.path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return;
+  FileFacts facts;
+  if (!was_at_path || !FileFacts::At(options_.path, &facts) || !facts.is_file()) return;
   path_facts_ = facts;
   const std::size_t before = files_.size();
   PushUnread(file, now);

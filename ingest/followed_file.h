@@ -66,6 +66,7 @@ class FollowedFile final : public Tail {
     bool completing = false;  // nothing more is expected of it
     bool finished = false;
     TimeUs rotated_at = 0, grew_at = 0, looked_at = 0;
+    std::int64_t uncut_at = 0;  // its time, in ns, when it was known not to have been cut
     TimeUs failing_since = kNoTime, retry_at = 0;
     DurationUs retry_after = kRetryMin;
   };
@@ -73,7 +74,7 @@ class FollowedFile final : public Tail {
   // Of a rotated file of the folder.
   struct Rotated {
     std::string path;
-    struct stat facts;
+    FileFacts facts;
     const LogGeneration* owner = nullptr;  // of files_ or known_: the one that it is, or a copy of
   };
 
@@ -81,8 +82,8 @@ class FollowedFile final : public Tail {
   void BeginTurn(TimeUs now);
   void Look(TimeUs now);
   // There is a file at the path, perhaps another than before.
-  void TakeNewFile(TimeUs now, const struct stat& facts);
-  bool ComeBack(TimeUs now, const struct stat& facts);
+  void TakeNewFile(TimeUs now, const FileFacts& facts);
+  bool ComeBack(TimeUs now, const FileFacts& facts);
   bool Replaced(File* file);
   void Refresh(File* file, TimeUs now);
   void ReachEnd(File* file);
@@ -96,19 +97,24 @@ class FollowedFile final : public Tail {
     return path_facts_ && log.identity().IsFile(*path_facts_);
   }
 
-  File& Push(const std::string& path, const struct stat* facts);
+  File& Push(const std::string& path, const FileFacts* facts);
   void PushUnread(const File& newest, TimeUs now);
+  bool PushCopies(TimeUs now);
   // Opens a file where it was last seen, or wherever it is now.
   void OpenFile(File* file, TimeUs now);
   // Opens the file that `log` is: anywhere but where it was last seen. `owner` is what is known of
   // it in files_; `log` may be another reader of the same.
   LogGeneration::Found Find(LogGeneration* log, const LogGeneration& owner,
                             std::optional<std::uint64_t> from = std::nullopt) const;
+  // The same for a file of which nothing is known but between which others it was written.
+  LogGeneration::Found FindByOrder(File* file) const;
   // Oldest first.
   std::vector<Rotated> ListRotated() const;
   void SetOwners(std::vector<Rotated>* rotated) const;
   // Those that were rotated after `newest`.
   std::vector<Rotated> Unread(const LogGeneration& newest) const;
+  // Those before `newest` that are nobody's and were changed at this time (in ns) or later.
+  std::vector<Rotated> Before(const LogGeneration& newest, std::int64_t since) const;
 
   // Of a restart: the next record of what is read again; nullopt: all of it has been.
   std::optional<Result> ReadAgain(TimeUs now, LineReader::Line* line);
@@ -130,7 +136,7 @@ class FollowedFile final : public Tail {
   std::size_t cursor_ = 0;
   TimeUs looked_at_ = 0;
   bool blocked_ = false;  // in this turn
-  std::optional<struct stat> path_facts_;
+  std::optional<FileFacts> path_facts_;
   State state_ = State::kMissing;
   std::string reason_;
   TimeUs missing_since_ = kNoTime;

@@ -22,14 +22,10 @@ constexpr std::int64_t kTimeSlackNs = 2'000'000'000;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kNamesMax = 65'536;
 
-std::int64_t ModifiedNs(const struct stat& facts) {
-  return static_cast<std::int64_t>(facts.st_mtim.tv_sec) * kSecondNs + facts.st_mtim.tv_nsec;
-}
-
 // Whether a file was changed last when the other was or later, as far as its time tells.
-bool IsAsNewAs(const struct stat& facts, std::int64_t modified) {
-  const bool in_whole_seconds = facts.st_mtim.tv_nsec == 0;
-  return ModifiedNs(facts) >= (in_whole_seconds ? modified - modified % kSecondNs : modified);
+bool IsAsNewAs(const FileFacts& facts, std::int64_t modified) {
+  const bool in_whole_seconds = facts.modified % kSecondNs == 0;
+  return facts.modified >= (in_whole_seconds ? modified - modified % kSecondNs : modified);
 }
 
 // The file of this inode in the folder of `path`, whatever it is called now.
@@ -43,9 +39,9 @@ std::optional<std::string> FindInode(const std::string& path, const FileIdentity
   while (const dirent* const entry = readdir(directory)) {
     if (++names > kNamesMax) break;
     if (entry->d_ino != identity.inode) continue;
-    struct stat facts;
+    FileFacts facts;
     const std::string candidate = (std::filesystem::path(folder) / entry->d_name).string();
-    if (stat(candidate.c_str(), &facts) != 0 || !identity.IsFile(facts)) continue;
+    if (!FileFacts::At(candidate, &facts) || !identity.IsFile(facts)) continue;
     found = candidate;
     break;
   }
@@ -86,7 +82,7 @@ std::vector<FollowedFile::Rotated> FollowedFile::ListRotated() const {
   std::vector<Rotated> rotated;
   for (std::string& path : paths) {
     Rotated one;
-    if (stat(path.c_str(), &one.facts) != 0 || !S_ISREG(one.facts.st_mode)) continue;
+    if (!FileFacts::At(path, &one.facts) || !one.facts.is_file()) continue;
     one.path = std::move(path);
     rotated.push_back(std::move(one));
   }
@@ -95,45 +91,52 @@ std::vector<FollowedFile::Rotated> FollowedFile::ListRotated() const {
 }
 
 void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
-  std::vector<const LogGeneration*> logs;
+  struct Log {
+    const LogGeneration* log;
+    FileIdentity identity;
+  };
+  std::vector<Log> logs;
   for (const LogGeneration& log : known_) {
-    if (log.identity().has_content()) logs.push_back(&log);
+    if (log.identity().has_content()) logs.push_back({&log, log.identity()});
   }
   for (const File& file : files_) {
-    if (!file.finished || file.log.identity().has_content()) logs.push_back(&file.log);
+    FileIdentity identity = file.log.identity();
+    // Of a file that is still open we know more than what was read.
+    if (!identity.has_content()) identity = file.log.Whole().value_or(identity);
+    if (!file.finished || identity.has_content()) logs.push_back({&file.log, identity});
   }
-  std::vector<const LogGeneration*> elsewhere;
+  std::vector<Log> elsewhere;
   // An inode is used again, so the content has to fit as well; a copy counts only where the file
   // itself is gone, because two files may hold the same.
-  for (const LogGeneration* const log : logs) {
-    const FileIdentity& identity = log->identity();
-    bool is_found = IsAtPath(*log) && HoldsContent(options_.path, identity);
-    for (Rotated& one : *rotated) {
-      if (one.owner != nullptr || !identity.IsFile(one.facts)) continue;
-      if (identity.has_content() && !HoldsContent(one.path, identity)) continue;
-      one.owner = log;
+  for (const Log& one : logs) {
+    const FileIdentity& identity = one.identity;
+    bool is_found = IsAtPath(*one.log) && HoldsContent(options_.path, identity);
+    for (Rotated& file : *rotated) {
+      if (file.owner != nullptr || !identity.IsFile(file.facts)) continue;
+      if (identity.has_content() && !HoldsContent(file.path, identity)) continue;
+      file.owner = one.log;
       is_found = true;
     }
-    if (!is_found && identity.has_content()) elsewhere.push_back(log);
+    if (!is_found && identity.has_content()) elsewhere.push_back(one);
   }
   // Where several hold the same, those from before it are older than it was when it was seen last,
   // and those from after it stand behind it.
-  for (const LogGeneration* const log : elsewhere) {
+  for (const Log& one : elsewhere) {
+    const std::int64_t modified = one.log->modified();
     Rotated* copy = nullptr;
-    for (Rotated& one : *rotated) {
-      if (one.owner != nullptr || ModifiedNs(one.facts) < log->modified() - kTimeSlackNs) continue;
-      if (!HoldsContent(one.path, log->identity())) continue;
-      copy = &one;
-      if (IsAsNewAs(one.facts, log->modified())) break;
+    for (Rotated& file : *rotated) {
+      if (file.owner != nullptr || file.facts.modified < modified - kTimeSlackNs) continue;
+      if (!HoldsContent(file.path, one.identity)) continue;
+      copy = &file;
+      if (IsAsNewAs(file.facts, modified)) break;
     }
-    if (copy != nullptr) copy->owner = log;
+    if (copy != nullptr) copy->owner = one.log;
   }
   // Of the text of an archive that was read nothing is kept.
   const auto set_archive = [&](const LogGeneration& log) {
     if (log.identity().has_content()) return;
     for (Rotated& one : *rotated) {
-      const bool is_it =
-          log.identity().IsFile(one.facts) && ModifiedNs(one.facts) == log.modified();
+      const bool is_it = log.identity().IsFile(one.facts) && one.facts.modified == log.modified();
       if (is_it && one.owner == nullptr) one.owner = &log;
     }
   };
@@ -154,9 +157,22 @@ std::vector<FollowedFile::Rotated> FollowedFile::Unread(const LogGeneration& new
   rotated.erase(rotated.begin(), rotated.begin() + static_cast<std::ptrdiff_t>(begin));
   if (!is_found) {
     std::erase_if(rotated,
-                  [&](const Rotated& one) { return ModifiedNs(one.facts) < newest.modified(); });
+                  [&](const Rotated& one) { return one.facts.modified < newest.modified(); });
   }
   return rotated;
+}
+
+std::vector<FollowedFile::Rotated> FollowedFile::Before(const LogGeneration& newest,
+                                                        std::int64_t since) const {
+  std::vector<Rotated> rotated = ListRotated();
+  const auto end = std::find_if(rotated.begin(), rotated.end(),
+                                [&](const Rotated& one) { return one.owner == &newest; });
+  auto begin = end;
+  while (begin != rotated.begin() && std::prev(begin)->owner == nullptr &&
+         std::prev(begin)->facts.modified >= since) {
+    --begin;
+  }
+  return {begin, end};
 }
 
 Found FollowedFile::Find(LogGeneration* log, const LogGeneration& owner,
@@ -186,20 +202,39 @@ Found FollowedFile::Find(LogGeneration* log, const LogGeneration& owner,
   return failed ? Found::kFailed : Found::kMissing;
 }
 
+Found FollowedFile::FindByOrder(File* file) const {
+  const std::vector<Rotated> rotated = ListRotated();
+  std::set<const LogGeneration*> older;
+  for (const LogGeneration& log : known_) older.insert(&log);
+  for (const File& one : files_) {
+    if (&one == file) break;
+    older.insert(&one.log);
+  }
+  auto begin = rotated.begin();
+  for (auto one = rotated.begin(); one != rotated.end(); ++one) {
+    if (older.contains(one->owner)) begin = std::next(one);
+  }
+  const auto found = std::find_if(begin, rotated.end(), [&](const Rotated& one) {
+    return one.owner != nullptr || IsAsNewAs(one.facts, file->log.modified());
+  });
+  if (found == rotated.end() || found->owner != nullptr) return Found::kMissing;
+  file->log = LogGeneration(found->path, &found->facts);
+  return file->log.Open(found->path, options_.framing);
+}
+
 bool FollowedFile::Owns(const std::string& path) const {
-  struct stat facts;
-  if (stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return false;
+  FileFacts facts;
+  if (!FileFacts::At(path, &facts) || !facts.is_file()) return false;
   // A copy counts only where the file itself is gone, because two files may hold the same.
   std::vector<const LogGeneration*> gone;
   for (const LogGeneration& log : known_) gone.push_back(&log);
   for (const File& file : files_) {
     if (file.log.is_open() && file.log.identity().IsFile(facts)) return true;
-    const std::optional<struct stat> own = file.log.Facts();
-    if (!own || own->st_nlink == 0) gone.push_back(&file.log);
+    const std::optional<FileFacts> own = file.log.Facts();
+    if (!own || own->links == 0) gone.push_back(&file.log);
   }
   return std::any_of(gone.begin(), gone.end(), [&](const LogGeneration* log) {
-    return ModifiedNs(facts) >= log->modified() - kTimeSlackNs &&
-           HoldsContent(path, log->identity());
+    return facts.modified >= log->modified() - kTimeSlackNs && HoldsContent(path, log->identity());
   });
 }
 
@@ -241,6 +276,7 @@ absl::Status FollowedFile::Restore(std::string_view position) {
     if (!log) return malformed;
     file.finished = finished != 0;
     file.log = *std::move(log);
+    file.uncut_at = file.log.modified();
     next_id_ = std::max(next_id_, file.id + 1);
     files.push_back(std::move(file));
   }
@@ -275,8 +311,7 @@ Found FollowedFile::OpenAgain(const LogSegments::Part& part) {
   const auto file = std::find_if(files_.begin(), files_.end(),
                                  [&](const File& one) { return one.id == part.file; });
   if (file == files_.end() || file->log.identity().inode == 0) return Found::kMissing;
-  again_ = LogGeneration::FromText(file->log.ToText());
-  if (!again_) return Found::kMissing;
+  again_ = file->log.Closed();
   const Found found =
       again_->Open(file->log.path(), options_.framing, /*by_content=*/false, part.from);
   if (found == Found::kYes || found == Found::kFailed) return found;

@@ -1,6 +1,7 @@
 #include "ingest/log_generation.h"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,15 +23,28 @@ using Found = LogGeneration::Found;
 constexpr std::string_view kGzipMagic = "\x1F\x8B";
 constexpr std::string_view kZstdMagic = "\x28\xB5\x2F\xFD";
 constexpr std::size_t kChunkBytes = 64 << 10;
-constexpr int kNumbers = 9;
+constexpr int kNumbers = 10;
 
 FileDescriptor OpenFile(const std::string& path) {
   // A FIFO or a device must not hold us up before it is known to be none.
   return FileDescriptor(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
-std::int64_t Nanoseconds(const timespec& time) {
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+std::int64_t Nanoseconds(const statx_timestamp& time) {
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+bool Look(int file, const char* path, FileFacts* facts) {
+  struct statx answer;
+  if (statx(file, path, AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &answer) != 0) return false;
+  facts->device = makedev(answer.stx_dev_major, answer.stx_dev_minor);
+  facts->inode = answer.stx_ino;
+  facts->born = (answer.stx_mask & STATX_BTIME) != 0 ? Nanoseconds(answer.stx_btime) : 0;
+  facts->modified = Nanoseconds(answer.stx_mtime);
+  facts->size = answer.stx_size;
+  facts->links = answer.stx_nlink;
+  facts->mode = answer.stx_mode;
+  return true;
 }
 
 bool IsCompressed(int file) {
@@ -126,17 +140,22 @@ std::optional<std::string> Unescape(std::string_view text) {
 
 }  // namespace
 
-const char* FileKind(const struct stat& facts) {
-  if (S_ISDIR(facts.st_mode)) return "a directory";
-  if (S_ISFIFO(facts.st_mode)) return "a FIFO";
-  if (S_ISSOCK(facts.st_mode)) return "a socket";
+bool FileFacts::At(const std::string& path, FileFacts* facts) {
+  return Look(AT_FDCWD, path.c_str(), facts);
+}
+
+bool FileFacts::Of(int file, FileFacts* facts) { return Look(file, "", facts); }
+
+const char* FileKind(const FileFacts& facts) {
+  if (S_ISDIR(facts.mode)) return "a directory";
+  if (S_ISFIFO(facts.mode)) return "a FIFO";
+  if (S_ISSOCK(facts.mode)) return "a socket";
   return "a device";
 }
 
-LogGeneration::LogGeneration(std::string path, const struct stat* facts) : path_(std::move(path)) {
+LogGeneration::LogGeneration(std::string path, const FileFacts* facts) : path_(std::move(path)) {
   if (facts == nullptr) return;
-  identity_.device = facts->st_dev;
-  identity_.inode = facts->st_ino;
+  SetFile(*facts);
   See(*facts);
 }
 
@@ -153,9 +172,9 @@ Found LogGeneration::Open(const std::string& path, Framing framing, bool by_cont
     if (errno == ENOENT || errno == ENOTDIR) return Found::kMissing;
     return Fail(path, "cannot be opened", errno);
   }
-  struct stat facts;
-  if (fstat(file.number(), &facts) != 0) return Fail(path, "cannot be looked at", errno);
-  if (!S_ISREG(facts.st_mode)) {
+  FileFacts facts;
+  if (!FileFacts::Of(file.number(), &facts)) return Fail(path, "cannot be looked at", errno);
+  if (!facts.is_file()) {
     fault_ = path + ": is " + FileKind(facts) + ": expected a file";
     return Found::kFailed;
   }
@@ -168,15 +187,15 @@ Found LogGeneration::Open(const std::string& path, Framing framing, bool by_cont
                                      : OpenPlain(std::move(file), path, facts, begin);
 }
 
-Found LogGeneration::OpenPlain(FileDescriptor file, const std::string& path,
-                               const struct stat& facts, std::uint64_t from) {
+Found LogGeneration::OpenPlain(FileDescriptor file, const std::string& path, const FileFacts& facts,
+                               std::uint64_t from) {
   if (identity_.has_content()) {
     const Found found = ComparePlain(file.number(), identity_);
     if (found == Found::kFailed) return Fail(path, "cannot be read", errno);
     if (found != Found::kYes) return found;
   }
   if (from == 0 && offset_ == 0) {
-    from = offset_ = SkipHole(file.number(), static_cast<std::uint64_t>(facts.st_size));
+    from = offset_ = SkipHole(file.number(), facts.size);
   }
   auto stream = std::make_unique<FollowStream>(std::move(file), path, from);
   if (stream->cut()) return Found::kOther;
@@ -190,7 +209,7 @@ Found LogGeneration::OpenPlain(FileDescriptor file, const std::string& path,
 }
 
 Found LogGeneration::OpenCompressed(FileDescriptor file, const std::string& path,
-                                    const struct stat& facts, std::uint64_t from) {
+                                    const FileFacts& facts, std::uint64_t from) {
   const auto failed = [this](const absl::Status& status) {
     fault_ = std::string(status.message());
     return Found::kFailed;
@@ -218,11 +237,10 @@ Found LogGeneration::OpenCompressed(FileDescriptor file, const std::string& path
   return Found::kYes;
 }
 
-void LogGeneration::Take(const std::string& path, const struct stat& facts, std::uint64_t from,
+void LogGeneration::Take(const std::string& path, const FileFacts& facts, std::uint64_t from,
                          std::unique_ptr<TextStream> stream) {
   path_ = path;
-  identity_.device = facts.st_dev;
-  identity_.inode = facts.st_ino;
+  SetFile(facts);
   fault_.clear();
   See(facts);
   opened_at_ = from;
@@ -233,14 +251,13 @@ void LogGeneration::Take(const std::string& path, const struct stat& facts, std:
 bool LogGeneration::Assume(Framing framing, std::uint64_t offset) {
   const FileDescriptor file = OpenFile(path_);
   std::string bytes;
-  struct stat facts;
-  if (!file.is_open() || fstat(file.number(), &facts) != 0 || !S_ISREG(facts.st_mode) ||
-      static_cast<std::uint64_t>(facts.st_size) < offset ||
-      !ReadAt(file.number(), offset - 1, 1, &bytes)) {
+  FileFacts facts;
+  if (!file.is_open() || !FileFacts::Of(file.number(), &facts) || !facts.is_file() ||
+      facts.size < offset || !ReadAt(file.number(), offset - 1, 1, &bytes)) {
     return false;
   }
   char next = '\n';
-  if (static_cast<std::uint64_t>(facts.st_size) > offset) {
+  if (facts.size > offset) {
     std::string behind;
     if (!ReadAt(file.number(), offset, 1, &behind)) return false;
     next = behind[0];
@@ -249,8 +266,7 @@ bool LogGeneration::Assume(Framing framing, std::uint64_t offset) {
   const bool ends_value = framing == Framing::kJsonValues && (bytes[0] == '}' || bytes[0] == ']') &&
                           std::string_view("\n\r, ]").find(next) != std::string_view::npos;
   if (!ends_line && !ends_value) return false;
-  identity_.device = facts.st_dev;
-  identity_.inode = facts.st_ino;
+  SetFile(facts);
   offset_ = offset;
   return Open(path_, framing) == Found::kYes && Learn();
 }
@@ -261,19 +277,20 @@ void LogGeneration::Close() {
 }
 
 void LogGeneration::Abandon() {
-  if (stream_ != nullptr && !stream_->tail().empty()) {
-    const bool has_head = opened_at_ == 0 && stream_->head().size() > identity_.head_bytes;
-    if (has_head) {
-      identity_.head_bytes = stream_->head().size();
-      identity_.head_hash = Hash64(stream_->head());
-    }
-    if (identity_.has_content()) {
-      identity_.tail_end = stream_->offset();
-      identity_.tail_bytes = stream_->tail().size();
-      identity_.tail_hash = Hash64(stream_->tail());
-    }
-  }
+  LearnFromMemory();
   Drop();
+}
+
+void LogGeneration::LearnFromMemory() {
+  if (stream_ == nullptr || stream_->tail().empty()) return;
+  if (opened_at_ == 0 && stream_->head().size() > identity_.head_bytes) {
+    identity_.head_bytes = stream_->head().size();
+    identity_.head_hash = Hash64(stream_->head());
+  }
+  if (!identity_.has_content()) return;
+  identity_.tail_end = stream_->offset();
+  identity_.tail_bytes = stream_->tail().size();
+  identity_.tail_hash = Hash64(stream_->tail());
 }
 
 void LogGeneration::Drop() {
@@ -295,31 +312,43 @@ LogGeneration::Read LogGeneration::Next(LineReader::Line* line) {
   return Read::kFailed;
 }
 
-bool LogGeneration::HasNews(const struct stat& facts) const {
-  return stream_ != nullptr && (static_cast<std::uint64_t>(facts.st_size) != stream_->offset() ||
-                                Nanoseconds(facts.st_mtim) != modified_);
+bool LogGeneration::HasNews(const FileFacts& facts) const {
+  return stream_ != nullptr && (facts.size != stream_->offset() || facts.modified != modified_);
 }
 
-std::optional<struct stat> LogGeneration::Facts() const {
-  struct stat facts;
-  if (stream_ == nullptr || fstat(stream_->file(), &facts) != 0) return std::nullopt;
+std::optional<FileFacts> LogGeneration::Facts() const {
+  FileFacts facts;
+  if (stream_ == nullptr || !FileFacts::Of(stream_->file(), &facts)) return std::nullopt;
   return facts;
 }
 
-void LogGeneration::See(const struct stat& facts) {
-  modified_ = Nanoseconds(facts.st_mtim);
-  size_ = static_cast<std::uint64_t>(facts.st_size);
+void LogGeneration::SetFile(const FileFacts& facts) {
+  identity_.device = facts.device;
+  identity_.inode = facts.inode;
+  identity_.born = facts.born;
+}
+
+void LogGeneration::See(const FileFacts& facts) {
+  modified_ = facts.modified;
+  size_ = facts.size;
 }
 
 bool LogGeneration::Learn() {
-  if (stream_ == nullptr || offset_ == 0 || identity_.tail_end == offset_) return true;
-  return LearnUpTo(offset_, &identity_);
+  if (stream_ == nullptr || offset_ == 0 || identity_.tail_end == stream_->offset()) return true;
+  FileIdentity learned = identity_;
+  // A file that was cut may be long enough again, and hold something else there.
+  if (LearnUpTo(stream_->offset(), &learned) && learned.tail_hash == Hash64(stream_->tail())) {
+    identity_ = learned;
+    return true;
+  }
+  LearnFromMemory();
+  return false;
 }
 
 std::optional<FileIdentity> LogGeneration::Whole() const {
-  const std::optional<struct stat> facts = Facts();
+  const std::optional<FileFacts> facts = Facts();
   FileIdentity whole = identity_;
-  if (!facts || !LearnUpTo(static_cast<std::uint64_t>(facts->st_size), &whole)) return std::nullopt;
+  if (!facts || !LearnUpTo(facts->size, &whole)) return std::nullopt;
   return whole;
 }
 
@@ -339,12 +368,20 @@ bool LogGeneration::LearnUpTo(std::uint64_t end, FileIdentity* identity) const {
   return true;
 }
 
+LogGeneration LogGeneration::Closed() const {
+  LogGeneration closed(path_);
+  closed.identity_ = identity_;
+  closed.offset_ = offset_;
+  closed.modified_ = modified_;
+  return closed;
+}
+
 std::string LogGeneration::ToText() const {
   std::string text;
   for (const std::uint64_t number :
-       {identity_.device, identity_.inode, identity_.head_bytes, identity_.head_hash,
-        identity_.tail_end, identity_.tail_bytes, identity_.tail_hash, offset_,
-        static_cast<std::uint64_t>(modified_)}) {
+       {identity_.device, identity_.inode, static_cast<std::uint64_t>(identity_.born),
+        identity_.head_bytes, identity_.head_hash, identity_.tail_end, identity_.tail_bytes,
+        identity_.tail_hash, offset_, static_cast<std::uint64_t>(modified_)}) {
     text += std::to_string(number) + ',';
   }
   return text + Escape(path_);
@@ -359,14 +396,16 @@ std::optional<LogGeneration> LogGeneration::FromText(std::string_view text) {
     text.remove_prefix(1);
   }
   const std::optional<std::string> path = Unescape(text);
-  const auto& [device, inode, head_bytes, head_hash, tail_end, tail_bytes, tail_hash, offset,
+  const auto& [device, inode, born, head_bytes, head_hash, tail_end, tail_bytes, tail_hash, offset,
                time] = numbers;
   if (!path || head_bytes > FollowStream::kHeadBytes || tail_bytes > FollowStream::kTailBytes ||
       tail_bytes > tail_end || tail_end > INT64_MAX || offset > INT64_MAX) {
     return std::nullopt;
   }
   LogGeneration generation(*path);
-  generation.identity_ = {device, inode, head_bytes, head_hash, tail_end, tail_bytes, tail_hash};
+  generation.identity_ = {device,     inode,     static_cast<std::int64_t>(born),
+                          head_bytes, head_hash, tail_end,
+                          tail_bytes, tail_hash};
   generation.offset_ = offset;
   generation.modified_ = static_cast<std::int64_t>(time);
   return generation;
@@ -375,8 +414,8 @@ std::optional<LogGeneration> LogGeneration::FromText(std::string_view text) {
 bool HoldsContent(const std::string& path, const FileIdentity& identity) {
   if (!identity.has_content()) return false;
   FileDescriptor file = OpenFile(path);
-  struct stat facts;
-  if (!file.is_open() || fstat(file.number(), &facts) != 0 || !S_ISREG(facts.st_mode)) return false;
+  FileFacts facts;
+  if (!file.is_open() || !FileFacts::Of(file.number(), &facts) || !facts.is_file()) return false;
   if (!IsCompressed(file.number())) return ComparePlain(file.number(), identity) == Found::kYes;
   const absl::StatusOr<std::unique_ptr<TextStream>> text = TextStream::Over(std::move(file), path);
   return text.ok() && CompareText(text->get(), identity) == Found::kYes;

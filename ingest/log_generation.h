@@ -4,8 +4,8 @@
 //   if (generation.Open(generation.path(), framing) == LogGeneration::Found::kYes) …
 //   while (generation.Next(&line) == LogGeneration::Read::kLine) …
 //
-// A file is known by device and inode, and because those are used again also by what was read of
-// it: a hash of its first 1,024 bytes and one of the 256 before the place where it was read to. So
+// A file is known by device, inode and when it was made, and because not every file system says
+// that, and inodes are used again, also by what was read of it: a hash of its first 1,024 bytes and one of the 256 before the place where it was read to. So
 // it is found again when it was renamed, copied or compressed, and a new file in its place is not
 // taken for it. Not thread-safe.
 #pragma once
@@ -24,14 +24,30 @@
 
 namespace tocsin {
 
+// What the file system says of a file.
+struct FileFacts {
+  std::uint64_t device = 0, inode = 0;
+  std::int64_t born = 0;  // in ns; 0: the file system does not say
+  std::int64_t modified = 0;
+  std::uint64_t size = 0, links = 0;
+  mode_t mode = 0;
+
+  bool is_file() const { return S_ISREG(mode); }
+  // False: errno says why.
+  static bool At(const std::string& path, FileFacts* facts);
+  static bool Of(int file, FileFacts* facts);
+};
+
 struct FileIdentity {
   std::uint64_t device = 0, inode = 0;  // 0: not known
+  std::int64_t born = 0;                // so that an inode that is used again is told from it
   std::uint64_t head_bytes = 0, head_hash = 0;
   std::uint64_t tail_end = 0;  // the tail's bytes end here
   std::uint64_t tail_bytes = 0, tail_hash = 0;
 
-  bool IsFile(const struct stat& facts) const {
-    return device == facts.st_dev && inode == facts.st_ino;
+  bool IsFile(const FileFacts& facts) const {
+    const bool is_born_then = born == facts.born || born == 0 || facts.born == 0;
+    return device == facts.device && inode == facts.inode && is_born_then;
   }
   // Whether anything is known of what the file holds.
   bool has_content() const { return head_bytes > 0; }
@@ -43,7 +59,7 @@ class LogGeneration {
   enum class Read : std::uint8_t { kLine, kEnd, kCut, kFailed };
 
   // Of the file that is at this path, or, where its facts are known, of that one alone.
-  explicit LogGeneration(std::string path, const struct stat* facts = nullptr);
+  explicit LogGeneration(std::string path, const FileFacts* facts = nullptr);
 
   // Opens a file if it is this one; with `by_content`, also one that holds the same. What is not a
   // regular file fails. kFailed: see fault(). Reading goes on at offset(), or at `from`.
@@ -64,8 +80,8 @@ class LogGeneration {
   // An incomplete last record is handed over by the next call of Next.
   void CompleteAtEnd() { reader_->CompleteAtEnd(); }
   // Whether the open file has something new, or may have; its facts as of now.
-  bool HasNews(const struct stat& facts) const;
-  std::optional<struct stat> Facts() const;  // nullopt: not a plain file that is open
+  bool HasNews(const FileFacts& facts) const;
+  std::optional<FileFacts> Facts() const;  // nullopt: not a plain file that is open
 
   // Takes into the identity what was read since. False: the file was cut.
   bool Learn();
@@ -73,7 +89,7 @@ class LogGeneration {
   std::optional<FileIdentity> Whole() const;
   // The time of its last change as last seen, in ns.
   std::int64_t modified() const { return modified_; }
-  void See(const struct stat& facts);
+  void See(const FileFacts& facts);
 
   const std::string& path() const { return path_; }
   const FileIdentity& identity() const { return identity_; }
@@ -82,21 +98,26 @@ class LogGeneration {
   bool is_compressed() const { return reader_ != nullptr && stream_ == nullptr; }
   const std::string& fault() const { return fault_; }
 
+  // What is known of the same file, which is not open there.
+  LogGeneration Closed() const;
   // "device,inode,…,path": what has to be known to go on with it.
   std::string ToText() const;
   static std::optional<LogGeneration> FromText(std::string_view text);
 
  private:
   Found Fail(const std::string& path, const char* what, int error);
-  Found OpenPlain(FileDescriptor file, const std::string& path, const struct stat& facts,
+  Found OpenPlain(FileDescriptor file, const std::string& path, const FileFacts& facts,
                   std::uint64_t from);
-  Found OpenCompressed(FileDescriptor file, const std::string& path, const struct stat& facts,
+  Found OpenCompressed(FileDescriptor file, const std::string& path, const FileFacts& facts,
                        std::uint64_t from);
   // Reads this file from here on.
-  void Take(const std::string& path, const struct stat& facts, std::uint64_t from,
+  void Take(const std::string& path, const FileFacts& facts, std::uint64_t from,
             std::unique_ptr<TextStream> stream);
 
+  void SetFile(const FileFacts& facts);
   void Drop();
+  // What the file held that is not there any more.
+  void LearnFromMemory();
   // REQUIRES: a plain file is open.
   bool LearnUpTo(std::uint64_t end, FileIdentity* identity) const;
 
@@ -115,6 +136,6 @@ class LogGeneration {
 // Whether a file, perhaps compressed, holds what is known of this one.
 bool HoldsContent(const std::string& path, const FileIdentity& identity);
 // "a directory" and so on, of what is no regular file.
-const char* FileKind(const struct stat& facts);
+const char* FileKind(const FileFacts& facts);
 
 }  // namespace tocsin

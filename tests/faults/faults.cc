@@ -446,6 +446,12 @@ TOCSIN_STAT(stat, const char*, JudgePath)
 TOCSIN_STAT(lstat, const char*, JudgePath)
 TOCSIN_STAT(fstat, int, JudgeFile)
 
+int statx(int file, const char* path, int flags, unsigned mask, struct statx* facts) noexcept {
+  TOCSIN_REAL("statx", int (*)(int, const char*, int, unsigned, struct statx*));
+  const Verdict verdict = *path == '\0' ? JudgeFile(kStat, file) : JudgePath(kStat, path);
+  return verdict.error != 0 ? Fail<int>(verdict.error) : real(file, path, flags, mask, facts);
+}
+
 DIR* opendir(const char* path) {
   TOCSIN_REAL("opendir", DIR * (*)(const char*));
   const Verdict verdict = JudgePath(kList, path);

@@ -5,8 +5,8 @@
 //   log.Write("one\n");
 //   log.Rotate(LogRotator::Way::kRenameAndCompress);
 //
-// Keeps `keep` rotated files, as logrotate does. Not
-// thread-safe.
+// Keeps `keep` rotated files, as logrotate does. The times of files are the clock's, or what SetTime
+// says, so that a test whose days take milliseconds has files of different times. Not thread-safe.
 #pragma once
 
 #include <fcntl.h>
@@ -23,6 +23,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "absl/time/time.h"
+#include "core/time.h"
 
 namespace tocsin {
 
@@ -41,6 +44,9 @@ class LogRotator {
   LogRotator(std::string folder, std::string name, int keep = 9)
       : folder_(std::move(folder)), name_(std::move(name)), keep_(keep) {}
   ~LogRotator() { Close(); }
+
+  // Files that are changed from now on were changed then.
+  void SetTime(TimeUs now) { now_ = now; }
 
   std::string path() const { return folder_ + "/" + name_; }
 
@@ -65,6 +71,7 @@ class LogRotator {
       Shift();
       Copy(path(), path() + ".1");
       ASSERT_EQ(ftruncate(file_, 0), 0);
+      Stamp(file_);
       return;
     }
     std::string target = path() + ".1";
@@ -111,8 +118,15 @@ class LogRotator {
   }
 
  private:
-  static void Append(int file, const std::string& bytes) {
+  void Append(int file, const std::string& bytes) {
     ASSERT_EQ(write(file, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    Stamp(file);
+  }
+  void Stamp(int file) {
+    if (now_ == kNoTime) return;
+    const timespec time = absl::ToTimespec(absl::FromUnixMicros(now_));
+    const timespec times[2] = {time, time};
+    ASSERT_EQ(futimens(file, times), 0);
   }
   static void CloseFile(int* file) {
     if (*file >= 0) close(*file);
@@ -125,9 +139,13 @@ class LogRotator {
   void Create() {
     file_ = open(path().c_str(), O_WRONLY | O_APPEND | O_CREAT, 0644);
     ASSERT_GE(file_, 0);
+    Stamp(file_);
   }
   void Copy(const std::string& from, const std::string& to) {
     std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing);
+    const int copy = open(to.c_str(), O_WRONLY);
+    Stamp(copy);
+    close(copy);
   }
   // app.log.1 becomes app.log.2, and so on; the oldest goes.
   void Shift() {
@@ -152,6 +170,7 @@ class LogRotator {
     } else {
       old_ = file_;
       file_ = open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT, 0644);
+      Stamp(file_);
     }
     std::filesystem::create_symlink(target, path() + ".new");
     std::filesystem::rename(path() + ".new", path());
@@ -161,6 +180,7 @@ class LogRotator {
   const int keep_;
   int file_ = -1, old_ = -1;
   int day_ = 0, targets_ = 0;
+  TimeUs now_ = kNoTime;
 };
 
 }  // namespace tocsin
