@@ -279,12 +279,12 @@ absl::Status RecordLog::Append(TimeUs now, std::string_view payload, std::int64_
   appended_mark_ = mark;
   AppendRecord(last_time_, mark, payload, &buffer_);
   if (buffer_.size() < kBufferBytes) return absl::OkStatus();
-  return Write(std::exchange(buffer_, {}));
+  return WriteBuffer();
 }
 
-absl::Status RecordLog::Write(std::string_view bytes) {
-  if (bytes.empty()) return absl::OkStatus();
-  if (const int error = WriteAll(file_, bytes); error != 0) {
+absl::Status RecordLog::WriteBuffer() {
+  if (buffer_.empty()) return absl::OkStatus();
+  if (const int error = WriteAll(file_, buffer_); error != 0) {
     errno = error;
     const absl::Status failed = Error("cannot be written", options_.directory);
     Rewind(/*trusted=*/true);
@@ -292,7 +292,8 @@ absl::Status RecordLog::Write(std::string_view bytes) {
     return failed;
   }
   absl::MutexLock lock(&mutex_);
-  segments_.back().end += static_cast<std::int64_t>(bytes.size());
+  segments_.back().end += static_cast<std::int64_t>(buffer_.size());
+  buffer_.clear();
   return absl::OkStatus();
 }
 
@@ -322,7 +323,7 @@ void RecordLog::Rewind(bool trusted) {
 
 absl::Status RecordLog::Sync() {
   if (buffer_.empty() && file_ < 0) return status();
-  TOCSIN_RETURN_IF_ERROR(Write(std::exchange(buffer_, {})));
+  TOCSIN_RETURN_IF_ERROR(WriteBuffer());
   if (!Retry([&] { return fdatasync(file_); })) {
     const absl::Status failed = Error("cannot be made durable", options_.directory);
     // The kernel may have dropped what it could not write, and say nothing the next time.

@@ -100,7 +100,7 @@ class RecordLog {
   // Makes Append possible: recovers, or begins the segment that is missing.
   absl::Status Prepare();
   absl::Status StartSegment();
-  absl::Status Write(std::string_view bytes);
+  absl::Status WriteBuffer();
   // Forgets what was not synced. `trusted`: what the file holds is known.
   void Rewind(bool trusted);
   void SetStatus(const absl::Status& status);
