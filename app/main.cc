@@ -64,7 +64,6 @@ void AddIncidents(CLI::App* app, tocsin::IncidentsCommand* command) {
     CLI::App* one = incidents->add_subcommand(name, help);
     one->footer(std::string("Example: tocsin incidents ") + name + example);
     AddApi(one, &command->api);
-    one->footer(std::string("Example: tocsin state ") + verb + " -c tocsin.yaml");
     one->callback([command, verb] { command->verb = verb; });
     return one;
   };
@@ -185,6 +184,7 @@ void AddState(CLI::App* app, tocsin::StateCommand* command) {
   state->footer("Example: tocsin state check -c tocsin.yaml");
   const auto add = [&](const char* verb, const char* help) {
     CLI::App* one = state->add_subcommand(verb, help);
+    one->footer(std::string("Example: tocsin state ") + verb + " -c tocsin.yaml");
     one->add_option("-c,--config", command->config, "the configuration whose state it is");
     one->add_option("DIR", command->directory, "the directory (default: ./state)");
     one->callback([command, verb] { command->verb = verb; });

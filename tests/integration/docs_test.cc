@@ -378,9 +378,9 @@ std::string OutputOf(const std::string& arguments, int code = 0) {
 void CheckHelp(const std::string& command, int* commands) {
   const std::string help = OutputOf(command + " --help");
   const bool is_part = command.find(' ') != std::string::npos;
-  EXPECT_TRUE(is_part || absl::StrContains(help, absl::StrCat("Example: tocsin",
-                                                      command.empty() ? "" : " ", command)))
-      << help;
+  const bool names_itself =
+      absl::StrContains(help, absl::StrCat("Example: tocsin", command.empty() ? "" : " ", command));
+  EXPECT_TRUE(names_itself || (is_part && !absl::StrContains(help, "Example:"))) << help;
   ++*commands;
   const std::size_t list = help.find("Subcommands:\n");
   if (list == std::string::npos) return;
