@@ -143,12 +143,12 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
   feeder_.Drain();
   const std::vector<KafkaPartition> at_start = source_->AllPartitions();
   std::vector<KafkaAssignment*> to_check, to_begin;
+  std::vector<KafkaPartition> without_position;
   for (KafkaAssignment& assignment : assigned) {
     TOCSIN_ASSIGN_OR_RETURN(Partition* const partition, FindOrAdd(assignment.partition));
     partition->end_offset = -1;
     partition->at_end = false;
-    const bool is_new =
-        !std::binary_search(at_start.begin(), at_start.end(), assignment.partition);
+    const bool is_new = !std::binary_search(at_start.begin(), at_start.end(), assignment.partition);
     if (partition->begun) {
       // Ours before (a rebalance that gave it back): the state is still here.
       assignment.start = partition->stage1->next_offset();
@@ -160,12 +160,14 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
       live_ = live_ || partition->stage1->live();
       assignment.start = from.offset;
       to_check.push_back(&assignment);
-    } else if (config_->kafka->start != StartAt::kEarliest && !is_new) {
-      to_begin.push_back(&assignment);
+    } else {
+      // At its first record; what stands in a partition that was added is new.
+      without_position.push_back(assignment.partition);
+      if (config_->kafka->start != StartAt::kEarliest && !is_new) to_begin.push_back(&assignment);
     }
-    // Else at its first record: what stands in a partition that was added is new.
   }
   TOCSIN_RETURN_IF_ERROR(BeginAtEnds(to_begin));
+  SayWhereItBegins(without_position, to_begin.size());
   CheckLogs(to_check);
   for (const KafkaAssignment& assignment : assigned) {
     Partition* const partition = Find(assignment.partition);
@@ -197,6 +199,20 @@ absl::Status KafkaInput::BeginAtEnds(std::span<KafkaAssignment* const> assigned)
     partition->commit_due = true;
   }
   return absl::OkStatus();
+}
+
+// Nothing else tells that the group's positions are gone: with a topic that was deleted, or because
+// the group was away for too long.
+void KafkaInput::SayWhereItBegins(std::span<const KafkaPartition> partitions,
+                                  std::size_t at_end) const {
+  if (partitions.empty()) return;
+  const std::string others =
+      partitions.size() == 1 ? "" : " and " + std::to_string(partitions.size() - 1) + " more";
+  spdlog::info(
+      "input {}: the group {} has no position in {}{}: reading begins at the end of {}, at the "
+      "first record of {}",
+      config_->name, config_->kafka->group, partitions[0].ToString(), others, at_end,
+      partitions.size() - at_end);
 }
 
 void KafkaInput::CheckLogs(std::span<KafkaAssignment* const> assigned) {
@@ -350,16 +366,17 @@ void KafkaInput::WatchReach(Partition* partition) {
   const TimeUs now = now_.monotonic;
   const bool answers =
       partition->answered_at != kNoTime && now - partition->answered_at <= kAwayAfter;
-  partition->reach = partition->ours && answers ? SourceBoard::Reach::kReadable
-                                                : SourceBoard::Reach::kAway;
+  partition->reach =
+      partition->ours && answers ? SourceBoard::Reach::kReadable : SourceBoard::Reach::kAway;
   partition->problem = !partition->ours ? "the group has not assigned it"
                        : answers        ? ""
                                         : "no broker answers";
   if (partition->lost_at == kNoTime || now - partition->lost_at < kLostAfter) return;
   partition->lost_at = kNoTime;
-  spdlog::warn("{} was taken away by the group {}: another member of it must be reading the topic; "
-               "only one instance may",
-               partition->kafka.ToString(), config_->kafka->group);
+  spdlog::warn(
+      "{} was taken away by the group {}: another member of it must be reading the topic; "
+      "only one instance may",
+      partition->kafka.ToString(), config_->kafka->group);
 }
 
 bool KafkaInput::IsIdle(const Partition& partition) const {
@@ -412,10 +429,9 @@ void KafkaInput::AskForEnds() {
   std::vector<KafkaPartition> partitions;
   for (const auto& [kafka, partition] : partitions_) {
     if (!partition->ours) continue;
-    const bool unheard_of = partition->answered_at == kNoTime ||
-                            now_.monotonic - partition->answered_at >= kAskAfter;
-    const bool closes =
-        IsIdle(*partition) && IdleTick(*partition, now_.monotonic) != kNoTime;
+    const bool unheard_of =
+        partition->answered_at == kNoTime || now_.monotonic - partition->answered_at >= kAskAfter;
+    const bool closes = IsIdle(*partition) && IdleTick(*partition, now_.monotonic) != kNoTime;
     if (unheard_of || closes) partitions.push_back(kafka);
   }
   if (!partitions.empty()) ends_->Ask(std::move(partitions));
@@ -423,8 +439,8 @@ void KafkaInput::AskForEnds() {
 
 void KafkaInput::BeginClose(Partition* partition, TimeUs tick) {
   const SourceCommit commit = partition->stage1->CommitBefore(tick);
-  const KafkaPosition position = {
-      partition->kafka, {.offset = commit.offset, .metadata = commit.metadata}};
+  const KafkaPosition position = {partition->kafka,
+                                  {.offset = commit.offset, .metadata = commit.metadata}};
   const absl::StatusOr<std::uint64_t> ticket = source_->Commit(std::span(&position, 1));
   if (!ticket.ok()) return OnError(std::string(ticket.status().message()));
   partition->closing = PendingClose{.tick = tick, .ticket = *ticket};
@@ -449,8 +465,8 @@ void KafkaInput::OnDurable(std::span<const InputCommit> commits) {
     const Partition& partition = static_cast<const Partition&>(*one.partition);
     // A close that is on its way says more than this.
     if (!partition.ours || partition.closing) continue;
-    positions.push_back({partition.kafka,
-                         {.offset = one.commit.offset, .metadata = one.commit.metadata}});
+    positions.push_back(
+        {partition.kafka, {.offset = one.commit.offset, .metadata = one.commit.metadata}});
   }
   if (positions.empty()) return;
   // A lost commit only means that more is read again.
@@ -464,8 +480,8 @@ absl::Status KafkaInput::CommitLast(std::span<const InputCommit> commits, absl::
   for (const InputCommit& one : commits) {
     const Partition& partition = static_cast<const Partition&>(*one.partition);
     if (!partition.ours) continue;
-    positions.push_back({partition.kafka,
-                         {.offset = one.commit.offset, .metadata = one.commit.metadata}});
+    positions.push_back(
+        {partition.kafka, {.offset = one.commit.offset, .metadata = one.commit.metadata}});
   }
   if (positions.empty()) return absl::OkStatus();
   return source_->CommitAndWait(positions, timeout);

@@ -41,7 +41,6 @@ class KafkaInput : public Input, private KafkaCallbacks {
              const TimeSource* time, Executor partition_executor);
   ~KafkaInput() override;
 
-  const InputConfig& config() const override { return *config_; }
   absl::Status Start() override;
   absl::Status Poll(absl::Duration wait) override;
   void Feed() override;
@@ -96,6 +95,8 @@ class KafkaInput : public Input, private KafkaCallbacks {
   Partition* Find(const KafkaPartition& kafka);
   // Where partitions that were never read begin, by `start: now`.
   absl::Status BeginAtEnds(std::span<KafkaAssignment* const> assigned);
+  // Of partitions without a position.
+  void SayWhereItBegins(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
   // Starts partitions over whose log is not the one that was read.
   void CheckLogs(std::span<KafkaAssignment* const> assigned);
   void StartOver(Partition* partition, std::int64_t offset);

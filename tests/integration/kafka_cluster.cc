@@ -249,9 +249,8 @@ bool KafkaCluster::DeleteTopic(const std::string& topic) {
 bool KafkaCluster::AddPartitions(const std::string& topic, int partitions_total) {
   rd_kafka_t* client = NewClient(brokers_, RD_KAFKA_PRODUCER);
   std::array<char, 512> error{};
-  rd_kafka_NewPartitions_t* added =
-      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(partitions_total),
-                                 error.data(), error.size());
+  rd_kafka_NewPartitions_t* added = rd_kafka_NewPartitions_new(
+      topic.c_str(), static_cast<std::size_t>(partitions_total), error.data(), error.size());
   rd_kafka_queue_t* queue = rd_kafka_queue_new(client);
   rd_kafka_CreatePartitions(client, &added, 1, nullptr, queue);
   rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kRequestMs);

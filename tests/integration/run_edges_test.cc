@@ -113,8 +113,8 @@ std::string Burst(const std::string& service) {
   std::string body;
   for (int i = 0; i < 20; ++i) {
     absl::StrAppend(&body, R"({"time":")", FormatTime(now),
-                    R"(","type":"log","level":"error","service":")", service,
-                    R"(","env":")", service, "\"}\n");
+                    R"(","type":"log","level":"error","service":")", service, R"(","env":")",
+                    service, "\"}\n");
   }
   return body;
 }

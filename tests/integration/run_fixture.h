@@ -111,11 +111,14 @@ class ProgramOnKafka : public testing::Test {
 
   // What was decided live is what a replay of the topics decides, byte for byte.
   void ExpectLiveEqualsReplay(const std::vector<std::string>& topics) {
-    std::vector<std::string> command = {
-        std::getenv("TOCSIN_BINARY"),          "replay",
-        "-c",                                  directory_ + "/config.yaml",
-        "--incidents",                         directory_ + "/replay-incidents.jsonl",
-        "--signals",                           directory_ + "/replay-signals.jsonl"};
+    std::vector<std::string> command = {std::getenv("TOCSIN_BINARY"),
+                                        "replay",
+                                        "-c",
+                                        directory_ + "/config.yaml",
+                                        "--incidents",
+                                        directory_ + "/replay-incidents.jsonl",
+                                        "--signals",
+                                        directory_ + "/replay-signals.jsonl"};
     for (const std::string& topic : topics) {
       command.push_back("kafka://" + Kafka()->brokers() + "/" + topic);
     }

@@ -85,8 +85,8 @@ TEST_F(RunKafkaTest, ABrokerThatIsAwayAtTheStartIsWaitedFor) {
   config.replace(config.find(Kafka()->brokers()), Kafka()->brokers().size(), broker);
   std::ofstream(directory_ + "/config.yaml") << config;
   StartProgram();
-  const std::string why = "no broker answered at " + broker +
-                          " within 10s: is Kafka running and the address right?";
+  const std::string why =
+      "no broker answered at " + broker + " within 10s: is Kafka running and the address right?";
   ASSERT_TRUE(WaitFor(30, [&] {
     return HttpGet(port_, "/readyz").find("input app: " + why) != std::string::npos;
   })) << Log();

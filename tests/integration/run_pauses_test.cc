@@ -1,6 +1,7 @@
-// `tocsin run` on a real Kafka while the broker is away: what is decided afterwards is what would
-// have been decided without it.
+// `tocsin run` on a real Kafka while the process is stopped or the broker is away: what is decided
+// afterwards is what would have been decided without it.
 
+#include <chrono>
 #include <thread>
 
 #include "tests/integration/live_traffic.h"
@@ -14,7 +15,27 @@ using testing::Not;
 using RunPausesTest = ProgramOnKafka;
 
 // Longer than what excludes a source that stands still, and than the session of a group.
-constexpr double kPauseSeconds = 50;
+constexpr std::chrono::seconds kPause(50);
+
+TEST_F(RunPausesTest, AProcessThatWasStoppedDecidesWhatItWouldHave) {
+  ASSERT_TRUE(Kafka()->CreateTopic("stopped", 6, kAppendTime));
+  WriteConfig("stopped");
+  StartProgram();
+  KafkaProducer producer(Kafka()->brokers());
+  LiveTraffic traffic(&producer, {.topics = {"stopped"}, .partitions = 6});
+  traffic.Run({{6, 0.0}, {2, 0.3}});
+  program_.Signal(SIGSTOP);
+  // The worst comes and goes meanwhile.
+  traffic.Run({{6, 0.97}, {kPause.count() - 6.0, 0.0}});
+  program_.Signal(SIGCONT);
+  traffic.Run({{20, 0.0}});
+  ASSERT_TRUE(WaitFor(60, [&] { return AllResolved(); })) << Log();
+  program_.Signal(SIGTERM);
+  ASSERT_EQ(program_.Wait(10), 0) << Log();
+  EXPECT_THAT(Log(), Not(HasSubstr("holds up the others")));
+  ExpectBothLevelsOnce();
+  ExpectLiveEqualsReplay({"stopped"});
+}
 
 TEST_F(RunPausesTest, ABrokerThatWasAwayCostsNothing) {
   ASSERT_TRUE(Kafka()->CreateTopic("away", 6, kAppendTime));
@@ -35,7 +56,7 @@ TEST_F(RunPausesTest, ABrokerThatWasAwayCostsNothing) {
   ASSERT_TRUE(WaitFor(90, [&] { return blind().size() == 1; })) << Log();
   EXPECT_THAT(blind()[0].summary, HasSubstr("input app cannot be read"));
   EXPECT_THAT(HttpGet(port_, "/readyz"), HasSubstr("blind"));
-  std::this_thread::sleep_for(std::chrono::seconds(static_cast<int>(kPauseSeconds) - 20));
+  std::this_thread::sleep_for(kPause);
   ASSERT_TRUE(Kafka()->Restart());
   traffic.Run({{6, 0.97}, {25, 0.0}});
   const auto incidents_resolved = [&] {

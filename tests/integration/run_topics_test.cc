@@ -1,0 +1,98 @@
+// `tocsin run` on a real Kafka whose topics change: partitions that are added, and topics that are
+// deleted and created again.
+
+#include "tests/integration/live_traffic.h"
+#include "tests/integration/run_fixture.h"
+
+namespace tocsin {
+namespace {
+
+using testing::HasSubstr;
+
+class RunTopicsTest : public ProgramOnKafka {
+ protected:
+  bool PagedAndResolved() {
+    const auto pages = pagerduty_.Pages();
+    return std::any_of(pages.begin(), pages.end(), [](const auto& page) {
+      return page.dedup_key.ends_with(":1") && page.resolved;
+    });
+  }
+};
+
+TEST_F(RunTopicsTest, PartitionsThatAreAddedAreReadWithoutARestart) {
+  ASSERT_TRUE(Kafka()->CreateTopic("grows", 1, kAppendTime));
+  WriteConfig("grows");
+  StartProgram();
+  std::int64_t records = 0;
+  {
+    KafkaProducer producer(Kafka()->brokers());
+    LiveTraffic before(&producer, {.topics = {"grows"}, .partitions = 1});
+    before.Run({{5, 0.0}});
+    records = before.records();
+  }
+  ASSERT_TRUE(Kafka()->AddPartitions("grows", 3));
+  KafkaProducer producer(Kafka()->brokers());
+  LiveTraffic after(&producer, {.topics = {"grows"}, .partitions = 3});
+  after.Run({{5, 0.0}, {6, 0.97}, {15, 0.0}});
+  records += after.records();
+  EXPECT_TRUE(WaitFor(60, [&] {
+    return Metric("tocsin_records_total") == static_cast<double>(records);
+  })) << Log();
+  EXPECT_THAT(HttpGet(port_, "/metrics"), HasSubstr("source=\"app/grows/2\""));
+  EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
+}
+
+// The broker forgets the group's positions with the topic.
+TEST_F(RunTopicsTest, ATopicThatWasMadeAgainWhileWeWereDownIsReadFromItsBeginning) {
+  ASSERT_TRUE(Kafka()->CreateTopic("again", 2, kAppendTime));
+  WriteConfig("again");
+  StartProgram();
+  {
+    KafkaProducer producer(Kafka()->brokers());
+    LiveTraffic(&producer, {.topics = {"again"}, .partitions = 2}).Run({{8, 0.0}});
+  }
+  ASSERT_TRUE(WaitFor(30, [&] { return Metric("tocsin_last_tick_seconds") > 0; })) << Log();
+  KillProgram();
+  ASSERT_TRUE(Kafka()->DeleteTopic("again"));
+  ASSERT_TRUE(Kafka()->CreateTopic("again", 2, kAppendTime));
+  KafkaProducer producer(Kafka()->brokers());
+  LiveTraffic traffic(&producer, {.topics = {"again"}, .partitions = 2});
+  traffic.Run({{3, 0.0}, {8, 0.97}});
+  StartProgram();
+  traffic.Run({{20, 0.0}});
+  EXPECT_TRUE(WaitFor(60, [&] {
+    return Metric("tocsin_records_total") == static_cast<double>(traffic.records());
+  })) << Log();
+  EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
+  EXPECT_THAT(Log(), HasSubstr("has no position in again/0"));
+}
+
+TEST_F(RunTopicsTest, ATopicThatIsMadeAgainWhileItIsReadIsReadFromItsBeginning) {
+  ASSERT_TRUE(Kafka()->CreateTopic("anew", 2, kAppendTime));
+  WriteConfig("anew");
+  StartProgram();
+  std::int64_t records = 0;
+  {
+    KafkaProducer producer(Kafka()->brokers());
+    LiveTraffic old(&producer, {.topics = {"anew"}, .partitions = 2});
+    old.Run({{8, 0.0}});
+    records = old.records();
+  }
+  ASSERT_TRUE(WaitFor(30, [&] {
+    return Metric("tocsin_records_total") == static_cast<double>(records);
+  })) << Log();
+  ASSERT_TRUE(Kafka()->DeleteTopic("anew"));
+  ASSERT_TRUE(Kafka()->CreateTopic("anew", 2, kAppendTime));
+  KafkaProducer producer(Kafka()->brokers());
+  LiveTraffic traffic(&producer, {.topics = {"anew"}, .partitions = 2});
+  traffic.Run({{3, 0.0}, {8, 0.97}, {25, 0.0}});
+  records += traffic.records();
+  EXPECT_TRUE(WaitFor(60, [&] {
+    return Metric("tocsin_records_total") == static_cast<double>(records);
+  })) << Log();
+  EXPECT_THAT(Log(), HasSubstr("was created anew"));
+  EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
+}
+
+}  // namespace
+}  // namespace tocsin
