@@ -19,7 +19,7 @@ namespace tocsin {
 
 struct Blindness {
   bool blind = false;
-  std::int64_t episode = 0;          // how often it has been blind
+  std::int64_t episode = 0;               // how often it has been blind
   std::vector<std::string> reasons = {};  // while blind: what holds, or held last
 };
 
@@ -29,9 +29,9 @@ class BlindAlarm {
   static constexpr DurationUs kStepMax = 2 * kSecondUs;
 
   struct Condition {
-    std::string key;        // tells conditions apart
-    std::string text;       // for people
-    DurationUs after = 0;   // has to hold for so long
+    std::string key;       // tells conditions apart
+    std::string text;      // for people
+    DurationUs after = 0;  // has to hold for so long
   };
 
   explicit BlindAlarm(DurationUs clear_after) : clear_after_(clear_after) {}

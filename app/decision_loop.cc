@@ -101,13 +101,17 @@ std::int64_t DecisionLoop::BytesToKeep(const std::string& path,
 }
 
 absl::Status DecisionLoop::OpenOutputs() {
+  // Where the journal has forgotten lines: the oldest that it has, of each kind.
   std::array<std::optional<std::string>, 2> oldest;
-  const absl::Status looked = options_.journal->ReadLines([&](const OutputLine& line) {
-    std::optional<std::string>& of_kind = oldest[static_cast<std::size_t>(line.kind)];
-    if (!line.alone && !of_kind) of_kind = line.text;
-    return oldest[0] && oldest[1] ? absl::CancelledError() : absl::OkStatus();
-  });
   const bool incomplete = options_.journal->Usage().lines_incomplete;
+  if (incomplete) {
+    const absl::Status looked = options_.journal->ReadLines([&](const OutputLine& line) {
+      std::optional<std::string>& of_kind = oldest[static_cast<std::size_t>(line.kind)];
+      if (!line.alone && !of_kind) of_kind = line.text;
+      return oldest[0] && oldest[1] ? absl::CancelledError() : absl::OkStatus();
+    });
+    looked.IgnoreError();  // it is read again, and said, when the lines are written
+  }
   const auto open = [&](const std::string& path, LineKind kind) {
     return LineOutput::Open(
         path, incomplete ? BytesToKeep(path, oldest[static_cast<std::size_t>(kind)]) : 0);

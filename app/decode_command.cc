@@ -163,9 +163,7 @@ int DecodeFiles(const DecodeCommand& command) {
   }();
   std::fflush(stdout);
   sink.Summarise();
-  if (status.ok()) return kDone;
-  std::fprintf(stderr, "tocsin: %s\n", std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) ? kFinding : kEnvironment;
+  return ExitWith(status);
 }
 
 }  // namespace tocsin

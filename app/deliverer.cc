@@ -221,9 +221,8 @@ bool Deliverer::Impl::Stop(absl::Duration grace) {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    stop_at = stop_at_ =
-        time_->Monotonic() +
-        absl::ToInt64Microseconds(std::clamp(grace, absl::ZeroDuration(), kGraceMax));
+    stop_at = stop_at_ = time_->Monotonic() + absl::ToInt64Microseconds(std::clamp(
+                                                  grace, absl::ZeroDuration(), kGraceMax));
   }
   outlet_.Wakeup();
   if (thread_.joinable()) thread_.join();
@@ -333,8 +332,8 @@ void Deliverer::Impl::Take(Effects* effects) {
         break;
       case OutboxEffect::Kind::kForget:
         // In its place in the order, lest an intent that comes back later is taken away again.
-        pushed_ = writer_.Push({.delivery = std::move(effect.delivery), .forget = true},
-                               sizeof(Record));
+        pushed_ =
+            writer_.Push({.delivery = std::move(effect.delivery), .forget = true}, sizeof(Record));
         break;
     }
   }
@@ -398,9 +397,7 @@ void Deliverer::Submit(const std::vector<Notification>& notifications) {
   impl_->Submit(notifications);
 }
 
-std::size_t Deliverer::RetryParked(const Hash128& incident) {
-  return impl_->RetryParked(incident);
-}
+std::size_t Deliverer::RetryParked(const Hash128& incident) { return impl_->RetryParked(incident); }
 
 void Deliverer::ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
   impl_->ReplaceSinks(std::move(sinks));

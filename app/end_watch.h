@@ -38,9 +38,7 @@ class EndWatch {
 
  private:
   void Run();
-  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || !asked_.empty();
-  }
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !asked_.empty(); }
 
   KafkaProbe* const probe_;
   mutable absl::Mutex mutex_;

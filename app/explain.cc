@@ -341,9 +341,8 @@ int ExplainEvents(const ExplainCommand& command) {
   const std::optional<Config> config = LoadOrExplain(command.config);
   if (!config) return kFinding;
   const absl::Status status = ExplainAll(*config, command);
-  if (status.ok()) return kDone;
-  std::fprintf(stderr, "tocsin: %s\n", std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? kFinding : kEnvironment;
+  const int code = ExitWith(status);
+  return absl::IsNotFound(status) ? kFinding : code;
 }
 
 }  // namespace tocsin

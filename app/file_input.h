@@ -37,7 +37,6 @@ class FileFollower : public Input {
   FileFollower(const InputConfig* config, const EngineSetup* setup, BatchLog* batches,
                DeadLetterObserver* dead_letters, RecordLog* log, const TimeSource* time);
 
-  const InputConfig& config() const override { return *config_; }
   absl::Status Start() override;
   absl::Status Poll(absl::Duration wait) override;
   std::vector<InputPartition*> Partitions() override;

@@ -97,7 +97,6 @@ class FilePartition : public InputPartition {
   bool is_done() const { return done_; }  // nothing will follow
 
   const std::string& path() const { return files_.path; }
-  const std::string& name() const { return files_.name; }
   const std::string& source() const { return source_; }
   SourceState state() const;
   bool Owns(const std::string& path) const { return tail_ != nullptr && tail_->Owns(path); }

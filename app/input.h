@@ -57,7 +57,6 @@ struct SourceState {
 class Input {
  public:
   virtual ~Input() = default;
-  virtual const InputConfig& config() const = 0;
   // Connects; fails with a message for people.
   virtual absl::Status Start() = 0;
   // Takes what is there, waiting at most `wait` when there is nothing. While records are being fed,

@@ -39,8 +39,7 @@ bool IsFile(int descriptor) {
 // To go on behind the first `keep` bytes; −1 and errno where that fails.
 int OpenToWrite(const std::string& path, std::int64_t keep) {
   const int truncates = keep == 0 ? O_TRUNC : 0;
-  const int descriptor =
-      open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | truncates, 0600);
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | truncates, 0600);
   if (descriptor < 0 || keep == 0) return descriptor;
   if (ftruncate(descriptor, keep) == 0 && lseek(descriptor, 0, SEEK_END) >= 0) return descriptor;
   const int error = errno;

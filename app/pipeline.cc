@@ -322,10 +322,7 @@ absl::Status Pipeline::Impl::Stop() {
   if (receiver_) receiver_->Stop();
   stopping_.store(true, std::memory_order_relaxed);
   if (watching_.joinable()) watching_.join();
-  if (log_) {
-    log_->Close();
-    if (!log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
-  }
+  if (log_ && !log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
   {
     absl::MutexLock lock(&mutex_);
     if (!mutex_.AwaitWithTimeout(absl::Condition(&decided_), kDecideGrace)) {

@@ -80,10 +80,8 @@ bool Summarise(const ReplayCommand& command, const IncidentTable& incidents,
 }
 
 int Explain(const absl::Status& status) {
-  if (status.ok()) return kDone;
-  std::fprintf(stderr, "tocsin: %s\n", std::string(status.message()).c_str());
-  if (absl::IsFailedPrecondition(status)) return kUsage;
-  return absl::IsInvalidArgument(status) ? kFinding : kEnvironment;
+  const int code = ExitWith(status);
+  return absl::IsFailedPrecondition(status) ? kUsage : code;
 }
 
 }  // namespace

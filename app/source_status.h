@@ -34,7 +34,7 @@ struct InputStatus {
   std::string name;
   State state = State::kStarting;
   std::string reason = {};  // of the last failure; while it runs, what is wrong with a part of it
-  bool refused = false;  // its configuration is wrong: trying again does not help
+  bool refused = false;     // its configuration is wrong: trying again does not help
   std::int64_t failures = 0;
   TimeUs down_since = kNoTime;  // monotonic; kNoTime: it can be read
   bool assigned = false;

@@ -86,8 +86,8 @@ void AppendInput(const simdjson::dom::element& input, std::string* out) {
                     Flag(source, "excluded") ? ": decisions go on without it" : "",
                     problem.empty() ? "" : ": ", Safe(problem), "\n");
   }
-  absl::StrAppend(out, Flag(input, "up") ? "up    " : "DOWN  ", "input ",
-                  Safe(Text(input, "name")), ": ", Safe(Text(input, "state")));
+  absl::StrAppend(out, Flag(input, "up") ? "up    " : "DOWN  ", "input ", Safe(Text(input, "name")),
+                  ": ", Safe(Text(input, "state")));
   if (!Flag(input, "up") && !Text(input, "reason").empty()) {
     absl::StrAppend(out, ": ", Safe(Text(input, "reason")));
   }
@@ -120,10 +120,7 @@ std::string StatusJson(const PipelineStatus& status, TimeUs now) {
   json.Key("deliveries_pending").Int(static_cast<std::int64_t>(status.deliveries_pending));
   json.Key("snapshots").Int(status.snapshots);
   json.Key("state_error");
-  status.log.disk.failing_since == kNoTime
-      ? json.Null()
-      : json.String(status.log.disk.error.ok() ? "the disk does not answer"
-                                          : std::string(status.log.disk.error.message()));
+  status.log.disk.failing_since == kNoTime ? json.Null() : json.String(status.log.disk.Reason());
   json.Key("waiting_bytes").Int(static_cast<std::int64_t>(status.log.disk.bytes));
   json.Key("clock_deviation_s").Number(static_cast<double>(status.clock_deviation) / kSecondUs);
   json.Key("inputs").BeginArray();
@@ -149,16 +146,16 @@ absl::StatusOr<std::string> StatusText(const std::string& json) {
   }
   for (const simdjson::dom::element input : inputs) AppendInput(input, &out);
   const std::string_view state_error = Text(status, "state_error");
-  absl::StrAppend(&out, state_error.empty() ? "up    state: can be written"
-                                            : absl::StrCat("DOWN  state: ", Safe(state_error)),
+  absl::StrAppend(&out,
+                  state_error.empty() ? "up    state: can be written"
+                                      : absl::StrCat("DOWN  state: ", Safe(state_error)),
                   "; ", Number(status, "snapshots"), " snapshots since the start\n");
-  absl::StrAppend(&out, Flag(status, "ready") ? "up    " : "DOWN  ", "decisions: ",
-                  Text(status, "last_tick").empty()
-                      ? "none yet"
-                      : absl::StrCat("up to ", Safe(Text(status, "last_tick"))),
-                  ", ", Number(status, "series"), " series, ", Number(status, "open_incidents"),
-                  " open incidents, ", Number(status, "deliveries_pending"),
-                  " messages on their way");
+  absl::StrAppend(
+      &out, Flag(status, "ready") ? "up    " : "DOWN  ", "decisions: ",
+      Text(status, "last_tick").empty() ? "none yet"
+                                        : absl::StrCat("up to ", Safe(Text(status, "last_tick"))),
+      ", ", Number(status, "series"), " series, ", Number(status, "open_incidents"),
+      " open incidents, ", Number(status, "deliveries_pending"), " messages on their way");
   if (!Text(status, "not_ready").empty()) {
     absl::StrAppend(&out, "; not ready: ", Safe(Text(status, "not_ready")));
   }

@@ -28,15 +28,13 @@ TimeSource::TimeSource(std::function<Reading()> host) : host_(std::move(host)) {
 
 TimeSource::Reading TimeSource::Now() const {
   const TimeUs monotonic = Monotonic();
-  return {.monotonic = monotonic,
-          .wall = monotonic + anchor_.load(std::memory_order_relaxed)};
+  return {.monotonic = monotonic, .wall = monotonic + anchor_.load(std::memory_order_relaxed)};
 }
 
 void TimeSource::Observe() {
   const Reading now = host_();
   const DurationUs passed = now.monotonic - std::exchange(observed_at_, now.monotonic);
-  const DurationUs difference =
-      now.wall - now.monotonic - anchor_.load(std::memory_order_relaxed);
+  const DurationUs difference = now.wall - now.monotonic - anchor_.load(std::memory_order_relaxed);
   deviation_.store(difference, std::memory_order_relaxed);
   if (std::abs(difference) < kStepMin) {
     step_ = 0;
@@ -59,8 +57,7 @@ void TimeSource::WatchStep(DurationUs difference, TimeUs now) {
     step_seen_at_ = now;
   }
   step_ = difference;
-  const DurationUs lasts =
-      std::clamp(std::abs(difference) / 10, kStepLastsMin, kStepLastsMax);
+  const DurationUs lasts = std::clamp(std::abs(difference) / 10, kStepLastsMin, kStepLastsMax);
   if (now - step_seen_at_ < lasts) return;
   anchor_.fetch_add(difference, std::memory_order_relaxed);
   steps_.fetch_add(1, std::memory_order_relaxed);

@@ -66,7 +66,7 @@ class TimeSource {
   std::atomic<DurationUs> deviation_ = 0;
   // Of Observe alone:
   TimeUs observed_at_;
-  DurationUs step_ = 0;          // the one that is being watched; 0: none
+  DurationUs step_ = 0;  // the one that is being watched; 0: none
   TimeUs step_seen_at_ = 0;
 };
 

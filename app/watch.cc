@@ -48,10 +48,10 @@ void Watch::Turn(const WatchedState& state) {
     AddShares(input, now, &conditions);
   }
   if (!state.excluded.empty()) {
-    conditions.push_back({.key = "excluded",
-                          .text = absl::StrCat("decides without ",
-                                               absl::StrJoin(state.excluded, ", ")),
-                          .after = 0});
+    conditions.push_back(
+        {.key = "excluded",
+         .text = absl::StrCat("decides without ", absl::StrJoin(state.excluded, ", ")),
+         .after = 0});
   }
   AddLog(state, now, &conditions);
   AddLosses(state, now, &conditions);
@@ -137,11 +137,11 @@ void Watch::AddShares(const InputStatus& input, TimeUs now, Conditions* conditio
   }
   const double all = events + undecodable;
   if (all >= kShareEventsMin && undecodable > kUndecodableShare * all) {
-    conditions->push_back({.key = "format of " + input.name,
-                           .text = absl::StrCat(Percent(undecodable / all), " of input ",
-                                                input.name,
-                                                " cannot be decoded: has its format changed?"),
-                           .after = kShareFor});
+    conditions->push_back(
+        {.key = "format of " + input.name,
+         .text = absl::StrCat(Percent(undecodable / all), " of input ", input.name,
+                              " cannot be decoded: has its format changed?"),
+         .after = kShareFor});
   }
 }
 
@@ -150,10 +150,7 @@ void Watch::AddLog(const WatchedState& state, TimeUs now, Conditions* conditions
   if (state.log.disk.failing_since != kNoTime) {
     conditions->push_back(
         {.key = "disk",
-         .text = absl::StrCat("the state cannot be written: ",
-                              state.log.disk.error.ok()
-                                  ? std::string("the disk does not answer")
-                                  : std::string(state.log.disk.error.message())),
+         .text = absl::StrCat("the state cannot be written: ", state.log.disk.Reason()),
          .after = after});
   }
   if (state.log.undecided_since != kNoTime && now - state.log.undecided_since > kStandsStill) {
@@ -168,8 +165,7 @@ void Watch::AddLosses(const WatchedState& state, TimeUs now, Conditions* conditi
   }
   std::erase_if(losses_, [&](const Loss& loss) { return now >= loss.until; });
   for (std::size_t i = 0; i < losses_.size(); ++i) {
-    conditions->push_back(
-        {.key = absl::StrCat("loss ", i), .text = losses_[i].text, .after = 0});
+    conditions->push_back({.key = absl::StrCat("loss ", i), .text = losses_[i].text, .after = 0});
   }
 }
 
@@ -177,13 +173,13 @@ void Watch::Beat(const WatchedState& state, TimeUs now) {
   if (now < beat_at_) return;
   if (canary_ == 0) {
     // A record that expects no source: it changes nothing wherever it comes by.
-    canary_ = options_.log->Append(
-        {.records = {EncodeControl({.kind = ControlRecord::Kind::kExpect})}});
+    canary_ =
+        options_.log->Append({.records = {EncodeControl({.kind = ControlRecord::Kind::kExpect})}});
     canary_turns_ = state.delivery_turns;
     return;
   }
-  const bool crossed = state.durable >= canary_ && state.decided >= canary_ &&
-                       state.delivery_turns > canary_turns_;
+  const bool crossed =
+      state.durable >= canary_ && state.decided >= canary_ && state.delivery_turns > canary_turns_;
   if (!crossed || alarm_.state().blind) return;
   canary_ = 0;
   beat_at_ = now + options_.config->heartbeat->every;

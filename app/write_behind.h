@@ -41,6 +41,10 @@ struct WriteHealth {
   absl::Status error = {};         // of the last attempt; OK while one hangs
   TimeUs failing_since = kNoTime;  // monotonic, also of an attempt that hangs; kNoTime: it works
   std::size_t bytes = 0;           // that are not written
+
+  std::string Reason() const {
+    return error.ok() ? "the disk does not answer" : std::string(error.message());
+  }
 };
 
 template <typename Item>
@@ -141,9 +145,7 @@ class WriteBehind {
     ended_ = true;
   }
 
-  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || !waiting_.empty();
-  }
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !waiting_.empty(); }
 
   // What is written together; nothing: the end. Items stay where they are until they are written.
   std::vector<const Item*> Next() {

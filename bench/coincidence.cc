@@ -22,6 +22,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/onset_samples.h"
+#include "bench/seed_and_scale.h"
 #include "core/labels.h"
 #include "correlate/coincidence.h"
 #include "correlate/correlator.h"
@@ -34,11 +35,6 @@ constexpr int kServices = 60;
 constexpr int kPartServices = 6;  // that share databases, where the topology is known
 constexpr DurationUs kPane = kQualityPane;
 
-struct Arguments {
-  std::uint64_t seed = 1;
-  double scale = 1;
-};
-
 double Seconds(DurationUs duration) { return static_cast<double>(duration) / kSecondUs; }
 
 template <typename Value>
@@ -50,7 +46,7 @@ Value Percentile(std::vector<Value> values, double share) {
 }
 
 // Of all cases whose kind has a moment and whose harm is a fault's; prints a line a case and rate.
-std::vector<OnsetSample> AllSamples(const Arguments& arguments) {
+std::vector<OnsetSample> AllSamples(const SeedAndScale& arguments) {
   std::printf("%-34s %-16s %8s %6s %9s %9s %9s %9s\n", "rule", "fault", "a minute", "fired",
               "width p50", "p95", "covers", "late p50");
   std::vector<OnsetSample> all;
@@ -213,7 +209,7 @@ Config NewConfig(DurationUs coincidence, bool topology) {
   return config;
 }
 
-void Independent(const std::vector<OnsetSample>& samples, const Arguments& arguments) {
+void Independent(const std::vector<OnsetSample>& samples, const SeedAndScale& arguments) {
   std::printf("\n%-28s %10s %10s %12s %12s\n", "independent faults", "a day", "faults", "joined",
               "of 1,000");
   for (const DurationUs coincidence : {DurationUs{0}, 45 * kSecondUs}) {
@@ -247,7 +243,7 @@ void Independent(const std::vector<OnsetSample>& samples, const Arguments& argum
   }
 }
 
-void Common(const std::vector<OnsetSample>& samples, const Arguments& arguments) {
+void Common(const std::vector<OnsetSample>& samples, const SeedAndScale& arguments) {
   std::printf("\n%-28s %10s %12s %12s\n", "one outage of 2-6 services", "outages", "several pages",
               "pages (mean)");
   for (const DurationUs spread :
@@ -285,7 +281,7 @@ void Common(const std::vector<OnsetSample>& samples, const Arguments& arguments)
   }
 }
 
-int Run(const Arguments& arguments) {
+int Run(const SeedAndScale& arguments) {
   const std::vector<OnsetSample> samples = AllSamples(arguments);
   if (samples.empty()) return 1;
   Independent(samples, arguments);
@@ -297,13 +293,8 @@ int Run(const Arguments& arguments) {
 }  // namespace tocsin
 
 int main(int argc, char** argv) {
-  tocsin::Arguments arguments;
-  char* end = nullptr;
-  if (argc > 1) arguments.seed = std::strtoull(argv[1], &end, 10);
-  bool valid = argc <= 3 && (argc < 2 || *end == '\0');
-  if (argc > 2) arguments.scale = std::strtod(argv[2], &end);
-  valid = valid && (argc < 3 || *end == '\0') && arguments.scale > 0 && arguments.scale <= 10;
-  if (!valid) {
+  tocsin::SeedAndScale arguments;
+  if (argc > 3 || !tocsin::ReadSeedAndScale(argc, argv, &arguments)) {
     std::fprintf(stderr, "usage: coincidence [SEED [SCALE]]\n");
     return 2;
   }

@@ -11,7 +11,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -21,6 +20,7 @@
 #include "bench/quality_run.h"
 #include "bench/quality_thin.h"
 #include "bench/quality_thresholds.h"
+#include "bench/seed_and_scale.h"
 #include "core/time.h"
 
 namespace tocsin {
@@ -37,9 +37,7 @@ constexpr int kSeriesPerCase = 24;        // over all its rates
 constexpr int kWeeks = 6;
 constexpr int kTrials = 30;  // of each series and fault
 
-struct Arguments {
-  std::uint64_t seed = 1;
-  double scale = 1;
+struct Arguments : SeedAndScale {
   std::string stanza;  // empty: all
 };
 
@@ -349,15 +347,10 @@ int Run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   tocsin::Arguments arguments;
-  char* end = nullptr;
-  if (argc > 1) arguments.seed = std::strtoull(argv[1], &end, 10);
-  bool valid = argc <= 4 && (argc < 2 || *end == '\0');
-  if (argc > 2) arguments.scale = std::strtod(argv[2], &end);
-  if (argc > 3) arguments.stanza = argv[3];
-  valid = valid && (argc < 3 || *end == '\0') && arguments.scale > 0 && arguments.scale <= 10;
-  if (!valid) {
+  if (argc > 4 || !tocsin::ReadSeedAndScale(argc, argv, &arguments)) {
     std::fprintf(stderr, "usage: quality [SEED [SCALE [STANZA]]]\n");
     return 2;
   }
+  if (argc > 3) arguments.stanza = argv[3];
   return tocsin::Run(arguments);
 }

@@ -12,13 +12,13 @@ function(tocsin_annotate_threads program)
 endfunction()
 
 # tocsin_test(NAME time_test SOURCES time_test.cc LIBS tocsin::core
-#             [LABELS unit] [TIMEOUT 120] [ARGS ...] [ENV KEY=VALUE ...])
+#             [LABELS unit] [TIMEOUT 120] [ARGS ...] [ENV KEY=VALUE ...] [OPTIMISED])
 #
 # A GoogleTest program with GoogleMock's main, and one ctest entry for it (listing its cases at
 # build time would cost a run of each program). It runs in the root of the source tree, so that
 # tests/golden/... and examples/... are found; it writes only to testing::TempDir().
 function(tocsin_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS;ENV")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "OPTIMISED" "NAME;TIMEOUT" "SOURCES;LIBS;LABELS;ARGS;ENV")
   tocsin_check_arguments(tocsin_test "${arg_UNPARSED_ARGUMENTS}" "${arg_NAME}" "${arg_SOURCES}")
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
@@ -30,8 +30,10 @@ function(tocsin_test)
   add_executable(${arg_NAME} ${arg_SOURCES})
   target_link_libraries(${arg_NAME} PRIVATE ${arg_LIBS} GTest::gmock_main)
   tocsin_annotate_threads(${arg_NAME})
-  tocsin_compile_quickly(${arg_NAME})
-  target_precompile_headers(${arg_NAME} REUSE_FROM tocsin_test_headers)
+  if(NOT arg_OPTIMISED)
+    tocsin_compile_quickly(${arg_NAME})
+    target_precompile_headers(${arg_NAME} REUSE_FROM tocsin_test_headers)
+  endif()
   # Not tests/ itself: the folders of the build tree are there.
   set_target_properties(${arg_NAME} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)
@@ -42,7 +44,8 @@ function(tocsin_test)
     LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${arg_ENV}")
 endfunction()
 
-# A test's own code runs for a moment; compiling it is what takes time.
+# The own code of most tests runs for a moment; compiling it is what takes time. OPTIMISED are those
+# that compute.
 function(tocsin_compile_quickly target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
 endfunction()

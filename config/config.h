@@ -186,7 +186,7 @@ struct CorrelateConfig {
   // What begins within this of one another is one incident, whatever it is about
   // (correlate/coincidence.h). 0: never.
   DurationUs coincidence = 45 * kSecondUs;
-  DurationUs watch = 3 * kMinuteUs;        // all clear for this long before it resolves
+  DurationUs watch = 3 * kMinuteUs;  // all clear for this long before it resolves
   // Sinks hear of the end only this long after it; until then what fires again is the same incident
   // and no new page.
   DurationUs reopen_within = 0;

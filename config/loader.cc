@@ -269,9 +269,9 @@ Config ReadSections(const ConfigNode& node, const std::string& source, ErrorList
   if (const ConfigNode* blind = root.Node("blind")) config.blind = ReadBlind(*blind, errors);
   for (const std::string& sink : config.blind.to) {
     if (std::find(names.sinks.begin(), names.sinks.end(), sink) != names.sinks.end()) continue;
-    errors->Add(config.blind.to_at, absl::StrCat("blind names the sink ", Quoted(sink),
-                                                 ", which there is not",
-                                                 Suggestion(sink, names.sinks)));
+    errors->Add(config.blind.to_at,
+                absl::StrCat("blind names the sink ", Quoted(sink), ", which there is not",
+                             Suggestion(sink, names.sinks)));
   }
   if (const ConfigNode* heartbeat = root.Node("heartbeat")) {
     config.heartbeat = ReadHeartbeat(*heartbeat, errors);

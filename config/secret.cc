@@ -22,7 +22,7 @@ absl::StatusOr<std::string> SecretSource::Read() const {
     const std::optional<std::string> content = ReadFileText(file, kSecretBytesMax, &error);
     if (!content) return absl::NotFoundError(absl::StrCat("cannot read '", file, "': ", error));
     text = *content;
-  } else if (!variable.empty()) {
+  } else {
     // Nothing sets variables after the start. NOLINTNEXTLINE(concurrency-mt-unsafe)
     const char* value = std::getenv(variable.c_str());
     if (value == nullptr) {

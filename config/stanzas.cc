@@ -33,14 +33,12 @@ void RemoveKey(std::string_view key, ConfigNode* node) {
 }
 
 // Reads a misspelt key as the one that was meant, so that what hangs on it is judged all the same.
-void MendKey(const std::string& key, const std::string& what, ConfigNode* node,
-             ErrorList* errors) {
+void MendKey(const std::string& key, const std::string& what, ConfigNode* node, ErrorList* errors) {
   if (node->Find(key) != nullptr) return;
   for (std::size_t i = 0; i < node->map.size(); ++i) {
     if (Nearest(node->map[i].key, {key}).empty()) continue;
-    errors->Add(node->key_locations[i],
-                absl::StrCat("unknown key ", Quoted(node->map[i].key), " in ", what,
-                             ": did you mean '", key, "'?"));
+    errors->Add(node->key_locations[i], absl::StrCat("unknown key ", Quoted(node->map[i].key),
+                                                     " in ", what, ": did you mean '", key, "'?"));
     node->map[i].key = key;
     return;
   }

@@ -25,31 +25,31 @@ bool FiresOnAndOff(const IncidentRecord& record, const Signal& signal) {
   });
 }
 
-// Whether what `cause` says of the component is reason enough for a signal that is about it as well,
-// or about what needs it. A service that fails in part has done so all along.
-bool TakesAlong(const Signal& cause, const Component& component, const Signal& signal,
+// Whether what `cause` says of the component is reason enough for a signal of the components `own`:
+// that is about it as well, or about what needs it. A service that fails in part has done so all along.
+bool TakesAlong(const Signal& cause, const Component& component, const std::vector<Component>& own,
                 const Topology& topology) {
   const bool fails =
       component.dependency && cause.category == Category::kAvailability && !cause.degraded_only;
   const bool severe = component.dependency && cause.level <= kExplainingLevel;
-  const std::vector<Component> own = ComponentsOf(signal);
   return std::any_of(own.begin(), own.end(), [&](const Component& one) {
     if (one.name == component.name) return cause.down || fails;
     return (cause.down || severe) && topology.Reaches(one, component);
   });
 }
 
-bool Explains(const Signal& cause, const Signal& signal, const BelongingContext& context) {
+// `own` and `attacker` are the signal's.
+bool Explains(const Signal& cause, const Signal& signal, const std::vector<Component>& own,
+              const std::string& attacker, const BelongingContext& context) {
   if (!cause.firing() || cause.drifts || cause.onset + kExplainsMax < signal.onset) return false;
   // A gauge says so with its samples only.
   if (cause.breached_at == kNoTime || cause.breached_at + context.join_window < signal.onset) {
     return false;
   }
-  const std::string attacker = AttackingAddress(signal);
   if (!attacker.empty() && attacker == AttackingAddress(cause)) return true;
   const std::vector<Component> components = ComponentsOf(cause);
   return std::any_of(components.begin(), components.end(), [&](const Component& component) {
-    return TakesAlong(cause, component, signal, context.topology);
+    return TakesAlong(cause, component, own, context.topology);
   });
 }
 
@@ -69,8 +69,10 @@ Belonging BelongingOf(const IncidentRecord& record, const Signal& signal, bool s
   }
   if (signal.onset <= record.worsened_at + kWorseMax) return Belonging::kMember;
   const std::vector<Signal>& signals = record.incident.signals;
+  const std::vector<Component> own = ComponentsOf(signal);
+  const std::string attacker = AttackingAddress(signal);
   const bool explained = std::any_of(signals.begin(), signals.end(), [&](const Signal& member) {
-    return Explains(member, signal, context);
+    return Explains(member, signal, own, attacker, context);
   });
   return explained ? Belonging::kCause : Belonging::kBeside;
 }

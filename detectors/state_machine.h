@@ -57,8 +57,8 @@ class RuleState {
   void Date(const PaneContext& pane, const Reading& reading);
 
   std::array<Level, 2> levels_;
-  TimeUs suspected_ = kNoTime;  // first pane of the suspicion that goes on
-  OnsetInterval began_;         // of what is pending or suspected
+  TimeUs suspected_ = kNoTime;       // first pane of the suspicion that goes on
+  OnsetInterval began_;              // of what is pending or suspected
   std::uint32_t unbreached_ms_ = 0;  // known time since the last breach of what fires
   std::int16_t firing_slot_ = -1;
   bool went_stale_ = false;  // a suspicion lasted so long that it says nothing about its beginning

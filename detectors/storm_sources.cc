@@ -136,6 +136,7 @@ StormSources::StormSources(DurationUs pane, Options options)
       usual_networks_(kNetworks) {}
 
 void StormSources::CountRanked(const SpaceSaving& addresses) {
+  if (addresses.entries().empty()) return;
   const HyperLogLog seen = seen_addresses_.All(), newer = addresses_.newer.Unpacked({});
   const double novelty = seen.NoveltyChance();
   if (novelty < kNoveltyMin) return;

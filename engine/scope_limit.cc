@@ -23,8 +23,12 @@ void VisitScopes(const PaneTable& table, const Plan& plan,
 }  // namespace
 
 ScopeLimit::ScopeLimit(const Plan* plan, std::size_t scopes_max)
-    : plan_(plan), scopes_max_(scopes_max) {
-  for (std::size_t i = 0; i < plan->scope_fields(); ++i) AppendKeyPart(kOtherValue, &other_);
+    : plan_(plan), scopes_max_(scopes_max), other_(OtherOf(plan->scope_fields())) {}
+
+std::string ScopeLimit::OtherOf(std::size_t fields) {
+  std::string other;
+  for (std::size_t i = 0; i < fields; ++i) AppendKeyPart(kOtherValue, &other);
+  return other;
 }
 
 ScopeLimit::Scopes ScopeLimit::Look(TimeUs tick, const Tables& tables, const Facts& facts) {
@@ -86,9 +90,8 @@ void ScopeLimit::Fold(Tables* tables) const {
   for (std::optional<PaneTable>& table : *tables) {
     if (!table) continue;
     bool has_others = false;
-    VisitScopes(*table, *plan_, [&](std::string_view scope) {
-      has_others = has_others || !Admits(scope);
-    });
+    VisitScopes(*table, *plan_,
+                [&](std::string_view scope) { has_others = has_others || !Admits(scope); });
     if (!has_others) continue;
     const TableLayout& layout = table->layout();
     PaneTable folded(&layout);

@@ -48,7 +48,8 @@ class ScopeLimit {
   void Adopt(std::string_view scope, TimeUs tick) { seen_.emplace(scope, tick); }
   // The same for a tick that was decided before: no scope comes or goes.
   void Fold(Tables* tables) const;
-  // The scope of those that are not told apart.
+  // The scope of those that are not told apart, of so many fields.
+  static std::string OtherOf(std::size_t fields);
   const std::string& other() const { return other_; }
   std::size_t size() const { return seen_.size(); }
 

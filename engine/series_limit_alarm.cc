@@ -14,9 +14,7 @@ constexpr DurationUs kClearAfter = 30 * kMinuteUs;
 }  // namespace
 
 bool SeriesLimitAlarm::IsOther(std::string_view scope) const {
-  std::string other;
-  for (std::size_t i = 0; i < config_->scope.size(); ++i) AppendKeyPart(kOtherValue, &other);
-  return !other.empty() && scope == other;
+  return !scope.empty() && scope == ScopeLimit::OtherOf(config_->scope.size());
 }
 
 std::size_t SeriesLimitAlarm::LimitOf(std::string_view scope) const {

@@ -15,8 +15,8 @@ constexpr std::string_view kSnapshotNameOfFormat5 = "decider-5";
 
 constexpr std::string_view kDetectorSection = "detector";
 constexpr std::array<std::string_view, kSnapshotSections> kSectionNames = {
-    "clock", "sources", "incidents", "folds", "users", "series-limit", "facts", "orphans",
-    "scopes"};
+    "clock",        "sources", "incidents", "folds", "users",
+    "series-limit", "facts",   "orphans",   "scopes"};
 
 absl::Status Malformed(std::string_view what) {
   return absl::DataLossError("the snapshot is malformed: " + std::string(what));

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "core/limits.h"
@@ -15,8 +13,6 @@
 
 namespace tocsin {
 namespace {
-
-namespace fs = std::filesystem;
 
 class TextLineReader final : public LineReader {
  public:

@@ -164,8 +164,7 @@ void JsonValueReader::OpenArray() {
 std::size_t JsonValueReader::FindBalanced() {
   const std::string_view text = buffer_.text();
   // An array that has not ended by then is opened, however much of it is in the window.
-  const std::size_t size =
-      MayOpen() ? std::min(text.size(), limits::kEventBytesMax) : text.size();
+  const std::size_t size = MayOpen() ? std::min(text.size(), limits::kEventBytesMax) : text.size();
   // By line, because a broken value is cut at the beginning of one.
   while (scanned_ < size) {
     const std::size_t end = std::min(buffer_.LineFeed(scanned_), size - 1) + 1;

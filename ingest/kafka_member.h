@@ -120,8 +120,8 @@ class KafkaSource::Impl {
   KafkaQueue queue_;
   KafkaQueue commits_;  // answers
   std::uint64_t last_ticket_ = 0;
-  int commits_sent_ = 0;  // and not answered
-  std::uint64_t awaited_ = 0;            // the ticket that CommitAndWait waits for, …
+  int commits_sent_ = 0;                // and not answered
+  std::uint64_t awaited_ = 0;           // the ticket that CommitAndWait waits for, …
   std::optional<absl::Status> answer_;  // … and its answer
   std::vector<KafkaPartition> all_partitions_;
   std::map<std::string, bool> append_time_;
@@ -133,8 +133,8 @@ class KafkaSource::Impl {
   bool wake_due_ = false;        // something was taken since the last time
   TimeUs woken_at_ = 0;
   bool started_ = false;
-  KafkaPartitionList to_assign_;  // given to us by the group, and not begun yet
-  TimeUs assign_at_ = 0;          // when that is tried again
+  KafkaPartitionList to_assign_;       // given to us by the group, and not begun yet
+  TimeUs assign_at_ = 0;               // when that is tried again
   bool taking_many_ = false;           // inside the call that takes a batch from the queue …
   bool revoked_while_taking_ = false;  // … which has served a revocation
   std::string last_error_;             // while starting, for the message

@@ -79,11 +79,10 @@ class KafkaProbe::Impl {
   std::map<std::int32_t, TimeUs> silent_until_;
 };
 
-void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions,
-                                   DurationUs timeout) {
-  const bool known = std::all_of(
-      partitions.begin(), partitions.end(),
-      [&](const KafkaPartition& partition) { return leaders_.contains(partition); });
+void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions, DurationUs timeout) {
+  const bool known =
+      std::all_of(partitions.begin(), partitions.end(),
+                  [&](const KafkaPartition& partition) { return leaders_.contains(partition); });
   if (known && leaders_at_ != kNoTime && monotonic_() < leaders_at_ + kLeadersFor) return;
   std::string topic;
   for (const KafkaPartition& partition : partitions) {
@@ -133,8 +132,7 @@ void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPar
   }
 }
 
-void KafkaProbe::Impl::EndOffsets(std::span<const KafkaPartition> partitions,
-                                  DurationUs timeout,
+void KafkaProbe::Impl::EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
                                   absl::FunctionRef<void(const End&)> visit) {
   FindLeaders(partitions, timeout);
   ByLeader by_leader;
@@ -161,8 +159,7 @@ void KafkaProbe::Impl::EndOffsets(std::span<const KafkaPartition> partitions,
   }
 }
 
-absl::Status KafkaProbe::Impl::RecordsAt(std::span<RecordQuestion> questions,
-                                         DurationUs timeout) {
+absl::Status KafkaProbe::Impl::RecordsAt(std::span<RecordQuestion> questions, DurationUs timeout) {
   if (questions.empty()) return absl::OkStatus();
   const KafkaPartitionList list = NewPartitionList(static_cast<int>(questions.size()));
   std::map<KafkaPartition, RecordQuestion*> open;
@@ -182,10 +179,9 @@ absl::Status KafkaProbe::Impl::RecordsAt(std::span<RecordQuestion> questions,
     rd_kafka_message_t* const message =
         rd_kafka_consumer_poll(handle_.get(), Milliseconds(deadline - HostMonotonic()));
     if (message == nullptr) continue;
-    const auto found =
-        message->rkt == nullptr
-            ? open.end()
-            : open.find({rd_kafka_topic_name(message->rkt), message->partition});
+    const auto found = message->rkt == nullptr
+                           ? open.end()
+                           : open.find({rd_kafka_topic_name(message->rkt), message->partition});
     const bool is_record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
     const bool is_none = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
                          message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||

@@ -46,8 +46,8 @@ class KafkaProbe {
 
   struct End {
     enum class Answer : std::uint8_t {
-      kOffset,    // the high watermark
-      kRefused,   // a broker answered that it has no such partition, or is not its leader
+      kOffset,   // the high watermark
+      kRefused,  // a broker answered that it has no such partition, or is not its leader
       kNoAnswer,
     };
     KafkaPartition partition;

@@ -154,8 +154,7 @@ void KafkaSource::Impl::Handle(const rd_kafka_message_t& message) {
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
   const std::int64_t timestamp_ms = rd_kafka_message_timestamp(&message, &type);
   record.timestamp = KafkaTimestamp(type, timestamp_ms);
-  record.append_time =
-      record.timestamp != kNoTime && type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
+  record.append_time = record.timestamp != kNoTime && type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
   if (message.payload != nullptr) {
     record.value = {static_cast<const char*>(message.payload), message.len};
   }

@@ -41,12 +41,10 @@ absl::StatusOr<std::unique_ptr<FileReplaySource>> FileReplaySource::Open(const L
   TOCSIN_RETURN_IF_ERROR(ResolveFormat(log.path, &input));
   std::unique_ptr<FileReplaySource> source = absl::WrapUnique(new FileReplaySource);
   source->path_ = log.path;
-  TOCSIN_ASSIGN_OR_RETURN(source->reader_,
-                          OpenLogFiles(log, {.framing = FramingOf(input.format)}));
+  TOCSIN_ASSIGN_OR_RETURN(source->reader_, OpenLogFiles(log, {.framing = FramingOf(input.format)}));
   source->untimed_ = std::make_unique<UntimedRecords>(input);
-  TOCSIN_ASSIGN_OR_RETURN(
-      source->partition_,
-      setup.NewPartition(input, input.name + '/' + log.name, source->untimed_.get()));
+  TOCSIN_ASSIGN_OR_RETURN(source->partition_, setup.NewPartition(input, input.name + '/' + log.name,
+                                                                 source->untimed_.get()));
   return source;
 }
 

@@ -1,28 +1,13 @@
 #include "sinks/stanza.h"
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdlib>
-#include <optional>
+#include <utility>
 
-#include "absl/strings/ascii.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "config/secret.h"
 #include "config/transport.h"
 
 namespace tocsin {
-namespace {
-
-constexpr std::size_t kSecretBytesMax = 4096;
-
-// Secrets end up in headers and JSON: printable ASCII only, which also catches a file of another
-// kind.
-bool IsSecret(const std::string& text) {
-  return !text.empty() && text.size() <= kSecretBytesMax &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
-}
-
-}  // namespace
-
 std::string ReadSecret(const std::string& key, const std::string& what, bool optional,
                        ConfigReader* reader) {
   const std::string file_key = key + "_file";
@@ -49,32 +34,10 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
   const std::string& used = file.empty() ? env_key : file_key;
   const std::string fix =
       absl::StrCat("; it must hold ", what, ", or use ", file.empty() ? file_key : env_key);
-  std::string text;
-  if (!file.empty()) {
-    std::string error;
-    const std::optional<std::string> content = ReadFileText(file, kSecretBytesMax, &error);
-    if (!content) {
-      reader->Secret(used, absl::StrCat(used, ": cannot read '", file, "': ", error, fix));
-      return "";
-    }
-    text = *content;
-  } else {
-    // Nothing sets variables while the configuration loads. NOLINTNEXTLINE(concurrency-mt-unsafe)
-    const char* value = std::getenv(variable.c_str());
-    if (value == nullptr) {
-      reader->Secret(
-          used, absl::StrCat(used, ": the environment variable '", variable, "' is not set", fix));
-      return "";
-    }
-    text = value;
-  }
-  absl::StripAsciiWhitespace(&text);
-  if (!IsSecret(text)) {
-    reader->Secret(used, absl::StrCat(used, ": '", file.empty() ? variable : file,
-                                      "' is empty, too long, or holds more than one word", fix));
-    return "";
-  }
-  return text;
+  absl::StatusOr<std::string> text = SecretSource{.file = file, .variable = variable}.Read();
+  if (text.ok()) return *std::move(text);
+  reader->Secret(used, absl::StrCat(used, ": ", text.status().message(), fix));
+  return "";
 }
 
 std::string ReadUrl(const std::string& fallback, ConfigReader* reader) {

@@ -107,8 +107,8 @@ struct Judged {
   }
   bool suspicious() const { return evidence.Suspected(limits.above); }
   OnsetInterval Began(const PaneContext& pane) const {
-    return RatioChange(ring, pane, {.usual = std::max(known_usual, evidence.UsualMax()),
-                                    .changed = limits.above});
+    return RatioChange(
+        ring, pane, {.usual = std::max(known_usual, evidence.UsualMax()), .changed = limits.above});
   }
   void Encode(ByteWriter* out) const {
     ring.Encode(out);

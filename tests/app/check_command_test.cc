@@ -105,7 +105,8 @@ TEST_F(CheckCommandTest, WarningsComeWithErrors) {
 }
 
 TEST_F(CheckCommandTest, RunRefusesToStartWithoutIt) {
-  const Output output = Capture([] { return tocsin::Run({.config = "c.yaml", .incidents = "", .signals = ""}); });
+  const Output output =
+      Capture([] { return tocsin::Run({.config = "c.yaml", .incidents = "", .signals = ""}); });
   EXPECT_EQ(output.code, kFinding);
   EXPECT_THAT(output.err, AllOf(HasSubstr("c.yaml:3:38: token_file"),
                                 HasSubstr("c.yaml:7:55: routing_key_file")));
@@ -120,7 +121,8 @@ TEST_F(CheckCommandTest, WhatOnlyDecidesAsksForNoSecret) {
   EXPECT_EQ(decoded.code, kDone) << decoded.err;
   EXPECT_THAT(decoded.out, HasSubstr("\"status\":503"));
   const Output explained = Capture([&] {
-    return ExplainEvents({.config = "c.yaml", .events = {event}, .format = "", .input = "", .incidents = ""});
+    return ExplainEvents(
+        {.config = "c.yaml", .events = {event}, .format = "", .input = "", .incidents = ""});
   });
   EXPECT_EQ(explained.code, kDone) << explained.err;
   EXPECT_THAT(explained.out, HasSubstr("told        oncall (pagerduty, pages)"));

@@ -214,10 +214,10 @@ void CheckRound(const FaultFinder& finder, const std::vector<Fault>& chosen) {
     });
     // A name that cannot be read may be the one that another place asks for, and what is wrong with a
     // stanza is not known where its kind is not; that is said in its line.
-    const bool hidden =
-        (unread && fault.ToString().ends_with("-> nobody")) ||
-        std::any_of(found.begin(), found.end(),
-                    [&](const ConfigError& error) { return error.at.line == fault.line; });
+    const bool hidden = (unread && fault.ToString().ends_with("-> nobody")) ||
+                        std::any_of(found.begin(), found.end(), [&](const ConfigError& error) {
+                          return error.at.line == fault.line;
+                        });
     EXPECT_TRUE(told || hidden) << fault.ToString() << " is not among" << said;
   }
   if (std::all_of(chosen.begin(), chosen.end(), [](const Fault& fault) { return fault.alone; })) {

@@ -48,7 +48,6 @@ class ScriptedInput : public Input {
     ++script_.made;
   }
 
-  const InputConfig& config() const override { return setup_.config->inputs.front(); }
   absl::Status Start() override {
     absl::MutexLock lock(&script_.mutex);
     if (!script_.starts.empty()) {
@@ -124,7 +123,8 @@ class ScriptedInput : public Input {
           [&](const auto& partition) { return partition->stage1->source() == "logs/" + name; });
       if (known) continue;
       partitions_.push_back(std::make_unique<InputPartition>());
-      partitions_.back()->stage1 = setup_.engine->NewPartition(config(), "logs/" + name).value();
+      partitions_.back()->stage1 =
+          setup_.engine->NewPartition(setup_.config->inputs.front(), "logs/" + name).value();
       partitions_.back()->reach = SourceBoard::Reach::kReadable;
     }
   }

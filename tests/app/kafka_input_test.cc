@@ -68,7 +68,9 @@ class KafkaInputTest : public testing::Test {
     });
   }
   InputPartition& partition() { return *input_->Partitions().front(); }
-  TimeUs IdleTick() const { return FloorTo(time_.Wall() - kIdleGrace, setup_->engine->plan.pane()); }
+  TimeUs IdleTick() const {
+    return FloorTo(time_.Wall() - kIdleGrace, setup_->engine->plan.pane());
+  }
 
   MockKafka kafka_;
   std::optional<KafkaSetup> setup_;

@@ -29,13 +29,14 @@ class SelfAlarmTest : public testing::Test {
     ASSERT_TRUE(pagerduty_.Start().ok());
     std::ofstream(key_) << "key\n";
     ErrorList errors;
-    config_ = LoadConfigText("detectors: []\nsinks:\n"
-                             "  - {name: oncall, kind: pagerduty, url: \"" +
-                                 pagerduty_.url() + "\", routing_key_file: " + key_ +
-                                 "}\n"
-                                 "  - {name: console, kind: stdout}\n"
-                                 "blind: {name: shop}\n",
-                             "test", &errors);
+    config_ = LoadConfigText(
+        "detectors: []\nsinks:\n"
+        "  - {name: oncall, kind: pagerduty, url: \"" +
+            pagerduty_.url() + "\", routing_key_file: " + key_ +
+            "}\n"
+            "  - {name: console, kind: stdout}\n"
+            "blind: {name: shop}\n",
+        "test", &errors);
     ASSERT_TRUE(config_) << errors.Sorted().front().ToString();
     sinks_ = NewSinks(*config_, &errors);
     ASSERT_TRUE(errors.empty());
@@ -86,7 +87,8 @@ TEST_F(SelfAlarmTest, OnePageUnderAConstantKeyThatResolves) {
   WaitUntil([&] { return alarm_->counters().pages == 2; });
   now_ += SelfAlarm::kEchoAfter;
   alarm_->ResolveLeftovers();  // wakes it
-  WaitUntil([&] { return pagerduty_.Pages().front().resolves >= 1 && alarm_->counters().pages >= 3; });
+  WaitUntil(
+      [&] { return pagerduty_.Pages().front().resolves >= 1 && alarm_->counters().pages >= 3; });
   EXPECT_THAT(pagerduty_.Pages(), SizeIs(1));
   EXPECT_TRUE(pagerduty_.Rejected().empty());
 }

@@ -60,10 +60,10 @@ TEST_F(TimeSourceTest, AStepThatLastsIsFollowed) {
   struct Case {
     DurationUs step, lasts;
   };
-  for (const auto& [step, lasts] : {Case{30 * kSecondUs, 10 * kSecondUs},
-                                    Case{-30 * kSecondUs, 10 * kSecondUs},
-                                    Case{10 * kMinuteUs, kMinuteUs},
-                                    Case{kDayUs, 5 * kMinuteUs}, Case{-kHourUs, 5 * kMinuteUs}}) {
+  for (const auto& [step, lasts] :
+       {Case{30 * kSecondUs, 10 * kSecondUs}, Case{-30 * kSecondUs, 10 * kSecondUs},
+        Case{10 * kMinuteUs, kMinuteUs}, Case{kDayUs, 5 * kMinuteUs},
+        Case{-kHourUs, 5 * kMinuteUs}}) {
     const std::int64_t before = time_.steps();
     host_.Step(step);
     host_.Run(&time_, lasts - kSecondUs);

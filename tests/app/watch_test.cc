@@ -32,8 +32,8 @@ class WatchTest : public testing::Test {
         "test", &errors);
     alarm_.emplace(SelfAlarm::Options{.config = &*config_, .sinks = &sinks_, .time = &time_});
     log_.emplace(BatchLog::Options{.journal = journal_.get(), .time = &time_});
-    watch_.emplace(Watch::Options{
-        .config = &*config_, .time = &time_, .alarm = &*alarm_, .log = &*log_});
+    watch_.emplace(
+        Watch::Options{.config = &*config_, .time = &time_, .alarm = &*alarm_, .log = &*log_});
     state_.inputs = {{.name = "logs", .state = InputStatus::State::kRunning, .assigned = true}};
     state_.inputs[0].sources = {{.input = "logs", .source = "logs/a.log", .clock = kWall}};
   }
@@ -41,7 +41,8 @@ class WatchTest : public testing::Test {
   InputStatus& input() { return state_.inputs[0]; }
   SourceStatus& source() { return state_.inputs[0].sources[0]; }
   // The source keeps up unless a test says otherwise.
-  void Run(DurationUs duration, const std::function<void()>& each = [] {}) {
+  void Run(
+      DurationUs duration, const std::function<void()>& each = [] {}) {
     for (DurationUs passed = 0; passed < duration; passed += kSecondUs) {
       now_ += kSecondUs;
       if (follows_) source().clock += kSecondUs;

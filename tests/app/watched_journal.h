@@ -68,8 +68,8 @@ class WatchedJournal final : public Journal {
     return inner_->WriteDeliveries(deliveries);
   }
 
-  absl::StatusOr<std::uint64_t> AppendBatches(
-      std::span<const std::string> batches, std::span<const SourcePosition> positions) override {
+  absl::StatusOr<std::uint64_t> AppendBatches(std::span<const std::string> batches,
+                                              std::span<const SourcePosition> positions) override {
     absl::MutexLock lock(&mutex_);
     if (fail_writes_) {
       ++refusals_;

@@ -63,8 +63,7 @@ class ScopeLimitTest : public ::testing::Test {
     for (const std::uint32_t row : table.SortedRows()) {
       std::string text;
       for (const std::string_view part : KeyParts(table.key(row))) text += std::string(part) + ' ';
-      rows.push_back(text +
-                     std::to_string(table.Cell(row).Count(plan_.SlotsOf(0).front())));
+      rows.push_back(text + std::to_string(table.Cell(row).Count(plan_.SlotsOf(0).front())));
     }
     return rows;
   }

@@ -181,7 +181,8 @@ TEST(PaneTable, AnIpv6AddressCountsAsItsNetworkWhereASpecSaysSo) {
   EXPECT_NE(networks.ToString(), addresses.ToString());
   const TableLayout layout = TableLayout::Of({networks, top, addresses});
   PaneTable table(&layout);
-  for (const char* address : {"2001:db8::1", "2001:db8::2", "2001:db8:0:0:3::", "203.0.113.7", ""}) {
+  for (const char* address :
+       {"2001:db8::1", "2001:db8::2", "2001:db8:0:0:3::", "203.0.113.7", ""}) {
     Event event;
     event.Set(Field::kClientIp, address);
     event.Normalize();
