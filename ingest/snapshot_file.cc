@@ -1,8 +1,6 @@
 // A file that holds one payload, and is replaced by the next one: a page of metrics that is written
 // anew every few seconds. Whether by rename or in place, each is one record.
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -22,14 +20,14 @@ class SnapshotFile final : public Tail {
 
   Result Next(TimeUs now, LineReader::Line* line) override {
     looked_at_ = now;
-    struct stat facts;
-    if (stat(options_.path.c_str(), &facts) != 0) {
+    FileFacts facts;
+    if (!FileFacts::At(options_.path, &facts)) {
       const bool is_missing = errno == ENOENT || errno == ENOTDIR;
       if (is_missing && missing_since_ == kNoTime) missing_since_ = now;
       return SetState(is_missing ? State::kMissing : State::kFailing, std::strerror(errno));
     }
     missing_since_ = kNoTime;
-    if (!S_ISREG(facts.st_mode)) {
+    if (!facts.is_file()) {
       return SetState(State::kFailing, std::string("is ") + FileKind(facts) + ": expected a file");
     }
     const Version version = VersionOf(facts);
@@ -80,11 +78,10 @@ class SnapshotFile final : public Tail {
     bool operator==(const Version&) const = default;
   };
 
-  static Version VersionOf(const struct stat& facts) {
-    return {.inode = static_cast<std::int64_t>(facts.st_ino),
-            .modified = static_cast<std::int64_t>(facts.st_mtim.tv_sec) * 1'000'000'000 +
-                        facts.st_mtim.tv_nsec,
-            .size = facts.st_size};
+  static Version VersionOf(const FileFacts& facts) {
+    return {.inode = static_cast<std::int64_t>(facts.inode),
+            .modified = facts.modified,
+            .size = static_cast<std::int64_t>(facts.size)};
   }
 
   Result SetState(State state, const std::string& reason) {
@@ -106,9 +103,9 @@ class SnapshotFile final : public Tail {
     reader_ = *std::move(reader);
     const LineReader::Result result = reader_->Next(line);
     if (result == LineReader::Result::kError) return fail(reader_->status());
-    struct stat facts;
+    FileFacts facts;
     // Replaced while it was read: the next one is looked at from the beginning.
-    if (stat(options_.path.c_str(), &facts) != 0 || VersionOf(facts) != version) {
+    if (!FileFacts::At(options_.path, &facts) || VersionOf(facts) != version) {
       return Result::kBlocked;
     }
     read_ = version;
