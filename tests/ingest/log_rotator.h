@@ -76,7 +76,7 @@ class LogRotator {
     }
     std::string target = path() + ".1";
     if (way == Way::kDate) {
-      target = path() + "-" + std::to_string(20'260'300 + ++day_);
+      target = path() + "-" + Date(day_++);
     } else {
       Shift();
     }
@@ -127,6 +127,10 @@ class LogRotator {
     const timespec time = absl::ToTimespec(absl::FromUnixMicros(now_));
     const timespec times[2] = {time, time};
     ASSERT_EQ(futimens(file, times), 0);
+  }
+  // Of the days from 2026-03-01 on, as if a month had 28.
+  static std::string Date(int day) {
+    return std::to_string(20'260'301 + day / 28 * 100 + day % 28);
   }
   static void CloseFile(int* file) {
     if (*file >= 0) close(*file);
