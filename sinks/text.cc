@@ -108,8 +108,17 @@ std::string SignalText(const dom::element& signal) {
   return text;
 }
 
-std::string TogetherText(const dom::element& entry) {
-  return StringOf(entry, "what") == kJoinedTogether ? std::string(StringOf(entry, "text")) : "";
+// What the timeline says of those that joined because they began together.
+std::vector<std::string> Together(const dom::element& incident) {
+  std::vector<std::string> items;
+  dom::array timeline;
+  if (incident["timeline"].get(timeline) != simdjson::SUCCESS) return items;
+  for (const dom::element entry : timeline) {
+    if (items.size() == kItemsMax) break;
+    if (StringOf(entry, "what") != kJoinedTogether) continue;
+    items.push_back(OneLine(StringOf(entry, "text"), kItemBytesMax));
+  }
+  return items;
 }
 
 }  // namespace
@@ -176,8 +185,7 @@ std::optional<IncidentText> ReadIncidentLine(std::string_view line) {
   incident.advice = Items(root, "advice", PlainText);
   incident.evidence = Items(root, "signals", SignalText);
   incident.escalate_to = Items(root, "escalate_to", PlainText);
-  incident.together = Items(root, "timeline", TogetherText);
-  std::erase(incident.together, "");
+  incident.together = Together(root);
   incident.beside = Items(root, "beside", PlainText);
   return incident;
 }

@@ -102,6 +102,19 @@ TEST(ReadIncidentLine, TakesTheFirstFewOfLongLists) {
   EXPECT_THAT(text->advice[0], SizeIs(500));
 }
 
+TEST(ReadIncidentLine, FindsWhatBeganTogetherAtTheEndOfALongTimeline) {
+  Incident incident;
+  TimelineEntry noted, joined;
+  noted.what = "noted";
+  joined.what = kJoinedTogether;
+  joined.text = "web began within 45s of api";
+  incident.timeline.assign(20, noted);
+  incident.timeline.push_back(joined);
+  const std::optional<IncidentText> text = ReadIncidentLine(incident.ToJson());
+  ASSERT_TRUE(text.has_value());
+  EXPECT_THAT(text->together, ElementsAre("web began within 45s of api"));
+}
+
 TEST(ReadIncidentLine, SurvivesLinesOfAnotherShape) {
   EXPECT_EQ(ReadIncidentLine(""), std::nullopt);
   EXPECT_EQ(ReadIncidentLine("[]"), std::nullopt);
