@@ -90,6 +90,3 @@ tocsin_find(yaml-cpp 0.7 libyaml-cpp-dev CONFIG)
 if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
-
-# We never throw, and all translation units must agree on simdjson's interface.
-target_compile_definitions(simdjson::simdjson INTERFACE SIMDJSON_EXCEPTIONS=0)

@@ -13,7 +13,8 @@ set(tocsin_precompiled
   <absl/strings/str_split.h> <absl/synchronization/mutex.h> <absl/time/clock.h>
   $<$<CXX_COMPILER_ID:Clang>:<simdjson.h$<ANGLE-R>>)
 
-# A precompiled header serves only those that see the same macros.
+# A precompiled header serves only those that see the same macros. We never throw, and all translation
+# units must agree on simdjson's interface.
 add_compile_options(-pthread)
 add_compile_definitions(SIMDJSON_EXCEPTIONS=0 SIMDJSON_THREADS_ENABLED=1 GTEST_HAS_PTHREAD=1)
 

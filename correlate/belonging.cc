@@ -26,7 +26,8 @@ bool FiresOnAndOff(const IncidentRecord& record, const Signal& signal) {
 }
 
 // Whether what `cause` says of the component is reason enough for a signal of the components `own`:
-// that is about it as well, or about what needs it. A service that fails in part has done so all along.
+// one that is about it as well, or about what needs it. A service that fails in part has done so all
+// along.
 bool TakesAlong(const Signal& cause, const Component& component, const std::vector<Component>& own,
                 const Topology& topology) {
   const bool fails =

@@ -135,17 +135,13 @@ void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
 // of it tells that, so what was rotated meanwhile is read before it.
 bool FollowedFile::PushCopies(TimeUs now) {
   File& newest = files_.back();
+  if (newest.log.offset() > 0) return false;
   const std::optional<FileFacts> facts = newest.log.Facts();
-  if (newest.log.offset() > 0 || !facts || facts->modified == newest.uncut_at) return false;
+  if (!facts || facts->modified == newest.uncut_at) return false;
   const std::vector<Rotated> copies = Before(newest.log, newest.uncut_at);
   newest.uncut_at = facts->modified;
   const auto count = static_cast<std::ptrdiff_t>(files_.size());
-  for (const Rotated& copy : copies) {
-    File& file = Push(copy.path, &copy.facts);
-    file.rotated = true;
-    file.rotated_at = now;
-    OpenFile(&file, now);
-  }
+  for (const Rotated& copy : copies) OpenFile(&PushRotated(copy, now), now);
   std::rotate(files_.begin() + count - 1, files_.begin() + count, files_.end());
   return !copies.empty();
 }
@@ -192,11 +188,14 @@ bool FollowedFile::Replaced(File* file) {
 }
 
 void FollowedFile::PushUnread(const File& newest, TimeUs now) {
-  for (const Rotated& unread : Unread(newest.log)) {
-    File& file = Push(unread.path, &unread.facts);
-    file.rotated = true;
-    file.rotated_at = now;
-  }
+  for (const Rotated& unread : Unread(newest.log)) PushRotated(unread, now);
+}
+
+FollowedFile::File& FollowedFile::PushRotated(const Rotated& rotated, TimeUs now) {
+  File& file = Push(rotated.path, &rotated.facts);
+  file.rotated = true;
+  file.rotated_at = now;
+  return file;
 }
 
 FollowedFile::File& FollowedFile::Push(const std::string& path, const FileFacts* facts) {

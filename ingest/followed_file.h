@@ -98,6 +98,7 @@ class FollowedFile final : public Tail {
   }
 
   File& Push(const std::string& path, const FileFacts* facts);
+  File& PushRotated(const Rotated& rotated, TimeUs now);
   void PushUnread(const File& newest, TimeUs now);
   bool PushCopies(TimeUs now);
   // Opens a file where it was last seen, or wherever it is now.

@@ -4,10 +4,10 @@
 //   if (generation.Open(generation.path(), framing) == LogGeneration::Found::kYes) …
 //   while (generation.Next(&line) == LogGeneration::Read::kLine) …
 //
-// A file is known by device, inode and when it was made, and because not every file system says
-// that, and inodes are used again, also by what was read of it: a hash of its first 1,024 bytes and one of the 256 before the place where it was read to. So
-// it is found again when it was renamed, copied or compressed, and a new file in its place is not
-// taken for it. Not thread-safe.
+// A file is known by device, inode and when it was made. Not every file system says that, and inodes
+// are used again; so it is also known by what was read of it: a hash of its first 1,024 bytes and one
+// of the 256 before the place where it was read to. So it is found again when it was renamed, copied
+// or compressed, and a new file in its place is not taken for it. Not thread-safe.
 #pragma once
 
 #include <sys/stat.h>

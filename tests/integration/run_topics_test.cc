@@ -11,6 +11,17 @@ using testing::HasSubstr;
 
 class RunTopicsTest : public ProgramOnKafka {
  protected:
+  // By a producer of its own, which knows of the topic as it is now. Returns how many records.
+  static std::int64_t Send(const std::string& topic, int partitions,
+                           const std::vector<LiveTraffic::Phase>& phases) {
+    KafkaProducer producer(Kafka()->brokers());
+    LiveTraffic traffic(&producer, {.topics = {topic}, .partitions = partitions});
+    traffic.Run(phases);
+    return traffic.records();
+  }
+  bool HasRead(std::int64_t records) {
+    return Metric("tocsin_records_total") == static_cast<double>(records);
+  }
   bool PagedAndResolved() {
     const auto pages = pagerduty_.Pages();
     return std::any_of(pages.begin(), pages.end(), [](const auto& page) {
@@ -23,21 +34,10 @@ TEST_F(RunTopicsTest, PartitionsThatAreAddedAreReadWithoutARestart) {
   ASSERT_TRUE(Kafka()->CreateTopic("grows", 1, kAppendTime));
   WriteConfig("grows");
   StartProgram();
-  std::int64_t records = 0;
-  {
-    KafkaProducer producer(Kafka()->brokers());
-    LiveTraffic before(&producer, {.topics = {"grows"}, .partitions = 1});
-    before.Run({{5, 0.0}});
-    records = before.records();
-  }
+  std::int64_t records = Send("grows", 1, {{5, 0.0}});
   ASSERT_TRUE(Kafka()->AddPartitions("grows", 3));
-  KafkaProducer producer(Kafka()->brokers());
-  LiveTraffic after(&producer, {.topics = {"grows"}, .partitions = 3});
-  after.Run({{5, 0.0}, {6, 0.97}, {15, 0.0}});
-  records += after.records();
-  EXPECT_TRUE(WaitFor(60, [&] {
-    return Metric("tocsin_records_total") == static_cast<double>(records);
-  })) << Log();
+  records += Send("grows", 3, {{5, 0.0}, {6, 0.97}, {15, 0.0}});
+  EXPECT_TRUE(WaitFor(60, [&] { return HasRead(records); })) << Log();
   EXPECT_THAT(HttpGet(port_, "/metrics"), HasSubstr("source=\"app/grows/2\""));
   EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
 }
@@ -47,22 +47,15 @@ TEST_F(RunTopicsTest, ATopicThatWasMadeAgainWhileWeWereDownIsReadFromItsBeginnin
   ASSERT_TRUE(Kafka()->CreateTopic("again", 2, kAppendTime));
   WriteConfig("again");
   StartProgram();
-  {
-    KafkaProducer producer(Kafka()->brokers());
-    LiveTraffic(&producer, {.topics = {"again"}, .partitions = 2}).Run({{8, 0.0}});
-  }
+  Send("again", 2, {{8, 0.0}});
   ASSERT_TRUE(WaitFor(30, [&] { return Metric("tocsin_last_tick_seconds") > 0; })) << Log();
   KillProgram();
   ASSERT_TRUE(Kafka()->DeleteTopic("again"));
   ASSERT_TRUE(Kafka()->CreateTopic("again", 2, kAppendTime));
-  KafkaProducer producer(Kafka()->brokers());
-  LiveTraffic traffic(&producer, {.topics = {"again"}, .partitions = 2});
-  traffic.Run({{3, 0.0}, {8, 0.97}});
+  std::int64_t records = Send("again", 2, {{3, 0.0}, {8, 0.97}});
   StartProgram();
-  traffic.Run({{20, 0.0}});
-  EXPECT_TRUE(WaitFor(60, [&] {
-    return Metric("tocsin_records_total") == static_cast<double>(traffic.records());
-  })) << Log();
+  records += Send("again", 2, {{20, 0.0}});
+  EXPECT_TRUE(WaitFor(60, [&] { return HasRead(records); })) << Log();
   EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
   EXPECT_THAT(Log(), HasSubstr("has no position in again/0"));
 }
@@ -71,25 +64,12 @@ TEST_F(RunTopicsTest, ATopicThatIsMadeAgainWhileItIsReadIsReadFromItsBeginning) 
   ASSERT_TRUE(Kafka()->CreateTopic("anew", 2, kAppendTime));
   WriteConfig("anew");
   StartProgram();
-  std::int64_t records = 0;
-  {
-    KafkaProducer producer(Kafka()->brokers());
-    LiveTraffic old(&producer, {.topics = {"anew"}, .partitions = 2});
-    old.Run({{8, 0.0}});
-    records = old.records();
-  }
-  ASSERT_TRUE(WaitFor(30, [&] {
-    return Metric("tocsin_records_total") == static_cast<double>(records);
-  })) << Log();
+  std::int64_t records = Send("anew", 2, {{8, 0.0}});
+  ASSERT_TRUE(WaitFor(30, [&] { return HasRead(records); })) << Log();
   ASSERT_TRUE(Kafka()->DeleteTopic("anew"));
   ASSERT_TRUE(Kafka()->CreateTopic("anew", 2, kAppendTime));
-  KafkaProducer producer(Kafka()->brokers());
-  LiveTraffic traffic(&producer, {.topics = {"anew"}, .partitions = 2});
-  traffic.Run({{3, 0.0}, {8, 0.97}, {25, 0.0}});
-  records += traffic.records();
-  EXPECT_TRUE(WaitFor(60, [&] {
-    return Metric("tocsin_records_total") == static_cast<double>(records);
-  })) << Log();
+  records += Send("anew", 2, {{3, 0.0}, {8, 0.97}, {25, 0.0}});
+  EXPECT_TRUE(WaitFor(60, [&] { return HasRead(records); })) << Log();
   EXPECT_THAT(Log(), HasSubstr("was created anew"));
   EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
 }
