@@ -16,6 +16,7 @@
 #include "app/detachable_thread.h"
 #include "app/write_all.h"
 #include "ingest/host_clock.h"
+#include "journal/state_directory.h"
 
 namespace tocsin {
 namespace {
@@ -233,7 +234,8 @@ absl::StatusOr<std::unique_ptr<LineOutput>> LineOutput::Open(const std::string& 
     const bool is_fifo = stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
     descriptor = is_fifo ? -1 : OpenToWrite(path, keep);
     if (descriptor < 0 && !is_fifo) {
-      return absl::UnavailableError("cannot write " + path + ": " + Text(errno));
+      const int error = errno;
+      return FileError("cannot write " + path + ": " + Text(error), error);
     }
   }
   const Writer::Target target{

@@ -5,15 +5,17 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "app/dead_letters.h"
 #include "app/decision_loop.h"
 #include "app/deliverer.h"
 #include "app/file_input.h"
 #include "app/kafka_input.h"
-#include "app/private_files.h"
 #include "app/reader.h"
 #include "app/receiver.h"
 #include "app/self_alarm.h"
@@ -34,6 +36,11 @@ constexpr absl::Duration kDeliveryGrace = absl::Seconds(3);
 // How often sources are judged, and the whole is looked at.
 constexpr absl::Duration kWatchEvery = absl::Milliseconds(50);
 constexpr DurationUs kLookEvery = kSecondUs;
+// A state that cannot be opened is tried again after this, and mentioned again after that.
+constexpr DurationUs kOpenEvery = kSecondUs;
+constexpr DurationUs kComplainEvery = kMinuteUs;
+// Opening a journal takes milliseconds, bringing one of an earlier version up to date seconds.
+constexpr DurationUs kOpenMax = 5 * kSecondUs;
 
 }  // namespace
 
@@ -52,25 +59,45 @@ class Pipeline::Impl {
   }
   PipelineStatus Snapshot() const;
   const IncidentBook& incidents() const { return book_; }
-  std::uint16_t http_port() const { return receiver_ ? receiver_->port() : 0; }
+  bool running() const { return built_.load(std::memory_order_acquire); }
+  std::uint16_t http_port() const { return running() && receiver_ ? receiver_->port() : 0; }
   const TimeSource& time() const { return time_; }
   std::vector<Silence> silences() const {
-    return built_.load(std::memory_order_acquire) ? loop_->Status().silences
-                                                  : std::vector<Silence>();
+    return running() ? loop_->Status().silences : std::vector<Silence>();
   }
   absl::Status Submit(const Act& act);
   absl::Status Reload();
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const {
-    return built_.load(std::memory_order_acquire) ? deliverer_->DeliveriesOf(incident)
-                                                  : std::vector<Delivery>();
+    return running() ? deliverer_->DeliveriesOf(incident) : std::vector<Delivery>();
   }
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident) {
-    if (built_.load(std::memory_order_acquire)) return deliverer_->RetryParked(incident);
+    if (running()) return deliverer_->RetryParked(incident);
     return absl::UnavailableError("unavailable: starting up");
   }
 
  private:
-  absl::Status Build();
+  // How opening the state goes.
+  struct Opening {
+    bool begun = false;              // there is a watch
+    bool tried = false;              // once at least
+    bool again = false;              // it is tried again
+    absl::Status status = {};        // of the last attempt
+    TimeUs failing_since = kNoTime;  // monotonic
+    TimeUs journal_since = kNoTime;  // while the journal is being opened
+  };
+
+  // Everything that needs no disk.
+  absl::Status Prepare();
+  // Until the state is open, on the deciding thread. False where it cannot be, or we are to stop.
+  bool Open();
+  // The journal, and what is restored from it. What it has begun CloseState ends.
+  absl::Status OpenState();
+  // False where a write hangs and does not return.
+  bool CloseState();
+  // Cancelled where we are to stop.
+  absl::Status StartReading();
+  // Why the state is not open; empty: nothing is known against it.
+  std::string OpeningProblem() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::string> SinkNames() const;
   // Empty unless every input runs: what one that has failed would find is not known.
   std::vector<std::string> SourceNames() const;
@@ -79,6 +106,8 @@ class Pipeline::Impl {
   std::unique_ptr<Input> MakeInput(const InputConfig& input);
   // The watching thread: looks after all others until the reading ends.
   void WatchLoop();
+  // False: it ends.
+  bool TurnReader();
   // Of the batch log, whose disk the deliveries are on, too.
   BatchLog::Health DiskHealth() const;
   WatchedState LookAtAll();
@@ -106,15 +135,18 @@ class Pipeline::Impl {
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Reader> reader_;
   std::atomic<bool> stopping_{false};  // relaxed: only asks the watching thread to leave its loop
-  // Release once what the HTTP thread reads is there, acquire where it does.
+  // Release once the state is open and what the HTTP thread reads is there, acquire where it does.
   std::atomic<bool> built_{false};
   std::atomic<bool> accepting_{false};  // acts; true only between built_ and the reader's end
   std::atomic<bool> hung_{false};       // relaxed: set and read by who stops
   std::thread watching_;
   std::thread deciding_;
-  bool started_ = false;
+  bool stopped_ = false;
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  Opening opening_ ABSL_GUARDED_BY(mutex_);
+  bool left_ ABSL_GUARDED_BY(mutex_) = false;    // nothing is to be read any more
+  bool reload_ ABSL_GUARDED_BY(mutex_) = false;  // once the state is open
   bool decided_ ABSL_GUARDED_BY(mutex_) = true;  // nothing more will be
 };
 
@@ -125,9 +157,15 @@ absl::Status Pipeline::Impl::OpenJournal() {
     return absl::OkStatus();
   }
   const std::string& directory = options_.config->state_dir;
-  TOCSIN_RETURN_IF_ERROR(MakePrivateDirectory(directory));
-  TOCSIN_ASSIGN_OR_RETURN(journal_,
-                          OpenSqliteJournal(directory, {.writer = "tocsin " TOCSIN_VERSION}));
+  const auto set_since = [this](TimeUs since) {
+    absl::MutexLock lock(&mutex_);
+    opening_.journal_since = since;
+  };
+  set_since(time_.Monotonic());
+  absl::StatusOr<std::unique_ptr<Journal>> opened =
+      OpenSqliteJournal(directory, {.writer = "tocsin " TOCSIN_VERSION});
+  set_since(kNoTime);
+  TOCSIN_ASSIGN_OR_RETURN(journal_, std::move(opened));
   dead_letters_ = std::make_unique<DeadLetters>(directory + "/dead-letters.jsonl");
   return absl::OkStatus();
 }
@@ -150,7 +188,7 @@ std::unique_ptr<Input> Pipeline::Impl::MakeInput(const InputConfig& input) {
                                         &time_);
 }
 
-absl::Status Pipeline::Impl::Build() {
+absl::Status Pipeline::Impl::Prepare() {
   ErrorList errors;
   setup_ = EngineSetup::Build(options_.config, &errors);
   sinks_ = NewSinks(*options_.config, &errors);
@@ -159,6 +197,14 @@ absl::Status Pipeline::Impl::Build() {
     return absl::InvalidArgumentError(options_.config->source +
                                       ": no inputs: name a Kafka topic or a file under `inputs:`");
   }
+  self_alarm_ = std::make_unique<SelfAlarm>(
+      SelfAlarm::Options{.config = options_.config, .sinks = &sinks_, .time = &time_});
+  watch_ = std::make_unique<Watch>(
+      Watch::Options{.config = options_.config, .time = &time_, .alarm = self_alarm_.get()});
+  return self_alarm_->Start();
+}
+
+absl::Status Pipeline::Impl::OpenState() {
   TOCSIN_RETURN_IF_ERROR(OpenJournal());
   if (Receiver::IsNeeded(*options_.config)) {
     TOCSIN_ASSIGN_OR_RETURN(
@@ -166,29 +212,40 @@ absl::Status Pipeline::Impl::Build() {
         Receiver::Open(options_.config, {.now = [this] { return time_.Wall(); },
                                          .monotonic = [this] { return time_.Monotonic(); },
                                          .fetch = nullptr}));
-    TOCSIN_RETURN_IF_ERROR(receiver_->Start());
   }
   deliverer_ = std::make_unique<Deliverer>(options_.config->routes, sinks_, journal_.get(), &time_);
   decider_ = std::make_unique<Decider>(options_.config, &setup_->plan, &setup_->detectors,
                                        TbbExecutor({.threads = options_.threads}));
   log_ = std::make_unique<BatchLog>(BatchLog::Options{.journal = journal_.get(), .time = &time_});
-  loop_ = std::make_unique<DecisionLoop>(
-      DecisionLoop::Options{.decider = decider_.get(),
-                            .journal = journal_.get(),
-                            .log = log_.get(),
-                            .deliverer = deliverer_.get(),
-                            .time = &time_,
-                            .signals_path = options_.signals_path,
-                            .incidents_path = options_.incidents_path,
-                            .on_decision = options_.on_decision,
-                            .book = &book_,
-                            .sources = [this] { return SourceNames(); },
-                            .sinks = SinkNames()});
-  self_alarm_ = std::make_unique<SelfAlarm>(
-      SelfAlarm::Options{.config = options_.config, .sinks = &sinks_, .time = &time_});
-  watch_ = std::make_unique<Watch>(Watch::Options{
-      .config = options_.config, .time = &time_, .alarm = self_alarm_.get(), .log = log_.get()});
-  return absl::OkStatus();
+  loop_ = std::make_unique<DecisionLoop>(DecisionLoop::Options{
+      .decider = decider_.get(),
+      .journal = journal_.get(),
+      .log = log_.get(),
+      .deliverer = deliverer_.get(),
+      .time = &time_,
+      .signals_path = options_.signals_path,
+      .incidents_path = options_.incidents_path,
+      .on_decision = options_.on_decision,
+      .book = &book_,
+      .sources = [this] { return SourceNames(); },
+      .sinks = SinkNames()});
+  TOCSIN_RETURN_IF_ERROR(deliverer_->Start());
+  // No page until state is restored: notifications of ticks decided again are recognised by their
+  // ids.
+  TOCSIN_RETURN_IF_ERROR(loop_->Recover());
+  return log_->Start();
+}
+
+bool Pipeline::Impl::CloseState() {
+  if (deliverer_ && !deliverer_->Stop(absl::ZeroDuration())) return false;
+  loop_.reset();
+  log_.reset();
+  decider_.reset();
+  deliverer_.reset();
+  receiver_.reset();
+  dead_letters_.reset();
+  journal_.reset();
+  return true;
 }
 
 std::vector<std::string> Pipeline::Impl::SinkNames() const {
@@ -199,7 +256,7 @@ std::vector<std::string> Pipeline::Impl::SinkNames() const {
 
 std::vector<std::string> Pipeline::Impl::SourceNames() const {
   std::vector<std::string> names;
-  if (!built_.load(std::memory_order_acquire)) return names;
+  if (!running()) return names;
   for (const InputStatus& input : reader_->Inputs()) {
     if (input.state != InputStatus::State::kRunning && input.state != InputStatus::State::kEnded) {
       return {};
@@ -211,50 +268,130 @@ std::vector<std::string> Pipeline::Impl::SourceNames() const {
 }
 
 absl::Status Pipeline::Impl::Start() {
-  TOCSIN_RETURN_IF_ERROR(Build());
-  TOCSIN_RETURN_IF_ERROR(deliverer_->Start());
-  TOCSIN_RETURN_IF_ERROR(self_alarm_->Start());
-  started_ = true;
-  // No page until state is restored: notifications of ticks decided again are recognised by their
-  // ids.
-  TOCSIN_RETURN_IF_ERROR(loop_->Recover());
-  TOCSIN_RETURN_IF_ERROR(log_->Start());
-  const TimeUs next_tick = decider_->assembler().next_tick();
-  reader_ = std::make_unique<Reader>(Reader::Options{
-      .inputs = InputMakers(),
-      .plan = &setup_->plan,
-      .log = log_.get(),
-      .time = &time_,
-      .known_sources = decider_->assembler().Sources(),
-      .decided_tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()});
-  reader_->Start();
-  built_.store(true, std::memory_order_release);
-  accepting_.store(true, std::memory_order_release);
+  TOCSIN_RETURN_IF_ERROR(Prepare());
   {
     absl::MutexLock lock(&mutex_);
+    opening_.begun = true;
     decided_ = false;
   }
   deciding_ = std::thread([this] { DecideLoop(); });
   watching_ = std::thread([this] { WatchLoop(); });
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&opening_.tried));
+  return opening_.again ? absl::OkStatus() : opening_.status;
+}
+
+bool Pipeline::Impl::Open() {
+  TimeUs complain_at = 0;
+  while (true) {
+    absl::Status opened = OpenState();
+    bool again = Passes(opened);
+    if (opened.ok()) opened = StartReading();
+    if (!opened.ok() && !CloseState()) {
+      hung_.store(true, std::memory_order_relaxed);
+      again = false;
+    }
+    const TimeUs now = time_.Monotonic();
+    bool first = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      first = !std::exchange(opening_.tried, true);
+      opening_.again = again;
+      opening_.status = opened;
+      if (!again) {
+        opening_.failing_since = kNoTime;
+      } else if (opening_.failing_since == kNoTime) {
+        opening_.failing_since = now;
+      }
+    }
+    if (opened.ok()) {
+      if (!first) spdlog::info("the state is open");
+      return true;
+    }
+    if (!again) {
+      // The first one is the start's.
+      if (!first && !absl::IsCancelled(opened)) Fail(opened);
+      return false;
+    }
+    if (now >= complain_at) {
+      spdlog::error("the state cannot be opened, and is tried again: {}",
+                    std::string(opened.message()));
+      complain_at = now + kComplainEvery;
+    }
+    while (time_.Monotonic() < now + kOpenEvery) {
+      if (stopping_.load(std::memory_order_relaxed)) return false;
+      absl::SleepFor(kWatchEvery);
+    }
+  }
+}
+
+absl::Status Pipeline::Impl::StartReading() {
+  if (receiver_) TOCSIN_RETURN_IF_ERROR(receiver_->Start());
+  const TimeUs next_tick = decider_->assembler().next_tick();
+  bool reload = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (left_) return absl::CancelledError("shutting down");
+    reader_ = std::make_unique<Reader>(Reader::Options{
+        .inputs = InputMakers(),
+        .plan = &setup_->plan,
+        .log = log_.get(),
+        .time = &time_,
+        .known_sources = decider_->assembler().Sources(),
+        .decided_tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()});
+    reader_->Start();
+    built_.store(true, std::memory_order_release);
+    accepting_.store(true, std::memory_order_release);
+    reload = reload_;
+  }
+  if (!reload) return absl::OkStatus();
+  if (const absl::Status reloaded = Reload(); !reloaded.ok()) {
+    spdlog::error("not all secrets were read again: {}", std::string(reloaded.message()));
+  }
   return absl::OkStatus();
+}
+
+std::string Pipeline::Impl::OpeningProblem() const {
+  absl::MutexLock lock(&mutex_);
+  if (!opening_.status.ok()) {
+    return absl::StrCat("the state cannot be opened: ", opening_.status.message());
+  }
+  if (opening_.journal_since == kNoTime || time_.Monotonic() - opening_.journal_since < kOpenMax) {
+    return "";
+  }
+  return absl::StrCat("the state cannot be opened: it takes longer than ",
+                      FormatDuration(kOpenMax));
+}
+
+bool Pipeline::Impl::TurnReader() {
+  reader_->Turn();
+  if (const absl::Status refused = reader_->status(); !refused.ok()) {
+    Fail(refused);
+    return false;
+  }
+  return !reader_->ended();
 }
 
 void Pipeline::Impl::WatchLoop() {
   TimeUs looked_at = time_.Monotonic();
-  while (!stopping_.load(std::memory_order_relaxed) && !reader_->ended()) {
+  while (!stopping_.load(std::memory_order_relaxed)) {
     time_.Observe();
-    reader_->Turn();
-    if (const absl::Status refused = reader_->status(); !refused.ok()) {
-      Fail(refused);
-      break;
-    }
+    const bool reads = running();
+    if (reads && !TurnReader()) break;
     if (time_.Monotonic() - looked_at >= kLookEvery) {
       looked_at = time_.Monotonic();
-      watch_->Turn(LookAtAll());
+      if (reads) watch_->Attach(log_.get());
+      watch_->Turn(reads ? LookAtAll()
+                         : WatchedState{.inputs = {}, .log = {}, .unopened = OpeningProblem()});
     }
     absl::SleepFor(kWatchEvery);
   }
+  {
+    absl::MutexLock lock(&mutex_);
+    left_ = true;
+  }
   accepting_.store(false, std::memory_order_release);
+  if (!running()) return;
   if (!reader_->Stop(kReadGrace)) hung_.store(true, std::memory_order_relaxed);
   log_->Close();
 }
@@ -281,8 +418,10 @@ WatchedState Pipeline::Impl::LookAtAll() {
 }
 
 void Pipeline::Impl::DecideLoop() {
-  while (std::optional<BatchLog::Set> batches = log_->Pop()) loop_->Take(*batches);
-  Fail(loop_->Finish());
+  if (Open()) {
+    while (std::optional<BatchLog::Set> batches = log_->Pop()) loop_->Take(*batches);
+    Fail(loop_->Finish());
+  }
   absl::MutexLock lock(&mutex_);
   decided_ = true;
 }
@@ -299,13 +438,18 @@ absl::Status Pipeline::Impl::Reload() {
   ErrorList errors;
   std::vector<std::unique_ptr<Sink>> sinks = NewSinks(*options_.config, &errors);
   std::vector<std::unique_ptr<Sink>> for_alarm = NewSinks(*options_.config, &errors);
+  {
+    // What is not there yet is given its secrets when it is.
+    absl::MutexLock lock(&mutex_);
+    reload_ = !running();
+  }
   if (errors.empty()) {
-    deliverer_->ReplaceSinks(std::move(sinks));
+    if (running()) deliverer_->ReplaceSinks(std::move(sinks));
     self_alarm_->ReplaceSinks(std::move(for_alarm));
   } else {
     status = absl::InvalidArgumentError(ErrorsText(errors));
   }
-  if (receiver_) status.Update(receiver_->Reload());
+  if (running() && receiver_) status.Update(receiver_->Reload());
   return status;
 }
 
@@ -314,15 +458,18 @@ bool Pipeline::Impl::Finished() const {
     absl::MutexLock lock(&mutex_);
     if (!decided_) return false;
   }
-  return built_.load(std::memory_order_acquire) && deliverer_->pending() == 0;
+  return running() && deliverer_->pending() == 0;
 }
 
 absl::Status Pipeline::Impl::Stop() {
-  if (hung()) return status();
-  if (receiver_) receiver_->Stop();
+  if (stopped_ || hung()) return status();
+  const bool ran = running();
+  if (ran && receiver_) receiver_->Stop();
   stopping_.store(true, std::memory_order_relaxed);
   if (watching_.joinable()) watching_.join();
-  if (log_ && !log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
+  // From here on nothing is opened any more.
+  if (!ran && running() && receiver_) receiver_->Stop();
+  if (running() && !log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
   {
     absl::MutexLock lock(&mutex_);
     if (!mutex_.AwaitWithTimeout(absl::Condition(&decided_), kDecideGrace)) {
@@ -330,18 +477,27 @@ absl::Status Pipeline::Impl::Stop() {
     }
   }
   if (!hung() && deciding_.joinable()) deciding_.join();
-  if (started_) {
-    if (!deliverer_->Stop(kDeliveryGrace)) hung_.store(true, std::memory_order_relaxed);
-    self_alarm_->Stop(absl::ZeroDuration());
+  if (running() && !deliverer_->Stop(kDeliveryGrace)) {
+    hung_.store(true, std::memory_order_relaxed);
   }
-  started_ = false;
+  if (self_alarm_) self_alarm_->Stop(absl::ZeroDuration());
+  stopped_ = true;
   return status();
 }
 
 PipelineStatus Pipeline::Impl::Snapshot() const {
   PipelineStatus out;
-  out.not_ready = "starting up";
-  if (!built_.load(std::memory_order_acquire)) return out;
+  if (!running()) {
+    out.not_ready = OpeningProblem();
+    absl::MutexLock lock(&mutex_);
+    if (!out.not_ready.empty()) {
+      out.log.disk = {.error = opening_.status, .failing_since = opening_.failing_since};
+    } else {
+      out.not_ready = "starting up";
+    }
+    if (opening_.begun) out.blind = watch_->blindness();
+    return out;
+  }
   const DecisionLoop::View decided = loop_->Status();
   out.inputs = reader_->Inputs();
   out.excluded = reader_->ExcludedSources();
@@ -398,6 +554,7 @@ Pipeline::~Pipeline() = default;
 absl::Status Pipeline::Start() { return impl_->Start(); }
 bool Pipeline::Finished() const { return impl_->Finished(); }
 bool Pipeline::hung() const { return impl_->hung(); }
+bool Pipeline::running() const { return impl_->running(); }
 const TimeSource& Pipeline::time() const { return impl_->time(); }
 absl::Status Pipeline::status() const { return impl_->status(); }
 PipelineStatus Pipeline::Snapshot() const { return impl_->Snapshot(); }

@@ -6,11 +6,12 @@
 //   pipeline.Stop();                                  // drains, commits, snapshots; within 10 s
 //
 // Threads: one for each input, which polls, decodes and accumulates (app/input_runner.h); one makes
-// batches durable (app/batch_log.h); one decides; one watches over all of them, excludes sources
-// that hold up the others, and says by a page when the engine is blind (app/watch.h); and the
-// deliverer's. An input, a record, a sink or the disk that fails is that one's fault: it is said, and
-// the others go on. Stage 1 commits to its source only what is durable; stage 2 takes a snapshot
-// every minute and at the end. After kill -9 everything is rebuilt from the two.
+// batches durable (app/batch_log.h); one opens the state and decides; one watches over all of them,
+// excludes sources that hold up the others, and says by a page when the engine is blind
+// (app/watch.h); and the deliverer's. An input, a record, a sink or the disk that fails is that
+// one's fault: it is said, and the others go on. Stage 1 commits to its source only what is
+// durable; stage 2 takes a snapshot every minute and at the end. After kill -9 everything is
+// rebuilt from the two.
 // The public calls are thread-safe.
 #pragma once
 
@@ -88,9 +89,12 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // Fails with a message for people: state directory, output files. Inputs that cannot be read yet
-  // are tried again.
+  // Returns once the state has been opened, or could not be. Fails with a message for people: state
+  // directory, output files, addresses. A state that cannot be opened for now (journal.h: Passes) is
+  // tried again until Stop, and so are inputs that cannot be read yet; meanwhile the watch pages.
   absl::Status Start();
+  // The state is open, and inputs are read.
+  bool running() const;
   // True when every input has ended (files that are not followed) and all is decided and delivered.
   bool Finished() const;
   // The first error that stopped a thread; OK while all is well.
@@ -98,7 +102,7 @@ class Pipeline {
   PipelineStatus Snapshot() const;
   const TimeSource& time() const;
   const IncidentBook& incidents() const;
-  // Where inputs by HTTP are served; 0: nowhere.
+  // Where inputs by HTTP are served; 0: nowhere, or it is not running yet.
   std::uint16_t http_port() const;
   // Those that people asked for, as of the last decision.
   std::vector<Silence> silences() const;

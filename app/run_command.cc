@@ -172,6 +172,14 @@ class StopDeadline {
   std::thread thread_;
 };
 
+// Where it can be reached.
+void SayThatItRuns(const HttpServer& http, const Pipeline& pipeline, bool serves) {
+  if (serves) spdlog::info("running; metrics, health and API on port {}", http.port());
+  if (pipeline.http_port() != 0) {
+    spdlog::info("inputs by HTTP on port {}: POST /v1/sources/NAME", pipeline.http_port());
+  }
+}
+
 // What one machine can take over while it runs: secrets, tokens and certificates. Of the rest it says
 // whether it would be taken at the next start.
 void Reload(const std::string& path, const Config& running, Pipeline* pipeline, Api* api) {
@@ -223,12 +231,16 @@ int Run(const RunCommand& command) {
   }
   absl::Status status = pipeline.Start();
   if (status.ok()) {
-    if (serves) spdlog::info("running; metrics, health and API on port {}", http.port());
-    if (pipeline.http_port() != 0) {
-      spdlog::info("inputs by HTTP on port {}: POST /v1/sources/NAME", pipeline.http_port());
-    }
+    bool runs = pipeline.running();
+    if (runs) SayThatItRuns(http, pipeline, serves);
     while (stop_requested == 0 && pipeline.status().ok() && !pipeline.Finished()) {
       absl::SleepFor(kWatchEvery);
+      if (!runs && pipeline.running()) {
+        runs = true;
+        SayThatItRuns(http, pipeline, serves);
+        // What kept the state from being opened has kept the token from being made.
+        api.Load().IgnoreError();
+      }
       if (std::exchange(reload_requested, 0) != 0) {
         Reload(command.config, *config, &pipeline, &api);
       }

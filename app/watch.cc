@@ -31,6 +31,7 @@ std::string Percent(double share) { return absl::StrFormat("%.0f %%", 100 * shar
 
 Watch::Watch(Options options)
     : options_(options),
+      log_(options.log),
       alarm_(options.config->blind.after),
       started_at_(options.time->Monotonic()),
       beat_at_(started_at_) {}
@@ -53,6 +54,10 @@ void Watch::Turn(const WatchedState& state) {
          .text = absl::StrCat("decides without ", absl::StrJoin(state.excluded, ", ")),
          .after = 0});
   }
+  if (!state.unopened.empty()) {
+    conditions.push_back(
+        {.key = "state", .text = state.unopened, .after = options_.config->blind.after});
+  }
   AddLog(state, now, &conditions);
   AddLosses(state, now, &conditions);
   const bool changed = alarm_.Update(now, conditions);
@@ -69,12 +74,13 @@ void Watch::Turn(const WatchedState& state) {
     }
     options_.alarm->SetBlindness(blindness);
   }
-  if (!resolved_leftovers_ && !alarm_.state().blind &&
+  // What is about to blind it is not to resolve what blinded the process before.
+  if (!resolved_leftovers_ && !alarm_.state().blind && conditions.empty() &&
       now - started_at_ >= options_.config->blind.after) {
     resolved_leftovers_ = true;
     options_.alarm->ResolveLeftovers();
   }
-  if (options_.config->heartbeat) Beat(state, now);
+  if (options_.config->heartbeat && log_ != nullptr) Beat(state, now);
 }
 
 void Watch::AddInput(const InputStatus& input, Conditions* conditions) {
@@ -173,8 +179,7 @@ void Watch::Beat(const WatchedState& state, TimeUs now) {
   if (now < beat_at_) return;
   if (canary_ == 0) {
     // A record that expects no source: it changes nothing wherever it comes by.
-    canary_ =
-        options_.log->Append({.records = {EncodeControl({.kind = ControlRecord::Kind::kExpect})}});
+    canary_ = log_->Append({.records = {EncodeControl({.kind = ControlRecord::Kind::kExpect})}});
     canary_turns_ = state.delivery_turns;
     return;
   }

@@ -5,8 +5,8 @@
 //
 // What blinds it, each with how long it has to last (`blind: after`, a minute, where nothing else is
 // said): an input, or one of its sources, that cannot be read; a source that was left out; an input
-// further behind than `blind: lag_max`; the state that cannot be written; decisions that stand
-// still; for five minutes, an input whose events come too late or from the future (more than
+// further behind than `blind: lag_max`; the state that cannot be opened or written; decisions that
+// stand still; for five minutes, an input whose events come too late or from the future (more than
 // `blind: late_share` of them), or of which nearly nothing can be decoded; records that are lost.
 //
 // The heartbeat goes out when it is due, a canary has crossed the batch log, the deciding thread and
@@ -40,6 +40,7 @@ struct WatchedState {
   std::uint64_t durable = 0;        // sequence in the batch log
   std::uint64_t decided = 0;        // the same
   std::int64_t delivery_turns = 0;  // of the deliverer's thread
+  std::string unopened = {};        // why there is no state to work with, and none of the above
 };
 
 class Watch {
@@ -52,11 +53,13 @@ class Watch {
     const Config* config = nullptr;
     const TimeSource* time = nullptr;
     SelfAlarm* alarm = nullptr;
-    BatchLog* log = nullptr;  // for canaries
+    BatchLog* log = nullptr;  // for canaries; null: see Attach
   };
 
   explicit Watch(Options options);
 
+  // The log that there was not yet, and without which nothing beats. Of Turn's thread.
+  void Attach(BatchLog* log) { log_ = log; }
   void Turn(const WatchedState& state);
   Blindness blindness() const;
 
@@ -79,6 +82,7 @@ class Watch {
   void Beat(const WatchedState& state, TimeUs now);
 
   const Options options_;
+  BatchLog* log_;
   BlindAlarm alarm_;
   std::map<std::string, std::deque<Sample>> samples_;  // by input
   std::deque<Loss> losses_;

@@ -13,7 +13,7 @@
 //   ResourceExhausted   the disk or a quota is full
 //   DataLoss            something is damaged or missing: `tocsin state check` says what
 //   FailedPrecondition  another process holds the directory, or a newer version wrote it
-//   PermissionDenied    (only of opening) the directory or a file may not be written
+//   PermissionDenied    (only of opening) we may not write the directory or a file
 //   InvalidArgument     the caller is wrong
 // After an I/O error the files are closed, opened again and verified before anything else is done:
 // a write that failed may have reached the disk, and one that succeeded may be gone (decision 034).

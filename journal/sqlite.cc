@@ -14,6 +14,7 @@
 #include "core/status_macros.h"
 #include "core/string_hash.h"
 #include "core/wire.h"
+#include "journal/state_directory.h"
 
 namespace tocsin {
 namespace {
@@ -95,11 +96,17 @@ absl::Status SqliteStatus(int code, int system_error, std::string_view path) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return absl::UnavailableError(absl::StrCat(text, "; another program holds the database"));
+    case SQLITE_READONLY:
+      // The journal makes its file, and opens it to write, before SQLite does (MakePrivateFile).
+      return absl::UnavailableError(
+          absl::StrCat(text, "; the directory and its files must be writable"));
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-    case SQLITE_READONLY:
-      return absl::PermissionDeniedError(
-          absl::StrCat(text, "; the directory and its files must be writable"));
+      return FileError(absl::StrCat(text, "; the directory and its files must be writable"),
+                       system_error);
+    case SQLITE_ERROR:
+      // A table that is missing, for one.
+      return absl::InternalError(text);
     case SQLITE_TOOBIG:
       return absl::OutOfRangeError(text);
     default:

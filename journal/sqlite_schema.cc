@@ -206,6 +206,14 @@ absl::StatusOr<std::int64_t> VersionOf(SqliteDatabase* database) {
   return version;
 }
 
+absl::StatusOr<bool> IsCurrent(SqliteDatabase* database, std::int64_t version,
+                               const std::string& writer) {
+  if (version != kSchemaVersion) return false;
+  TOCSIN_ASSIGN_OR_RETURN(const std::string format, Meta(database, "format"));
+  TOCSIN_ASSIGN_OR_RETURN(const std::string last, Meta(database, "writer"));
+  return format == std::to_string(kStateFormat) && last == writer;
+}
+
 }  // namespace
 
 std::string HashText(const Hash128& hash) {
@@ -217,6 +225,9 @@ std::string HashText(const Hash128& hash) {
 
 absl::Status PrepareSchema(SqliteDatabase* database, const std::string& writer) {
   TOCSIN_ASSIGN_OR_RETURN(const std::int64_t version, VersionOf(database));
+  // A database that nothing is to be changed of opens on a full disk, too.
+  TOCSIN_ASSIGN_OR_RETURN(const bool current, IsCurrent(database, version, writer));
+  if (current) return absl::OkStatus();
   SqliteTransaction transaction(database);
   TOCSIN_RETURN_IF_ERROR(transaction.status());
   if (version == 0) TOCSIN_RETURN_IF_ERROR(database->Execute(kTables));

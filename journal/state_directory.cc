@@ -29,9 +29,10 @@ constexpr mode_t kOthers = 0077;
 constexpr std::array<std::string_view, 4> kOurs = {"tocsin.", "dead-letters.jsonl", "http",
                                                    "api-token"};
 
+// Of the call that set errno.
 absl::Status Denied(const std::string& what) {
-  return absl::PermissionDeniedError(
-      absl::StrCat(what, ": ", std::generic_category().message(errno)));
+  const int number = errno;
+  return FileError(absl::StrCat(what, ": ", std::generic_category().message(number)), number);
 }
 
 absl::Status MakeDirectory(const std::string& path) {
@@ -45,8 +46,8 @@ absl::Status MakeDirectory(const std::string& path) {
     error = std::make_error_code(std::errc::not_a_directory);
   }
   if (!error) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("cannot create the state directory ", path, ": ", error.message()));
+  return FileError(absl::StrCat("cannot create the state directory ", path, ": ", error.message()),
+                   error.value());
 }
 
 bool IsOurs(const std::string& name) {
@@ -76,6 +77,27 @@ void MakePrivate(const std::string& path) {
 }
 
 }  // namespace
+
+absl::Status FileError(const std::string& message, int system_error) {
+  switch (system_error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return absl::ResourceExhaustedError(message);
+    case EIO:
+    case EROFS:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ESTALE:
+    case ETIMEDOUT:
+    case EINTR:
+    case EAGAIN:
+      return absl::UnavailableError(message);
+    default:
+      return absl::PermissionDeniedError(message);
+  }
+}
 
 absl::StatusOr<StateDirectory> StateDirectory::Take(const std::string& path) {
   TOCSIN_RETURN_IF_ERROR(MakeDirectory(path));

@@ -21,8 +21,8 @@ inline constexpr char kLockFile[] = "tocsin.lock";
 
 class StateDirectory {
  public:
-  // Makes the directory, locks it, and makes our files in it private. PermissionDenied where that
-  // cannot be; FailedPrecondition, with the directory, where another process has it.
+  // Makes the directory, locks it, and makes our files in it private. FileError where that cannot
+  // be; FailedPrecondition, with the directory, where another process has it.
   static absl::StatusOr<StateDirectory> Take(const std::string& path);
   StateDirectory(StateDirectory&& other) noexcept;
   StateDirectory& operator=(StateDirectory&&) = delete;
@@ -33,7 +33,12 @@ class StateDirectory {
   int lock_;
 };
 
-// Creates the file, empty, where there is none; mode 0600 either way.
+// `message` with the code of what `system_error` means to a file: ResourceExhausted or Unavailable of
+// what may pass (a full disk, a quota, a file system that is read-only for now, an I/O error, too
+// many open files), else PermissionDenied.
+absl::Status FileError(const std::string& message, int system_error);
+
+// Creates the file, empty, where there is none; mode 0600 either way. Fails with a FileError.
 absl::Status MakePrivateFile(const std::string& path);
 
 }  // namespace tocsin

@@ -86,6 +86,22 @@ TEST_F(WatchTest, AnInputThatCannotBeRead) {
   EXPECT_FALSE(watch_->blindness().blind);
 }
 
+TEST_F(WatchTest, AStateThatCannotBeOpened) {
+  watch_.emplace(Watch::Options{.config = &*config_, .time = &time_, .alarm = &*alarm_});
+  const WatchedState open = state_;
+  state_ = {.inputs = {}, .log = {}, .unopened = "the state cannot be opened: no room"};
+  follows_ = false;
+  Run(59 * kSecondUs);
+  EXPECT_FALSE(watch_->blindness().blind);
+  Run(3 * kSecondUs);
+  EXPECT_EQ(Reasons(), "the state cannot be opened: no room");
+  state_ = open;
+  source().at_end = true;
+  watch_->Attach(&*log_);
+  Run(63 * kSecondUs);
+  EXPECT_FALSE(watch_->blindness().blind);
+}
+
 TEST_F(WatchTest, AnInputThatHasEndedIsNotMissed) {
   input().state = InputStatus::State::kEnded;
   input().down_since = now_;

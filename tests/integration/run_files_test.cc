@@ -1,9 +1,12 @@
 // `tocsin run` on logs that are rotated while it reads, killed in the middle, and on a disk that is
-// full: what was written is decided once, and as a replay of the files decides it.
+// full, at the start or later: what was written is decided once, and as a replay of the files decides
+// it, and people are told.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -15,8 +18,10 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "app/pagerduty_standin.h"
 #include "core/time.h"
 #include "tests/app/socket.h"
 #include "tests/ingest/log_rotator.h"
@@ -46,6 +51,8 @@ class RunFilesTest : public testing::Test {
     setenv("no_proxy", "127.0.0.1", 1);
     port_ = FreePort();
     metrics_port_ = FreePort();
+    ASSERT_TRUE(pagerduty_.Start().ok());
+    std::ofstream(folder_ + "/key") << "R0UT1NGKEY\n";
     std::ofstream(folder_ + "/c.yaml")
         << "pane: 1s\nstate_dir: " << folder_ << "/state\nlisten: \"127.0.0.1:" << metrics_port_
         << "\"\nhttp: {listen: \"127.0.0.1:" << port_
@@ -53,12 +60,14 @@ class RunFilesTest : public testing::Test {
         << "/logs, delay: 5s}\n  - {name: events, http: {}, delay: 2s}\n"
         << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: "
            "[service], critical: {count: 5, window: 10s}}\n"
-        << "sinks: [{name: out, kind: stdout}]\nroutes: [{to: [out]}]\n";
+        << "sinks:\n  - {name: out, kind: stdout}\n  - {name: oncall, kind: pagerduty, url: \""
+        << pagerduty_.url() << "\", routing_key_file: " << folder_ << "/key}\n"
+        << "routes: [{to: [out, oncall]}]\nblind: {after: 1s}\n";
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   // With calls failing as the file `faults` says, when there is one.
-  bool Start() {
+  bool Launch() {
     server_ = std::make_unique<Process>();
     return server_->Start(
                {"/usr/bin/env", absl::StrCat("LD_PRELOAD=", std::getenv("TOCSIN_FAULTS_LIBRARY")),
@@ -66,8 +75,38 @@ class RunFilesTest : public testing::Test {
                 "ASAN_OPTIONS=verify_asan_link_order=0", std::getenv("TOCSIN_BINARY"), "run", "-c",
                 folder_ + "/c.yaml", "--incidents", folder_ + "/live.jsonl"},
                folder_ + "/log") &&
-           WaitFor(kPatience, [&] { return HttpGet(port_, "/healthz") == "alive\n"; });
+           WaitFor(kPatience, [&] { return HttpGet(metrics_port_, "/healthz") == "alive\n"; });
   }
+  bool Start() {
+    return Launch() && WaitFor(kPatience, [&] { return HttpGet(port_, "/healthz") == "alive\n"; });
+  }
+  // Whether the newest page that says that it is blind is open. False where there is none.
+  bool BlindPageIsOpen() const {
+    const std::vector<PagerDutyStandIn::Page> pages = pagerduty_.Pages();
+    const auto page = std::find_if(pages.rbegin(), pages.rend(),
+                                   [](const auto& p) { return p.dedup_key == "tocsin:blind"; });
+    return page != pages.rend() && !page->resolved;
+  }
+  std::string BlindPage() const {
+    std::string summary;
+    for (const PagerDutyStandIn::Page& page : pagerduty_.Pages()) {
+      if (page.dedup_key == "tocsin:blind") summary = page.summary;
+    }
+    return summary;
+  }
+  // As far as it was decided before the end.
+  void ExpectLiveIsAReplay() const {
+    Process replay;
+    ASSERT_TRUE(replay.Start(
+        {std::getenv("TOCSIN_BINARY"), "replay", "-c", folder_ + "/c.yaml", folder_ + "/logs",
+         "--incidents", folder_ + "/replay.jsonl", "--stats", folder_ + "/stats.json"},
+        folder_ + "/replay.log"));
+    ASSERT_EQ(replay.Wait(kPatience), 0) << Read("replay.log");
+    const std::string live = Read("live.jsonl");
+    EXPECT_THAT(live, HasSubstr("\"state\":\"open\""));
+    EXPECT_EQ(Read("replay.jsonl").substr(0, live.size()), live);
+  }
+  bool IsReady() const { return HttpGet(metrics_port_, "/readyz") == "ready\n"; }
   void SetFaults(const std::string& rules) const {
     std::ofstream(folder_ + "/faults.new") << rules;
     std::filesystem::rename(folder_ + "/faults.new", folder_ + "/faults");
@@ -98,6 +137,7 @@ class RunFilesTest : public testing::Test {
 
   std::string folder_;
   int port_ = 0, metrics_port_ = 0;
+  PagerDutyStandIn pagerduty_{{}};
   std::unique_ptr<Process> server_;
 };
 
@@ -137,16 +177,8 @@ TEST_F(RunFilesTest, RotatedAndKilledItDecidesWhatAReplayDecides) {
   EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
   EXPECT_THAT(Read("log"), testing::Not(HasSubstr("lost")));
 
-  Process replay;
-  ASSERT_TRUE(replay.Start(
-      {std::getenv("TOCSIN_BINARY"), "replay", "-c", folder_ + "/c.yaml", folder_ + "/logs",
-       "--incidents", folder_ + "/replay.jsonl", "--stats", folder_ + "/stats.json"},
-      folder_ + "/replay.log"));
-  ASSERT_EQ(replay.Wait(kPatience), 0) << Read("replay.log");
+  ExpectLiveIsAReplay();
   EXPECT_THAT(Read("stats.json"), HasSubstr(absl::StrCat("\"events\":", written.load(), ",")));
-  const std::string live = Read("live.jsonl");
-  EXPECT_THAT(live, HasSubstr("\"state\":\"open\""));
-  EXPECT_EQ(Read("replay.jsonl").substr(0, live.size()), live);
 }
 
 // What cannot be made durable is refused, everything else goes on, and it is taken once there is
@@ -165,6 +197,62 @@ TEST_F(RunFilesTest, AFullDiskRefusesPostsAndNothingElse) {
     SetFaults("");
     EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("after")) == 200; }));
   }
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+}
+
+// A supervisor that starts it again and again is no page; it waits, and says so.
+TEST_F(RunFilesTest, AStateThatCannotBeOpenedYetIsSaidByAPageAndTriedAgain) {
+  for (const char* const fault : {"write:ENOSPC", "any:EROFS", "open:EIO"}) {
+    SCOPED_TRACE(fault);
+    std::filesystem::remove_all(folder_ + "/state");
+    SetFaults(absl::StrCat("path=", folder_, "/state; ", fault));
+    ASSERT_TRUE(Launch()) << Read("log");
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return BlindPageIsOpen(); })) << Read("log");
+    EXPECT_THAT(BlindPage(), HasSubstr("the state cannot be opened: "));
+    EXPECT_THAT(HttpGet(metrics_port_, "/readyz"),
+                HasSubstr("not ready: the state cannot be opened: "));
+    EXPECT_EQ(HttpGet(metrics_port_, "/healthz"), "alive\n");
+    EXPECT_THAT(
+        HttpGet(metrics_port_, "/metrics"),
+        testing::AllOf(HasSubstr("tocsin_blind 1\n"), HasSubstr("tocsin_state_writable 0\n")));
+    SetFaults("");
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady(); })) << Read("log");
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return !BlindPageIsOpen(); })) << Read("log");
+    EXPECT_EQ(Post(Event("after")), 200);
+    server_->Signal(SIGTERM);
+    EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  }
+}
+
+TEST_F(RunFilesTest, ADatabaseThatAnotherProgramHoldsAtTheStartIsWaitedFor) {
+  std::filesystem::create_directory(folder_ + "/state");
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ + "/state/tocsin.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_TRUE(Launch()) << Read("log");
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return BlindPageIsOpen(); })) << Read("log");
+  EXPECT_THAT(BlindPage(), HasSubstr("another program holds the database"));
+  // It can be told to stop, and what it has said is said by the next one.
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  ASSERT_TRUE(Launch()) << Read("log");
+  EXPECT_TRUE(WaitFor(kPatience, [&] {
+    return HttpGet(metrics_port_, "/readyz").find("the state cannot be opened") !=
+           std::string::npos;
+  }));
+  sqlite3_close(other);
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady() && !BlindPageIsOpen(); })) << Read("log");
+  // What does not pass ends a start at once.
+  std::string text = Read("c.yaml");
+  text.replace(text.find(absl::StrCat("127.0.0.1:", metrics_port_)),
+               absl::StrCat("127.0.0.1:", metrics_port_).size(), "off");
+  std::ofstream(folder_ + "/second.yaml") << text;
+  Process second;
+  ASSERT_TRUE(second.Start({std::getenv("TOCSIN_BINARY"), "run", "-c", folder_ + "/second.yaml"},
+                           folder_ + "/second.log"));
+  EXPECT_EQ(second.Wait(kPatience), 3);
+  EXPECT_THAT(Read("second.log"), HasSubstr("is in use by another process"));
   server_->Signal(SIGTERM);
   EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
 }

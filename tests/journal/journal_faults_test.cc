@@ -221,6 +221,19 @@ TEST_F(JournalFaultsTest, ALockedDatabasePasses) {
   EXPECT_TRUE(journal->WritePosition("app", "2").ok());
 }
 
+TEST_F(JournalFaultsTest, WhatIsUpToDateOpensWithoutAWrite) {
+  Fresh();
+  journal_.reset();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((directory_ + "/tocsin.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_TRUE(OpenSqliteJournal(directory_).ok());
+  const absl::Status upgrade = OpenSqliteJournal(directory_, {.writer = "tocsin 9"}).status();
+  EXPECT_TRUE(Passes(upgrade)) << upgrade;
+  sqlite3_close(other);
+  EXPECT_TRUE(OpenSqliteJournal(directory_, {.writer = "tocsin 9"}).ok());
+}
+
 TEST_F(JournalFaultsTest, AFileSystemThatBecameReadOnlyPasses) {
   Journal* journal = Fresh();
   const std::string before = Contents(journal);

@@ -296,13 +296,16 @@ TEST(SqliteStatus, SaysWhatToDo) {
   EXPECT_EQ(SqliteStatus(SQLITE_IOERR_WRITE, EIO, "p").code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(SqliteStatus(SQLITE_IOERR_WRITE, EDQUOT, "p").code(),
             absl::StatusCode::kResourceExhausted);
-  for (const int code : {SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSYNC}) {
+  for (const int code : {SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_READONLY}) {
     EXPECT_TRUE(Passes(SqliteStatus(code, 0, "p"))) << code;
   }
-  for (const int code : {SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_READONLY}) {
+  for (const int code : {SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_CANTOPEN, SQLITE_ERROR}) {
     EXPECT_FALSE(Passes(SqliteStatus(code, 0, "p"))) << code;
   }
-  EXPECT_EQ(SqliteStatus(SQLITE_READONLY, 0, "p").code(), absl::StatusCode::kPermissionDenied);
+  for (const int error : {ENOSPC, EROFS, EIO, EMFILE}) {
+    EXPECT_TRUE(Passes(SqliteStatus(SQLITE_CANTOPEN, error, "p"))) << error;
+  }
+  EXPECT_EQ(SqliteStatus(SQLITE_CANTOPEN, EACCES, "p").code(), absl::StatusCode::kPermissionDenied);
   EXPECT_TRUE(SqliteStatus(SQLITE_DONE, 0, "p").ok());
 }
 
