@@ -181,6 +181,61 @@ TEST_F(RunFilesTest, RotatedAndKilledItDecidesWhatAReplayDecides) {
   EXPECT_THAT(Read("stats.json"), HasSubstr(absl::StrCat("\"events\":", written.load(), ",")));
 }
 
+// Decisions and pages go on without the disk, which catches up.
+TEST_F(RunFilesTest, ADiskThatFailsWhileItRunsHoldsUpNoPage) {
+  ASSERT_TRUE(Start()) << Read("log");
+  std::atomic<bool> stop{false};
+  std::atomic<int> wanted{0};
+  std::thread writer([&] {
+    LogRotator log(folder_ + "/logs", "app.log");
+    for (int burst = 0; !stop;) {
+      const auto write = [&](const std::string& level, const std::string& service) {
+        log.Write(absl::StrCat(R"({"time":")", FormatTime(Now()), R"(","type":"log","level":")",
+                               level, R"(","env":")", service, R"(","service":")", service,
+                               "\"}\n"));
+      };
+      write("info", "idle");
+      if (burst < wanted) {
+        ++burst;
+        for (int i = 0; i < 20; ++i) write("error", absl::StrCat("shop", burst));
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  const auto incidents = [&] {
+    const std::vector<PagerDutyStandIn::Page> pages = pagerduty_.Pages();
+    return std::count_if(pages.begin(), pages.end(),
+                         [](const auto& page) { return page.dedup_key != "tocsin:blind"; });
+  };
+  for (const char* const fault : {"write:ENOSPC", "fsync:EIO:n=1", "fsync:EIO", "any:EROFS"}) {
+    SCOPED_TRACE(fault);
+    SetFaults(absl::StrCat("path=", folder_, "/state; ", fault));
+    ++wanted;
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return incidents() >= wanted; })) << Read("log");
+    // One that is over at once blinds nobody.
+    if (std::string(fault).find("n=1") == std::string::npos) {
+      EXPECT_TRUE(WaitFor(kPatience, [&] { return BlindPageIsOpen(); })) << Read("log");
+      EXPECT_THAT(BlindPage(), HasSubstr("the state cannot be written: "));
+    }
+    SetFaults("");
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady() && !BlindPageIsOpen(); })) << Read("log");
+  }
+  stop = true;
+  writer.join();
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  EXPECT_EQ(incidents(), wanted) << "each once";
+  const std::string live = Read("live.jsonl");
+  // The state has it all: what is started from it writes the same file.
+  std::filesystem::remove(folder_ + "/live.jsonl");
+  ASSERT_TRUE(Start()) << Read("log");
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady(); }));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  EXPECT_EQ(Read("live.jsonl").substr(0, live.size()), live);
+  ExpectLiveIsAReplay();
+}
+
 // What cannot be made durable is refused, everything else goes on, and it is taken once there is
 // room again.
 TEST_F(RunFilesTest, AFullDiskRefusesPostsAndNothingElse) {
