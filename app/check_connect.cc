@@ -48,6 +48,7 @@ absl::StatusOr<std::string> LookAtFiles(const FileInputConfig& input) {
   if (input.path == "-") return std::string("standard input");
   const FoundFiles found = FindFiles(input.path);
   if (!found.faults.empty()) return absl::UnavailableError(absl::StrJoin(found.faults, "; "));
+  if (!found.missing.empty()) return absl::NotFoundError(found.missing);
   std::size_t readable = 0;
   for (const FileInput& file : found.files) {
     const absl::StatusOr<std::unique_ptr<LineReader>> reader = LineReader::Open(file.path);

@@ -98,6 +98,7 @@ void FileFollower::Look(bool first) {
       }
     }
     faults_ = std::move(found.faults);
+    missing_ = std::move(found.missing);
   }
   if (!first) return;
   // Those that were followed before are waited for from the beginning.
@@ -226,7 +227,16 @@ std::vector<SourceState> FileFollower::States() const {
   for (const auto& [name, file] : files_) states.push_back(file->state());
   for (const std::string& fault : faults_) states.push_back({config_->name, true, fault});
   if (left_out_ > 0) states.push_back({config_->name, true, LeftOut()});
+  // A folder that nobody has written to yet is no mistake.
+  if (states.empty()) states.push_back({config_->name, false, path_ + ": has no files"});
   return states;
+}
+
+std::string FileFollower::Missing() const {
+  for (const auto& [name, file] : files_) {
+    if (std::string missing = file->Missing(); !missing.empty()) return missing;
+  }
+  return missing_;
 }
 
 std::string FileFollower::LeftOut() const {

@@ -3,7 +3,8 @@
 //
 // Files that were rotated from another (ingest/rotation.h) belong to that one. Positions are kept in
 // the journal, with the batches that they belong to. What is wrong with one file, or with a folder
-// that cannot be listed, is its state and tried again; the others go on, and Poll never fails. Only a
+// that cannot be listed, is its state and tried again; the others go on, and Poll never fails. A file or
+// folder that is not there is waited for, and said to be missing: nothing waits for it. Only a
 // configuration that cannot be right, and a file that is not to be followed and not there, fail Start.
 // Of the input's thread.
 #pragma once
@@ -41,6 +42,7 @@ class FileFollower : public Input {
   absl::Status Poll(absl::Duration wait) override;
   std::vector<InputPartition*> Partitions() override;
   std::vector<SourceState> States() const override;
+  std::string Missing() const override;
   bool ended() override;
   void Pause(InputPartition* partition, bool pause) override { partition->paused = pause; }
   absl::Status CloseIdle(std::uint64_t released) override;
@@ -86,6 +88,7 @@ class FileFollower : public Input {
   std::map<std::string, Part> parts_;
   Files files_;                      // by name
   std::vector<std::string> faults_;  // of folders
+  std::string missing_;              // the folder of a pattern
   std::vector<std::string> losses_;
   TimeUs looked_at_ = kNoTime;
   DurationUs look_after_ = kLookEvery;

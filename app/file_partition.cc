@@ -41,6 +41,12 @@ SourceState FilePartition::state() const {
       .source = source_, .failing = fault_.empty() ? tail_fails : !is_missing_, .reason = reason()};
 }
 
+std::string FilePartition::Missing() const {
+  if (options_.may_go || gone_ || done_) return {};
+  const bool tail_misses = tail_ != nullptr && tail_->state() == Tail::State::kMissing;
+  return (fault_.empty() ? tail_misses : is_missing_) ? reason() : std::string();
+}
+
 void FilePartition::Fail(const FileClock& clock, const absl::Status& status) {
   fault_ = std::string(status.message());
   is_missing_ = absl::IsNotFound(status);

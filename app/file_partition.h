@@ -95,6 +95,8 @@ class FilePartition : public InputPartition {
   // Whether it may be forgotten: it is gone, all of it is committed, and it is not listed any more.
   bool is_gone() const { return gone_ && !is_partition() && !is_listed_; }
   bool is_done() const { return done_; }  // nothing will follow
+  // Why the one file of an input is not there; empty: it is, or is one of several.
+  std::string Missing() const;
 
   const std::string& path() const { return files_.path; }
   const std::string& source() const { return source_; }

@@ -73,6 +73,9 @@ class Input {
   virtual std::vector<InputPartition*> Partitions() = 0;
   // Of the parts that are known, also those that are no partitions yet. Not all inputs have any.
   virtual std::vector<SourceState> States() const { return {}; }
+  // What the input is to read is not there: why, in words for people; empty: it is there. That blinds,
+  // though nobody waits for it.
+  virtual std::string Missing() const { return {}; }
   // Whether nothing will come any more.
   virtual bool ended() {
     const std::vector<InputPartition*> all = Partitions();

@@ -366,6 +366,8 @@ void InputRunner::Publish() {
   status.assigned = input_->assigned();
   status.errors = input_->errors();
   status.skipped = input_->skipped();
+  status.reason = input_->Missing();
+  const bool is_missing = !status.reason.empty();
   bool readable = rows_.empty();
   for (const Row& row : rows_) {
     const InputPartition& partition = *row.partition;
@@ -394,7 +396,7 @@ void InputRunner::Publish() {
   std::vector<std::string> losses = input_->TakeLosses();
   absl::MutexLock lock(&mutex_);
   status.failures = status_.failures;
-  if (!readable) {
+  if (is_missing || !readable) {
     status.down_since = status_.down_since == kNoTime ? published_at_ : status_.down_since;
   }
   status_ = std::move(status);

@@ -529,8 +529,7 @@ PipelineStatus Pipeline::Impl::Snapshot() const {
   for (const InputStatus& input : out.inputs) {
     out.kafka_errors += input.errors;
     out.skipped_records += input.skipped;
-    const bool runs =
-        input.state == InputStatus::State::kRunning || input.state == InputStatus::State::kEnded;
+    const bool runs = input.IsUp();
     if ((!runs || !input.assigned) && out.not_ready.empty()) {
       out.not_ready = "input " + input.name + ": " +
                       (!input.reason.empty() ? input.reason

@@ -55,8 +55,21 @@ fs::path FixedPart(const std::string& pattern) {
   return fixed;
 }
 
+// The folder in which a pattern begins.
+void LookAtFolder(const fs::path& folder, FoundFiles* found) {
+  std::error_code error;
+  const fs::directory_iterator listed(folder.empty() ? "." : folder, error);
+  if (!error) return;
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory) {
+    found->missing = folder.string() + ": " + error.message();
+  } else {
+    found->faults.push_back(folder.string() + ": cannot be listed: " + error.message());
+  }
+}
+
 void ListPattern(const std::string& pattern, FoundFiles* found) {
   const fs::path fixed = FixedPart(pattern);
+  LookAtFolder(fixed, found);
   glob_t matches = {};
   // What cannot be listed on the way holds no match.
   const int result = glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches);
@@ -106,6 +119,7 @@ absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path) {
     }
     if (error) return absl::UnavailableError(path + ": " + error.message());
   }
+  if (!found.missing.empty()) return absl::NotFoundError(found.missing);
   if (!found.faults.empty()) return absl::UnavailableError(found.faults.front());
   if (found.files.empty()) return absl::NotFoundError(path + ": has no files");
   return std::move(found.files);

@@ -42,6 +42,7 @@ absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 struct FoundFiles {
   std::vector<FileInput> files;
   std::vector<std::string> faults;  // of folders that cannot be listed, in words for people
+  std::string missing;              // the folder of a pattern that is not there, in the same words
   bool is_single = false;           // the path is of one file, which need not be there
 };
 FoundFiles FindFiles(const std::string& path);

@@ -86,9 +86,11 @@ TEST_F(FileInputTest, WaitsForAFileThatIsNotThere) {
   EXPECT_THAT(live.Sources(), IsEmpty());
   EXPECT_FALSE(live.input().ended());
   EXPECT_THAT(live.StateOf("app/app.log").reason, HasSubstr("No such file"));
-  EXPECT_FALSE(live.StateOf("app/app.log").failing);
+  EXPECT_FALSE(live.StateOf("app/app.log").failing) << "it is waited for by nobody";
+  EXPECT_EQ(live.input().Missing(), Logs("app.log") + ": No such file or directory");
   Append("app.log", Request(live.wall()));
   live.Turn(1);
+  EXPECT_EQ(live.input().Missing(), "");
   EXPECT_THAT(live.Sources(), ElementsAre("app/app.log"));
   EXPECT_EQ(live.Sum().events, 1);
   EXPECT_EQ(live.StateOf("app/app.log").reason, "");
@@ -96,6 +98,63 @@ TEST_F(FileInputTest, WaitsForAFileThatIsNotThere) {
   fs::remove(Logs("app.log"));
   for (int i = 0; i < 30; ++i) live.Turn(1);
   EXPECT_GE(live.decider().assembler().next_tick(), live.wall() - 14 * kSecondUs);
+  EXPECT_EQ(live.Find("app/app.log")->reach, SourceBoard::Reach::kReadable);
+  EXPECT_THAT(live.input().Missing(), HasSubstr("app.log: No such file"));
+}
+
+TEST_F(FileInputTest, AFileOfAnUnknownFormatThatIsNotThereIsMissingToo) {
+  LiveFiles live(Yaml(Logs("app.log"), ", format: auto"));
+  live.Turn(1);
+  EXPECT_THAT(live.input().Missing(), HasSubstr("app.log: cannot be opened: No such file"));
+  Append("app.log", Request(live.wall()));
+  live.Turn(1);
+  live.Turn(1);
+  EXPECT_EQ(live.input().Missing(), "");
+  EXPECT_EQ(live.Sum().events, 1);
+}
+
+TEST_F(FileInputTest, AFolderThatIsNotThereIsMissing) {
+  LiveFiles live(Yaml(Logs("web")));
+  live.Turn(1);
+  EXPECT_THAT(live.input().Missing(), HasSubstr("logs/web: No such file"));
+  fs::create_directory(Logs("web"));
+  live.Turn(1);
+  live.Turn(1);
+  EXPECT_EQ(live.input().Missing(), "");
+  EXPECT_EQ(live.StateOf("app").reason, Logs("web") + ": has no files");
+  EXPECT_FALSE(live.StateOf("app").failing);
+  Append("web/a.log", Request(live.wall()));
+  live.Turn(1);
+  EXPECT_EQ(live.StateOf("app").reason, "");
+  EXPECT_THAT(live.Sources(), ElementsAre("app/a.log"));
+  fs::remove_all(Logs("web"));
+  live.Turn(1);
+  EXPECT_THAT(live.input().Missing(), HasSubstr("logs/web: No such file"));
+  EXPECT_EQ(live.Find("app/a.log")->reach, SourceBoard::Reach::kReadable);
+}
+
+TEST_F(FileInputTest, APatternThatMatchesNothingIsSaidAndOneWithoutAFolderIsMissing) {
+  LiveFiles live(Yaml("\"" + folder_ + "/logs/web/*.log\""));
+  live.Turn(1);
+  EXPECT_EQ(live.input().Missing(), Logs("web") + ": No such file or directory");
+  fs::create_directory(Logs("web"));
+  live.Turn(1);
+  EXPECT_EQ(live.input().Missing(), "");
+  EXPECT_EQ(live.StateOf("app").reason, Logs("web/*.log") + ": has no files");
+  EXPECT_FALSE(live.StateOf("app").failing);
+  Append("web/a.log", Request(live.wall()));
+  live.Turn(1);
+  EXPECT_EQ(live.StateOf("app").reason, "");
+  EXPECT_THAT(live.Sources(), ElementsAre("app/a.log"));
+}
+
+TEST_F(FileInputTest, AFolderOfAPatternThatCannotBeListedIsAFault) {
+  fs::create_directory(Logs("web"));
+  const FaultScope faults("path=" + Logs("web") + "; open:EACCES");
+  LiveFiles live(Yaml("\"" + folder_ + "/logs/web/*.log\""));
+  live.Turn(1);
+  EXPECT_TRUE(live.StateOf("app").failing);
+  EXPECT_THAT(live.StateOf("app").reason, HasSubstr("cannot be listed: Permission denied"));
 }
 
 TEST_F(FileInputTest, EmptyFilesAreWaitedForByNobody) {

@@ -312,5 +312,43 @@ TEST_F(RunFilesTest, ADatabaseThatAnotherProgramHoldsAtTheStartIsWaitedFor) {
   EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
 }
 
+// A typo in a path, a folder that was not mounted: nobody reads what nobody sees.
+TEST_F(RunFilesTest, AFileThatIsNotThereIsDownAndSaidByAPage) {
+  PagerDutyStandIn pagerduty({});
+  ASSERT_TRUE(pagerduty.Start().ok());
+  const std::string path = folder_ + "/logs/typo.log";
+  std::ofstream(folder_ + "/key") << "R0UT1NGKEY\n";
+  std::ofstream(folder_ + "/c.yaml")
+      << "pane: 1s\nstate_dir: " << folder_ << "/state\nlisten: \"127.0.0.1:" << metrics_port_
+      << "\"\nhttp: {listen: \"127.0.0.1:" << port_ << "\"}\nblind: {after: 2s}\n"
+      << "inputs:\n  - {name: app, file: " << path << "}\n  - {name: events, http: {}, delay: 2s}\n"
+      << "detectors:\n  - {name: boom, kind: burst, where: {type: log, level: error}, by: "
+         "[service], critical: {count: 5, window: 10s}}\n"
+      << "sinks: [{name: oncall, kind: pagerduty, url: \"" << pagerduty.url()
+      << "\", routing_key_file: " << folder_ << "/key}]\nroutes: [{to: [oncall]}]\n";
+  ASSERT_TRUE(Start()) << Read("log");
+  ASSERT_TRUE(WaitFor(kPatience, [&] { return !pagerduty.Pages().empty(); })) << Read("log");
+  const std::string reason = path + ": No such file or directory";
+  EXPECT_EQ(pagerduty.Pages()[0].dedup_key, "tocsin:blind");
+  EXPECT_THAT(pagerduty.Pages()[0].summary, HasSubstr("input app cannot be read: " + path));
+  EXPECT_EQ(HttpGet(metrics_port_, "/readyz"), "not ready: input app: " + reason + "\n");
+  EXPECT_EQ(Counter("tocsin_input_up", "app"), 0);
+  EXPECT_EQ(Counter("tocsin_input_up", "events"), 1);
+  Process status;
+  ASSERT_TRUE(status.Start({std::getenv("TOCSIN_BINARY"), "status", "-c", folder_ + "/c.yaml"},
+                           folder_ + "/status"));
+  EXPECT_EQ(status.Wait(kPatience), 0);
+  EXPECT_THAT(Read("status"), HasSubstr("DOWN  input app: running: " + reason + "; 0 sources"));
+  // What else there is is decided without waiting for it.
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(Post(Event(absl::StrCat("boom", i))), 200);
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return pagerduty.Pages().size() == 2; })) << Read("log");
+  EXPECT_THAT(Read("log"), testing::Not(HasSubstr("holds up")));
+  std::ofstream(path) << Event("there");
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return pagerduty.Pages()[0].resolved; })) << Read("log");
+  EXPECT_EQ(Counter("tocsin_input_up", "app"), 1);
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+}
+
 }  // namespace
 }  // namespace tocsin
