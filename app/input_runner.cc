@@ -50,6 +50,7 @@ void InputRunner::Start() {
     absl::MutexLock lock(&mutex_);
     done_ = false;
   }
+  MarkTurn();
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -83,7 +84,14 @@ bool InputRunner::Stop(absl::Duration grace) {
 
 InputStatus InputRunner::Status() const {
   absl::MutexLock lock(&mutex_);
-  return status_;
+  InputStatus status = status_;
+  const TimeUs turned_at = turned_at_.load(std::memory_order_relaxed);
+  const DurationUs silent = options_.time->Monotonic() - turned_at;
+  if (done_ || silent <= kHangsAfter) return status;
+  if (status.down_since == kNoTime) status.down_since = turned_at;
+  status.reason =
+      "it hangs in a call that has not returned for " + FormatDuration(FloorTo(silent, kSecondUs));
+  return status;
 }
 
 std::vector<std::string> InputRunner::TakeLosses() {
@@ -98,6 +106,7 @@ std::int64_t InputRunner::received() const {
 
 void InputRunner::Run() {
   while (!stopping() && !ended()) {
+    MarkTurn();
     const TimeUs begun = options_.time->Monotonic();
     absl::Status failed;
     try {
@@ -146,6 +155,7 @@ void InputRunner::Fail(const absl::Status& status) {
 void InputRunner::Sleep(DurationUs duration) {
   const TimeUs until = options_.time->Monotonic() + duration;
   while (!stopping() && options_.time->Monotonic() < until) {
+    MarkTurn();
     absl::SleepFor(absl::Microseconds(std::min(duration, kPollWait)));
   }
 }
@@ -197,6 +207,7 @@ bool InputRunner::WaitForOpen() {
 }
 
 absl::Status InputRunner::Turn() {
+  MarkTurn();
   Balance();
   input_->SetTicks(options_.board->GetTicks());
   // What the turn before did is soon to be seen.
@@ -345,6 +356,7 @@ void InputRunner::Finish() {
     until = stop_by_ == INT64_MAX ? INT64_MAX : stop_by_ - kLastCommitTime;
   }
   while (options_.log->durable() < appended_ && options_.time->Monotonic() < until) {
+    MarkTurn();
     absl::SleepFor(absl::Microseconds(kDurableCheckEvery));
     absl::MutexLock lock(&mutex_);
     if (stop_by_ != INT64_MAX) until = stop_by_ - kLastCommitTime;

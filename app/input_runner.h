@@ -10,7 +10,8 @@
 // again after their end, are announced in the log before their first batch. An input that cannot start, or fails, is made anew after a
 // pause that doubles up to kPauseMax; others do not notice, except that its sources are excluded
 // when they hold up what others have (app/source_board.h). A source whose partition the input does
-// not have any more is retired.
+// not have any more is retired. A thread that does not come back from a call hangs: the status says
+// so, whatever was published last.
 //
 // Thread-safe.
 #pragma once
@@ -43,6 +44,10 @@ class InputRunner {
   static constexpr DurationUs kPauseMin = kSecondUs;
   static constexpr DurationUs kPauseMax = 30 * kSecondUs;
   static constexpr std::size_t kLossesMax = 16;
+  // A thread that has not turned for so long hangs. The longest that a turn may take is an assignment
+  // by brokers that do not answer: 5 s each for the commits, the leaders, the ends and the last
+  // records; a start takes up to 16 s.
+  static constexpr DurationUs kHangsAfter = 30 * kSecondUs;
 
   struct Options {
     std::string name;
@@ -121,6 +126,7 @@ class InputRunner {
   void Publish();
   void Fail(const absl::Status& status);
   void Sleep(DurationUs duration);
+  void MarkTurn() { turned_at_.store(options_.time->Monotonic(), std::memory_order_relaxed); }
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
   const Options options_;
@@ -136,6 +142,7 @@ class InputRunner {
 
   std::atomic<bool> stopping_ = false;  // relaxed: only asks the thread to leave its loop
   std::atomic<bool> ended_ = false;     // release by the thread, acquire in ended()
+  std::atomic<TimeUs> turned_at_ = 0;   // monotonic; relaxed: a number on its own
   mutable absl::Mutex mutex_;
   InputStatus status_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> losses_ ABSL_GUARDED_BY(mutex_);

@@ -34,8 +34,11 @@ struct Script {
   std::string left;  // the partition that has ended; it joins again when not
   TimeUs joined_at = kNoTime;
   std::vector<SourceState> states;
-  absl::Status fails;  // the next Poll, once
+  std::string missing;  // what is not there
+  absl::Status fails;   // the next Poll, once
   bool throws = false;
+  bool hangs = false;       // Poll does not return …
+  bool is_hanging = false;  // … and somebody is in it
   bool ends = false;
   int made = 0;
   std::vector<std::string> durable;
@@ -60,6 +63,9 @@ class ScriptedInput : public Input {
   }
   absl::Status Poll(absl::Duration) override {
     absl::MutexLock lock(&script_.mutex);
+    script_.is_hanging = script_.hangs;
+    script_.mutex.Await(absl::Condition(
+        +[](Script* script) { return !script->hangs; }, &script_));
     if (script_.throws) {
       script_.throws = false;
       throw std::bad_alloc();
@@ -95,6 +101,10 @@ class ScriptedInput : public Input {
   std::vector<SourceState> States() const override {
     absl::MutexLock lock(&script_.mutex);
     return script_.states;
+  }
+  std::string Missing() const override {
+    absl::MutexLock lock(&script_.mutex);
+    return script_.missing;
   }
   void Pause(InputPartition* partition, bool pause) override { partition->paused = pause; }
   absl::Status CloseIdle(std::uint64_t) override { return absl::OkStatus(); }
@@ -337,6 +347,60 @@ TEST_F(InputRunnerTest, APartThatIsNoPartitionYetIsSaidToFail) {
   Tell([](Script* script) { script->partitions.clear(); });
   TurnUntil([&] { return !Status().IsUp(); });
   EXPECT_EQ(Status().reason, "denied");
+}
+
+TEST_F(InputRunnerTest, OneWhoseFileIsNotThereIsDownAndHoldsUpNobody) {
+  Tell([](Script* script) { script->missing = "app.log: No such file"; });
+  Run();
+  TurnUntil([&] { return Status().state == InputStatus::State::kRunning; });
+  EXPECT_FALSE(Status().IsUp());
+  EXPECT_NE(Status().down_since, kNoTime);
+  EXPECT_EQ(Status().reason, "app.log: No such file");
+  EXPECT_EQ(Status().sources.size(), 1U) << "its source goes on";
+  EXPECT_EQ(Status().sources.front().problem, "");
+  Tell([](Script* script) { script->missing.clear(); });
+  TurnUntil([&] { return Status().IsUp(); });
+  EXPECT_EQ(Status().reason, "");
+}
+
+// A read on a mount that is gone, a call of a library that does not return.
+TEST_F(InputRunnerTest, OneThatHangsIsDownUntilItComesBack) {
+  std::atomic<TimeUs> now = 100 * kSecondUs;
+  const TimeSource time(
+      [&] { return TimeSource::Reading{.monotonic = now, .wall = kFirst + now}; });
+  SourceBoard board(setup_.engine->plan.pane());
+  InputRunner runner({.name = "logs",
+                      .make = [this] { return std::make_unique<ScriptedInput>(&script_, &setup_); },
+                      .plan = &setup_.engine->plan,
+                      .log = &log_,
+                      .board = &board,
+                      .time = &time});
+  const auto wait_until = [](const auto& condition) {
+    const absl::Time deadline = absl::Now() + absl::Minutes(1);
+    while (!condition() && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_TRUE(condition());
+  };
+  runner.Start();
+  runner.Open();
+  wait_until([&] { return runner.Status().IsUp(); });
+  Tell([](Script* script) { script->hangs = true; });
+  wait_until([&] {
+    absl::MutexLock lock(&script_.mutex);
+    return script_.is_hanging;
+  });
+  now += InputRunner::kHangsAfter;
+  EXPECT_TRUE(runner.Status().IsUp()) << "a call may take so long";
+  now += 12 * kSecondUs;
+  EXPECT_FALSE(runner.Status().IsUp());
+  EXPECT_EQ(runner.Status().down_since, 100 * kSecondUs);
+  EXPECT_EQ(runner.Status().reason, "it hangs in a call that has not returned for 42s");
+  EXPECT_EQ(runner.Status().sources.size(), 1U);
+  Tell([](Script* script) { script->hangs = false; });
+  wait_until([&] { return runner.Status().IsUp(); });
+  EXPECT_EQ(runner.Status().reason, "");
+  EXPECT_TRUE(runner.Stop(absl::Seconds(5)));
+  now += kHourUs;
+  EXPECT_TRUE(runner.Status().IsUp()) << "it has ended";
 }
 
 TEST_F(InputRunnerTest, SourcesThatAreThereNoMoreAreRetiredAtTheStart) {
