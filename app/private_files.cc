@@ -83,7 +83,11 @@ absl::Status WritePrivateFile(const std::string& path, std::string_view content)
 
 absl::StatusOr<std::string> EnsureToken(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::exists(path, ignored)) return ReadToken(path);
+  if (std::filesystem::exists(path, ignored)) {
+    // One that can be read but not protected, as on a disk that is read-only, is still the token.
+    if (const auto descriptor = OpenPrivate(path, O_RDONLY); descriptor.ok()) close(*descriptor);
+    return ReadToken(path);
+  }
   unsigned char bytes[32];
   TOCSIN_CHECK(RAND_bytes(bytes, sizeof(bytes)) == 1);
   const std::string token =

@@ -24,7 +24,8 @@ absl::StatusOr<int> OpenPrivate(const std::string& path, int flags);
 // The whole content or, after a crash, what was there before; durable, mode 0600.
 absl::Status WritePrivateFile(const std::string& path, std::string_view content);
 
-// The first line of the file or, where there is none, of one that is made: 64 random hex digits.
+// The first line of the file or, where there is none, of one that is made: 64 random hex digits. The
+// file has mode 0600 afterwards, where that can be.
 absl::StatusOr<std::string> EnsureToken(const std::string& path);
 
 }  // namespace tocsin

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -25,9 +26,12 @@ constexpr mode_t kPrivateFile = 0600;
 // What others may do, by the bits of a mode.
 constexpr mode_t kOthers = 0077;
 
-// Names, or their beginnings, of what we keep in a state directory.
-constexpr std::array<std::string_view, 4> kOurs = {"tocsin.", "dead-letters.jsonl", "http",
-                                                   "api-token"};
+// The beginnings of names of files that we keep in a state directory, such as tocsin.db-wal.
+constexpr std::array<std::string_view, 3> kOurs = {"tocsin.", "dead-letters.jsonl", "api-token"};
+// Names that others may have given to something of theirs.
+constexpr std::array<std::string_view, 4> kAlsoOurs = {"token", "token.new", "http", "files"};
+// In the names of what is in the folders: segments of logs, and the bodies that an input has seen.
+constexpr std::array<std::string_view, 2> kInFolders = {".tlog", ".seen"};
 
 // Of the call that set errno.
 absl::Status Denied(const std::string& what) {
@@ -50,26 +54,65 @@ absl::Status MakeDirectory(const std::string& path) {
                    error.value());
 }
 
-bool IsOurs(const std::string& name) {
-  return std::any_of(kOurs.begin(), kOurs.end(), [&](std::string_view ours) {
-    return std::string_view(name).starts_with(ours);
-  });
+bool IsOurs(std::string_view name) {
+  return std::any_of(kOurs.begin(), kOurs.end(),
+                     [&](std::string_view ours) { return name.starts_with(ours); });
 }
 
-// Of an earlier version, which left both to the umask.
+bool IsAlsoOurs(std::string_view name) {
+  return std::find(kAlsoOurs.begin(), kAlsoOurs.end(), name) != kAlsoOurs.end();
+}
+
+// Nothing that belongs to somebody else, nor what a link leads to.
+void Close(const std::filesystem::path& path) {
+  struct stat about = {};
+  if (lstat(path.c_str(), &about) != 0 || about.st_uid != geteuid()) return;
+  if ((about.st_mode & kOthers) == 0 || (about.st_mode & S_ISVTX) != 0) return;
+  if (!S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return;
+  [[maybe_unused]] const int changed =
+      chmod(path.c_str(), S_ISDIR(about.st_mode) ? kPrivateDirectory : kPrivateFile);
+}
+
+// And what of ours is below it.
+void CloseAll(const std::filesystem::path& path) {
+  std::error_code error;
+  Close(path);
+  if (!std::filesystem::is_directory(std::filesystem::symlink_status(path, error))) return;
+  for (std::filesystem::recursive_directory_iterator at(path, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    const auto is_in_name = [&](std::string_view part) {
+      return name.find(part) != std::string::npos;
+    };
+    const bool is_folder = std::filesystem::is_directory(at->symlink_status(error));
+    if (is_folder || std::any_of(kInFolders.begin(), kInFolders.end(), is_in_name)) {
+      Close(at->path());
+    }
+  }
+}
+
+// Of an earlier version, which left all to the umask.
 void MakePrivate(const std::string& path) {
   bool only_ours = true;
+  std::vector<std::filesystem::path> also_ours;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
-    if (!IsOurs(entry.path().filename().string())) {
+    const std::string name = entry.path().filename().string();
+    if (IsOurs(name)) {
+      if (entry.is_regular_file(error)) Close(entry.path());
+    } else if (IsAlsoOurs(name)) {
+      also_ours.push_back(entry.path());
+    } else {
       only_ours = false;
-    } else if (entry.is_regular_file(error) && !entry.is_symlink(error)) {
-      // Belongs to somebody else: not ours to change.
-      [[maybe_unused]] const int changed = chmod(entry.path().c_str(), kPrivateFile);
     }
   }
   struct stat about = {};
   if (!only_ours || error || stat(path.c_str(), &about) != 0) return;
+  // Before the database is made the folder is whose it was.
+  const bool is_old = std::filesystem::exists(path + "/" + kDatabaseFile, error);
+  for (const std::filesystem::path& one : also_ours) {
+    if (is_old) CloseAll(one);
+  }
   if (about.st_uid == geteuid() && (about.st_mode & kOthers) != 0 &&
       (about.st_mode & S_ISVTX) == 0) {
     [[maybe_unused]] const int changed = chmod(path.c_str(), kPrivateDirectory);

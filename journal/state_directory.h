@@ -3,10 +3,11 @@
 //   TOCSIN_ASSIGN_OR_RETURN(StateDirectory directory, StateDirectory::Take("./state"));
 //
 // What is in there names customers, addresses and secrets of alerts, and whoever can open the lock
-// file can keep us from starting. So the directory is made with mode 0700 and files with 0600; what
-// an earlier version left readable is closed. A directory that holds other things than ours, or
-// that belongs to somebody else, keeps its mode. The lock is the kernel's: it ends with the
-// process, however that ends. Movable; not thread-safe.
+// file can keep us from starting. So the directory is made with mode 0700 and files with 0600;
+// what an earlier version left readable is closed, with the folders http and files. A directory
+// that holds other things than ours, or that belongs to somebody else, keeps its mode, and so do
+// its folders. The lock is the kernel's: it ends with the process, however that ends. Movable; not
+// thread-safe.
 #pragma once
 
 #include <string>

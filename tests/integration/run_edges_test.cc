@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -168,6 +169,51 @@ TEST_F(RunEdgesTest, SighupReadsWhatMayChangeAndKillsNothing) {
   server_.Signal(SIGHUP);
   EXPECT_TRUE(logged("stays as it was"));
   EXPECT_EQ(Post(Burst("a"), "second"), 200);
+  server_.Signal(SIGTERM);
+  EXPECT_EQ(server_.Wait(kPatience), 0) << Read("log");
+}
+
+TEST_F(RunEdgesTest, AStateDirectoryOfAnEarlierVersionIsClosedToOthers) {
+  ASSERT_TRUE(Start("log"));
+  EXPECT_EQ(Post(Burst("a"), "first"), 200);
+  server_.Signal(SIGTERM);
+  ASSERT_EQ(server_.Wait(kPatience), 0) << Read("log");
+  std::filesystem::create_directories(folder_ + "/state/files/app/a.prom");
+  Write("state/files/app/a.prom/00000000000000000000.tlog", "");
+  Write("state/http/events.seen", "");
+  const auto all_modes = [&] {
+    std::map<std::string, unsigned> modes;
+    struct stat status = {};
+    EXPECT_EQ(stat((folder_ + "/state").c_str(), &status), 0);
+    modes["state"] = status.st_mode & 07777;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ + "/state")) {
+      EXPECT_EQ(stat(entry.path().c_str(), &status), 0);
+      modes[entry.path().string()] = status.st_mode & 07777;
+    }
+    return modes;
+  };
+  const auto open_all = [&] {
+    for (const auto& [path, mode] : all_modes()) {
+      const std::string whole = path == "state" ? folder_ + "/state" : path;
+      ASSERT_EQ(chmod(whole.c_str(), std::filesystem::is_directory(whole) ? 0755 : 0644), 0);
+    }
+  };
+  open_all();
+  ASSERT_TRUE(Start("log"));
+  const std::map<std::string, unsigned> closed = all_modes();
+  EXPECT_TRUE(closed.contains(folder_ + "/state/http/events"));
+  for (const auto& [path, mode] : closed) EXPECT_EQ(mode & 077, 0u) << path;
+  server_.Signal(SIGTERM);
+  ASSERT_EQ(server_.Wait(kPatience), 0) << Read("log");
+  // One that somebody else uses, too, stays open, and so do folders that may be theirs.
+  open_all();
+  Write("state/notes.txt", "mine");
+  ASSERT_TRUE(Start("log"));
+  std::map<std::string, unsigned> shared = all_modes();
+  EXPECT_EQ(shared["state"], 0755u);
+  EXPECT_EQ(shared[folder_ + "/state/files"], 0755u);
+  EXPECT_EQ(shared[folder_ + "/state/tocsin.db"], 0600u);
+  EXPECT_EQ(shared[folder_ + "/state/token"], 0600u);
   server_.Signal(SIGTERM);
   EXPECT_EQ(server_.Wait(kPatience), 0) << Read("log");
 }
