@@ -272,6 +272,7 @@ void DecisionLoop::ForgetAbsent() {
   for (const std::string& what : *forgotten) {
     spdlog::info("forgot {}: it has not been configured for a week", what);
   }
+  if (options_.forget) options_.forget(sources);
 }
 
 absl::Status DecisionLoop::Finish() {

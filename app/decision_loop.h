@@ -50,6 +50,8 @@ class DecisionLoop {
     // others is forgotten after a week.
     std::function<std::vector<std::string>()> sources;
     std::vector<std::string> sinks = {};
+    // What else is to be forgotten; called with `sources` when the journal has forgotten.
+    std::function<void(const std::vector<std::string>&)> forget = nullptr;
   };
 
   explicit DecisionLoop(Options options) : options_(std::move(options)) {}

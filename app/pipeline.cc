@@ -15,6 +15,7 @@
 #include "app/decision_loop.h"
 #include "app/deliverer.h"
 #include "app/file_input.h"
+#include "app/forgotten_sources.h"
 #include "app/kafka_input.h"
 #include "app/reader.h"
 #include "app/receiver.h"
@@ -101,6 +102,8 @@ class Pipeline::Impl {
   std::vector<std::string> SinkNames() const;
   // Empty unless every input runs: what one that has failed would find is not known.
   std::vector<std::string> SourceNames() const;
+  // Of sources that the journal has no position of.
+  void ForgetFolders(const std::vector<std::string>& sources);
   absl::Status OpenJournal();
   std::vector<Reader::InputMaker> InputMakers();
   std::unique_ptr<Input> MakeInput(const InputConfig& input);
@@ -170,6 +173,28 @@ absl::Status Pipeline::Impl::OpenJournal() {
   return absl::OkStatus();
 }
 
+void Pipeline::Impl::ForgetFolders(const std::vector<std::string>& sources) {
+  if (options_.memory_journal) return;
+  std::vector<std::string> http_inputs;
+  for (const InputConfig& input : options_.config->inputs) {
+    if (input.http) http_inputs.push_back(input.name);
+  }
+  const std::vector<std::string> removed =
+      RemoveForgotten({.state_dir = options_.config->state_dir,
+                       .present = sources,
+                       .http_inputs = std::move(http_inputs),
+                       .has_position =
+                           [this](const std::string& source) {
+                             const absl::StatusOr<std::optional<std::string>> position =
+                                 log_->Position(source);
+                             return !position.ok() || position->has_value();
+                           },
+                       .changed_before = time_.Wall() - limits::kAbsentMemory});
+  for (const std::string& path : removed) {
+    spdlog::info("removed {}: its source has not been there for a week", path);
+  }
+}
+
 std::vector<Reader::InputMaker> Pipeline::Impl::InputMakers() {
   std::vector<Reader::InputMaker> makers;
   for (const InputConfig& input : options_.config->inputs) {
@@ -228,7 +253,8 @@ absl::Status Pipeline::Impl::OpenState() {
       .on_decision = options_.on_decision,
       .book = &book_,
       .sources = [this] { return SourceNames(); },
-      .sinks = SinkNames()});
+      .sinks = SinkNames(),
+      .forget = [this](const std::vector<std::string>& sources) { ForgetFolders(sources); }});
   TOCSIN_RETURN_IF_ERROR(deliverer_->Start());
   // No page until state is restored: notifications of ticks decided again are recognised by their
   // ids.

@@ -73,7 +73,12 @@ class DecisionLoopTest : public ::testing::Test {
                               .incidents_path = path_,
                               .on_decision = nullptr,
                               .book = &book_,
-                              .sources = [this] { return sources_; }});
+                              .sources = [this] { return sources_; },
+                              .forget =
+                                  [this](const std::vector<std::string>& sources) {
+                                    EXPECT_EQ(sources, sources_);
+                                    ++forgot_;
+                                  }});
     const absl::Status recovered = loop_->Recover();
     ASSERT_TRUE(recovered.ok()) << recovered;
     if (decider_->assembler().Sources().empty()) Append(EncodeControl({.sources = {"app/0"}}));
@@ -155,6 +160,7 @@ class DecisionLoopTest : public ::testing::Test {
   std::vector<std::unique_ptr<Sink>> sinks_;
   IncidentBook book_;
   std::vector<std::string> sources_;  // that are configured
+  int forgot_ = 0;                    // how often what is absent was forgotten
   std::atomic<TimeUs> now_ = kHourUs;
   const TimeSource time_{[this] {
     const TimeUs now = now_;
@@ -219,10 +225,12 @@ TEST_F(DecisionLoopTest, ForgetsOnlyWhatIsKnownToBeAbsent) {
   EXPECT_TRUE(pass(kHourUs, {"app/0"}));
   // An input has failed; nobody knows which sources it would have.
   EXPECT_TRUE(pass(2 * kWeekUs, {}));
+  EXPECT_EQ(forgot_, 1);
   EXPECT_TRUE(pass(kHourUs, {"app/0"}));
   EXPECT_TRUE(pass(kDayUs, {"app/0"}));
   EXPECT_FALSE(pass(kWeekUs, {"app/0"}));
   EXPECT_TRUE(journal_->ReadPosition("app/0")->has_value());
+  EXPECT_EQ(forgot_, 4);
 }
 
 TEST_F(DecisionLoopTest, ASnapshotWaitsForTheIntentsThatItStandsFor) {
