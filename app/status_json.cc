@@ -88,9 +88,7 @@ void AppendInput(const simdjson::dom::element& input, std::string* out) {
   }
   absl::StrAppend(out, Flag(input, "up") ? "up    " : "DOWN  ", "input ", Safe(Text(input, "name")),
                   ": ", Safe(Text(input, "state")));
-  if (!Flag(input, "up") && !Text(input, "reason").empty()) {
-    absl::StrAppend(out, ": ", Safe(Text(input, "reason")));
-  }
+  if (!Text(input, "reason").empty()) absl::StrAppend(out, ": ", Safe(Text(input, "reason")));
   absl::StrAppend(out, "; ", Number(input, "sources_total"), " sources, ", events, " events");
   if (unusable > 0) absl::StrAppend(out, ", ", unusable, " too late or too early");
   if (undecodable > 0) absl::StrAppend(out, ", ", undecodable, " undecodable");
