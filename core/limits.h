@@ -52,11 +52,15 @@ inline constexpr std::size_t kBatchChunkBytesMax = 768 << 10;
 // Ticks a source partition may be ahead of the slowest one before it is paused.
 inline constexpr std::int64_t kTicksAheadMax = 30;
 
-// Series an engine keeps per aggregation; past it new keys go to `(other)`.
+// Series of a scope that a detector keeps, at most; past it new keys go to `(other)`.
 inline constexpr std::size_t kSeriesMax = 200'000;
-// Series of one detector that remember the events that explain them, at up to 10 KiB each; the others
-// say that they do not.
+// Series of a detector over all scopes of the process: five scopes at their limit. It bounds memory
+// only; past it the scope that has new series says so.
+inline constexpr std::size_t kDetectorSeriesMax = 1'000'000;
+// Series of a scope and a detector that remember the events that explain them, at up to 10 KiB each,
+// and those of all scopes; the others say that they do not.
 inline constexpr std::size_t kExplainedSeriesMax = 2'000;
+inline constexpr std::size_t kDetectorExplainedMax = 10'000;
 // An incident line as it is written and sent: with what a sink puts around it 64 KiB at most.
 inline constexpr std::size_t kIncidentLineBytesMax = 63 << 10;
 // Signals that one incident lists, suspects, and open incidents per scope.

@@ -42,7 +42,8 @@ struct PaneContext {
   bool partial = false;
   // The state machine has this series firing: baselines freeze.
   bool firing = false;
-  // Something arrived in this tick, of any series: silence of one is not that of the pipeline.
+  // Something of the series' scope arrived in this tick: silence of one series is not that of the
+  // pipeline.
   bool others_alive = true;
   // A deploy within the last 30 min in this scope: h is lower by ln 10.
   bool recent_deploy = false;

@@ -98,7 +98,8 @@ Decider::Decider(const Config* config, const Plan* plan,
     const Detector* detector = (*detectors)[i].get();
     SeriesSet::Specs specs = {.own = i, .explaining = std::nullopt};
     if (detector->Explaining()) specs.explaining = explaining++;
-    sets_.emplace_back(detector, specs, plan, config->limits.series_max);
+    sets_.emplace_back(detector, specs, plan,
+                       SeriesSet::Limits{.scope_max = config->limits.series_max});
     measured_.push_back(HashBytes(MeasuredText(*plan, plan->AggregationOf(i))).Hex());
     std::string text = AggregationText(*plan, plan->AggregationOf(i));
     for (const DetectorConfig& stanza : config->detectors) {
@@ -120,10 +121,10 @@ std::vector<std::pair<std::string, Fact>> Decider::ScopedFacts(std::vector<Fact>
   std::vector<LabelView> labels;
   std::array<char, 12> scratch;
   for (Fact& fact : facts) {
-    if (!seen_facts_.emplace(fact.id, tick).second) continue;
     const Event event = fact.AsEvent(&labels);
     std::string scope;
     for (const FieldRef& field : plan_->scope()) AppendKeyPart(field.Get(event, scratch), &scope);
+    if (!seen_facts_.emplace(scope + fact.id, tick).second) continue;
     scoped.emplace_back(std::move(scope), std::move(fact));
   }
   return scoped;
@@ -157,16 +158,18 @@ bool Decider::StepActs(Decision* decision) {
 void Decider::ForEachSet(
     const AssembledTick& tick,
     absl::FunctionRef<void(std::size_t, const SeriesSet::Context&, const PaneTable*)> step) const {
-  const bool alive =
-      std::any_of(tick.tables.begin(), tick.tables.end(),
-                  [](const std::optional<PaneTable>& table) { return table && table->rows() > 0; });
+  // Their names stand in the tick's keys.
+  SeriesSet::Scopes heard;
+  for (const std::optional<PaneTable>& table : tick.tables) {
+    if (table) VisitScopes(*table, *plan_, [&](std::string_view scope) { heard.insert(scope); });
+  }
   const auto deploys = [&](std::string_view scope) {
     const TimeUs from = tick.tick - std::max(deploy_window_, kDeployWatch);
     return correlator_.Deploys(scope, from, tick.tick);
   };
   const SeriesSet::Context shared = {.tick = tick.tick,
                                      .partial = tick.partial,
-                                     .alive = alive,
+                                     .heard = &heard,
                                      .deploy_window = deploy_window_,
                                      .deploys = deploys,
                                      .explaining = nullptr};
@@ -200,12 +203,13 @@ bool Decider::Step(Decision* decision) {
     changes.push_back({{SignalChangeKind::kCleared, orphan}, ""});
   }
   orphans_.clear();
-  SeriesLimitAlarm::Input limit{.tick = tick.tick, .partial = tick.partial, .over = {}};
+  SeriesLimitAlarm::Input limit{.tick = tick.tick, .partial = tick.partial};
   ForEachSet(tick, [&](std::size_t i, const SeriesSet::Context& context, const PaneTable* table) {
     sets_[i].Step(context, table, executor_, &changes, &impacts);
     for (const std::string& scope : sets_[i].scopes_with_others()) {
       limit.over.emplace(scope, sets_[i].detector().common().name);
     }
+    limit.crowded.insert(sets_[i].crowded_scopes().begin(), sets_[i].crowded_scopes().end());
   });
   series_limit_.Step(limit, &changes);
   std::sort(changes.begin(), changes.end(), [](const TitledChange& a, const TitledChange& b) {
@@ -355,8 +359,8 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   counters_.pages = clock.Signed();
   ByteReader facts = sections.Open(SnapshotSection::kFacts);
   for (std::size_t i = facts.Count(2); i > 0 && facts.ok(); --i) {
-    std::string id(facts.Bytes());
-    seen_facts_[std::move(id)] = facts.Signed();
+    std::string key(facts.Bytes());
+    seen_facts_[std::move(key)] = facts.Signed();
   }
   ByteReader orphans = sections.Open(SnapshotSection::kOrphans);
   orphans_ = DecodeSignals(&orphans);
@@ -395,7 +399,7 @@ absl::Status Decider::Restore(std::string_view snapshot) {
   }
   if (sections.format < kFormatOfScopes) {
     for (const SeriesSet& set : sets_) {
-      for (const std::string& scope : set.Scopes()) scopes_.Adopt(scope, last_tick_);
+      for (const std::string& scope : set.ScopesOfSeries()) scopes_.Adopt(scope, last_tick_);
     }
     for (const Incident* incident : correlator_.Open()) scopes_.Adopt(incident->scope, last_tick_);
   }

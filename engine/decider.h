@@ -124,7 +124,7 @@ class Decider {
   ScopeUserCounts users_;
   Correlator correlator_;
   PageFolder folder_;
-  std::map<std::string, TimeUs> seen_facts_;  // id → tick, for an hour
+  std::map<std::string, TimeUs> seen_facts_;  // scope and id → tick, for an hour
   std::vector<Signal> orphans_;               // to clear with the next tick
   std::vector<Lost> lost_;
   std::optional<TickAssembler> past_;  // while learning again

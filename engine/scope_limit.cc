@@ -6,9 +6,7 @@
 #include "core/labels.h"
 
 namespace tocsin {
-namespace {
 
-// Calls `visit` with the scope of each row, once for neighbours.
 void VisitScopes(const PaneTable& table, const Plan& plan,
                  absl::FunctionRef<void(std::string_view)> visit) {
   std::string_view last;
@@ -19,8 +17,6 @@ void VisitScopes(const PaneTable& table, const Plan& plan,
     last = scope;
   }
 }
-
-}  // namespace
 
 ScopeLimit::ScopeLimit(const Plan* plan, std::size_t scopes_max)
     : plan_(plan), scopes_max_(scopes_max), other_(OtherOf(plan->scope_fields())) {}

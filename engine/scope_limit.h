@@ -30,6 +30,10 @@
 
 namespace tocsin {
 
+// Calls `visit` with the scope of each row, once for neighbours.
+void VisitScopes(const PaneTable& table, const Plan& plan,
+                 absl::FunctionRef<void(std::string_view)> visit);
+
 class ScopeLimit {
  public:
   static constexpr std::size_t kScopesMax = 1'000;

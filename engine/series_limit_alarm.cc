@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/json_writer.h"
+#include "core/limits.h"
 #include "engine/scope_limit.h"
 
 namespace tocsin {
@@ -17,12 +18,15 @@ bool SeriesLimitAlarm::IsOther(std::string_view scope) const {
   return !scope.empty() && scope == ScopeLimit::OtherOf(config_->scope.size());
 }
 
-std::size_t SeriesLimitAlarm::LimitOf(std::string_view scope) const {
-  return IsOther(scope) ? ScopeLimit::kScopesMax : config_->limits.series_max;
+std::size_t SeriesLimitAlarm::LimitOf(std::string_view scope, bool crowded) const {
+  if (IsOther(scope)) return ScopeLimit::kScopesMax;
+  return crowded ? limits::kDetectorSeriesMax : config_->limits.series_max;
 }
 
-Signal SeriesLimitAlarm::NewSignal(const std::string& scope,
-                                   const std::vector<std::string>& detectors, TimeUs tick) const {
+TitledChange SeriesLimitAlarm::Fire(const std::string& scope,
+                                    const std::vector<std::string>& detectors, bool crowded,
+                                    TimeUs tick) const {
+  const std::size_t limit = LimitOf(scope, crowded);
   Signal signal;
   signal.id = SignalId(kSeriesLimitAlarm, scope, tick);
   signal.detector = kSeriesLimitAlarm;
@@ -35,14 +39,23 @@ Signal SeriesLimitAlarm::NewSignal(const std::string& scope,
   signal.degraded_only = true;
   signal.onset = tick;
   signal.fired_at = tick;
-  signal.value = static_cast<double>(LimitOf(scope));
+  signal.value = static_cast<double>(limit);
   signal.threshold = signal.value;
   JsonWriter names;
   names.BeginArray();
   for (const std::string& detector : detectors) names.String(detector);
   names.EndArray();
   signal.evidence.push_back({.kind = "top", .name = "detector", .json = names.Take()});
-  return signal;
+  std::string title;
+  if (IsOther(scope)) {
+    title =
+        absl::StrCat("past ", limit, " values of ", absl::StrJoin(config_->ScopeNames(), " and "),
+                     ", new ones count as (other)");
+  } else {
+    title = absl::StrCat("past ", limit, crowded ? " series of all scopes together" : " series",
+                         ", new ones of ", absl::StrJoin(detectors, ", "), " count as (other)");
+  }
+  return {.change = {SignalChangeKind::kFired, std::move(signal)}, .title = std::move(title)};
 }
 
 void SeriesLimitAlarm::Step(const Input& input, std::vector<TitledChange>* changes) {
@@ -52,15 +65,8 @@ void SeriesLimitAlarm::Step(const Input& input, std::vector<TitledChange>* chang
     const auto [found, fired] = firing_.try_emplace(scope);
     found->second.last_over = input.tick;
     if (!fired) continue;
-    found->second.signal = NewSignal(scope, detectors, input.tick);
-    changes->push_back(
-        {.change = {SignalChangeKind::kFired, found->second.signal},
-         .title = IsOther(scope)
-                      ? absl::StrCat("past ", LimitOf(scope), " values of ",
-                                     absl::StrJoin(config_->ScopeNames(), " and "),
-                                     ", new ones count as (other)")
-                      : absl::StrCat("past ", LimitOf(scope), " series, new ones of ",
-                                     absl::StrJoin(detectors, ", "), " count as (other)")});
+    changes->push_back(Fire(scope, detectors, input.crowded.contains(scope), input.tick));
+    found->second.signal = changes->back().change.signal;
   }
   for (auto firing = firing_.begin(); firing != firing_.end();) {
     if (input.partial || firing->second.last_over + kClearAfter > input.tick) {

@@ -6,7 +6,8 @@
 // One signal a scope, whichever detectors and labels are concerned: it fires in the tick in which
 // something first counts as (other), lists the detectors, and clears once nothing has for half an
 // hour, so that a label that explodes now and then is one incident. In the scope of those that are not
-// told apart (engine/scope_limit.h) it says that there are too many scopes, for all of them at once. Its level never pages by the
+// told apart (engine/scope_limit.h) it says that there are too many scopes, for all of them at once.
+// Where it is the bound of the process that was reached, it says that. Its level never pages by the
 // built-in schemes: what is watched is watched on, only new series are not told apart. Not
 // thread-safe.
 #pragma once
@@ -32,8 +33,10 @@ class SeriesLimitAlarm {
 
   struct Input {
     TimeUs tick = 0;
-    bool partial = false;                                // nothing clears on missing data
-    std::set<std::pair<std::string, std::string>> over;  // (scope, detector)
+    bool partial = false;                                     // nothing clears on missing data
+    std::set<std::pair<std::string, std::string>> over = {};  // (scope, detector)
+    // Scopes for which only the process had no room, limits::kDetectorSeriesMax.
+    std::set<std::string> crowded = {};
   };
   // Changes are appended, sorted by scope.
   void Step(const Input& input, std::vector<TitledChange>* changes);
@@ -48,9 +51,9 @@ class SeriesLimitAlarm {
   };
   // Whether it is the scope of those past the limit of scopes.
   bool IsOther(std::string_view scope) const;
-  std::size_t LimitOf(std::string_view scope) const;
-  Signal NewSignal(const std::string& scope, const std::vector<std::string>& detectors,
-                   TimeUs tick) const;
+  std::size_t LimitOf(std::string_view scope, bool crowded) const;
+  TitledChange Fire(const std::string& scope, const std::vector<std::string>& detectors,
+                    bool crowded, TimeUs tick) const;
 
   const Config* config_;
   std::map<std::string, Firing> firing_;  // by scope

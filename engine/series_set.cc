@@ -5,8 +5,6 @@
 #include <set>
 
 #include "core/labels.h"
-#include "core/limits.h"
-#include "core/string_hash.h"
 
 namespace tocsin {
 namespace {
@@ -84,12 +82,11 @@ std::vector<Measure> ImpactMeasures() {
           Measure::Distinct(Field::kUser, MeasureFilter::kFailed)};
 }
 
-SeriesSet::SeriesSet(const Detector* detector, Specs specs, const Plan* plan,
-                     std::size_t series_max)
+SeriesSet::SeriesSet(const Detector* detector, Specs specs, const Plan* plan, Limits limits)
     : detector_(detector),
       spec_(specs.own),
       plan_(plan),
-      series_max_(series_max),
+      limits_(limits),
       aggregation_(&plan->aggregations()[plan->AggregationOf(spec_)]),
       impact_measure_(plan->SlotsOf(spec_).size() - ImpactMeasures().size()) {
   if (specs.explaining) explaining_.emplace(plan, *specs.explaining);
@@ -104,14 +101,20 @@ SeriesSet::Series* SeriesSet::Find(std::string_view key) {
   return found == index_.end() ? nullptr : found->second;
 }
 
-std::vector<SeriesSet::Series*> SeriesSet::Idle(TimeUs tick) const {
-  std::vector<Series*> idle;
-  for (const std::unique_ptr<Series>& series : series_) {
-    if (!series->rule.firing() && series->seen + kIdleMin <= tick) idle.push_back(series.get());
+SeriesSet::Idlers SeriesSet::Idle(std::string_view prefix, TimeUs tick) const {
+  Idlers idle;
+  auto at =
+      std::lower_bound(series_.begin(), series_.end(), prefix,
+                       [](const auto& series, std::string_view key) { return series->key < key; });
+  for (; at != series_.end() && (*at)->key.starts_with(prefix); ++at) {
+    Series* const series = at->get();
+    if (series->seen == kEvicted) continue;
+    if (!series->rule.firing() && series->seen + kIdleMin <= tick) idle.left.push_back(series);
   }
-  // By key within equal times, because series_ is in key order.
-  std::stable_sort(idle.begin(), idle.end(),
-                   [](const Series* a, const Series* b) { return a->seen < b->seen; });
+  // By key within equal times, because series_ is in key order; the first stands last.
+  std::reverse(idle.left.begin(), idle.left.end());
+  std::stable_sort(idle.left.begin(), idle.left.end(),
+                   [](const Series* a, const Series* b) { return a->seen > b->seen; });
   return idle;
 }
 
@@ -125,9 +128,12 @@ SeriesSet::Series* SeriesSet::Insert(std::string_view key, TimeUs tick) {
   series->other = aggregation_->layout.IsOther(key);
   series->state = detector_->NewSeries();
   series->seen = tick;
-  if (explaining_ && explained_ < limits::kExplainedSeriesMax) {
-    series->explained = true;
-    ++explained_;
+  series->population = &populations_[series->scope];
+  ++series->population->series;
+  ++all_.series;
+  if (explaining_ && series->population->explained < limits::kExplainedSeriesMax &&
+      all_.explained < limits::kDetectorExplainedMax) {
+    SetExplained(series.get(), true);
   } else if (explaining_) {
     series->state->LeaveUnexplained();
   }
@@ -155,6 +161,7 @@ void SeriesSet::TakeRows(const PaneTable& table, TimeUs tick) {
   TakeNewRows(table, unknown, tick);
   std::erase_if(series_, [](const auto& series) { return series->seen == kEvicted; });
   MergeFresh();
+  std::erase_if(populations_, [](const auto& one) { return one.second.series == 0; });
 }
 
 void SeriesSet::MergeFresh() {
@@ -167,24 +174,79 @@ void SeriesSet::MergeFresh() {
                      KeyBefore<std::unique_ptr<Series>, std::unique_ptr<Series>>);
 }
 
-void SeriesSet::TakeNewRows(const PaneTable& table, const std::vector<std::uint32_t>& rows,
-                            TimeUs tick) {
-  std::vector<Series*> idle;
-  std::size_t victim = 0;
-  if (series_.size() + rows.size() > series_max_) idle = Idle(tick);
+void SeriesSet::SetExplained(Series* series, bool explained) {
+  if (series->explained == explained) return;
+  series->explained = explained;
+  for (Population* population : {series->population, &all_}) {
+    explained ? ++population->explained : --population->explained;
+  }
+}
+
+void SeriesSet::Leave(Series* series) {
+  SetExplained(series, false);
+  --series->population->series;
+  --all_.series;
+  index_.erase(series->key);
+}
+
+void SeriesSet::Clear() {
+  index_.clear();
+  series_.clear();
+  populations_.clear();
+  all_ = Population();
+}
+
+void SeriesSet::Evict(Series* series) {
+  Leave(series);
+  series->seen = kEvicted;
+  ++evicted_;
+}
+
+SeriesSet::Series* SeriesSet::Idlers::Next() {
+  while (!left.empty()) {
+    Series* const series = left.back();
+    left.pop_back();
+    if (series->seen != kEvicted) return series;
+  }
+  return nullptr;
+}
+
+void SeriesSet::TakeNewRows(const PaneTable& table, Rows rows, TimeUs tick) {
+  std::optional<Idlers> of_all;
+  while (!rows.empty()) {
+    const std::string_view scope = plan_->ScopeOf(table.key(rows.front()));
+    const auto end = std::find_if(rows.begin(), rows.end(), [&](std::uint32_t row) {
+      return plan_->ScopeOf(table.key(row)) != scope;
+    });
+    const auto size = static_cast<std::size_t>(end - rows.begin());
+    TakeRowsOfScope(table, scope, rows.first(size), tick, &of_all);
+    rows = rows.subspan(size);
+  }
+}
+
+void SeriesSet::TakeRowsOfScope(const PaneTable& table, std::string_view scope, Rows rows,
+                                TimeUs tick, std::optional<Idlers>* of_all) {
+  const Population& population = populations_[std::string(scope)];
+  std::optional<Idlers> of_scope;
+  const auto make_room = [&](std::optional<Idlers>* idlers, std::string_view prefix) {
+    if (!*idlers) *idlers = Idle(prefix, tick);
+    Series* const idle = (*idlers)->Next();
+    if (idle != nullptr) Evict(idle);
+    return idle != nullptr;
+  };
   for (const std::uint32_t row : rows) {
-    if (series_.size() - victim + fresh_.size() >= series_max_) {
-      if (victim == idle.size()) {
-        TakeAsOther(table, row, tick);
-        continue;
-      }
-      Series* evicted = idle[victim++];
-      index_.erase(evicted->key);
-      if (evicted->explained) --explained_;
-      evicted->seen = kEvicted;
-      ++evicted_;
+    bool room = true;
+    if (population.series >= limits_.scope_max) {
+      room = make_room(&of_scope, scope);
+    } else if (all_.series >= limits_.all_max) {
+      room = make_room(of_all, "");
+      if (!room) crowded_.emplace(scope);
     }
-    Insert(table.key(row), tick)->cell = table.Cell(row);
+    if (room) {
+      Insert(table.key(row), tick)->cell = table.Cell(row);
+    } else {
+      TakeAsOther(table, row, tick);
+    }
   }
 }
 
@@ -211,6 +273,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
   for (const std::unique_ptr<Series>& series : series_) series->cell = CellView();
   overflow_.reset();
   scopes_with_others_.clear();
+  crowded_.clear();
   if (table != nullptr) TakeRows(*table, context.tick);
   PaneContext pane;
   pane.tick = context.tick;
@@ -218,7 +281,6 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
   pane.end = context.tick - aggregation_->delay;
   pane.start = pane.end - pane.pane;
   pane.partial = context.partial;
-  pane.others_alive = context.alive;
   if (explaining_) explaining_->Take(context.explaining);
   std::string_view scope;
   Releases releases;
@@ -239,6 +301,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
       const std::span<const Deploy> recent = from(deploys, context.deploy_window);
       recent_deploy = std::any_of(recent.begin(), recent.end(),
                                   [](const Deploy& deploy) { return !deploy.rollback; });
+      pane.others_alive = context.heard == nullptr || context.heard->contains(scope);
       first = false;
     }
     // A scope has one series of this kind.
@@ -352,7 +415,7 @@ void SeriesSet::Collect(Series* series, std::vector<TitledChange>* changes,
   }
 }
 
-std::vector<std::string> SeriesSet::Scopes() const {
+std::vector<std::string> SeriesSet::ScopesOfSeries() const {
   std::vector<std::string> scopes;  // series are in key order, and keys begin with the scope
   for (const std::unique_ptr<Series>& series : series_) {
     if (scopes.empty() || scopes.back() != series->scope) scopes.push_back(series->scope);
@@ -364,10 +427,10 @@ void SeriesSet::Forget(const std::vector<std::string>& scopes) {
   const std::set<std::string_view> gone(scopes.begin(), scopes.end());
   std::erase_if(series_, [&](const std::unique_ptr<Series>& series) {
     if (series->rule.firing() || !gone.contains(series->scope)) return false;
-    if (series->explained) --explained_;
-    index_.erase(series->key);
+    Leave(series.get());
     return true;
   });
+  std::erase_if(populations_, [](const auto& one) { return one.second.series == 0; });
 }
 
 std::vector<Signal> SeriesSet::Firing() const {
@@ -421,9 +484,7 @@ void SeriesSet::BeginRelearning() {
   for (const std::unique_ptr<Series>& series : series_) {
     if (series->signal) held_.emplace(series->key, *series->signal);
   }
-  index_.clear();
-  series_.clear();
-  explained_ = 0;
+  Clear();
 }
 
 void SeriesSet::Relearn(const Context& context, const PaneTable* table, const Executor& executor) {
@@ -474,9 +535,7 @@ bool SeriesSet::Decode(ByteReader* in) {
     series->seen = in->Signed();
     series->rule.Decode(in);
     if (explaining_ && in->format() >= 6) {
-      if (series->explained) --explained_;
-      series->explained = in->Bool();
-      if (series->explained) ++explained_;
+      SetExplained(series, in->Bool());
     }
     series->state->Decode(in);
     series->since_onset = DecodeImpact(in);
@@ -485,10 +544,8 @@ bool SeriesSet::Decode(ByteReader* in) {
   series_ = std::move(fresh_);  // encoded in key order
   fresh_.clear();
   if (in->Done()) return true;
-  index_.clear();
-  series_.clear();
+  Clear();
   evicted_ = refused_ = 0;
-  explained_ = 0;
   return false;
 }
 

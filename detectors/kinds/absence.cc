@@ -19,9 +19,11 @@
 // that quarter includes the silence; then nothing is missed of a series with less than one event in
 // two minutes. Silent until the baseline is warm.
 //
-// Three states: present, absent, and unknown, which is silence while nothing else arrives either
-// (or while a source is excluded). Only silence among others counts. A series that never was is not
-// missed.
+// Three states: present, absent, and unknown, which is silence while a source is excluded or while
+// nothing else of the scope arrives either: that may be the pipeline. But of one silence at most half
+// an hour, and one `every`, is put down to it; from then on silence of the whole scope counts too. A
+// scope in which little arrives is often silent as a whole: what such pauses say is learned, and
+// counts as evidence up to half of what is asked for. A series that never was is not missed.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -46,6 +48,9 @@ constexpr double kPoissonMax = 1.001;
 constexpr double kUnlikely = 3;
 // The share of the limit up to which a pause is one of the usual ones.
 constexpr double kUsualPause = 0.5;
+// Longer than what holds up all logs of a scope (a collector or a broker that restarts), and than
+// the longest gap of bench/quality_traffic.
+constexpr DurationUs kDoubtMax = 30 * kMinuteUs;
 
 class Absence;
 
@@ -61,6 +66,9 @@ class AbsenceSeries : public SeriesState {
   // Events that were to come in this pane.
   double Expected(const PaneContext& pane) const;
   void LearnRecent(const PaneContext& pane, std::int64_t count);
+  // What is not known about this pane may be the pipeline's fault.
+  bool Doubtful(const PaneContext& pane) const;
+  bool Pausing() const;
   OnsetInterval Began() const;
 
   const Absence* detector_;
@@ -69,7 +77,7 @@ class AbsenceSeries : public SeriesState {
   double recent_ = 0;      // events a pane, exponentially weighted
   std::int64_t owed_ = 0;  // silent panes that recent_ does not contain yet
   TimeUs last_ = kNoTime;  // end of the last pane with events
-  DurationUs silent_ = 0;  // since then, while others were heard
+  DurationUs silent_ = 0;  // since then, of what counts
   double expected_ = 0;    // in that time
 };
 
@@ -81,7 +89,8 @@ class Absence : public Detector {
         every(due_every),
         h(environment.EvidenceThreshold()),
         pace(environment.pane),
-        recent_weight(static_cast<double>(environment.pane) / static_cast<double>(kRecent)) {
+        recent_weight(static_cast<double>(environment.pane) / static_cast<double>(kRecent)),
+        doubt_max(std::min(kDoubtMax, due_every.value_or(kDoubtMax))) {
     DefaultType(EventType::kRequest, &common_.where);
   }
   SeriesSpec Spec() const override { return SpecOf(common_, {Measure::Count()}); }
@@ -102,6 +111,7 @@ class Absence : public Detector {
   double h;
   BaselinePace pace;
   double recent_weight;
+  DurationUs doubt_max;
 };
 
 double AbsenceSeries::Expected(const PaneContext& pane) const {
@@ -124,6 +134,13 @@ void AbsenceSeries::LearnRecent(const PaneContext& pane, std::int64_t count) {
   recent_ += detector_->recent_weight * (static_cast<double>(count) - recent_);
 }
 
+bool AbsenceSeries::Doubtful(const PaneContext& pane) const {
+  if (pane.partial) return true;
+  return !pane.others_alive && pane.start - last_ - silent_ < detector_->doubt_max;
+}
+
+bool AbsenceSeries::Pausing() const { return expected_ >= kUsualPause * detector_->h; }
+
 // After the last event, and before the silence was longer than chance allows.
 OnsetInterval AbsenceSeries::Began() const {
   if (last_ == kNoTime || silent_ == 0) return {};
@@ -139,14 +156,16 @@ OnsetInterval AbsenceSeries::Began() const {
 Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   const std::int64_t count = cells.cell.present() ? cells.Count(0) : 0;
   ring_.Push(0, count);
-  const bool known = count > 0 || (pane.others_alive && !pane.partial);
+  const bool known = count > 0 || (last_ != kNoTime && !Doubtful(pane));
   if (count > 0) {
     last_ = pane.end;
     silent_ = 0;
     expected_ = 0;
-  } else if (known && last_ != kNoTime) {
+  } else if (known) {
     silent_ += pane.pane;
     expected_ += Expected(pane);
+  } else if (last_ != kNoTime && !pane.partial && !Pausing()) {
+    expected_ = std::min(expected_ + Expected(pane), kUsualPause * detector_->h);
   }
   Reading reading;
   for (std::size_t slot = 0; slot < 2; ++slot) {
@@ -157,18 +176,18 @@ Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
     out.value = detector_->every
                     ? static_cast<double>(silent_) / static_cast<double>(*detector_->every)
                     : expected_;
-    if (!known || last_ == kNoTime) continue;
+    if (!known) continue;
     if (!detector_->every && !baseline_.warm()) continue;
     out.verdict = out.value >= level.above                 ? Verdict::kBreach
                   : out.value <= kUsualPause * level.above ? Verdict::kClear
                                                            : Verdict::kBetween;
   }
   reading.began = Began();
-  const bool pausing = expected_ > kUsualPause * detector_->h;
-  if (known && last_ != kNoTime) {
-    baseline_.Update({.frozen = pane.firing || pausing, .partial = pane.partial}, pane.start,
+  // Silence that is doubtful is learned as long as it may be a pause of this series.
+  if (known || (last_ != kNoTime && !pane.partial && !Pausing())) {
+    baseline_.Update({.frozen = pane.firing || Pausing(), .partial = pane.partial}, pane.start,
                      static_cast<double>(count), detector_->pace);
-    if (!pausing) LearnRecent(pane, count);
+    if (!Pausing()) LearnRecent(pane, count);
   }
   return reading;
 }

@@ -109,20 +109,83 @@ TEST(Absence, ANightIsNoAbsence) {
   EXPECT_THAT(harness.changes(), IsEmpty());
 }
 
-TEST(Absence, SilenceOfAllIsUnknown) {
+// The pipeline is doubted for half an hour, as long as nothing else is heard.
+TEST(Absence, SilenceOfAllIsUnknownForHalfAnHour) {
+  for (const bool partial : {false, true}) {
+    Harness harness(kTraffic);
+    std::mt19937_64 random(4);
+    Traffic(&harness, 2 * kHour, 100, &random);
+    harness.others_alive = false;
+    harness.Requests(kHour / 4, 0, 0);
+    harness.partial = partial;
+    harness.Requests(kHour / 4, 0, 0);
+    EXPECT_THAT(harness.changes(), IsEmpty());
+    harness.others_alive = partial;
+    harness.Requests(kMinute, 0, 0);
+    EXPECT_EQ(harness.fired().size(), partial ? 0u : 1u)
+        << "a source that is left out says nothing";
+    harness.partial = false;
+    harness.Requests(kMinute, 0, 0);
+    EXPECT_EQ(harness.fired().size(), 1u);
+  }
+}
+
+TEST(Absence, AfterAPauseOfThePipelineSilenceAmongOthersCounts) {
   Harness harness(kTraffic);
   std::mt19937_64 random(4);
-  Traffic(&harness, 2 * kHour, 100, &random);
+  Traffic(&harness, 2 * kHour, 10, &random);
   harness.others_alive = false;
-  harness.Requests(2 * kHour, 0, 0);
-  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.Requests(20 * kMinute, 0, 0);
   harness.others_alive = true;
-  harness.partial = true;
-  harness.Requests(kHour, 0, 0);
+  harness.Requests(3, 0, 0);
   EXPECT_THAT(harness.changes(), IsEmpty());
-  harness.partial = false;
   harness.Requests(kMinute, 0, 0);
   EXPECT_EQ(harness.fired().size(), 1u);
+}
+
+// The only series of its scope, one event in two to twenty minutes: while it pauses nothing else is
+// heard. Its pauses are no incidents, and its end is one.
+TEST(Absence, ASparseSeriesThatIsAloneInItsScope) {
+  for (const double per_minute : {0.05, 0.1, 0.5}) {
+    Harness harness(kTraffic);
+    harness.check_copy = false;
+    std::mt19937_64 random(9);
+    std::poisson_distribution<int> count(per_minute / kMinute);
+    for (int i = 0; i < 28 * 24 * kHour; ++i) {
+      const int events = count(random);
+      harness.others_alive = events > 0;
+      harness.Requests(1, 0, events);
+    }
+    EXPECT_THAT(harness.changes(), IsEmpty()) << per_minute;
+    harness.others_alive = false;
+    const int start = harness.now();
+    harness.Requests(12 * kHour, 0, 0);
+    ASSERT_EQ(harness.fired().size(), 1u) << per_minute;
+    EXPECT_LE(harness.fired()[0] - start,
+              kHour / 2 + static_cast<int>(1.5 * 17.9 / per_minute * kMinute));
+  }
+}
+
+// A scope in which little arrives: of a long silence the pipeline is doubted once, not with each pane
+// in which nothing else is heard.
+TEST(Absence, AmongFewOthersItIsNotMuchLater) {
+  Harness harness(kTraffic);
+  harness.check_copy = false;
+  std::mt19937_64 random(10);
+  std::poisson_distribution<int> count(1.0 / kMinute);
+  for (int i = 0; i < 4 * kHour; ++i) {
+    const int events = count(random);
+    harness.others_alive = events > 0 || i % 30 == 0;
+    harness.Requests(1, 0, events);
+  }
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  const int start = harness.now();
+  for (int i = 0; i < 2 * kHour; ++i) {
+    harness.others_alive = i % 30 == 0;
+    harness.Requests(1, 0, 0);
+  }
+  ASSERT_EQ(harness.fired().size(), 1u);
+  EXPECT_LE(harness.fired()[0] - start, kHour / 2 + static_cast<int>(1.5 * 17.9 * kMinute));
 }
 
 TEST(Absence, SilentUntilWarmAndBeforeTheFirst) {
@@ -148,6 +211,24 @@ TEST(Absence, AHeartbeatThatIsDue) {
   EXPECT_THAT(harness.fired(), ElementsAre(harness.now() - 1));
   for (int i = 0; i < 2 * kMinute; ++i) harness.Pane({GaugeSample(1)});
   EXPECT_TRUE(harness.ClearedAt().has_value());
+}
+
+// All that its scope has: it is late by the time in which one is due.
+TEST(Absence, AHeartbeatThatIsAloneInItsScope) {
+  Harness harness(kBeat);
+  for (int i = 0; i < 10 * kMinute; ++i) {
+    harness.others_alive = i % kMinute == 0;
+    if (harness.others_alive) {
+      harness.Pane({GaugeSample(1)});
+    } else {
+      harness.Requests(1, 0, 0);
+    }
+  }
+  harness.others_alive = false;
+  harness.Requests(4 * kMinute - kMinute, 0, 0);
+  EXPECT_THAT(harness.changes(), IsEmpty());
+  harness.Requests(kMinute, 0, 0);
+  EXPECT_EQ(harness.fired().size(), 1u);
 }
 
 TEST(Absence, MissedNeedsEvery) {

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 using Over = std::set<std::pair<std::string, std::string>>;
 
 // "fired prod 100 a,b" for what a step says.
@@ -67,6 +68,22 @@ TEST_F(SeriesLimitAlarmTest, ClearsHalfAnHourAfterTheLast) {
   EXPECT_THAT(StepOf(&alarm, 2'810, {}), ElementsAre(R"(cleared prod 0 ["a"])"));
   EXPECT_THAT(StepOf(&alarm, 2'820, {}), IsEmpty());
   EXPECT_THAT(StepOf(&alarm, 2'830, {{Key("prod"), "a"}}), ElementsAre(R"(fired prod 2830 ["a"])"));
+}
+
+TEST_F(SeriesLimitAlarmTest, SaysWhichLimitItIs) {
+  SeriesLimitAlarm alarm(&config_);
+  std::vector<TitledChange> changes;
+  alarm.Step({.tick = 0,
+              .over = {{Key("prod"), "a"}, {Key("test"), "a"}, {Key("(other)"), "a"}},
+              .crowded = {Key("test")}},
+             &changes);
+  std::vector<std::string> titles;
+  for (const TitledChange& change : changes) titles.push_back(change.title);
+  EXPECT_THAT(titles,
+              UnorderedElementsAre(
+                  "past 7 series, new ones of a count as (other)",
+                  "past 1000000 series of all scopes together, new ones of a count as (other)",
+                  "past 1000 values of env, new ones count as (other)"));
 }
 
 TEST_F(SeriesLimitAlarmTest, OutlivesARestart) {

@@ -107,7 +107,8 @@ struct Outcome {
 class Engine {
  public:
   struct Options {
-    std::size_t series_max = 100;
+    std::size_t series_max = 100;  // of a scope
+    std::size_t all_max = 1'000;
     DurationUs hold = 0;
     Executor executor = SequentialExecutor();
   };
@@ -117,7 +118,8 @@ class Engine {
     plan.scope = {*FieldRef::Parse("env")};
     plan.inputs = {{"app", 10 * kSecondUs}};
     plan_ = Plan::Compile(plan, {detector_.Spec()});
-    set_.emplace(&detector_, SeriesSet::Specs{}, &plan_, options_.series_max);
+    set_.emplace(&detector_, SeriesSet::Specs{}, &plan_,
+                 SeriesSet::Limits{options_.series_max, options_.all_max});
   }
   Engine(const Engine&) = delete;
 
@@ -343,13 +345,51 @@ TEST(SeriesSet, ALabelThatExplodesTouchesNoBusySeries) {
 
 TEST(SeriesSet, OtherStaysInItsScope) {
   Engine engine({.series_max = 1});
-  engine.Step({{"a", 1}});
+  engine.Step({{"a", 1}, {"a", 1, "test"}});
   const Outcome outcome =
       engine.Step({{"b", 12}, {"c", 13, "test"}, {"d", 14, "test"}, {"e", 2, "qa"}});
   EXPECT_THAT(outcome.changes, ElementsAre("fired (other) 12 (12)", "fired (other) 27 (27)"));
   EXPECT_EQ(engine.signals()[0].series[0].second, "prod");
   EXPECT_EQ(engine.signals()[1].series[0].second, "test");
-  EXPECT_EQ(engine.set().size(), 4u);
+  EXPECT_EQ(engine.set().size(), 5u) << "the third scope has its own limit";
+  EXPECT_EQ(engine.set().scopes_with_others().size(), 2u);
+  EXPECT_THAT(engine.set().crowded_scopes(), IsEmpty());
+}
+
+TEST(SeriesSet, AScopeMakesRoomByItsOwnSeries) {
+  Engine engine({.series_max = 2});
+  engine.Step({{"a", 1, "test"}, {"b", 1, "test"}});
+  engine.Skip(kPane);
+  engine.Step({{"a", 1}, {"b", 1}});
+  engine.Skip(2 * kHourUs);
+  // Those of `test` have been idle for longer.
+  engine.Step({{"c", 1}});
+  EXPECT_EQ(engine.set().evicted(), 1);
+  engine.Step({{"a", 15, "test"}, {"b", 15}});
+  EXPECT_THAT(engine.signals().front().evidence[0].json, "16") << "it was kept";
+  EXPECT_EQ(engine.set().evicted(), 1);
+}
+
+TEST(SeriesSet, PastTheBoundOfTheProcessTheScopeIsCrowded) {
+  Engine engine({.series_max = 3, .all_max = 4});
+  engine.Step({{"a", 1}, {"b", 1}, {"c", 1}, {"a", 1, "test"}});
+  EXPECT_THAT(engine.set().crowded_scopes(), IsEmpty());
+  const Outcome outcome = engine.Step({{"b", 12, "test"}, {"d", 13}});
+  EXPECT_THAT(outcome.changes, ElementsAre("fired (other) 13 (13)", "fired (other) 12 (12)"));
+  std::string test;
+  AppendKeyPart("test", &test);
+  EXPECT_THAT(engine.set().crowded_scopes(), ElementsAre(test)) << "the other has its own limit";
+  EXPECT_EQ(engine.set().scopes_with_others().size(), 2u);
+  EXPECT_EQ(engine.set().refused(), 2);
+  // The one that was seen longest ago makes room, whosever it is: with two for (other) the limit is
+  // one more than its scope's.
+  engine.Step({{"b", 1}, {"c", 1}, {"(other)", 1}, {"a", 1, "test"}, {"(other)", 1, "test"}});
+  engine.Skip(kHourUs - 2 * kPane);
+  engine.Step({{"b", 1, "test"}});
+  EXPECT_EQ(engine.set().evicted(), 1);
+  EXPECT_THAT(engine.set().crowded_scopes(), IsEmpty());
+  engine.Step({{"a", 15}});
+  EXPECT_EQ(engine.signals().back().evidence[0].json, "15") << "it began anew";
 }
 
 TEST(SeriesSet, EvictsTheIdleThatWasSeenLeastRecently) {

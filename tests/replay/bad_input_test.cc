@@ -119,6 +119,7 @@ TEST(BadInput, IsCountedAndNeitherPagesNorHides) {
   }
   at += 120;
   // Nothing for six hours, then a quarter of an hour as ever, then the outage.
+  const std::int64_t silent = at;
   at += 6 * kHour;
   recording.Traffic(at, at + 900, false);
   at += 900;
@@ -149,10 +150,21 @@ TEST(BadInput, IsCountedAndNeitherPagesNorHides) {
       }
     }
   }
-  ASSERT_EQ(incidents.size(), 2u) << "the label that explodes, once, and the outage";
-  const auto self = std::find_if(incidents.begin(), incidents.end(), [](const auto& incident) {
-    return incident.second.signals.front().kind == "self";
-  });
+  ASSERT_EQ(incidents.size(), 3u) << "the label that explodes, the silence, and the outage";
+  const auto first_of = [&](std::string_view kind) {
+    return std::find_if(incidents.begin(), incidents.end(), [&](const auto& incident) {
+      return incident.second.signals.front().kind == kind;
+    });
+  };
+  const auto gone = first_of("absence");
+  ASSERT_NE(gone, incidents.end());
+  EXPECT_LE(gone->second.signals.front().began.latest, kStart + (silent + 60) * kSecondUs);
+  EXPECT_GE(gone->second.detected_at, kStart + (silent + kHour / 2) * kSecondUs)
+      << "while nothing at all arrives the pipeline is doubted";
+  EXPECT_LE(gone->second.detected_at, kStart + (silent + kHour / 2 + 60) * kSecondUs);
+  EXPECT_EQ(gone->second.state, IncidentState::kResolved);
+  incidents.erase(gone);
+  const auto self = first_of("self");
   ASSERT_NE(self, incidents.end());
   EXPECT_EQ(self->second.component, "tocsin");
   EXPECT_EQ(self->second.title, "tocsin: past 40 series, new ones of errors count as (other)");
