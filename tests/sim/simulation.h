@@ -17,17 +17,17 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "engine/decider.h"
 #include "engine/source_partition.h"
 #include "journal/journal.h"
 #include "tests/engine/setup.h"
+#include "tests/sim/deciding_process.h"
+#include "tests/sim/outcome.h"
 #include "tests/sim/traffic.h"
 
 namespace tocsin::testing {
@@ -38,17 +38,6 @@ enum class Breakage {
   kForgetCloseOffset,  // every late fact counts as not yet sent
   kAssumeFactsSent,    // and as sent
 };
-
-struct SimOutput {
-  std::vector<std::string> lines;
-  std::map<std::string, std::string> notifications;  // by delivery id
-  std::vector<std::string> facts;                    // of each tick
-  // Where something was told twice, but not the same; empty: nowhere.
-  std::string contradiction;
-};
-
-// The first difference in words; empty when there is none.
-std::string Difference(const SimOutput& expected, const SimOutput& actual);
 
 struct SimStats {
   std::int64_t crashes = 0;
@@ -81,7 +70,6 @@ class Simulation {
   struct Partition;
 
   bool OneIn(std::uint64_t n) { return random_() % n == 0; }
-  std::unique_ptr<SourcePartition> NewPartition(const SimLog& log) const;
   void Undisturbed();
 
   void Append(std::vector<std::string> records);
@@ -96,8 +84,7 @@ class Simulation {
   void Exclude();
 
   bool StepDecider();
-  void RestartDecider();
-  void TakeSnapshot();
+  void StartProcess();
 
   const EngineSetup* setup_;
   Breakage breakage_;
@@ -108,9 +95,7 @@ class Simulation {
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::unique_ptr<Journal> journal_;
   std::vector<std::string> appended_;  // all of the journal, which prunes itself
-  std::unique_ptr<Decider> decider_;
-  std::uint64_t through_ = 0;
-  std::vector<OutputLine> lines_;  // since the last snapshot
+  DecidingProcess process_;
 
   SimOutput expected_, actual_;
   SimStats stats_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <random>
+#include <utility>
 
 #include "tests/engine/text_decoder.h"
 
@@ -57,7 +58,7 @@ struct Window {
 
 class Drawing {
  public:
-  explicit Drawing(std::uint64_t seed) : random_(seed) {
+  Drawing(std::uint64_t seed, const LogShape& shape) : random_(seed), shape_(shape) {
     for (Window& window : failing_) window = DrawWindow();
     for (Window& window : full_) window = DrawWindow();
   }
@@ -72,7 +73,7 @@ class Drawing {
       log.input = kInputs[input];
       log.source = log.input + "/logs/" + std::to_string(i);
       log.append_time = input == 2 ? OneIn(4) : !OneIn(4);
-      log.records = Records(log.append_time);
+      log.records = Records(log.append_time, &log.behind_middle);
       logs.push_back(std::move(log));
     }
     return logs;
@@ -90,15 +91,25 @@ class Drawing {
     return window;
   }
 
-  std::vector<SimRecord> Records(bool append_time) {
+  std::vector<SimRecord> Records(bool append_time, std::size_t* behind_middle) {
     std::vector<SimRecord> records;
     std::int64_t now = Milliseconds(40'000);
     std::int64_t offset = Milliseconds(4);
     int wrong_left = 0;
     std::int64_t wrong = 0;
-    for (std::uint64_t n = 50 + Below(101); n > 0; --n) {
-      now += OneIn(40) ? Milliseconds(100'000) : Milliseconds(5'000);
-      if (!append_time && wrong_left == 0 && OneIn(15)) {
+    const std::uint64_t middle = shape_.records_min / 2;
+    for (std::uint64_t n = shape_.records_min + Below(shape_.records_spread); n > 0; --n) {
+      if (shape_.quiet_middle && records.size() == middle) {
+        wrong_left = 0;
+        for (int quiet = OneIn(2) ? 4 : 14; quiet > 0; --quiet) {
+          now += 10'000;
+          const TimeUs time = kBase + now * kMillisecondUs;
+          records.push_back({.offset = offset++, .timestamp = time, .text = "", .written = time});
+        }
+        *behind_middle = records.size();
+      }
+      now += OneIn(40) ? Milliseconds(shape_.gap_ms) : Milliseconds(shape_.step_ms);
+      if (!append_time && shape_.wrong_times && wrong_left == 0 && OneIn(15)) {
         // Three and more in a row are believed.
         wrong_left = OneIn(4) ? 3 : 1;
         wrong = 62'000 + Milliseconds(OneIn(2) ? 60'000 : 1'000'000);
@@ -108,9 +119,10 @@ class Drawing {
         --wrong_left;
         stamp += wrong;
       } else if (!append_time) {
-        stamp -= Milliseconds(3'000);  // producers are not in step
+        stamp -= Milliseconds(shape_.late_ms);  // producers are not in step
       }
-      records.push_back({offset, kBase + stamp * kMillisecondUs, Text(stamp)});
+      records.push_back(
+          {offset, kBase + stamp * kMillisecondUs, Text(stamp), kBase + now * kMillisecondUs});
       offset += OneIn(10) ? 2 + Milliseconds(5) : 1;
     }
     return records;
@@ -154,6 +166,7 @@ class Drawing {
   }
 
   std::mt19937_64 random_;
+  const LogShape shape_;
   std::array<Window, kServices.size()> failing_;
   std::array<Window, kDependencies.size()> full_;
 };
@@ -169,6 +182,51 @@ SourceRecord SimLog::At(std::size_t index) const {
           .bytes = record.text};
 }
 
-std::vector<SimLog> DrawLogs(std::uint64_t seed) { return Drawing(seed).Logs(); }
+std::vector<SimLog> DrawLogs(std::uint64_t seed, const LogShape& shape) {
+  return Drawing(seed, shape).Logs();
+}
+
+std::unique_ptr<SourcePartition> NewPartition(const Plan& plan, const SimLog& log) {
+  SourcePartition::Options options;
+  options.plan = &plan;
+  options.input = log.input;
+  options.source = log.source;
+  options.decoder = std::make_unique<TextDecoder>();
+  return std::make_unique<SourcePartition>(std::move(options));
+}
+
+TimeUs ImpliedTime(const SimLog& log, std::size_t next, const SourcePartition& partition) {
+  if (!log.append_time || next >= log.records.size()) return kNoTime;
+  const SimRecord& record = log.records[next];
+  return record.offset < partition.next_offset() ? kNoTime : record.timestamp;
+}
+
+std::vector<std::string> JournalOf(const Plan& plan, const std::vector<SimLog>& logs,
+                                   SourceCounters* counters) {
+  std::vector<std::string> records = {ExpectRecord(logs)};
+  for (const SimLog& log : logs) {
+    const std::unique_ptr<SourcePartition> partition = NewPartition(plan, log);
+    for (std::size_t i = 0; i < log.records.size(); ++i) partition->Feed(log.At(i));
+    partition->End();
+    EncodeTo(partition->TakeBatches(), plan, &records);
+    if (counters == nullptr) continue;
+    counters->late += partition->counters().late;
+    counters->quarantined += partition->counters().quarantined;
+  }
+  return records;
+}
+
+void EncodeTo(const std::vector<PaneBatch>& batches, const Plan& plan,
+              std::vector<std::string>* records) {
+  for (const PaneBatch& batch : batches) {
+    for (std::string& chunk : EncodeBatch(batch, plan)) records->push_back(std::move(chunk));
+  }
+}
+
+std::string ExpectRecord(const std::vector<SimLog>& logs) {
+  ControlRecord expect;
+  for (const SimLog& log : logs) expect.sources.push_back(log.source);
+  return EncodeControl(expect);
+}
 
 }  // namespace tocsin::testing
