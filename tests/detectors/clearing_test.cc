@@ -31,6 +31,9 @@ struct Ending {
   int drains = 5 * kMinute;  // panes until the window has forgotten the fault
   int fault_panes = kHour;
   std::function<Events(int pane)> before = nullptr;  // else the lowest level
+  // A share within one standard error of its threshold may still be at it, and goes on firing: with
+  // as few events as here this is the highest level that is further off.
+  double most = 1;
 };
 
 Events Weighted(Event event, std::int64_t weight) {
@@ -107,14 +110,14 @@ std::vector<Ending> Endings() {
          const std::int64_t bad = Spread(20 * level, pane);
          return Mixed(Session(false, "1", ""), 1'000 - bad, Session(true, "1", "e"), bad);
        },
-       2 * kHour, 0.49},
+       2 * kHour, 0.49, 5 * kMinute, kHour, nullptr, 0.95},
       {"success_ratio", "kind: success_ratio\nwarn: {below: 90%, window: 5m}\n",
        [](int) { return Mixed(Payment(false), 50, Payment(true), 50); },
        [](double level, int pane) {
          const std::int64_t bad = Spread(10 * level, pane);
          return Mixed(Payment(false), 100 - bad, Payment(true), bad);
        },
-       2 * kHour, 0.49},
+       2 * kHour, 0.49, 5 * kMinute, kHour, nullptr, 0.94},
       {"latency", "kind: latency\nwarn: {p95_above: 500ms, window: 5m}\n",
        [](int pane) { return Answers(0.5, pane); },
        [](double level, int pane) { return Answers(0.05 * level, pane); }, 2 * kHour, 0.7},
@@ -210,8 +213,8 @@ TEST_P(Clearing, EndsWithItsCondition) {
   const Ending& ending = GetParam();
   // What the default of keep_firing_for takes, and the minute that it looks at.
   constexpr int kKeep = 2 * kMinute + 2;
-  // Nearer to the threshold than its standard error it would go on.
-  for (const double level : {0.0, 0.003, 0.05, 0.2, 0.45, 0.69, 0.9}) {
+  for (const double level : {0.0, 0.003, 0.05, 0.2, 0.45, 0.69, 0.9, 0.97}) {
+    if (level > ending.most) continue;
     Harness harness("name: x\n" + ending.stanza);
     harness.check_copy = false;
     for (int i = 0; i < ending.warm_up; ++i) {
