@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/await_for.h"
 #include "core/check.h"
 #include "core/status_macros.h"
 
@@ -110,8 +111,8 @@ std::optional<BatchLog::Set> BatchLog::Pop() {
     progressed_ = false;
     if (writer_->released() >= undecided_.front().number) break;
     const DurationUs waits = writer_->NextRelease() - options_.time->Monotonic();
-    mutex_.AwaitWithTimeout(absl::Condition(&progressed_),
-                            absl::Microseconds(std::clamp<DurationUs>(waits, 0, kSecondUs)));
+    AwaitFor(&mutex_, absl::Condition(&progressed_),
+             absl::Microseconds(std::clamp<DurationUs>(waits, 0, kSecondUs)));
   }
   Undecided front = std::move(undecided_.front());
   undecided_.pop_front();

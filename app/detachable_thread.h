@@ -14,6 +14,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "app/await_for.h"
 
 namespace tocsin {
 
@@ -32,7 +33,10 @@ class DetachableThread {
   // Whether the thread has ended.
   bool End(absl::Duration wait) {
     if (!thread_.joinable()) return true;
-    const bool ended = ended_->WaitForNotificationWithTimeout(wait);
+    PollPauses pauses(wait);
+    while (!ended_->HasBeenNotified() && pauses.Sleep()) {
+    }
+    const bool ended = ended_->HasBeenNotified();
     if (ended) {
       thread_.join();
     } else {

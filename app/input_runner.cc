@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 
+#include "app/await_for.h"
 #include "core/status_macros.h"
 #include "panes/pane_batch.h"
 
@@ -79,7 +80,7 @@ void InputRunner::AskToStop(absl::Duration grace) {
 bool InputRunner::Stop(absl::Duration grace) {
   AskToStop(grace);
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(&done_), grace + absl::Seconds(1));
+  return AwaitFor(&mutex_, absl::Condition(&done_), grace + absl::Seconds(1));
 }
 
 InputStatus InputRunner::Status() const {
@@ -201,7 +202,8 @@ absl::Status InputRunner::RunInput() {
 bool InputRunner::WaitForOpen() {
   absl::MutexLock lock(&mutex_);
   while (!opened_ && !stopping()) {
-    mutex_.AwaitWithTimeout(absl::Condition(&opened_), absl::Microseconds(kPollWait));
+    MarkTurn();
+    AwaitFor(&mutex_, absl::Condition(&opened_), absl::Microseconds(kPollWait));
   }
   return opened_;
 }

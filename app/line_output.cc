@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "app/await_for.h"
 #include "app/detachable_thread.h"
 #include "app/write_all.h"
 #include "ingest/host_clock.h"
@@ -72,7 +73,7 @@ class LineOutput::Writer {
   void Put(std::string_view line, bool waits) {
     absl::MutexLock lock(&mutex_);
     if (waits && is_file_ && !hangs_) {
-      hangs_ = !mutex_.AwaitWithTimeout(absl::Condition(this, &Writer::HasRoom), kHangsAfter);
+      hangs_ = !AwaitFor(&mutex_, absl::Condition(this, &Writer::HasRoom), kHangsAfter);
     }
     lines_.emplace_back(line);
     lines_.back().push_back('\n');
@@ -85,7 +86,7 @@ class LineOutput::Writer {
     if (thread_ == nullptr) return absl::OkStatus();
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(this, &Writer::IsIdle), grace);
+      AwaitFor(&mutex_, absl::Condition(this, &Writer::IsIdle), grace);
       ending_ = true;
       left_out_ += std::exchange(writing_, 0);
       while (!lines_.empty()) LeaveOut();
@@ -183,7 +184,7 @@ class LineOutput::Writer {
         spdlog::error("cannot write {}: {}; trying again", Name(), Text(error));
       }
       error_ = error;
-      if (mutex_.AwaitWithTimeout(absl::Condition(this, &Writer::IsEnding), kRetryEvery)) {
+      if (AwaitFor(&mutex_, absl::Condition(this, &Writer::IsEnding), kRetryEvery)) {
         return false;
       }
     }

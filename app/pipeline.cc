@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "app/await_for.h"
 #include "app/dead_letters.h"
 #include "app/decision_loop.h"
 #include "app/deliverer.h"
@@ -498,7 +499,7 @@ absl::Status Pipeline::Impl::Stop() {
   if (running() && !log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
   {
     absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&decided_), kDecideGrace)) {
+    if (!AwaitFor(&mutex_, absl::Condition(&decided_), kDecideGrace)) {
       hung_.store(true, std::memory_order_relaxed);
     }
   }

@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "app/api.h"
 #include "app/api_client.h"
+#include "app/await_for.h"
 #include "app/commands.h"
 #include "app/config_check.h"
 #include "app/host_policy.h"
@@ -152,7 +153,7 @@ class StopDeadline {
   StopDeadline()
       : thread_([this] {
           absl::MutexLock lock(&mutex_);
-          if (mutex_.AwaitWithTimeout(absl::Condition(&ended_), kStopMax)) return;
+          if (AwaitFor(&mutex_, absl::Condition(&ended_), kStopMax)) return;
           std::fputs("tocsin: stopping takes too long; ending without waiting for it\n", stderr);
           std::_Exit(kEnvironment);
         }) {}

@@ -32,6 +32,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "app/await_for.h"
 #include "app/time_source.h"
 
 namespace tocsin {
@@ -121,10 +122,10 @@ class WriteBehind {
   bool Stop(absl::Duration grace) {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    if (mutex_.AwaitWithTimeout(absl::Condition(&ended_), grace)) return true;
+    if (AwaitFor(&mutex_, absl::Condition(&ended_), grace)) return true;
     gives_up_ = true;
     // A retry notices at once.
-    return mutex_.AwaitWithTimeout(absl::Condition(&ended_), 2 * kRetryEvery);
+    return AwaitFor(&mutex_, absl::Condition(&ended_), 2 * kRetryEvery);
   }
 
  private:
@@ -175,7 +176,7 @@ class WriteBehind {
                       std::string(status.message()));
         complain_at_ = now + kComplainEvery;
       }
-      mutex_.AwaitWithTimeout(absl::Condition(&gives_up_), kRetryEvery);
+      AwaitFor(&mutex_, absl::Condition(&gives_up_), kRetryEvery);
       return;
     }
     if (failing_since_ != kNoTime) spdlog::info("{} can be written again", options_.what);
