@@ -72,6 +72,7 @@ struct Rules {
 
 Rules rules;
 std::atomic<long> injected{0};
+std::atomic<long> wall_clock_offset_s{0};
 pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 pthread_once_t once = PTHREAD_ONCE_INIT;
 char rules_file[PATH_MAX];
@@ -145,6 +146,7 @@ void Parse(const char* text) {
   rules.size.store(0, std::memory_order_release);
   rules.seed = 1;
   injected.store(0, std::memory_order_relaxed);
+  wall_clock_offset_s.store(0, std::memory_order_relaxed);
   char copy[8'192];
   char path[PATH_MAX] = "/";
   std::snprintf(copy, sizeof copy, "%s", text == nullptr ? "" : text);
@@ -158,6 +160,8 @@ void Parse(const char* text) {
       std::snprintf(path, sizeof path, "%s", part + 5);
     } else if (std::strncmp(part, "seed=", 5) == 0) {
       rules.seed = std::strtoull(part + 5, nullptr, 10);
+    } else if (std::strncmp(part, "clock=", 6) == 0) {
+      wall_clock_offset_s.store(std::atol(part + 6), std::memory_order_relaxed);
     } else {
       ParseRule(part, path);
     }
@@ -321,6 +325,14 @@ void tocsin_faults_set(const char* text) {
 }
 
 long tocsin_faults_injected(void) { return injected.load(std::memory_order_relaxed); }
+
+int clock_gettime(clockid_t clock, timespec* now) noexcept {
+  const long result = syscall(SYS_clock_gettime, clock, now);
+  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+    now->tv_sec += wall_clock_offset_s.load(std::memory_order_relaxed);
+  }
+  return static_cast<int>(result);
+}
 
 // The name of the real one, and how its arguments are called on.
 #define TOCSIN_REAL(name, ...) static const auto real = Next<__VA_ARGS__>(name)

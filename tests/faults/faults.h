@@ -1,11 +1,12 @@
-// Makes the calls of a program on files fail, as disks do: a library that a test links, or that a
-// whole program is run under.
+// Makes the calls of a program on files fail, as disks do, and its clock jump: a library that a test
+// links, or that a whole program is run under.
 //
 //   FaultScope faults("path=/tmp/x; write:ENOSPC; fsync:EIO:n=1");          // in a test, until it ends
 //   LD_PRELOAD=libtocsin_faults.so TOCSIN_FAULTS="seed=7; path=/tmp/x; read:EIO:p=0.01" tocsin run …
 //
 // Rules are separated by semicolons. `path=PREFIX` is for the rules after it (absolute, and as the
 // kernel names the file; what has no such path is never touched), `seed=N` for those with `p=`.
+// `clock=N` moves the wall clock by N seconds (clock_gettime, which std::chrono asks).
 // A rule is CALL:EFFECT with conditions behind further colons:
 //
 //   CALL     open, read, write, fsync, truncate, rename, unlink, mkdir, stat or list; each stands

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -96,6 +97,21 @@ TEST_F(FaultsTest, ASeedGivesTheSameAgain) {
   };
   EXPECT_EQ(drawn(1), drawn(1));
   EXPECT_NE(drawn(1), drawn(2));
+}
+
+TEST_F(FaultsTest, MovesTheWallClockAndNoOther) {
+  const auto seconds = [](clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return now.tv_sec;
+  };
+  const auto wall = seconds(CLOCK_REALTIME), boot = seconds(CLOCK_BOOTTIME);
+  {
+    const FaultScope faults("clock=-3600");
+    EXPECT_LT(seconds(CLOCK_REALTIME), wall);
+    EXPECT_GE(seconds(CLOCK_BOOTTIME), boot);
+  }
+  EXPECT_GE(seconds(CLOCK_REALTIME), wall);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ class Process {
   // The exit code; 128 + n after signal n. Waits at most `seconds`, then −1.
   int Wait(int seconds);
   bool running();
+  pid_t pid() const { return pid_; }
 
  private:
   bool Reap(int options);
