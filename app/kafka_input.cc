@@ -43,15 +43,21 @@ std::string InstanceId(const std::string& state_dir, const std::string& input) {
   return "tocsin-" + HashParts({host.data(), directory, input}).Hex();
 }
 
+std::string AndMore(std::span<const KafkaPartition> partitions) {
+  const std::size_t others = partitions.size() - 1;
+  return partitions[0].ToString() + (others > 0 ? " and " + std::to_string(others) + " more" : "");
+}
+
 }  // namespace
 
 KafkaInput::KafkaInput(const InputConfig* config, const EngineSetup* setup,
                        DeadLetterObserver* dead_letters, const TimeSource* time,
-                       Executor partition_executor)
+                       Executor partition_executor, Earlier earlier)
     : config_(config),
       setup_(setup),
       dead_letters_(dead_letters),
       time_(time),
+      earlier_(std::move(earlier)),
       feeder_(std::move(partition_executor)),
       now_(time->Now()) {}
 
@@ -142,7 +148,7 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
   HandOverAll();
   feeder_.Drain();
   const std::vector<KafkaPartition> at_start = source_->AllPartitions();
-  std::vector<KafkaAssignment*> to_check, to_begin;
+  std::vector<KafkaAssignment*> to_check, to_begin, to_go_on;
   std::vector<KafkaPartition> without_position;
   for (KafkaAssignment& assignment : assigned) {
     TOCSIN_ASSIGN_OR_RETURN(Partition* const partition, FindOrAdd(assignment.partition));
@@ -160,6 +166,8 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
       live_ = live_ || partition->stage1->live();
       assignment.start = from.offset;
       to_check.push_back(&assignment);
+    } else if (WasRead(assignment.partition)) {
+      to_go_on.push_back(&assignment);
     } else {
       // At its first record; what stands in a partition that was added is new.
       without_position.push_back(assignment.partition);
@@ -167,6 +175,7 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
     }
   }
   TOCSIN_RETURN_IF_ERROR(BeginAtEnds(to_begin));
+  TOCSIN_RETURN_IF_ERROR(BeginWhereDecided(to_go_on));
   SayWhereItBegins(without_position, to_begin.size());
   CheckLogs(to_check);
   for (const KafkaAssignment& assignment : assigned) {
@@ -192,26 +201,67 @@ absl::Status KafkaInput::BeginAtEnds(std::span<KafkaAssignment* const> assigned)
       return absl::UnavailableError("no broker says where " + assignment->partition.ToString() +
                                     " ends");
     }
-    Partition* const partition = Find(assignment->partition);
-    TOCSIN_RETURN_IF_ERROR(partition->stage1->Restore({.offset = end->second, .metadata = ""}));
-    assignment->start = end->second;
-    // So that a crash before the first commit does not start at a later "now".
-    partition->commit_due = true;
+    TOCSIN_RETURN_IF_ERROR(BeginAt(assignment, end->second));
   }
   return absl::OkStatus();
 }
 
-// Nothing else tells that the group's positions are gone: with a topic that was deleted, or because
-// the group was away for too long.
+absl::Status KafkaInput::BeginWhereDecided(std::span<KafkaAssignment* const> assigned) {
+  if (assigned.empty()) return absl::OkStatus();
+  std::vector<KafkaPartition> partitions;
+  for (const KafkaAssignment* assignment : assigned) partitions.push_back(assignment->partition);
+  // The newest pane of the tick.
+  const TimeUs since = earlier_.tick - config_->delay - setup_->plan.pane();
+  std::map<KafkaPartition, std::int64_t> found;
+  std::vector<KafkaAssignment*> nothing_since;
+  probe_->OffsetsSince(partitions, since, kQuestionTimeout, [&](const KafkaProbe::End& first) {
+    if (first.answer == KafkaProbe::End::Answer::kOffset) found[first.partition] = first.offset;
+    if (first.answer == KafkaProbe::End::Answer::kNone) found[first.partition] = -1;
+  });
+  for (KafkaAssignment* const assignment : assigned) {
+    const auto first = found.find(assignment->partition);
+    if (first == found.end()) {
+      return absl::UnavailableError("no broker says where to go on in " +
+                                    assignment->partition.ToString());
+    }
+    if (first->second < 0) {
+      nothing_since.push_back(assignment);
+    } else {
+      TOCSIN_RETURN_IF_ERROR(BeginAt(assignment, first->second));
+    }
+  }
+  TOCSIN_RETURN_IF_ERROR(BeginAtEnds(nothing_since));
+  losses_.push_back("the group " + config_->kafka->group + " has no position any more in " +
+                    AndMore(partitions) +
+                    ": the topic was made again, or the group was away for too long; it is read "
+                    "from " +
+                    FormatTime(since) + " on, and what was not read before may be lost");
+  spdlog::error("input {}: {}", config_->name, losses_.back());
+  return absl::OkStatus();
+}
+
+absl::Status KafkaInput::BeginAt(KafkaAssignment* assignment, std::int64_t offset) {
+  Partition* const partition = Find(assignment->partition);
+  TOCSIN_RETURN_IF_ERROR(partition->stage1->Restore({.offset = offset, .metadata = ""}));
+  assignment->start = offset;
+  // So that a crash before the first commit does not start at a later "now".
+  partition->commit_due = true;
+  return absl::OkStatus();
+}
+
+bool KafkaInput::WasRead(const KafkaPartition& kafka) const {
+  return earlier_.tick != kNoTime &&
+         std::find(earlier_.sources.begin(), earlier_.sources.end(),
+                   config_->name + '/' + kafka.ToString()) != earlier_.sources.end();
+}
+
 void KafkaInput::SayWhereItBegins(std::span<const KafkaPartition> partitions,
                                   std::size_t at_end) const {
   if (partitions.empty()) return;
-  const std::string others =
-      partitions.size() == 1 ? "" : " and " + std::to_string(partitions.size() - 1) + " more";
   spdlog::info(
-      "input {}: the group {} has no position in {}{}: reading begins at the end of {}, at the "
-      "first record of {}",
-      config_->name, config_->kafka->group, partitions[0].ToString(), others, at_end,
+      "input {}: the group {} has no position in {} yet: reading begins at the end of {} of "
+      "them, at the first record of {}",
+      config_->name, config_->kafka->group, AndMore(partitions), at_end,
       partitions.size() - at_end);
 }
 

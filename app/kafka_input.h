@@ -11,7 +11,9 @@
 // What tells that a broker answers are records, ends, and answers about ends (app/end_watch.h),
 // which are asked for where nothing else comes. A topic that was deleted and made again is noticed
 // by the record before our commit, or by an offset that its log does not have: it is read from its
-// beginning.
+// beginning. Where the group's position is gone, with the topic or because the group was away for
+// too long, reading goes on at the first record of the time up to which had been decided, whatever
+// `start` says, and the loss is told.
 //
 // Of the input's thread, except that a backlog is fed by other threads while this one takes more
 // (app/record_feeder.h, docs/decisions/006).
@@ -36,9 +38,14 @@ namespace tocsin {
 
 class KafkaInput : public Input, private KafkaCallbacks {
  public:
+  // What an earlier run of the program had decided; a tick of kNoTime: nothing.
+  struct Earlier {
+    std::vector<std::string> sources;
+    TimeUs tick = kNoTime;
+  };
   // All outlive the input.
   KafkaInput(const InputConfig* config, const EngineSetup* setup, DeadLetterObserver* dead_letters,
-             const TimeSource* time, Executor partition_executor);
+             const TimeSource* time, Executor partition_executor, Earlier earlier);
   ~KafkaInput() override;
 
   absl::Status Start() override;
@@ -95,6 +102,10 @@ class KafkaInput : public Input, private KafkaCallbacks {
   Partition* Find(const KafkaPartition& kafka);
   // Where partitions that were never read begin, by `start: now`.
   absl::Status BeginAtEnds(std::span<KafkaAssignment* const> assigned);
+  // Where those go on whose position is gone.
+  absl::Status BeginWhereDecided(std::span<KafkaAssignment* const> assigned);
+  absl::Status BeginAt(KafkaAssignment* assignment, std::int64_t offset);
+  bool WasRead(const KafkaPartition& kafka) const;
   // Of partitions without a position.
   void SayWhereItBegins(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
   // Starts partitions over whose log is not the one that was read.
@@ -121,6 +132,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   const EngineSetup* setup_;
   DeadLetterObserver* dead_letters_;
   const TimeSource* time_;
+  const Earlier earlier_;
   std::unique_ptr<KafkaProbe> probe_;
   std::unique_ptr<EndWatch> ends_;
   std::unique_ptr<KafkaSource> source_;

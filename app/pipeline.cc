@@ -137,6 +137,7 @@ class Pipeline::Impl {
   std::unique_ptr<DecisionLoop> loop_;
   std::unique_ptr<SelfAlarm> self_alarm_;
   std::unique_ptr<Watch> watch_;
+  KafkaInput::Earlier earlier_;  // from before reader_ on it does not change
   std::unique_ptr<Reader> reader_;
   std::atomic<bool> stopping_{false};  // relaxed: only asks the watching thread to leave its loop
   // Release once the state is open and what the HTTP thread reads is there, acquire where it does.
@@ -207,7 +208,8 @@ std::vector<Reader::InputMaker> Pipeline::Impl::InputMakers() {
 std::unique_ptr<Input> Pipeline::Impl::MakeInput(const InputConfig& input) {
   if (input.kafka) {
     return std::make_unique<KafkaInput>(&input, setup_.get(), dead_letters_.get(), &time_,
-                                        TbbExecutor({.threads = options_.threads, .grain = 1}));
+                                        TbbExecutor({.threads = options_.threads, .grain = 1}),
+                                        earlier_);
   }
   RecordLog* const log = receiver_ ? receiver_->LogOf(input.name) : nullptr;
   return std::make_unique<FileFollower>(&input, setup_.get(), log_.get(), dead_letters_.get(), log,
@@ -359,13 +361,14 @@ absl::Status Pipeline::Impl::StartReading() {
   {
     absl::MutexLock lock(&mutex_);
     if (left_) return absl::CancelledError("shutting down");
-    reader_ = std::make_unique<Reader>(Reader::Options{
-        .inputs = InputMakers(),
-        .plan = &setup_->plan,
-        .log = log_.get(),
-        .time = &time_,
-        .known_sources = decider_->assembler().Sources(),
-        .decided_tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()});
+    earlier_ = {.sources = decider_->assembler().Sources(),
+                .tick = next_tick == kNoTime ? kNoTime : next_tick - setup_->plan.pane()};
+    reader_ = std::make_unique<Reader>(Reader::Options{.inputs = InputMakers(),
+                                                       .plan = &setup_->plan,
+                                                       .log = log_.get(),
+                                                       .time = &time_,
+                                                       .known_sources = earlier_.sources,
+                                                       .decided_tick = earlier_.tick});
     reader_->Start();
     built_.store(true, std::memory_order_release);
     accepting_.store(true, std::memory_order_release);

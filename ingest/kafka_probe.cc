@@ -58,8 +58,9 @@ class KafkaProbe::Impl {
   Impl(KafkaHandle handle, Clock monotonic)
       : handle_(std::move(handle)), monotonic_(std::move(monotonic)) {}
 
-  void EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
-                  absl::FunctionRef<void(const End&)> visit);
+  // `query` is a timestamp in milliseconds or RD_KAFKA_OFFSET_END.
+  void Offsets(std::span<const KafkaPartition> partitions, std::int64_t query, DurationUs timeout,
+               absl::FunctionRef<void(const End&)> visit);
   absl::Status RecordsAt(std::span<RecordQuestion> questions, DurationUs timeout);
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -68,12 +69,12 @@ class KafkaProbe::Impl {
 
   void FindLeaders(std::span<const KafkaPartition> partitions, DurationUs timeout);
   void AskLeader(std::int32_t leader, const std::vector<KafkaPartition>& partitions,
-                 DurationUs timeout, absl::FunctionRef<void(const End&)> visit);
+                 std::int64_t query, DurationUs timeout, absl::FunctionRef<void(const End&)> visit);
 
   const KafkaHandle handle_;
   const Clock monotonic_;
   std::atomic<bool> cancelled_ = false;  // relaxed: guards nothing
-  // Of EndOffsets alone.
+  // Of Offsets alone.
   std::map<KafkaPartition, std::int32_t> leaders_;
   TimeUs leaders_at_ = kNoTime;  // kNoTime: they must be asked for
   std::map<std::int32_t, TimeUs> silent_until_;
@@ -104,12 +105,13 @@ void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions, D
 }
 
 void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPartition>& partitions,
-                                 DurationUs timeout, absl::FunctionRef<void(const End&)> visit) {
+                                 std::int64_t query, DurationUs timeout,
+                                 absl::FunctionRef<void(const End&)> visit) {
   const TimeUs asked_at = monotonic_();
   const KafkaPartitionList list = NewPartitionList(static_cast<int>(partitions.size()));
   for (const KafkaPartition& partition : partitions) {
     rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)
-        ->offset = RD_KAFKA_OFFSET_END;
+        ->offset = query;
   }
   const rd_kafka_resp_err_t error =
       rd_kafka_offsets_for_times(handle_.get(), list.get(), Milliseconds(timeout));
@@ -120,6 +122,9 @@ void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPar
     End end = {.partition = {element.topic, element.partition}, .asked_at = asked_at};
     if (IsSilence(error) || IsSilence(element.err)) {
       end.answer = End::Answer::kNoAnswer;
+    } else if (error == RD_KAFKA_RESP_ERR_NO_ERROR && element.err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+               query != RD_KAFKA_OFFSET_END && element.offset == RD_KAFKA_OFFSET_END) {
+      end.answer = End::Answer::kNone;
     } else if (error != RD_KAFKA_RESP_ERR_NO_ERROR || element.err != RD_KAFKA_RESP_ERR_NO_ERROR ||
                element.offset < 0) {
       end.answer = End::Answer::kRefused;
@@ -132,8 +137,8 @@ void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPar
   }
 }
 
-void KafkaProbe::Impl::EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
-                                  absl::FunctionRef<void(const End&)> visit) {
+void KafkaProbe::Impl::Offsets(std::span<const KafkaPartition> partitions, std::int64_t query,
+                               DurationUs timeout, absl::FunctionRef<void(const End&)> visit) {
   FindLeaders(partitions, timeout);
   ByLeader by_leader;
   for (const KafkaPartition& partition : partitions) {
@@ -145,7 +150,7 @@ void KafkaProbe::Impl::EndOffsets(std::span<const KafkaPartition> partitions, Du
     const auto silent = silent_until_.find(leader);
     const bool is_silent = silent != silent_until_.end() && monotonic_() < silent->second;
     if (leader != kNoLeader && !is_silent) {
-      AskLeader(leader, its, timeout, visit);
+      AskLeader(leader, its, query, timeout, visit);
       continue;
     }
     // What has no leader is known to have none: that is an answer, unless nobody was reached.
@@ -227,7 +232,12 @@ absl::StatusOr<std::unique_ptr<KafkaProbe>> KafkaProbe::New(
 
 void KafkaProbe::EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
                             absl::FunctionRef<void(const End&)> visit) {
-  impl_->EndOffsets(partitions, timeout, visit);
+  impl_->Offsets(partitions, RD_KAFKA_OFFSET_END, timeout, visit);
+}
+
+void KafkaProbe::OffsetsSince(std::span<const KafkaPartition> partitions, TimeUs since,
+                              DurationUs timeout, absl::FunctionRef<void(const End&)> visit) {
+  impl_->Offsets(partitions, since / kMillisecondUs, timeout, visit);
 }
 
 void KafkaProbe::Cancel() { impl_->Cancel(); }

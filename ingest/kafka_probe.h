@@ -1,5 +1,5 @@
 // A second client of the brokers that an input reads from, for questions about its partitions: where
-// they end, and what stands at an offset.
+// they end, where a time begins, and what stands at an offset.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<KafkaProbe> probe, KafkaProbe::New(brokers, {}));
 //   probe->EndOffsets(partitions, 2 * kSecondUs, [&](const KafkaProbe::End& end) { … });
@@ -9,8 +9,8 @@
 // by their append time when they are committed. It joins no group and commits nothing.
 //
 // One request goes to each leader; one that does not answer in time is not asked again for
-// kSilentFor, so that a dead broker does not hold up the answers of the others. EndOffsets may be
-// called from one thread while another one calls RecordsAt; both block.
+// kSilentFor, so that a dead broker does not hold up the answers of the others. EndOffsets and
+// OffsetsSince may be called from one thread while another one calls RecordsAt; all block.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,8 @@ class KafkaProbe {
 
   struct End {
     enum class Answer : std::uint8_t {
-      kOffset,   // the high watermark
+      kOffset,   // the high watermark, or the first record since the time
+      kNone,     // no record since the time
       kRefused,  // a broker answered that it has no such partition, or is not its leader
       kNoAnswer,
     };
@@ -59,6 +60,10 @@ class KafkaProbe {
   // `timeout` is of one leader.
   void EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
                   absl::FunctionRef<void(const End&)> visit);
+
+  // The same for the first record of `since` or later, by the records' timestamps.
+  void OffsetsSince(std::span<const KafkaPartition> partitions, TimeUs since, DurationUs timeout,
+                    absl::FunctionRef<void(const End&)> visit);
 
   // EndOffsets returns before it asks the next leader, now and from now on. From any thread.
   void Cancel();

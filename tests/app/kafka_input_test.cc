@@ -34,7 +34,8 @@ class KafkaInputTest : public testing::Test {
   }
   void Start() {
     input_ = std::make_unique<KafkaInput>(&setup_->config->inputs.front(), setup_->engine.get(),
-                                          /*dead_letters=*/nullptr, &time_, SequentialExecutor());
+                                          /*dead_letters=*/nullptr, &time_, SequentialExecutor(),
+                                          /*earlier=*/KafkaInput::Earlier{});
     ASSERT_TRUE(input_->Start().ok());
   }
   void Produce(int records, TimeUs time = kNow) {

@@ -46,7 +46,8 @@ class ReaderTest : public testing::Test {
                                           return std::make_unique<KafkaInput>(
                                               &setup_->config->inputs.front(), setup_->engine.get(),
                                               /*dead_letters=*/nullptr, &time_,
-                                              TbbExecutor({.threads = 2, .grain = 1}));
+                                              TbbExecutor({.threads = 2, .grain = 1}),
+                                              /*earlier=*/KafkaInput::Earlier{});
                                         }}},
                         .plan = &setup_->engine->plan,
                         .log = &log_,

@@ -69,7 +69,7 @@ class ProgramOnKafka : public testing::Test {
         << "pane: 1s\n"
         << "inputs:\n  - {name: app, kafka: {brokers: \"" << Kafka()->brokers() << "\", topics: ["
         << topics << "], group: " << testing::UnitTest::GetInstance()->current_test_info()->name()
-        << ", start: earliest}, delay: 5s}\n"
+        << ", start: " << start_ << "}, delay: 5s}\n"
         << "detectors:\n  - name: errors\n    kind: error_rate\n    where: {type: request}\n"
         << "    by: [service]\n    keep_firing_for: 2s\n"
         << "    warn: {above: 10%, window: 5s, for: 0s, level: 2}\n"
@@ -155,6 +155,7 @@ class ProgramOnKafka : public testing::Test {
   }
 
   std::string directory_;
+  std::string start_ = "earliest";  // where the input begins
   int port_ = 0;
   PagerDutyStandIn pagerduty_{{}};
   Process program_;
