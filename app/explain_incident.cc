@@ -65,7 +65,7 @@ std::string ReasonText(const Incident& incident, std::size_t index, const Topolo
   for (const Suspect& suspect : incident.suspects) {
     if (suspect.kind == "deploy") return "a deploy behind both: " + Safe(suspect.name);
   }
-  return "a call that was seen when it fired, or a signal that is not listed";
+  return "a call that was seen when it fired, or a common beginning or a signal that is not listed";
 }
 
 }  // namespace

@@ -112,8 +112,19 @@ int ReplayRecorded(const ReplayCommand& command) {
   file->Write(stats->ToJson());
   if (const absl::Status closed = file->Close(); !closed.ok()) return Explain(closed);
   for (const std::string& note : stats->notes) std::fprintf(stderr, "tocsin: %s\n", note.c_str());
-  if (Summarise(command, incidents, *stats)) return kDone;
-  return Explain(absl::UnavailableError("writing the result failed: is the disk full?"));
+  if (!Summarise(command, incidents, *stats)) {
+    return Explain(absl::UnavailableError("writing the result failed: is the disk full?"));
+  }
+  if (!command.format.empty() && stats->events == 0 && stats->undecodable > 0) {
+    std::fprintf(
+        stderr,
+        "tocsin: nothing could be read as %s, which --format says the input is; without it "
+        "the configuration says, or it is detected. --output json prints the result as "
+        "JSON\n",
+        command.format.c_str());
+    return kFinding;
+  }
+  return kDone;
 }
 
 }  // namespace tocsin

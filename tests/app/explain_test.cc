@@ -142,7 +142,7 @@ TEST(ExplainIncident, SaysWhyEachSignalIsInIt) {
   21:04:00 pool (dependency=orders-db), since 21:00:00
     the topology: api needs orders-db
   21:05:00 errors (service=jobs), since 21:00:00
-    a call that was seen when it fired, or a signal that is not listed
+    a call that was seen when it fired, or a common beginning or a signal that is not listed
   21:06:00 errors (service=api), since 21:00:00
     the same series again
   beside INC-2026-001: it has something in common with it, but began long after that last got worse

@@ -151,6 +151,18 @@ TEST_F(ReplayCommandTest, AFormatOfJsonIsAlsoThatOfTheResultInAPipe) {
   EXPECT_THAT(Run().err, StartsWith("NUMBER")) << "people read it beside the lines";
 }
 
+TEST_F(ReplayCommandTest, AFormatThatReadsNothingIsSaidToBeTheInputs) {
+  command_.inputs = {
+      Write("access.log", "10.0.0.1 - - [10/Mar/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n")};
+  command_.format = "json";
+  const Output output = Run();
+  EXPECT_EQ(output.code, 1);
+  EXPECT_THAT(output.err,
+              AllOf(HasSubstr("nothing could be read as json"), HasSubstr("--output json")));
+  command_.format = "";
+  EXPECT_EQ(Run().code, 0);
+}
+
 TEST_F(ReplayCommandTest, AsksForTheTimeOfFilesWithoutOne) {
   command_.format = "prometheus-text";
   command_.inputs = {Write("scrape.txt", "# TYPE up gauge\nup{job=\"api\"} 1\n")};

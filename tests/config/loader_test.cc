@@ -11,9 +11,11 @@
 namespace tocsin {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::StartsWith;
 
 Config Loaded(const std::string& text) {
@@ -80,6 +82,29 @@ pane: 20s
               ElementsAre("hosts", "pane", "sinks"));
   EXPECT_THAT(ChangedKeys(Loaded("extends: \"@generic\""), Loaded("extends: \"@rupaya\"")),
               testing::Contains("detectors"));
+}
+
+TEST(LoaderTest, SecretsOfKafkaInputsComeFromFilesAndTheEnvironment) {
+  const std::string file = testing::TempDir() + "loader-sasl-password";
+  std::ofstream(file) << "sesame\n";
+  setenv("TOCSIN_TEST_KEY_PASSWORD", "open", 1);
+  const auto with = [](const std::string& more) {
+    return "inputs: [{name: a, kafka: {brokers: h, topics: t, properties: {sasl.username: u}, " +
+           more + "}}]";
+  };
+  const Config config = Loaded(
+      with("sasl_password_file: " + file + ", ssl_key_password_env: TOCSIN_TEST_KEY_PASSWORD"));
+  const auto all = config.inputs.at(0).kafka->AllProperties();
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_THAT(*all, ElementsAre(Pair("sasl.password", "sesame"), Pair("sasl.username", "u"),
+                                Pair("ssl.key.password", "open")));
+  // Read whenever the input starts, so that one that is not there yet may come.
+  std::filesystem::remove(file);
+  EXPECT_THAT(std::string(config.inputs.at(0).kafka->AllProperties().status().message()),
+              AllOf(HasSubstr("sasl.password"), HasSubstr(file)));
+  EXPECT_THAT(ErrorsOf("inputs: [{name: a, kafka: {brokers: h, topics: t, properties: "
+                       "{sasl.password: p}, sasl_password_file: /x}}]"),
+              ElementsAre(HasSubstr("expected one of them")));
 }
 
 TEST(LoaderTest, ReadsInputs) {

@@ -51,11 +51,15 @@ class RunHttpTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
+  // Its clock is moved as the file `faults` says, when there is one.
   bool Start() {
     server_ = std::make_unique<Process>();
-    return server_->Start({std::getenv("TOCSIN_BINARY"), "run", "-c", folder_ + "/c.yaml",
-                           "--incidents", folder_ + "/live.jsonl"},
-                          folder_ + "/log") &&
+    return server_->Start(
+               {"/usr/bin/env", absl::StrCat("LD_PRELOAD=", std::getenv("TOCSIN_FAULTS_LIBRARY")),
+                absl::StrCat("TOCSIN_FAULTS_FILE=", folder_, "/faults"),
+                "ASAN_OPTIONS=verify_asan_link_order=0", std::getenv("TOCSIN_BINARY"), "run", "-c",
+                folder_ + "/c.yaml", "--incidents", folder_ + "/live.jsonl"},
+               folder_ + "/log") &&
            WaitFor(kPatience, [&] { return HttpGet(port_, "/healthz") == "alive\n"; });
   }
   // Whether it was answered with success.
@@ -71,6 +75,27 @@ class RunHttpTest : public testing::Test {
     std::stringstream text;
     text << file.rdbuf();
     return text.str();
+  }
+
+  void MoveClock(int seconds) const {
+    std::ofstream(folder_ + "/faults.new") << "clock=" << seconds;
+    std::filesystem::rename(folder_ + "/faults.new", folder_ + "/faults");
+  }
+  static std::string ErrorNow(int number) {
+    const TimeUs now = std::chrono::duration_cast<std::chrono::microseconds>(
+                           std::chrono::system_clock::now().time_since_epoch())
+                           .count();
+    return absl::StrCat(R"({"time":")", FormatTime(now), R"(","type":"log","level":"error",)",
+                        R"("service":"shop","message":"n)", number, "\"}");
+  }
+  // The sum of a counter over the sources, as it is served.
+  std::int64_t Counter(const std::string& name) const {
+    std::istringstream metrics(HttpGet(metrics_port_, "/metrics"));
+    std::int64_t sum = 0;
+    for (std::string line; std::getline(metrics, line);) {
+      if (line.starts_with(name + "{")) sum += std::atoll(line.substr(line.rfind(' ') + 1).c_str());
+    }
+    return sum;
   }
 
   std::string folder_;
@@ -94,6 +119,33 @@ TEST_F(RunHttpTest, PayloadsAreFollowed) {
   }
 }
 
+// Those who post have the right time all along.
+TEST_F(RunHttpTest, AClockThatJumpsForAMomentMakesNothingLate) {
+  ASSERT_TRUE(Start()) << Read("log");
+  int posted = 0;
+  const auto post_for = [&](int events) {
+    for (int i = 0; i < events; ++i) {
+      posted += Post(ErrorNow(i)) ? 1 : 0;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  };
+  for (const int jump : {3'600, -3'600, 86'400, -86'400}) {
+    SCOPED_TRACE(jump);
+    post_for(20);
+    MoveClock(jump);
+    post_for(30);
+    MoveClock(0);
+  }
+  post_for(20);
+  EXPECT_EQ(posted, 220);
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return Counter("tocsin_events_total") == posted; }));
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return !Read("live.jsonl").empty(); }));
+  EXPECT_EQ(Counter("tocsin_late_events_total"), 0);
+  EXPECT_THAT(HttpGet(metrics_port_, "/readyz"), HasSubstr("ready"));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+}
+
 TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
   const auto log_bytes = [&] {
     std::uintmax_t bytes = 0;
@@ -110,12 +162,7 @@ TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
   std::atomic<bool> stop{false};
   std::thread sender([&] {
     for (int i = 0; !stop; ++i) {
-      const TimeUs now = std::chrono::duration_cast<std::chrono::microseconds>(
-                             std::chrono::system_clock::now().time_since_epoch())
-                             .count();
-      const std::string body =
-          absl::StrCat(R"({"time":")", FormatTime(now), R"(","type":"log","level":"error",)",
-                       R"("service":"shop","message":"n)", i, "\"}");
+      const std::string body = ErrorNow(i);
       if (Post(body)) answered.insert(body);
     }
   });
