@@ -24,11 +24,11 @@ std::size_t JsonScanner::SkipString(std::string_view text, std::size_t at) {
 }
 
 bool JsonScanner::Open(char bracket) {
-  if (layout_ == Layout::kStrict && depth_ > 0 && depth_ <= 64) {
+  if (layout_ == Layout::kStrict && depth_ > 0) {
     const bool may_stand = InObject() ? last_ == ':' : last_ == '[' || last_ == ',';
-    if (!may_stand) return false;
+    if (!may_stand || depth_ == kComparedMax) return false;
   }
-  if (depth_ < 64) {
+  if (depth_ < kComparedMax) {
     const std::uint64_t bit = std::uint64_t{1} << depth_;
     objects_ = bracket == '{' ? objects_ | bit : objects_ & ~bit;
   }
@@ -38,7 +38,7 @@ bool JsonScanner::Open(char bracket) {
 
 bool JsonScanner::Close(char bracket) {
   if (depth_ == 0) return false;
-  if (depth_ <= 64 && InObject() != (bracket == '}')) return false;
+  if (depth_ <= kComparedMax && InObject() != (bracket == '}')) return false;
   if (--depth_ == 0) state_ = State::kComplete;
   return true;
 }

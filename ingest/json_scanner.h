@@ -19,8 +19,9 @@ class JsonScanner {
  public:
   enum class Layout : std::uint8_t {
     kAny,
-    // Also broken: a line feed inside a string, and a bracket where no value may stand. A line that
-    // was cut short is noticed that way before it swallows the good ones after it.
+    // Also broken: a line feed inside a string, a bracket where no value may stand, and the 65th one
+    // within one another. A line that was cut short is noticed that way before it swallows the good
+    // ones after it; nobody decodes anything as deep.
     kStrict,
   };
   enum class State : std::uint8_t { kOpen, kComplete, kBroken };
@@ -39,7 +40,7 @@ class JsonScanner {
   bool Open(char bracket);
   bool Close(char bracket);
   bool InObject() const {
-    return depth_ > 0 && depth_ <= 64 && ((objects_ >> (depth_ - 1)) & 1) != 0;
+    return depth_ > 0 && depth_ <= kComparedMax && ((objects_ >> (depth_ - 1)) & 1) != 0;
   }
 
   Layout layout_;
@@ -49,7 +50,8 @@ class JsonScanner {
   char last_ = 0;  // the last byte outside strings that is not white space
   int depth_ = 0;
   int depth_max_ = 0;
-  // Bit d − 1: the d-th open bracket is an object's. Deeper than 64 the kinds are not compared.
+  // Bit d − 1: the d-th open bracket is an object's. Deeper ones are not compared.
+  static constexpr int kComparedMax = 64;
   std::uint64_t objects_ = 0;
 };
 

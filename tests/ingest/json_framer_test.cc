@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <iterator>
+#include <random>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/limits.h"
@@ -14,6 +18,7 @@
 namespace tocsin {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
@@ -79,6 +84,7 @@ TEST(JsonFramer, Layouts) {
       {a + "}\n" + b, "b", 1},
       {a + "\n{\"service\":", "a", 1},
       {"{\"service\":[}\n" + a, "a", 1},
+      {std::string(limits::kJsonDepthMax * 3, '[') + "\n" + a + "\n" + b + "\n" + c, "abc", 1},
   };
   for (const Case& test : cases) {
     SCOPED_TRACE(test.content);
@@ -101,6 +107,49 @@ std::string LongArray(int count, const std::string& end) {
                std::string(900, 'x') + "\"}";
   }
   return content + end;
+}
+
+// Whatever a line is, what is written behind it is handed over as it comes: a log is not held up by
+// one line until it ends or has grown by a megabyte.
+TEST(JsonFramer, NoLineHoldsUpTheOnesBehindIt) {
+  constexpr int kBehind = 10;
+  std::string good;
+  for (int i = 0; i < kBehind; ++i) {
+    good += "{\"service\":\"s" + std::to_string(i) + "\",\"x\":{\"y\":[1]}}\n";
+  }
+  std::mt19937_64 random(1);
+  const auto draw = [&random](std::size_t size, std::string_view from) {
+    std::string text;
+    for (std::size_t i = 0; i < size; ++i) text += from[random() % from.size()];
+    return text;
+  };
+  constexpr std::string_view kAlphabets[] = {"[",  "{",   "[{", "{\"a\":", "[]{},:\"a\\ 1",
+                                             "[,", "\"\\"};
+  for (int round = 0; round < 2'000; ++round) {
+    const std::string_view alphabet = kAlphabets[random() % std::size(kAlphabets)];
+    // Whole repetitions too, which random bytes would not give.
+    std::string hostile = draw(1 + random() % 300, alphabet);
+    if (random() % 2 == 0) {
+      hostile.clear();
+      for (std::uint64_t n = 1 + random() % 200; n > 0; --n) hostile += alphabet;
+    }
+    SCOPED_TRACE(hostile);
+    LineReader::Options options;
+    options.framing = Framing::kJsonValues;
+    options.complete_at_end = false;
+    auto reader = LineReader::Open(WriteFile(hostile + "\n" + good), options);
+    ASSERT_TRUE(reader.ok());
+    std::set<std::string> services;
+    const std::unique_ptr<Decoder> decoder = JsonDecoderFor();
+    LineReader::Line line;
+    while ((*reader)->Next(&line) == LineReader::Result::kLine) {
+      RecordingSink sink;
+      decoder->Decode(line.text, kSecondUs, &sink);
+      for (const KeptEvent& event : sink.events) services.insert(event.Get(Field::kService));
+    }
+    // The first may be taken for a part of the broken line; the last may go on.
+    for (int i = 2; i < kBehind - 1; ++i) ASSERT_THAT(services, Contains("s" + std::to_string(i)));
+  }
 }
 
 TEST(JsonFramer, ALongArrayIsReadByElement) {
