@@ -109,7 +109,7 @@ class Journal {
 
   // Stores the snapshot together with the lines written since the last one, atomically, and prunes
   // batches and lines. InvalidArgument if it stands for fewer batches than the last one or for more
-  // than there are.
+  // than there are. A prune that fails for good is what the next call fails with, once.
   virtual absl::Status SaveSnapshot(const Snapshot& snapshot,
                                     std::span<const OutputLine> lines) = 0;
   // The newest snapshot whose checksum holds; nullopt if there is none and every batch is still

@@ -107,6 +107,7 @@ class SqliteJournal final : public Journal {
   absl::Mutex snapshot_mutex_;  // held while one is written or read, in many steps
   mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(snapshot_mutex_);
   DurableDatabase durable_ ABSL_GUARDED_BY(mutex_);
+  absl::Status unpruned_ ABSL_GUARDED_BY(mutex_);  // why the last snapshot's prune failed for good
 };
 
 // ---- batches and positions ----
@@ -217,6 +218,7 @@ absl::Status SqliteJournal::SaveSnapshot(const Snapshot& snapshot,
   Attempt attempt;
   {
     absl::MutexLock lock(&mutex_);
+    TOCSIN_RETURN_IF_ERROR(std::exchange(unpruned_, absl::OkStatus()));
     TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
     TOCSIN_ASSIGN_OR_RETURN(
         const std::int64_t before,
@@ -276,8 +278,15 @@ absl::Status SqliteJournal::FinishSnapshot(const Attempt& attempt, const Snapsho
   durable_.acknowledged().snapshot = attempt.id;
   durable_.acknowledged().usage = usage;
   // Apart, so that a snapshot that is taken back takes nothing with it. The next one prunes, too.
+  // The snapshot is there whatever becomes of this: whoever was told that it failed would store its
+  // lines once more. What will not pass is the answer to the next call, before that does anything.
   const absl::Status pruned = Prune(database, snapshot, attempt.id);
-  return Passes(pruned) ? absl::OkStatus() : pruned;
+  if (!pruned.ok() && !Passes(pruned)) {
+    unpruned_ = absl::Status(
+        pruned.code(),
+        absl::StrCat("what is no longer needed could not be removed: ", pruned.message()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SqliteJournal::Prune(SqliteDatabase* database, const Snapshot& snapshot,

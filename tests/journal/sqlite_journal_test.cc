@@ -149,6 +149,39 @@ TEST_F(SqliteJournalTest, PartsWithoutTheirSnapshotAreWhatACrashLeft) {
   EXPECT_EQ((*journal_->LoadSnapshot())->state, "again");
 }
 
+// Damage that old rows cannot be removed for: what a snapshot stored is not stored again, and the
+// next call says why, without an effect.
+TEST_F(SqliteJournalTest, APruneThatFailsStoresNoLineTwice) {
+  Fill(Reopen());
+  Tamper("CREATE TRIGGER damage BEFORE DELETE ON batches BEGIN DELETE FROM missing; END");
+  Reopen();
+  std::vector<std::string> expected = Lines(journal_.get());
+  int failed = 0;
+  for (std::int64_t tick = 7; tick < 10; ++tick) {
+    const std::string text = "state " + std::to_string(tick);
+    ASSERT_TRUE(journal_->AppendBatches(std::vector<std::string>{text}).ok());
+    const std::vector<OutputLine> lines = {MakeLine(LineKind::kIncident, tick, text)};
+    const Snapshot snapshot = {.through = static_cast<std::uint64_t>(tick), .state = text};
+    absl::Status saved = journal_->SaveSnapshot(snapshot, lines);
+    if (!saved.ok()) {
+      ++failed;
+      EXPECT_FALSE(Passes(saved));
+      EXPECT_THAT(std::string(saved.message()), HasSubstr("could not be removed"));
+      EXPECT_EQ((*journal_->LoadSnapshot())->through, static_cast<std::uint64_t>(tick) - 1);
+      saved = journal_->SaveSnapshot(snapshot, lines);
+    }
+    ASSERT_TRUE(saved.ok()) << saved;
+    EXPECT_EQ((*journal_->LoadSnapshot())->state, text);
+    expected.push_back('I' + std::to_string(tick) + ' ' + text);
+  }
+  EXPECT_EQ(failed, 2) << "it is said";
+  EXPECT_EQ(Lines(journal_.get()), expected);
+  Tamper("DROP TRIGGER damage");
+  Reopen();
+  EXPECT_EQ(Lines(journal_.get()), expected);
+  EXPECT_EQ((*journal_->LoadSnapshot())->through, 9u);
+}
+
 TEST_F(SqliteJournalTest, DamagedRowsAreNamed) {
   Fill(Reopen());
   ASSERT_TRUE(journal_->AppendBatches(std::vector<std::string>{"7", "8"}).ok());
