@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <deque>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -51,6 +52,24 @@ int OpenToWrite(const std::string& path, std::int64_t keep) {
 }
 
 }  // namespace
+
+absl::Status CheckOutputPaths(const std::string& incidents, const std::string& signals) {
+  if (incidents.empty() || signals.empty() || incidents == "-") return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::file_status there = std::filesystem::status(incidents, error);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
+    return absl::OkStatus();
+  }
+  // Equivalent are two names of a file that is there, one path one that is not there yet.
+  const bool same = std::filesystem::equivalent(incidents, signals, error) ||
+                    std::filesystem::weakly_canonical(incidents, error) ==
+                        std::filesystem::weakly_canonical(signals, error);
+  if (!same) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--incidents ", incidents, " and --signals ", signals,
+                   " are one file: after a restart some of its lines would be there twice; name "
+                   "two files, or write both to standard output (-)"));
+}
 
 // Shared with its thread, which may outlive everything else when it hangs.
 class LineOutput::Writer {

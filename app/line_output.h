@@ -26,6 +26,10 @@
 
 namespace tocsin {
 
+// InvalidArgument where both are one file: after a restart each is rebuilt by itself, from the line
+// on that the journal still has of its kind. Standard output, pipes and devices are not rebuilt.
+absl::Status CheckOutputPaths(const std::string& incidents, const std::string& signals);
+
 class LineOutput {
  public:
   static constexpr std::size_t kWaitingBytesMax = 16 << 20;

@@ -21,6 +21,7 @@
 #include "app/config_check.h"
 #include "app/host_policy.h"
 #include "app/http_server.h"
+#include "app/line_output.h"
 #include "app/metrics.h"
 #include "app/pipeline.h"
 #include "app/private_files.h"
@@ -207,6 +208,11 @@ void Reload(const std::string& path, const Config& running, Pipeline* pipeline, 
 }  // namespace
 
 int Run(const RunCommand& command) {
+  if (const absl::Status paths = CheckOutputPaths(command.incidents, command.signals);
+      !paths.ok()) {
+    spdlog::error("{}", std::string(paths.message()));
+    return kUsage;
+  }
   const std::optional<Config> config = LoadOrExplain(command.config, ErrorList::Secrets::kNeeded);
   if (!config) return kFinding;
   CatchSignals();

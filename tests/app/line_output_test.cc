@@ -24,6 +24,7 @@
 namespace tocsin {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
@@ -52,6 +53,30 @@ bool WaitFor(const std::function<bool()>& condition) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   return true;
+}
+
+TEST(OutputPaths, AreTwoFilesOrNone) {
+  const std::string file = Path("both"), link = Path("link"), other = Path("other");
+  EXPECT_TRUE(CheckOutputPaths(file, other).ok());
+  EXPECT_TRUE(CheckOutputPaths("", "").ok());
+  EXPECT_TRUE(CheckOutputPaths("", file).ok());
+  EXPECT_TRUE(CheckOutputPaths("-", "-").ok()) << "standard output is not rebuilt";
+  EXPECT_TRUE(CheckOutputPaths("/dev/null", "/dev/null").ok());
+  const std::string again = testing::TempDir() + "./line_output_both";
+  for (const bool exists : {false, true}) {
+    if (exists) std::ofstream(file) << "a line\n";
+    for (const std::string& same : {file, again}) {
+      const absl::Status status = CheckOutputPaths(file, same);
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_THAT(std::string(status.message()),
+                  AllOf(HasSubstr("--incidents"), HasSubstr("--signals"), HasSubstr(file)));
+    }
+  }
+  std::filesystem::create_symlink(file, link);
+  EXPECT_FALSE(CheckOutputPaths(file, link).ok());
+  std::filesystem::remove(link);
+  std::filesystem::create_hard_link(file, link);
+  EXPECT_FALSE(CheckOutputPaths(file, link).ok());
 }
 
 TEST(LineOutput, WritesAFileAnew) {
