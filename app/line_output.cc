@@ -61,9 +61,11 @@ absl::Status CheckOutputPaths(const std::string& incidents, const std::string& s
     return absl::OkStatus();
   }
   // Equivalent are two names of a file that is there, one path one that is not there yet.
-  const bool same = std::filesystem::equivalent(incidents, signals, error) ||
-                    std::filesystem::weakly_canonical(incidents, error) ==
-                        std::filesystem::weakly_canonical(signals, error);
+  const auto whole = [&](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  };
+  const bool same =
+      std::filesystem::equivalent(incidents, signals, error) || whole(incidents) == whole(signals);
   if (!same) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("--incidents ", incidents, " and --signals ", signals,

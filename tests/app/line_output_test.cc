@@ -72,6 +72,7 @@ TEST(OutputPaths, AreTwoFilesOrNone) {
                   AllOf(HasSubstr("--incidents"), HasSubstr("--signals"), HasSubstr(file)));
     }
   }
+  EXPECT_FALSE(CheckOutputPaths("line_output_missing", "./line_output_missing").ok());
   std::filesystem::create_symlink(file, link);
   EXPECT_FALSE(CheckOutputPaths(file, link).ok());
   std::filesystem::remove(link);
