@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -58,8 +59,6 @@ void SimJournal::Fail(int code, int first, int calls) {
 }
 
 void SimJournal::Repair() { Files().FailAt(0, SQLITE_OK, 0); }
-
-bool SimJournal::failed() const { return is_on_disk() && Files().failed(); }
 
 void SimJournal::Kill() {
   if (!is_on_disk()) return;

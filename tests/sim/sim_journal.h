@@ -46,8 +46,6 @@ class SimJournal {
   // The changes of files from the `first` on from now, so many of them, fail with SQLite's code.
   void Fail(int code, int first, int calls);
   void Repair();
-  // Whether a change has failed since the last Fail.
-  bool failed() const;
   // The process is killed, so that nothing more is written, and starts again. On a disk that works.
   void Kill();
   // The same for one that ends in good order.
