@@ -30,7 +30,7 @@ TEST_P(SimulationTest, GivesWhatAnUndisturbedRunGives) {
     if (!simulation.actual().notifications.empty()) ++decided;
     return Difference(simulation.expected(), simulation.actual());
   });
-  if (ran < 10) return;
+  if (ran < 20) return;
   // The seeds were not tame, and there was something to decide.
   EXPECT_GT(total.crashes, static_cast<std::int64_t>(ran));
   EXPECT_GT(total.zombies, static_cast<std::int64_t>(ran / 2));
