@@ -77,7 +77,10 @@ pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 pthread_once_t once = PTHREAD_ONCE_INIT;
 char rules_file[PATH_MAX];
 std::atomic<long> checked_at{0};
-timespec rules_file_time = {0, 0};
+// Of the file that was read last. Two that are written in one tick of the kernel's clock have the same
+// time.
+statx_timestamp rules_file_time = {};
+std::uint64_t rules_file_inode = 0, rules_file_size = 0;
 thread_local bool inside = false;
 
 std::uint64_t Mix(std::uint64_t x) {
@@ -191,10 +194,13 @@ void CheckFile() {
   struct statx facts;
   char text[8'192];
   long size = -1;
-  if (syscall(SYS_statx, file, "", AT_EMPTY_PATH, STATX_MTIME, &facts) == 0 &&
+  if (syscall(SYS_statx, file, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &facts) == 0 &&
       (facts.stx_mtime.tv_sec != rules_file_time.tv_sec ||
-       facts.stx_mtime.tv_nsec != rules_file_time.tv_nsec)) {
-    rules_file_time = {facts.stx_mtime.tv_sec, facts.stx_mtime.tv_nsec};
+       facts.stx_mtime.tv_nsec != rules_file_time.tv_nsec || facts.stx_ino != rules_file_inode ||
+       facts.stx_size != rules_file_size)) {
+    rules_file_time = facts.stx_mtime;
+    rules_file_inode = facts.stx_ino;
+    rules_file_size = facts.stx_size;
     size = syscall(SYS_read, file, text, sizeof text - 1);
   }
   syscall(SYS_close, file);
