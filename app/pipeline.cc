@@ -438,12 +438,14 @@ BatchLog::Health Pipeline::Impl::DiskHealth() const {
 }
 
 WatchedState Pipeline::Impl::LookAtAll() {
+  const DecisionLoop::View decided = loop_->Status();
   return {.inputs = reader_->Inputs(),
           .excluded = reader_->ExcludedSources(),
           .losses = reader_->TakeLosses(),
+          .lost_batches = decided.gaps + decided.unreadable,
           .log = DiskHealth(),
           .durable = log_->durable(),
-          .decided = loop_->Status().through,
+          .decided = decided.through,
           .delivery_turns = deliverer_->turns()};
 }
 

@@ -165,9 +165,16 @@ void Watch::AddLog(const WatchedState& state, TimeUs now, Conditions* conditions
 }
 
 void Watch::AddLosses(const WatchedState& state, TimeUs now, Conditions* conditions) {
-  for (const std::string& loss : state.losses) {
+  std::vector<std::string> losses = state.losses;
+  if (const std::int64_t more = state.lost_batches - lost_batches_; more > 0) {
+    lost_batches_ = state.lost_batches;
+    losses.push_back(absl::StrCat(more, more == 1 ? " batch" : " batches",
+                                  " of panes missing or damaged in the batch log: decided as if "
+                                  "nothing had arrived; `tocsin state check` says more"));
+  }
+  for (std::string& loss : losses) {
     if (losses_.size() == kLossesMax) losses_.pop_front();
-    losses_.push_back({.text = loss, .until = now + kLossFor});
+    losses_.push_back({.text = std::move(loss), .until = now + kLossFor});
   }
   std::erase_if(losses_, [&](const Loss& loss) { return now >= loss.until; });
   for (std::size_t i = 0; i < losses_.size(); ++i) {

@@ -36,6 +36,7 @@ struct WatchedState {
   std::vector<InputStatus> inputs;
   std::vector<std::string> excluded = {};
   std::vector<std::string> losses = {};  // since the last look
+  std::int64_t lost_batches = 0;         // of the batch log: missing or unreadable, since the start
   BatchLog::Health log;
   std::uint64_t durable = 0;        // sequence in the batch log
   std::uint64_t decided = 0;        // the same
@@ -86,6 +87,7 @@ class Watch {
   BlindAlarm alarm_;
   std::map<std::string, std::deque<Sample>> samples_;  // by input
   std::deque<Loss> losses_;
+  std::int64_t lost_batches_ = 0;  // of them told
   TimeUs started_at_;
   bool resolved_leftovers_ = false;
   TimeUs beat_at_;

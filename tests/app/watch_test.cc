@@ -177,5 +177,16 @@ TEST_F(WatchTest, WhatIsLeftOutAndWhatIsLost) {
   EXPECT_FALSE(watch_->blindness().blind);
 }
 
+TEST_F(WatchTest, BatchesThatAreLostAreSaidOnce) {
+  state_.lost_batches = 2;
+  Run(2 * kSecondUs);
+  EXPECT_THAT(Reasons(), testing::StartsWith("2 batches of panes missing or damaged"));
+  Run(12 * kMinuteUs);
+  EXPECT_FALSE(watch_->blindness().blind);
+  state_.lost_batches = 3;
+  Run(2 * kSecondUs);
+  EXPECT_THAT(Reasons(), testing::StartsWith("1 batch of panes missing or damaged"));
+}
+
 }  // namespace
 }  // namespace tocsin
