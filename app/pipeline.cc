@@ -115,6 +115,7 @@ class Pipeline::Impl {
   // Of the batch log, whose disk the deliveries are on, too.
   BatchLog::Health DiskHealth() const;
   WatchedState LookAtAll();
+  WatchedState LookAtTheOpening();
   void DecideLoop();
   void Fail(const absl::Status& status) {
     if (status.ok()) return;
@@ -411,8 +412,7 @@ void Pipeline::Impl::WatchLoop() {
     if (time_.Monotonic() - looked_at >= kLookEvery) {
       looked_at = time_.Monotonic();
       if (reads) watch_->Attach(log_.get());
-      watch_->Turn(reads ? LookAtAll()
-                         : WatchedState{.inputs = {}, .log = {}, .unopened = OpeningProblem()});
+      watch_->Turn(reads ? LookAtAll() : LookAtTheOpening());
     }
     absl::SleepFor(kWatchEvery);
   }
@@ -435,6 +435,12 @@ BatchLog::Health Pipeline::Impl::DiskHealth() const {
     health.disk.failing_since = deliveries.failing_since;
   }
   return health;
+}
+
+WatchedState Pipeline::Impl::LookAtTheOpening() {
+  WatchedState state;
+  state.unopened = OpeningProblem();
+  return state;
 }
 
 WatchedState Pipeline::Impl::LookAtAll() {
