@@ -60,8 +60,9 @@ std::vector<BrokenCase> BrokenCases() {
       {"{\"a\":\"\x01\"}", "a control character inside a string"},
       {R"({"a":)" + Repeat("[", 32) + Repeat("]", 32) + "}", "deeper than 32 levels"},
       {R"({"a":)" + Repeat("[", 100'000) + Repeat("]", 100'000) + "}", "deeper than 32 levels"},
-      {Repeat("[", 100'000), "cut short"},
-      {Repeat(R"({"a":)", 100'000), "cut short"},
+      // Where it is too deep to be a record of anybody, its end is not waited for.
+      {Repeat("[", 100'000), "not valid JSON"},
+      {Repeat(R"({"a":)", 100'000), "not valid JSON"},
       {R"({"a":")" + std::string(limits::kEventBytesMax, 'x') + "\"}", "larger than 1 MiB"},
       {"[1]", "an array element that is no object"},
   };
@@ -94,7 +95,8 @@ TEST(PayloadFormats, BrokenLinesLeaveTheirNeighboursAlone) {
     for (const BrokenCase& test : BrokenCases()) {
       if (test.reason == "empty") continue;
       // An opening without an end may go on in the next line.
-      if (test.record.back() == '[' || test.record.back() == ':') continue;
+      const char last = test.record.back();
+      if (test.reason == "cut short" && (last == '[' || last == ':')) continue;
       SCOPED_TRACE(test.record.substr(0, 80));
       const std::string other(kOther);
       const RecordingSink sink =
