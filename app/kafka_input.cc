@@ -189,48 +189,21 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
 }
 
 absl::Status KafkaInput::BeginAtEnds(std::span<KafkaAssignment* const> assigned) {
-  std::vector<KafkaPartition> partitions;
-  for (const KafkaAssignment* assignment : assigned) partitions.push_back(assignment->partition);
-  std::map<KafkaPartition, std::int64_t> ends;
-  probe_->EndOffsets(partitions, kQuestionTimeout, [&](const KafkaProbe::End& end) {
-    if (end.answer == KafkaProbe::End::Answer::kOffset) ends[end.partition] = end.offset;
+  return BeginWhere(assigned, [this](std::span<const KafkaPartition> partitions, Visit visit) {
+    probe_->EndOffsets(partitions, kQuestionTimeout, visit);
   });
-  for (KafkaAssignment* const assignment : assigned) {
-    const auto end = ends.find(assignment->partition);
-    if (end == ends.end()) {
-      return absl::UnavailableError("no broker says where " + assignment->partition.ToString() +
-                                    " ends");
-    }
-    TOCSIN_RETURN_IF_ERROR(BeginAt(assignment, end->second));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status KafkaInput::BeginWhereDecided(std::span<KafkaAssignment* const> assigned) {
   if (assigned.empty()) return absl::OkStatus();
-  std::vector<KafkaPartition> partitions;
-  for (const KafkaAssignment* assignment : assigned) partitions.push_back(assignment->partition);
   // The newest pane of the tick.
   const TimeUs since = earlier_.tick - config_->delay - setup_->plan.pane();
-  std::map<KafkaPartition, std::int64_t> found;
-  std::vector<KafkaAssignment*> nothing_since;
-  probe_->OffsetsSince(partitions, since, kQuestionTimeout, [&](const KafkaProbe::End& first) {
-    if (first.answer == KafkaProbe::End::Answer::kOffset) found[first.partition] = first.offset;
-    if (first.answer == KafkaProbe::End::Answer::kNone) found[first.partition] = -1;
-  });
-  for (KafkaAssignment* const assignment : assigned) {
-    const auto first = found.find(assignment->partition);
-    if (first == found.end()) {
-      return absl::UnavailableError("no broker says where to go on in " +
-                                    assignment->partition.ToString());
-    }
-    if (first->second < 0) {
-      nothing_since.push_back(assignment);
-    } else {
-      TOCSIN_RETURN_IF_ERROR(BeginAt(assignment, first->second));
-    }
-  }
-  TOCSIN_RETURN_IF_ERROR(BeginAtEnds(nothing_since));
+  TOCSIN_RETURN_IF_ERROR(
+      BeginWhere(assigned, [&](std::span<const KafkaPartition> partitions, Visit visit) {
+        probe_->OffsetsSince(partitions, since, kQuestionTimeout, visit);
+      }));
+  std::vector<KafkaPartition> partitions;
+  for (const KafkaAssignment* assignment : assigned) partitions.push_back(assignment->partition);
   losses_.push_back("the group " + config_->kafka->group + " has no position any more in " +
                     AndMore(partitions) +
                     ": the topic was made again, or the group was away for too long; it is read "
@@ -240,13 +213,32 @@ absl::Status KafkaInput::BeginWhereDecided(std::span<KafkaAssignment* const> ass
   return absl::OkStatus();
 }
 
-absl::Status KafkaInput::BeginAt(KafkaAssignment* assignment, std::int64_t offset) {
-  Partition* const partition = Find(assignment->partition);
-  TOCSIN_RETURN_IF_ERROR(partition->stage1->Restore({.offset = offset, .metadata = ""}));
-  assignment->start = offset;
-  // So that a crash before the first commit does not start at a later "now".
-  partition->commit_due = true;
-  return absl::OkStatus();
+absl::Status KafkaInput::BeginWhere(std::span<KafkaAssignment* const> assigned, Question ask) {
+  std::vector<KafkaPartition> partitions;
+  for (const KafkaAssignment* assignment : assigned) partitions.push_back(assignment->partition);
+  std::map<KafkaPartition, KafkaProbe::End> answers;
+  ask(partitions, [&](const KafkaProbe::End& answer) { answers[answer.partition] = answer; });
+  std::vector<KafkaAssignment*> at_end;
+  for (KafkaAssignment* const assignment : assigned) {
+    const auto found = answers.find(assignment->partition);
+    const auto answer =
+        found == answers.end() ? KafkaProbe::End::Answer::kNoAnswer : found->second.answer;
+    if (answer == KafkaProbe::End::Answer::kNone) {
+      at_end.push_back(assignment);
+      continue;
+    }
+    if (answer != KafkaProbe::End::Answer::kOffset) {
+      return absl::UnavailableError("no broker says where to begin in " +
+                                    assignment->partition.ToString());
+    }
+    Partition* const partition = Find(assignment->partition);
+    TOCSIN_RETURN_IF_ERROR(
+        partition->stage1->Restore({.offset = found->second.offset, .metadata = ""}));
+    assignment->start = found->second.offset;
+    // So that a crash before the first commit does not start at a later "now".
+    partition->commit_due = true;
+  }
+  return at_end.empty() ? absl::OkStatus() : BeginAtEnds(at_end);
 }
 
 bool KafkaInput::WasRead(const KafkaPartition& kafka) const {

@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "app/end_watch.h"
 #include "app/input.h"
 #include "app/record_feeder.h"
@@ -100,11 +101,14 @@ class KafkaInput : public Input, private KafkaCallbacks {
   std::size_t Take(absl::Duration wait);
   absl::StatusOr<Partition*> FindOrAdd(const KafkaPartition& kafka);
   Partition* Find(const KafkaPartition& kafka);
+  using Visit = absl::FunctionRef<void(const KafkaProbe::End&)>;
+  using Question = absl::FunctionRef<void(std::span<const KafkaPartition>, Visit)>;
   // Where partitions that were never read begin, by `start: now`.
   absl::Status BeginAtEnds(std::span<KafkaAssignment* const> assigned);
   // Where those go on whose position is gone.
   absl::Status BeginWhereDecided(std::span<KafkaAssignment* const> assigned);
-  absl::Status BeginAt(KafkaAssignment* assignment, std::int64_t offset);
+  // Where the probe answers that they do, at their ends where it has nothing.
+  absl::Status BeginWhere(std::span<KafkaAssignment* const> assigned, Question ask);
   bool WasRead(const KafkaPartition& kafka) const;
   // Of partitions without a position.
   void SayWhereItBegins(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
