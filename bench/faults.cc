@@ -46,7 +46,9 @@
 #include "app/pagerduty_standin.h"
 #include "bench/soak_traffic.h"
 #include "core/time.h"
+#include "ingest/host_clock.h"
 #include "tests/app/socket.h"
+#include "tests/faults/under_faults.h"
 #include "tests/integration/http_get.h"
 
 namespace tocsin {
@@ -59,19 +61,6 @@ constexpr int kPartitions = 4;
 constexpr const char* kTopic = "app";
 constexpr seconds kSampleEvery(5);
 constexpr int kPatience = 300;
-
-TimeUs Now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-std::string ReadAll(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // What a process takes at a moment.
 struct Usage {
@@ -201,9 +190,9 @@ void Soak::WriteConfig() {
 
 bool Soak::StartProgram() {
   const bool started = program_.Start(
-      {"/usr/bin/env", absl::StrCat("LD_PRELOAD=", TOCSIN_FAULTS_LIBRARY),
-       "TOCSIN_FAULTS_FILE=" + Path("faults"), TOCSIN_BINARY, "run", "-c", Path("config.yaml"),
-       "--incidents", Path("live-incidents.jsonl"), "--signals", Path("live-signals.jsonl")},
+      UnderFaults(TOCSIN_FAULTS_LIBRARY, Path("faults"),
+                  {TOCSIN_BINARY, "run", "-c", Path("config.yaml"), "--incidents",
+                   Path("live-incidents.jsonl"), "--signals", Path("live-signals.jsonl")}),
       Path("run.log"));
   pid_ = program_.pid();
   return started;
@@ -215,10 +204,7 @@ void Soak::EndProgram(int signal, int code) {
   if (ended != code) Problem(absl::StrCat("ended with ", ended, " instead of ", code));
 }
 
-void Soak::SetFaults(const std::string& rules) const {
-  std::ofstream(Path("faults.new")) << rules;
-  std::filesystem::rename(Path("faults.new"), Path("faults"));
-}
+void Soak::SetFaults(const std::string& rules) const { tocsin::SetFaults(Path("faults"), rules); }
 
 Fault Soak::OnDisk(const std::string& name, const std::string& folder, const std::string& rules,
                    int seconds_max) {
@@ -305,13 +291,13 @@ void Soak::BreakThings(SoakTraffic* traffic) {
     const seconds drawn(2 + Below(static_cast<std::uint64_t>(fault.seconds_max) - 1));
     const seconds lasts = options_.fault_lasts > seconds(0) ? options_.fault_lasts : drawn;
     if (Elapsed() + lasts > length_) return;
-    const TimeUs begin = Now();
+    const TimeUs begin = HostWall();
     std::printf("%s  %s for %d s\n", FormatTime(begin).c_str(), fault.name.c_str(),
                 static_cast<int>(lasts.count()));
     fault.begin();
     std::this_thread::sleep_for(lasts);
     fault.end();
-    Happened({.begin = begin, .end = Now(), .what = fault.name});
+    Happened({.begin = begin, .end = HostWall(), .what = fault.name});
     if (traffic->sent() == 0) Problem("nothing was sent");
   }
 }
@@ -340,11 +326,11 @@ void Soak::BreakPagerDuty() {
     wait(60, 180);
     if (stop_) return;
     const auto& [answer, name] = kWays[random() % kWays.size()];
-    const TimeUs begin = Now();
+    const TimeUs begin = HostWall();
     pagerduty_answer_ = answer;
     wait(5, 60);
     pagerduty_answer_ = 0;
-    Happened({.begin = begin, .end = Now(), .what = name});
+    Happened({.begin = begin, .end = HostWall(), .what = name});
   }
 }
 
@@ -356,19 +342,19 @@ void Soak::SendPoison(SoakTraffic* traffic) {
       std::this_thread::sleep_for(seconds(1));
     }
     silent.clear();
-    const TimeUs begin = Now();
+    const TimeUs begin = HostWall();
     if (random() % 4 == 0) {
       for (int i = 0; i < 200; ++i) {
         silent.push_back(std::make_unique<TestSocket>(static_cast<std::uint16_t>(http_port_)));
         silent.back()->Send("POST /v1/events HTTP/1.1\r\nContent-Length: 8000000\r\n");
       }
       Happened({.begin = begin,
-                .end = Now(),
+                .end = HostWall(),
                 .what = "200 clients that say nothing",
                 .is_fault = false});
     } else {
       const std::string what = traffic->Poison();
-      Happened({.begin = begin, .end = Now(), .what = what, .is_fault = false});
+      Happened({.begin = begin, .end = HostWall(), .what = what, .is_fault = false});
     }
   }
 }
@@ -393,12 +379,8 @@ Usage Soak::Measure() const {
     const std::uintmax_t bytes = at->is_regular_file(no_size) ? at->file_size(no_size) : 0;
     if (!no_size) usage.state_mib += static_cast<double>(bytes) / 0x1p20;
   }
-  constexpr std::string_view kPaneBytes = "\ntocsin_journal_batch_bytes ";
-  const std::string metrics = HttpGet(port_, "/metrics");
-  const std::size_t at = metrics.find(kPaneBytes);
-  usage.panes_mib = at == std::string::npos
-                        ? -1
-                        : std::strtod(metrics.c_str() + at + kPaneBytes.size(), nullptr) / 0x1p20;
+  const double panes = SumOfMetric(port_, "tocsin_journal_batch_bytes");
+  usage.panes_mib = panes < 0 ? -1 : panes / 0x1p20;
   return usage;
 }
 
@@ -416,7 +398,7 @@ void Soak::Watch(const SoakTraffic* traffic) {
           "%s  minute %lld: %lld events sent, %.0f MiB, %d handles, state %.1f MiB (panes %.1f); "
           "%zu "
           "pages, %zu open\n",
-          FormatTime(Now()).c_str(), static_cast<long long>(minute),
+          FormatTime(HostWall()).c_str(), static_cast<long long>(minute),
           static_cast<long long>(traffic->sent()), usage.memory_mib, usage.handles, usage.state_mib,
           usage.panes_mib, pages.size(), open);
       std::fflush(stdout);
@@ -431,7 +413,7 @@ void Soak::Settle() {
   const bool quiet = WaitFor(kPatience, [&] {
     std::this_thread::sleep_for(seconds(15));
     const std::vector<PagerDutyStandIn::Page> pages = pagerduty_->Pages();
-    std::string now = ReadAll(Path("live-incidents.jsonl"));
+    std::string now = LogRotator::Read(Path("live-incidents.jsonl"));
     const bool settled =
         now == before &&
         std::all_of(pages.begin(), pages.end(), [](const auto& page) { return page.resolved; });
@@ -451,15 +433,15 @@ bool Soak::Replay() {
                     "--signals", Path("replay-signals.jsonl")},
                    Path("replay.log")) &&
       replay.Wait(3'600) == 0;
-  if (!done) Problem("replay failed: " + ReadAll(Path("replay.log")));
+  if (!done) Problem("replay failed: " + LogRotator::Read(Path("replay.log")));
   std::printf("replayed in %.0f s\n", std::chrono::duration<double>(Clock::now() - begin).count());
   return done;
 }
 
 void Soak::CompareDecisions() {
   for (const char* const what : {"incidents", "signals"}) {
-    std::istringstream live(ReadAll(absl::StrCat(Path("live-"), what, ".jsonl"))),
-        replayed(ReadAll(absl::StrCat(Path("replay-"), what, ".jsonl")));
+    std::istringstream live(LogRotator::Read(absl::StrCat(Path("live-"), what, ".jsonl"))),
+        replayed(LogRotator::Read(absl::StrCat(Path("replay-"), what, ".jsonl")));
     std::string one, other;
     int line = 0;
     bool same = true;
@@ -490,7 +472,7 @@ bool Soak::WasOverUnseen(const std::string& paged_at, const std::string& resolve
 void Soak::ComparePages() {
   std::set<std::string> due;
   std::map<std::string, std::pair<std::string, std::string>> lives;  // of a page: begin and end
-  std::istringstream lines(ReadAll(Path("replay-incidents.jsonl")));
+  std::istringstream lines(LogRotator::Read(Path("replay-incidents.jsonl")));
   simdjson::dom::parser parser;
   std::set<std::string> incidents;
   for (std::string line; std::getline(lines, line);) {
@@ -574,7 +556,7 @@ void Soak::CompareUsage() {
 // a minute.
 void Soak::TellFaults() {
   std::vector<std::pair<std::string, std::string>> said;  // time, the rest
-  std::istringstream lines(ReadAll(Path("run.log")));
+  std::istringstream lines(LogRotator::Read(Path("run.log")));
   for (std::string line; std::getline(lines, line);) {
     const std::size_t end = line.find(' ');
     if (end == std::string::npos || absl::StrContains(line.substr(end, 6), "info")) continue;

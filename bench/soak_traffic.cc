@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ingest/host_clock.h"
 #include "tests/app/socket.h"
 
 namespace tocsin {
@@ -16,12 +17,6 @@ constexpr int kEventsInBody = 100;
 // Longer than any fault and what it takes to get over it, so that every outage must be paged.
 constexpr int kOutageSecondsMin = 240, kOutageSecondsMore = 180;
 constexpr int kRotateSecondsMin = 30, kRotateSecondsMore = 60;
-
-std::int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -65,9 +60,10 @@ double SoakTraffic::Failing(int service) const {
 
 std::string SoakTraffic::Event(int service, Dice* dice) const {
   const bool fails = dice->Share() < Failing(service);
-  return absl::StrCat(R"({"time":)", NowMs(), R"(,"type":"request","service":"service-)", service,
-                      R"(","host":"host-)", dice->Below(8), R"(","endpoint":"/orders/)",
-                      dice->Below(20), R"(","status":)", fails ? 503 : 200, R"(,"duration_ms":)",
+  return absl::StrCat(R"({"time":)", HostWall() / kMillisecondUs,
+                      R"(,"type":"request","service":"service-)", service, R"(","host":"host-)",
+                      dice->Below(8), R"(","endpoint":"/orders/)", dice->Below(20),
+                      R"(","status":)", fails ? 503 : 200, R"(,"duration_ms":)",
                       5 + dice->Below(40), R"(,"user":"u)", dice->Below(20'000), R"("})");
 }
 
@@ -124,11 +120,7 @@ void SoakTraffic::WriteToLog() {
 }
 
 bool SoakTraffic::PostOnce(const std::string& body) const {
-  TestSocket socket(static_cast<std::uint16_t>(options_.http_port));
-  if (!socket.connected()) return false;
-  socket.Send(absl::StrCat("POST /v1/events HTTP/1.1\r\nConnection: close\r\nContent-Length: ",
-                           body.size(), "\r\n\r\n", body));
-  return StatusOf(socket.ReadAll()) == 200;
+  return PostEvents(static_cast<std::uint16_t>(options_.http_port), body) == 200;
 }
 
 void SoakTraffic::Post() {

@@ -113,6 +113,15 @@ inline int StatusOf(std::string_view response) {
   return std::atoi(std::string(response.substr(9, 3)).c_str());
 }
 
+// Posts to /v1/events, on a connection of its own. The status of the answer; 0: there is none.
+inline int PostEvents(std::uint16_t port, const std::string& body) {
+  TestSocket socket(port);
+  if (!socket.connected()) return 0;
+  socket.Send("POST /v1/events HTTP/1.1\r\nConnection: close\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body);
+  return StatusOf(socket.ReadAll());
+}
+
 inline std::string BodyOf(std::string_view response) {
   const std::size_t header = response.find("\r\n\r\n");
   return header == std::string_view::npos ? "" : std::string(response.substr(header + 4));

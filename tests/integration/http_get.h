@@ -1,8 +1,10 @@
-// The body of a GET on the loopback interface; empty when nothing answers.
+// What is served on the loopback interface: the body of a GET, empty when nothing answers, and metrics.
 #pragma once
 
 #include <curl/curl.h>
 
+#include <cstdlib>
+#include <sstream>
 #include <string>
 
 namespace tocsin {
@@ -23,6 +25,19 @@ inline std::string HttpGet(int port, const std::string& path) {
   if (curl_easy_perform(curl) != CURLE_OK) body.clear();
   curl_easy_cleanup(curl);
   return body;
+}
+
+// The sum of a metric over its series, or over those whose labels begin with `labels`; −1 while
+// nothing answers.
+inline double SumOfMetric(int port, const std::string& name, const std::string& labels = "") {
+  std::istringstream lines(HttpGet(port, "/metrics"));
+  double sum = lines.str().empty() ? -1 : 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(name + "{" + labels) || (labels.empty() && line.starts_with(name + " "))) {
+      sum += std::strtod(line.c_str() + line.rfind(' ') + 1, nullptr);
+    }
+  }
+  return sum;
 }
 
 }  // namespace tocsin

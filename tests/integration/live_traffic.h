@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "ingest/host_clock.h"
 #include "tests/integration/kafka_cluster.h"
 
 namespace tocsin {
@@ -50,11 +51,7 @@ class LiveTraffic {
   std::int64_t not_json() const { return not_json_; }
 
  private:
-  static std::int64_t NowMs() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
+  static std::int64_t NowMs() { return HostWall() / kMillisecondUs; }
 
   double Random() {
     state_ = state_ * 6364136223846793005u + 1442695040888963407u;

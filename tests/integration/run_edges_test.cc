@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +20,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/time.h"
+#include "ingest/host_clock.h"
 #include "tests/app/socket.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
@@ -108,9 +108,7 @@ class RunEdgesTest : public testing::Test {
 
 // An incident of its own: the environment is the scope.
 std::string Burst(const std::string& service) {
-  const TimeUs now = std::chrono::duration_cast<std::chrono::microseconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count();
+  const TimeUs now = HostWall();
   std::string body;
   for (int i = 0; i < 20; ++i) {
     absl::StrAppend(&body, R"({"time":")", FormatTime(now),

@@ -15,7 +15,6 @@
 #include <fstream>
 #include <memory>
 #include <random>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,7 +22,9 @@
 #include "absl/strings/str_cat.h"
 #include "app/pagerduty_standin.h"
 #include "core/time.h"
+#include "ingest/host_clock.h"
 #include "tests/app/socket.h"
+#include "tests/faults/under_faults.h"
 #include "tests/ingest/log_rotator.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
@@ -34,12 +35,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr int kPatience = 120;
-
-TimeUs Now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 class RunFilesTest : public testing::Test {
  protected:
@@ -70,10 +65,9 @@ class RunFilesTest : public testing::Test {
   bool Launch() {
     server_ = std::make_unique<Process>();
     return server_->Start(
-               {"/usr/bin/env", absl::StrCat("LD_PRELOAD=", std::getenv("TOCSIN_FAULTS_LIBRARY")),
-                absl::StrCat("TOCSIN_FAULTS_FILE=", folder_, "/faults"),
-                "ASAN_OPTIONS=verify_asan_link_order=0", std::getenv("TOCSIN_BINARY"), "run", "-c",
-                folder_ + "/c.yaml", "--incidents", folder_ + "/live.jsonl"},
+               UnderFaults(std::getenv("TOCSIN_FAULTS_LIBRARY"), folder_ + "/faults",
+                           {std::getenv("TOCSIN_BINARY"), "run", "-c", folder_ + "/c.yaml",
+                            "--incidents", folder_ + "/live.jsonl"}),
                folder_ + "/log") &&
            WaitFor(kPatience, [&] { return HttpGet(metrics_port_, "/healthz") == "alive\n"; });
   }
@@ -107,32 +101,19 @@ class RunFilesTest : public testing::Test {
     EXPECT_EQ(Read("replay.jsonl").substr(0, live.size()), live);
   }
   bool IsReady() const { return HttpGet(metrics_port_, "/readyz") == "ready\n"; }
-  void SetFaults(const std::string& rules) const {
-    std::ofstream(folder_ + "/faults.new") << rules;
-    std::filesystem::rename(folder_ + "/faults.new", folder_ + "/faults");
-  }
+  void SetFaults(const std::string& rules) const { tocsin::SetFaults(folder_ + "/faults", rules); }
   int Post(const std::string& body) const {
-    TestSocket socket(static_cast<std::uint16_t>(port_));
-    if (!socket.connected()) return 0;
-    socket.Send(absl::StrCat("POST /v1/events HTTP/1.1\r\nConnection: close\r\nContent-Length: ",
-                             body.size(), "\r\n\r\n", body));
-    return StatusOf(socket.ReadAll());
+    return PostEvents(static_cast<std::uint16_t>(port_), body);
   }
   static std::string Event(const std::string& message) {
-    return absl::StrCat(R"({"time":")", FormatTime(Now()),
+    return absl::StrCat(R"({"time":")", FormatTime(HostWall()),
                         R"(","type":"log","level":"error","service":"shop","message":")", message,
                         "\"}\n");
   }
   std::string Read(const std::string& name) const { return LogRotator::Read(folder_ + "/" + name); }
-  // The sum of a counter over the sources of an input, as it is served.
-  std::int64_t Counter(const std::string& name, const std::string& input) const {
-    std::istringstream metrics(HttpGet(metrics_port_, "/metrics"));
-    std::int64_t sum = 0;
-    for (std::string line; std::getline(metrics, line);) {
-      if (!line.starts_with(absl::StrCat(name, "{input=\"", input, "\""))) continue;
-      sum += std::atoll(line.substr(line.rfind(' ') + 1).c_str());
-    }
-    return sum;
+  // The sum of a metric over the sources of an input, as it is served.
+  double Metric(const std::string& name, const std::string& input) const {
+    return SumOfMetric(metrics_port_, name, "input=\"" + input + "\"");
   }
 
   std::string folder_;
@@ -190,9 +171,9 @@ TEST_F(RunFilesTest, ADiskThatFailsWhileItRunsHoldsUpNoPage) {
     LogRotator log(folder_ + "/logs", "app.log");
     for (int burst = 0; !stop;) {
       const auto write = [&](const std::string& level, const std::string& service) {
-        log.Write(absl::StrCat(R"({"time":")", FormatTime(Now()), R"(","type":"log","level":")",
-                               level, R"(","env":")", service, R"(","service":")", service,
-                               "\"}\n"));
+        log.Write(absl::StrCat(R"({"time":")", FormatTime(HostWall()),
+                               R"(","type":"log","level":")", level, R"(","env":")", service,
+                               R"(","service":")", service, "\"}\n"));
       };
       write("info", "idle");
       if (burst < wanted) {
@@ -245,9 +226,9 @@ TEST_F(RunFilesTest, AFullDiskRefusesPostsAndNothingElse) {
     SCOPED_TRACE(fault);
     SetFaults(absl::StrCat("path=", folder_, "/state/http; ", fault));
     EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("refused")) == 503; }));
-    const std::int64_t events = Counter("tocsin_events_total", "app");
+    const double events = Metric("tocsin_events_total", "app");
     std::ofstream(folder_ + "/logs/app.log", std::ios::app) << Event("meanwhile");
-    EXPECT_TRUE(WaitFor(kPatience, [&] { return Counter("tocsin_events_total", "app") > events; }));
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return Metric("tocsin_events_total", "app") > events; }));
     EXPECT_EQ(Post(Event("refused")), 503);
     SetFaults("");
     EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("after")) == 200; }));
@@ -332,8 +313,8 @@ TEST_F(RunFilesTest, AFileThatIsNotThereIsDownAndSaidByAPage) {
   EXPECT_EQ(pagerduty.Pages()[0].dedup_key, "tocsin:blind");
   EXPECT_THAT(pagerduty.Pages()[0].summary, HasSubstr("input app cannot be read: " + path));
   EXPECT_EQ(HttpGet(metrics_port_, "/readyz"), "not ready: input app: " + reason + "\n");
-  EXPECT_EQ(Counter("tocsin_input_up", "app"), 0);
-  EXPECT_EQ(Counter("tocsin_input_up", "events"), 1);
+  EXPECT_EQ(Metric("tocsin_input_up", "app"), 0);
+  EXPECT_EQ(Metric("tocsin_input_up", "events"), 1);
   Process status;
   ASSERT_TRUE(status.Start({std::getenv("TOCSIN_BINARY"), "status", "-c", folder_ + "/c.yaml"},
                            folder_ + "/status"));
@@ -345,7 +326,7 @@ TEST_F(RunFilesTest, AFileThatIsNotThereIsDownAndSaidByAPage) {
   EXPECT_THAT(Read("log"), testing::Not(HasSubstr("holds up")));
   std::ofstream(path) << Event("there");
   EXPECT_TRUE(WaitFor(kPatience, [&] { return pagerduty.Pages()[0].resolved; })) << Read("log");
-  EXPECT_EQ(Counter("tocsin_input_up", "app"), 1);
+  EXPECT_EQ(Metric("tocsin_input_up", "app"), 1);
   server_->Signal(SIGTERM);
   EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
 }

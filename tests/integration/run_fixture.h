@@ -95,19 +95,7 @@ class ProgramOnKafka : public testing::Test {
     ASSERT_EQ(program_.Wait(10), 128 + SIGKILL) << ReadFile(directory_ + "/run.log");
   }
 
-  // The sum of a metric over its label values; −1 while nothing answers.
-  double Metric(const std::string& name) {
-    const std::string text = HttpGet(port_, "/metrics");
-    if (text.empty()) return -1;
-    std::istringstream lines(text);
-    double sum = 0;
-    for (std::string line; std::getline(lines, line);) {
-      if (line.starts_with(name + "{") || line.starts_with(name + " ")) {
-        sum += std::stod(line.substr(line.rfind(' ') + 1));
-      }
-    }
-    return sum;
-  }
+  double Metric(const std::string& name) const { return SumOfMetric(port_, name); }
 
   // What was decided live is what a replay of the topics decides, byte for byte.
   void ExpectLiveEqualsReplay(const std::vector<std::string>& topics) {

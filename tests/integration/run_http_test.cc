@@ -19,7 +19,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/time.h"
 #include "ingest/file_source.h"
+#include "ingest/host_clock.h"
 #include "tests/app/socket.h"
+#include "tests/faults/under_faults.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
 
@@ -55,20 +57,15 @@ class RunHttpTest : public testing::Test {
   bool Start() {
     server_ = std::make_unique<Process>();
     return server_->Start(
-               {"/usr/bin/env", absl::StrCat("LD_PRELOAD=", std::getenv("TOCSIN_FAULTS_LIBRARY")),
-                absl::StrCat("TOCSIN_FAULTS_FILE=", folder_, "/faults"),
-                "ASAN_OPTIONS=verify_asan_link_order=0", std::getenv("TOCSIN_BINARY"), "run", "-c",
-                folder_ + "/c.yaml", "--incidents", folder_ + "/live.jsonl"},
+               UnderFaults(std::getenv("TOCSIN_FAULTS_LIBRARY"), folder_ + "/faults",
+                           {std::getenv("TOCSIN_BINARY"), "run", "-c", folder_ + "/c.yaml",
+                            "--incidents", folder_ + "/live.jsonl"}),
                folder_ + "/log") &&
            WaitFor(kPatience, [&] { return HttpGet(port_, "/healthz") == "alive\n"; });
   }
   // Whether it was answered with success.
   bool Post(const std::string& body) const {
-    TestSocket socket(static_cast<std::uint16_t>(port_));
-    if (!socket.connected()) return false;
-    socket.Send(absl::StrCat("POST /v1/events HTTP/1.1\r\nConnection: close\r\nContent-Length: ",
-                             body.size(), "\r\n\r\n", body));
-    return StatusOf(socket.ReadAll()) == 200;
+    return PostEvents(static_cast<std::uint16_t>(port_), body) == 200;
   }
   std::string Read(const std::string& name) const {
     std::ifstream file(folder_ + "/" + name);
@@ -78,25 +75,14 @@ class RunHttpTest : public testing::Test {
   }
 
   void MoveClock(int seconds) const {
-    std::ofstream(folder_ + "/faults.new") << "clock=" << seconds;
-    std::filesystem::rename(folder_ + "/faults.new", folder_ + "/faults");
+    SetFaults(folder_ + "/faults", absl::StrCat("clock=", seconds));
   }
   static std::string ErrorNow(int number) {
-    const TimeUs now = std::chrono::duration_cast<std::chrono::microseconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
-    return absl::StrCat(R"({"time":")", FormatTime(now), R"(","type":"log","level":"error",)",
-                        R"("service":"shop","message":"n)", number, "\"}");
+    return absl::StrCat(R"({"time":")", FormatTime(HostWall()),
+                        R"(","type":"log","level":"error","service":"shop","message":"n)", number,
+                        "\"}");
   }
-  // The sum of a counter over the sources, as it is served.
-  std::int64_t Counter(const std::string& name) const {
-    std::istringstream metrics(HttpGet(metrics_port_, "/metrics"));
-    std::int64_t sum = 0;
-    for (std::string line; std::getline(metrics, line);) {
-      if (line.starts_with(name + "{")) sum += std::atoll(line.substr(line.rfind(' ') + 1).c_str());
-    }
-    return sum;
-  }
+  double Metric(const std::string& name) const { return SumOfMetric(metrics_port_, name); }
 
   std::string folder_;
   int port_ = 0, metrics_port_ = 0;
@@ -138,9 +124,9 @@ TEST_F(RunHttpTest, AClockThatJumpsForAMomentMakesNothingLate) {
   }
   post_for(20);
   EXPECT_EQ(posted, 220);
-  EXPECT_TRUE(WaitFor(kPatience, [&] { return Counter("tocsin_events_total") == posted; }));
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return Metric("tocsin_events_total") == posted; }));
   EXPECT_TRUE(WaitFor(kPatience, [&] { return !Read("live.jsonl").empty(); }));
-  EXPECT_EQ(Counter("tocsin_late_events_total"), 0);
+  EXPECT_EQ(Metric("tocsin_late_events_total"), 0);
   EXPECT_THAT(HttpGet(metrics_port_, "/readyz"), HasSubstr("ready"));
   server_->Signal(SIGTERM);
   EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");

@@ -1,6 +1,5 @@
 // Real senders post to us, and kcat writes to a real Kafka: each ends as an event.
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +15,7 @@
 #include "app/receiver.h"
 #include "config/config.h"
 #include "ingest/file_source.h"
+#include "ingest/host_clock.h"
 #include "ingest/kafka_source.h"
 #include "sinks/signature.h"
 #include "tests/app/sns_authority.h"
@@ -34,12 +34,6 @@ using ::testing::SizeIs;
 
 constexpr int kPatience = 60;
 
-TimeUs Now() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string Program(const char* variable) {
   const char* path = std::getenv(variable);
   EXPECT_NE(path, nullptr) << variable << " is not set: ./dev test sets it";
@@ -53,7 +47,7 @@ class SourcesTest : public testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
     setenv("no_proxy", "127.0.0.1", 1);
-    begin_ = Now();
+    begin_ = HostWall();
   }
   void TearDown() override {
     receiver_.reset();
@@ -115,7 +109,7 @@ class SourcesTest : public testing::Test {
   }
   void ExpectNow(const KeptEvent& event) const {
     EXPECT_GE(event.event.time, begin_ - kSecondUs);
-    EXPECT_LE(event.event.time, Now() + kSecondUs);
+    EXPECT_LE(event.event.time, HostWall() + kSecondUs);
   }
   std::string Log(const char* name) const {
     std::ifstream file(folder_ + "/" + name);
@@ -158,7 +152,7 @@ TEST_F(SourcesTest, PrometheusWritesRemotely) {
   // What it exposes as text reads the same.
   InputConfig text;
   text.format = "prometheus-text";
-  const RecordingSink scraped = DecodeRecord(text, HttpGet(port, "/metrics"), Now());
+  const RecordingSink scraped = DecodeRecord(text, HttpGet(port, "/metrics"), HostWall());
   EXPECT_THAT(scraped.reasons, SizeIs(0));
   EXPECT_GT(scraped.events.size(), 100U);
 }
@@ -238,12 +232,12 @@ TEST_F(SourcesTest, SnsSignsItsMessages) {
       "  - {name: alarms, format: cloudwatch-alarm, http: {signature: sns, topics: [\"", kTopic,
       "\"], ca_file: ", amazon.certificate(), ", proxy: \"", amazon.proxy(), "\"}}\n"));
   Fields confirmation = Confirmation();
-  confirmation["Timestamp"] = FormatTime(Now());
+  confirmation["Timestamp"] = FormatTime(HostWall());
   EXPECT_EQ(Post("alarms", Signed(confirmation)), 200);
   EXPECT_EQ(amazon.requests(), 2) << "the certificate, and the address that confirms";
   EXPECT_THAT(Events(0).events, SizeIs(0));
   Fields alarm = Notification();
-  alarm["Timestamp"] = FormatTime(Now());
+  alarm["Timestamp"] = FormatTime(HostWall());
   alarm["Message"] =
       R"({"AlarmName": "connections", "NewStateValue": "ALARM", "NewStateReason": "90 % of them",)"
       R"( "StateChangeTime": "2026-03-01T21:05:00.123+0000", "Region": "EU", "AlarmArn":)"

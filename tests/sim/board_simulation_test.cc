@@ -13,9 +13,8 @@ namespace {
 
 using testing::BoardBreakage;
 using testing::BoardSimulation;
-using testing::BoardStats;
-using testing::Difference;
-using testing::SimSetup;
+using testing::CountDiverged;
+using testing::RunBlock;
 
 // Each step of the clock is said in the log.
 class BoardSimulationTest : public testing::SeedBlocks {
@@ -24,23 +23,16 @@ class BoardSimulationTest : public testing::SeedBlocks {
 };
 
 TEST_P(BoardSimulationTest, GivesWhatAnUndisturbedRunGives) {
-  BoardStats total;
-  std::uint64_t decided = 0;
-  const std::uint64_t ran = testing::RunSeeds(2'000, GetParam(), [&](std::uint64_t seed) {
-    BoardSimulation simulation(&SimSetup(), seed, BoardBreakage::kNone);
-    simulation.Run();
-    total += simulation.stats();
-    if (!simulation.actual().notifications.empty()) ++decided;
-    return Difference(simulation.expected(), simulation.actual());
-  });
-  if (ran < 50) return;
-  const auto seeds = static_cast<std::int64_t>(ran);
+  const auto block = RunBlock<BoardSimulation>(2'000, GetParam(), BoardBreakage::kNone);
+  if (block.ran < 50) return;
+  const auto& total = block.stats;
+  const auto seeds = static_cast<std::int64_t>(block.ran);
   EXPECT_GT(total.clock_steps, seeds / 2);
   EXPECT_GT(total.pauses, seeds / 8);
   EXPECT_GT(total.outages, seeds / 8);
   EXPECT_GT(total.absences, seeds / 8);
   EXPECT_GT(total.idle_closes, seeds * 10);
-  EXPECT_GT(decided, ran / 2);
+  EXPECT_GT(block.decided, block.ran / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, BoardSimulationTest,
@@ -50,11 +42,7 @@ INSTANTIATE_TEST_SUITE_P(Blocks, BoardSimulationTest,
 TEST(BoardSimulation, NoticesBrokenRules) {
   spdlog::set_level(spdlog::level::off);
   const auto diverged = [](const char* what, BoardBreakage breakage) {
-    return testing::CountDiverged(what, 60, [&](std::uint64_t seed) {
-      BoardSimulation simulation(&SimSetup(), seed, breakage);
-      simulation.Run();
-      return Difference(simulation.expected(), simulation.actual());
-    });
+    return CountDiverged<BoardSimulation>(what, 60, breakage);
   };
   EXPECT_GE(diverged("closes by the host's clock", BoardBreakage::kHostClock), 15);
   EXPECT_GE(diverged("closes what it cannot read", BoardBreakage::kCloseAway), 15);

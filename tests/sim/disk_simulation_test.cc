@@ -9,27 +9,20 @@
 namespace tocsin {
 namespace {
 
+using testing::CountDiverged;
 using testing::Difference;
 using testing::DiskBreakage;
 using testing::DiskSimulation;
-using testing::DiskStats;
-using testing::SimOutput;
+using testing::RunBlock;
 using testing::SimSetup;
 
 class DiskSimulationTest : public testing::SeedBlocks {};
 
 TEST_P(DiskSimulationTest, GivesWhatAnUndisturbedRunGives) {
-  DiskStats total;
-  std::uint64_t decided = 0;
-  const std::uint64_t ran = testing::RunSeeds(2'500, GetParam(), [&](std::uint64_t seed) {
-    DiskSimulation simulation(&SimSetup(), seed, DiskBreakage::kNone);
-    simulation.Run();
-    total += simulation.stats();
-    if (!simulation.actual().notifications.empty()) ++decided;
-    return Difference(simulation.expected(), simulation.actual());
-  });
-  if (ran < 50) return;
-  const auto seeds = static_cast<std::int64_t>(ran);
+  const auto block = RunBlock<DiskSimulation>(2'500, GetParam(), DiskBreakage::kNone);
+  if (block.ran < 50) return;
+  const auto& total = block.stats;
+  const auto seeds = static_cast<std::int64_t>(block.ran);
   EXPECT_GT(total.on_disk, seeds / 3);
   EXPECT_LT(total.on_disk, seeds * 2 / 3);
   EXPECT_GT(total.failed_writes, seeds);
@@ -38,7 +31,7 @@ TEST_P(DiskSimulationTest, GivesWhatAnUndisturbedRunGives) {
   EXPECT_GT(total.kills, seeds);
   EXPECT_GT(total.restored_snapshots, seeds / 2);
   EXPECT_GT(total.unacknowledged, 0);
-  EXPECT_GT(decided, ran / 2);
+  EXPECT_GT(block.decided, block.ran / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, DiskSimulationTest,
@@ -47,11 +40,7 @@ INSTANTIATE_TEST_SUITE_P(Blocks, DiskSimulationTest,
 
 TEST(DiskSimulation, NoticesBrokenRules) {
   const auto diverged = [](const char* what, DiskBreakage breakage) {
-    return testing::CountDiverged(what, 60, [&](std::uint64_t seed) {
-      DiskSimulation simulation(&SimSetup(), seed, breakage);
-      simulation.Run();
-      return Difference(simulation.expected(), simulation.actual());
-    });
+    return CountDiverged<DiskSimulation>(what, 60, breakage);
   };
   EXPECT_GE(diverged("commits before the disk has it", DiskBreakage::kCommitAtOnce), 30);
   EXPECT_GE(diverged("takes a failed write for a durable one", DiskBreakage::kTrustFailedWrite),

@@ -9,29 +9,21 @@
 namespace tocsin {
 namespace {
 
-using testing::Difference;
+using testing::CountDiverged;
 using testing::RotationBreakage;
 using testing::RotationSimulation;
-using testing::RotationStats;
-using testing::SimSetup;
+using testing::RunBlock;
 
 class RotationSimulationTest : public testing::SeedBlocks {};
 
 TEST_P(RotationSimulationTest, GivesWhatAnUndisturbedRunGives) {
-  RotationStats total;
-  std::uint64_t decided = 0;
-  const std::uint64_t ran = testing::RunSeeds(1'000, GetParam(), [&](std::uint64_t seed) {
-    RotationSimulation simulation(&SimSetup(), seed, RotationBreakage::kNone);
-    simulation.Run();
-    total += simulation.stats();
-    if (!simulation.actual().notifications.empty()) ++decided;
-    return Difference(simulation.expected(), simulation.actual());
-  });
-  if (ran < 30) return;
-  const auto seeds = static_cast<std::int64_t>(ran);
+  const auto block = RunBlock<RotationSimulation>(1'000, GetParam(), RotationBreakage::kNone);
+  if (block.ran < 30) return;
+  const auto& total = block.stats;
+  const auto seeds = static_cast<std::int64_t>(block.ran);
   EXPECT_GT(total.rotations, seeds * 4);
   EXPECT_GT(total.restarts, seeds);
-  EXPECT_GT(decided, ran / 2);
+  EXPECT_GT(block.decided, block.ran / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, RotationSimulationTest,
@@ -40,11 +32,7 @@ INSTANTIATE_TEST_SUITE_P(Blocks, RotationSimulationTest,
 
 TEST(RotationSimulation, NoticesBrokenRules) {
   const auto diverged = [](const char* what, RotationBreakage breakage) {
-    return testing::CountDiverged(what, 40, [&](std::uint64_t seed) {
-      RotationSimulation simulation(&SimSetup(), seed, breakage);
-      simulation.Run();
-      return Difference(simulation.expected(), simulation.actual());
-    });
+    return CountDiverged<RotationSimulation>(what, 40, breakage);
   };
   EXPECT_GE(diverged("goes on at so many bytes of another file", RotationBreakage::kKnowBytes), 20);
   EXPECT_GE(diverged("commits before the batches", RotationBreakage::kCommitPosition), 20);

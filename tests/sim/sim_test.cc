@@ -10,49 +10,38 @@
 namespace tocsin {
 namespace {
 
-using testing::BlockName;
 using testing::Breakage;
 using testing::CountDiverged;
 using testing::Difference;
+using testing::RunBlock;
 using testing::SimSetup;
-using testing::SimStats;
 using testing::Simulation;
 
 class SimulationTest : public testing::SeedBlocks {};
 
 TEST_P(SimulationTest, GivesWhatAnUndisturbedRunGives) {
-  SimStats total;
-  std::uint64_t decided = 0;
-  const std::uint64_t ran = testing::RunSeeds(2'000, GetParam(), [&](std::uint64_t seed) {
-    Simulation simulation(&SimSetup(), seed, Breakage::kNone);
-    simulation.Run();
-    total += simulation.stats();
-    if (!simulation.actual().notifications.empty()) ++decided;
-    return Difference(simulation.expected(), simulation.actual());
-  });
-  if (ran < 20) return;
+  const auto block = RunBlock<Simulation>(2'000, GetParam(), Breakage::kNone);
+  if (block.ran < 20) return;
+  const auto& total = block.stats;
   // The seeds were not tame, and there was something to decide.
-  EXPECT_GT(total.crashes, static_cast<std::int64_t>(ran));
-  EXPECT_GT(total.zombies, static_cast<std::int64_t>(ran / 2));
-  EXPECT_GT(total.idle_closes, static_cast<std::int64_t>(ran));
-  EXPECT_GT(total.duplicates, static_cast<std::int64_t>(ran * 3));
-  EXPECT_GT(total.decider_crashes, static_cast<std::int64_t>(ran));
-  EXPECT_GT(total.restored_snapshots, static_cast<std::int64_t>(ran));
-  EXPECT_GT(total.late, static_cast<std::int64_t>(ran * 5));
-  EXPECT_GT(total.quarantined, static_cast<std::int64_t>(ran));
-  EXPECT_GT(decided, ran * 3 / 4);
+  EXPECT_GT(total.crashes, static_cast<std::int64_t>(block.ran));
+  EXPECT_GT(total.zombies, static_cast<std::int64_t>(block.ran / 2));
+  EXPECT_GT(total.idle_closes, static_cast<std::int64_t>(block.ran));
+  EXPECT_GT(total.duplicates, static_cast<std::int64_t>(block.ran * 3));
+  EXPECT_GT(total.decider_crashes, static_cast<std::int64_t>(block.ran));
+  EXPECT_GT(total.restored_snapshots, static_cast<std::int64_t>(block.ran));
+  EXPECT_GT(total.late, static_cast<std::int64_t>(block.ran * 5));
+  EXPECT_GT(total.quarantined, static_cast<std::int64_t>(block.ran));
+  EXPECT_GT(block.decided, block.ran * 3 / 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, SimulationTest,
-                         ::testing::Range<std::uint64_t>(0, testing::kSeedBlocks), BlockName);
+                         ::testing::Range<std::uint64_t>(0, testing::kSeedBlocks),
+                         testing::BlockName);
 
 TEST(Simulation, NoticesBrokenRules) {
   const auto diverged = [](const char* what, Breakage breakage) {
-    return CountDiverged(what, 100, [&](std::uint64_t seed) {
-      Simulation simulation(&SimSetup(), seed, breakage);
-      simulation.Run();
-      return Difference(simulation.expected(), simulation.actual());
-    });
+    return CountDiverged<Simulation>(what, 100, breakage);
   };
   EXPECT_GE(diverged("commits only the next offset", Breakage::kCommitNextOffset), 90);
   EXPECT_GE(diverged("forgets the close offset: late facts twice", Breakage::kForgetCloseOffset),

@@ -9,33 +9,25 @@
 namespace tocsin {
 namespace {
 
-using testing::Difference;
-using testing::SimSetup;
+using testing::CountDiverged;
+using testing::RunBlock;
 using testing::TopicBreakage;
 using testing::TopicSimulation;
-using testing::TopicStats;
 
 class TopicSimulationTest : public testing::SeedBlocks {};
 
 TEST_P(TopicSimulationTest, GivesWhatAnUndisturbedRunGives) {
-  TopicStats total;
-  std::uint64_t decided = 0;
-  const std::uint64_t ran = testing::RunSeeds(2'500, GetParam(), [&](std::uint64_t seed) {
-    TopicSimulation simulation(&SimSetup(), seed, TopicBreakage::kNone);
-    simulation.Run();
-    total += simulation.stats();
-    if (!simulation.actual().notifications.empty()) ++decided;
-    return Difference(simulation.expected(), simulation.actual());
-  });
-  if (ran < 50) return;
-  const auto seeds = static_cast<std::int64_t>(ran);
+  const auto block = RunBlock<TopicSimulation>(2'500, GetParam(), TopicBreakage::kNone);
+  if (block.ran < 50) return;
+  const auto& total = block.stats;
+  const auto seeds = static_cast<std::int64_t>(block.ran);
   EXPECT_GT(total.recreated_running, seeds / 2);
   EXPECT_GT(total.recreated_down, seeds / 12);
   EXPECT_GT(total.noticed_by_record, seeds / 8);
   EXPECT_GT(total.noticed_by_offset, seeds / 8);
   EXPECT_GT(total.crashes, seeds);
   EXPECT_GT(total.decider_crashes, seeds / 2);
-  EXPECT_GT(decided, ran / 2);
+  EXPECT_GT(block.decided, block.ran / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, TopicSimulationTest,
@@ -44,11 +36,7 @@ INSTANTIATE_TEST_SUITE_P(Blocks, TopicSimulationTest,
 
 TEST(TopicSimulation, NoticesBrokenRules) {
   const auto diverged = [](const char* what, TopicBreakage breakage) {
-    return testing::CountDiverged(what, 60, [&](std::uint64_t seed) {
-      TopicSimulation simulation(&SimSetup(), seed, breakage);
-      simulation.Run();
-      return Difference(simulation.expected(), simulation.actual());
-    });
+    return CountDiverged<TopicSimulation>(what, 60, breakage);
   };
   EXPECT_GE(diverged("does not reset when a topic begins anew", TopicBreakage::kKeepState), 40);
   EXPECT_GE(diverged("reads on where the new log has the offset", TopicBreakage::kTrustOffset), 10);
