@@ -41,6 +41,7 @@ void RatioEvidence::SetUsual(double p0) {
 
 void RatioEvidence::Update(std::int64_t bad, std::int64_t total, const Usual& usual) {
   SetUsual(usual.p0);
+  half_h_ = usual.h / 2 * usual.dispersion;
   const double gain = static_cast<double>(bad) * kLn2 / usual.dispersion;
   const double loss = static_cast<double>(total) / usual.dispersion;
   const auto enough = static_cast<float>(usual.enough), half = static_cast<float>(usual.h / 2);
@@ -77,6 +78,15 @@ bool RatioEvidence::Any(double above) const {
     if (((from >> i) & 1U) != 0 && s_[i] > 0) return true;
   }
   return false;
+}
+
+bool RatioEvidence::SuspectedIn(std::int64_t bad, std::int64_t total) const {
+  const auto k = static_cast<double>(bad), n = static_cast<double>(total);
+  const double expected = n * p0_;
+  if (k <= expected) return false;
+  double likelier = k * Log(k / expected);  // ln of how much likelier they are at their own ratio
+  if (k < n) likelier += (n - k) * Log((n - k) / (n - expected));
+  return likelier > half_h_;
 }
 
 double RatioEvidence::UsualMax() const { return double{cost_[0]} / (kFirstTilt * kLn2); }

@@ -54,6 +54,8 @@ class RatioEvidence {
   bool HeldOfAny() const { return (held_ & kAll) != 0; }
   // There is any at all.
   bool Any(double above) const;
+  // More than half, in these events alone, that their ratio is above the usual.
+  bool SuspectedIn(std::int64_t bad, std::int64_t total) const;
 
   // More than half the evidence that the ratio is above the usual: not to be learned as usual.
   bool Unusual() const { return (half_ & kAll) != 0; }
@@ -76,6 +78,7 @@ class RatioEvidence {
   std::array<float, kTilts + 1> s_{};  // the last one is of an outage
   std::array<float, kTilts> cost_{};   // of an event, good or bad
   float p0_ = 0;                       // that they were computed for
+  double half_h_ = 0;                  // of the last Update, times its dispersion
   std::uint8_t found_ = 0, held_ = 0, half_ = 0;
 };
 

@@ -39,20 +39,21 @@ bool RatioLevel::IsAbove(double above) const {
   return window_.Rate() >= needed;
 }
 
-bool RatioLevel::Certain(const CountRing& ring, double above) const {
-  // The last three quarters of the cover, and the quarter before. Counted only here: few series
-  // ever have so much evidence.
-  WindowSum newer(0, limits_->cover - std::max(1, limits_->cover / 4));
-  WindowSum older(newer.panes(), limits_->cover);
-  newer.Recount(ring);
-  older.Recount(ring);
-  const double whole = static_cast<double>(newer.bad() + older.bad());
-  if (whole < above * static_cast<double>(newer.total() + older.total())) return false;
-  if (older.Rate() >= above) return true;
-  if (static_cast<double>(older.total()) * above >= 1) return false;
+bool RatioLevel::Certain(const CountRing& ring, const RatioEvidence& evidence, double above) const {
+  // Counted only here: few series ever have so much evidence.
+  const int quarter = std::max(1, limits_->cover / 4), rest = limits_->cover - quarter;
+  WindowSum whole(0, limits_->cover), before(std::min(quarter, rest), limits_->cover),
+      first(rest, limits_->cover);
+  for (WindowSum* sum : {&whole, &before, &first}) sum->Recount(ring);
+  if (whole.Rate() < above) return false;
+  // Chance may put some bad ones into the first quarter, and a burst do the rest: not so where there
+  // was evidence before the last quarter began.
+  if (!evidence.SuspectedIn(before.bad(), before.total())) return false;
+  if (first.Rate() >= above) return true;
   // Too few requests for one bad one to be expected in the quarter: it must have its part of the
   // bad ones.
-  return older.bad() > 0 && older.bad() * 12 >= newer.bad();
+  return static_cast<double>(first.total()) * above < 1 && first.bad() > 0 &&
+         first.bad() * 12 >= whole.bad() - first.bad();
 }
 
 // Over the last minute or any longer stretch that has enough events to tell. That it may be any is
@@ -95,7 +96,8 @@ LevelReading RatioLevel::Update(const PaneContext& pane, const CountRing& ring,
   const bool breaching = evident && IsAbove(above);
   proven_ = proven_ || breaching;
   if (breaching && !denies) {
-    reading.verdict = found && Certain(ring, above) ? Verdict::kCertain : Verdict::kBreach;
+    reading.verdict =
+        found && Certain(ring, evidence, above) ? Verdict::kCertain : Verdict::kBreach;
   } else if (!pane.firing && !breaching) {
     reading.verdict = denies ? Verdict::kClear : Verdict::kBetween;
   } else if (denies && Calm(ring, clear)) {

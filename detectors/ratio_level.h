@@ -9,10 +9,11 @@
 // `above` (it matters) and more than usual, and the last minute does not deny it (it goes on;
 // otherwise `for` holds). A breach that has begun goes on while the evidence is held, or the series
 // fires, and the rate is not below by more than its standard error, so that chance does not break
-// `for`. It is certain when the whole of max(window, for) is above, its oldest quarter included: a
-// burst that is too short for `for` never skips it. It clears when the last minute is at `clear` or
-// lower, or is usual; where that minute has too few requests to tell, the look back is longer, up to
-// the window. Below `min_volume` events nothing begins to breach, but what fires may clear.
+// `for`. It is certain when the whole of max(window, for) is above, its oldest quarter by itself,
+// and there is half the evidence without its newest: a burst that is too short for `for` never
+// skips it. It clears when the last minute is at `clear` or lower, or is usual; where that minute
+// has too few requests to tell, the look back is longer, up to the window. Below `min_volume`
+// events nothing begins to breach, but what fires may clear.
 //
 // A lower `above` (with a `clear` that is not higher) never fires later, nor clears while a higher
 // one fires: every condition here is monotone in it, by itself and whatever the past was. Not
@@ -61,7 +62,7 @@ class RatioLevel {
  private:
   // The rate is at least `above`, or near enough for a breach that goes on.
   bool IsAbove(double above) const;
-  bool Certain(const CountRing& ring, double above) const;
+  bool Certain(const CountRing& ring, const RatioEvidence& evidence, double above) const;
   bool Calm(const CountRing& ring, double clear) const;
 
   const RatioLimits* limits_;

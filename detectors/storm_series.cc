@@ -18,6 +18,9 @@ constexpr double kPaceShare = 0.5;
 constexpr double kUnsuspectedShare = 1.0 / 3;
 // Evidence is of so many times that, or of `ratio` if it is less.
 constexpr double kFactorMax = 2;
+// What is not learned is tested against so many times less than `ratio` times the usual: traffic at
+// twice the usual is no evidence of three times, however long it lasts.
+constexpr double kUnlearnedFactor = 1.5;
 
 class StormSeries : public SeriesState {
  public:
@@ -37,6 +40,8 @@ class StormSeries : public SeriesState {
   OnsetInterval Began(const PaneContext& pane, const StormLimits& limits) const;
   // Half the evidence of what is too much to be learned.
   bool Unusual(const PaneContext& pane);
+  // Nothing in a whole window that should have had plenty: an outage, which nobody calls usual.
+  bool Silent(const PaneContext& pane) const;
 
   const StormRule* rule_;
   CountRing ring_;
@@ -134,7 +139,7 @@ Reading StormSeries::Update(const PaneContext& pane, const SpecCells& cells) {
       explained_ = static_cast<int>(slot);
     }
   }
-  const bool frozen = usual_ > 0 ? Unusual(pane) : pane.firing;
+  const bool frozen = usual_ > 0 ? Unusual(pane) || Silent(pane) : pane.firing;
   baseline_.Update({.frozen = frozen, .partial = pane.partial}, pane.start,
                    static_cast<double>(ring_.At(0).total), rule_->pace);
   sources_.EndPane(pane, frozen || breaching || pane.firing);
@@ -159,12 +164,22 @@ OnsetInterval StormSeries::Began(const PaneContext& pane, const StormLimits& lim
 
 bool StormSeries::Unusual(const PaneContext& pane) {
   if (!pane.partial) {
-    unusual_.Update(ring_.At(0).total, {.from = usual_,
-                                        .factor = rule_->lowest_ratio,
+    const double factor = std::min(kUnlearnedFactor, rule_->lowest_ratio);
+    unusual_.Update(ring_.At(0).total, {.from = usual_ * rule_->lowest_ratio / factor,
+                                        .factor = factor,
                                         .dispersion = baseline_.Dispersion(pane.start),
                                         .cap = rule_->h});
   }
   return unusual_.value() > rule_->h / 2;
+}
+
+bool StormSeries::Silent(const PaneContext& pane) const {
+  const double plenty = rule_->h * baseline_.Dispersion(pane.start) / usual_;  // panes
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    const StormLimits& limits = rule_->limits[slot];
+    if (limits.set && levels_[slot].window.total() == 0 && limits.window >= plenty) return true;
+  }
+  return false;
 }
 
 std::vector<Evidence> StormSeries::Explain() const {

@@ -19,11 +19,11 @@ by: [app]
 critical: {above: 1%, window: 5m, for: 5m, level: 2}
 )";
 
-// Panes of 200 sessions, of which some crash.
-void Sessions(Harness* harness, int panes, int crashes) {
+// Panes of 200 sessions, or so many, of which some crash.
+void Sessions(Harness* harness, int panes, int crashes, int sessions = 200) {
   for (int i = 0; i < panes; ++i) {
     std::vector<Event> events;
-    for (int k = 0; k < 200; ++k) {
+    for (int k = 0; k < sessions; ++k) {
       const bool crashed = k < crashes;
       events.push_back(Session(crashed, k % 4 == 0 ? "4.2.0" : "4.1.9",
                                crashed ? "NSInvalidArgumentException" : ""));
@@ -66,6 +66,21 @@ TEST(CrashRate, JustBelowStaysSilent) {
     Usual(&harness, 20 * kMinute);
   }
   EXPECT_THAT(harness.fired(), IsEmpty());
+}
+
+// Two crashes by chance, four minutes of none, and a burst: that is not five minutes of it.
+TEST(CrashRate, ABurstAfterTwoByChanceWaits) {
+  Harness harness(kCrashes);
+  harness.check_copy = false;
+  for (int i = 0; i < 3 * kHour; ++i) Sessions(&harness, 1, i % 16 == 0 ? 1 : 0, 25);
+  harness.check_copy = true;
+  Sessions(&harness, 5 * kMinute, 0, 25);
+  Sessions(&harness, 2, 1, 25);
+  Sessions(&harness, 4 * kMinute, 0, 25);
+  Sessions(&harness, 4, 3, 25);
+  EXPECT_THAT(harness.fired(), IsEmpty());
+  Sessions(&harness, 4 * kMinute, 3, 25);
+  EXPECT_EQ(harness.fired().size(), 1u);
 }
 
 TEST(CrashRate, NeedsAShare) {

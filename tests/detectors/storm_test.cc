@@ -1,3 +1,5 @@
+#include <cmath>
+#include <cstdint>
 #include <random>
 #include <set>
 #include <string>
@@ -133,6 +135,41 @@ TEST(Storm, AMorningIsNoStorm) {
     harness.Pane({event});
   }
   EXPECT_THAT(harness.changes(), IsEmpty());
+}
+
+// Crowds of minutes and an outage on the way up must not hold what is usual at what it was at night.
+TEST(Storm, AMorningWithCrowdsAndAGapIsNoStorm) {
+  constexpr double kPi = 3.141592653589793;
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    Harness harness(kStorm);
+    harness.check_copy = false;
+    std::mt19937_64 random(seed);
+    const auto between = [&random](double low, double high) {
+      return low + (high - low) * static_cast<double>(random() >> 11) * 0x1p-53;
+    };
+    const double mean = between(20, 300), swing = between(0.6, 0.75),
+                 peak = between(12, 18) * kHour;
+    const int gap_from = static_cast<int>(between(6, 12) * kHour);
+    const int gap_to = gap_from + static_cast<int>(between(10, 40) * kMinute);
+    int crowd_panes = 0;
+    double crowd = 1;
+    for (int i = 0; i < 24 * kHour; ++i) {
+      if (crowd_panes-- <= 0) crowd = 1;
+      if (between(0, 1) < 12.0 / (24 * kHour)) {
+        crowd_panes = static_cast<int>(between(1, 5) * kMinute);
+        crowd = between(1.5, 2.2);
+      }
+      if (i >= gap_from && i < gap_to) {
+        harness.Pane({});
+        continue;
+      }
+      Event event = Connection("10.1.0.1", "Chrome/121");
+      const double load = 1 + swing * std::cos(2 * kPi * (i - peak) / (24 * kHour));
+      event.weight = std::poisson_distribution<std::int64_t>(mean * load * crowd)(random);
+      harness.Pane({event});
+    }
+    EXPECT_THAT(harness.changes(), IsEmpty()) << "seed " << seed;
+  }
 }
 
 TEST(Storm, TheRatioMattersWhereMuchIsUsual) {
