@@ -122,6 +122,7 @@ absl::Status KafkaInput::Poll(absl::Duration wait) {
 
 std::size_t KafkaInput::Take(absl::Duration wait) {
   newest_append_ = newest_producer_ = kNoTime;
+  const TimeUs asked_at = now_.monotonic;
   const std::size_t taken = source_->Poll(wait);
   CountReceived(taken);
   // Behind the records: the process may have been stopped in between, and what they say of the
@@ -130,7 +131,9 @@ std::size_t KafkaInput::Take(absl::Duration wait) {
   if (newest_append_ != kNoTime) {
     broker_offset_ = std::max(broker_offset_, newest_append_ - now_.monotonic);
   }
-  if (newest_producer_ != kNoTime) {
+  if (now_.monotonic - asked_at > kAwayAfter) settled_at_ = now_.monotonic + kSettleTime;
+  // What waited while nobody read does not say how old records are otherwise.
+  if (newest_producer_ != kNoTime && !(live_ && now_.monotonic < settled_at_)) {
     const DurationUs distance = newest_producer_ - now_.wall;
     live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
   }
@@ -164,6 +167,7 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
                                  .metadata = assignment.committed->metadata};
       if (failure_ = partition->stage1->Restore(from); !failure_.ok()) return failure_;
       live_ = live_ || partition->stage1->live();
+      settled_at_ = now_.monotonic + kSettleTime;
       assignment.start = from.offset;
       to_check.push_back(&assignment);
     } else if (WasRead(assignment.partition)) {
@@ -400,7 +404,7 @@ void KafkaInput::Answered(Partition* partition) {
   const TimeUs now = now_.monotonic;
   const bool was_away =
       partition->answered_at != kNoTime && now - partition->answered_at > kAwayAfter;
-  if (was_away) partition->settled_at = now + kSettleTime;
+  if (was_away) partition->settled_at = settled_at_ = now + kSettleTime;
   partition->answered_at = now;
 }
 

@@ -149,6 +149,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   TimeUs newest_producer_ = kNoTime;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen
   bool live_ = false;                     // the newest record was near the time it arrived
+  TimeUs settled_at_ = kNoTime;           // until then an absence may be why it was not
   bool assigned_ = false;
   bool stopping_ = false;
   std::int64_t errors_ = 0;

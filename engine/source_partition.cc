@@ -152,6 +152,7 @@ void SourcePartition::Feed(const SourceRecord& record) {
   ++counters_.records;
   counters_.bytes += static_cast<std::int64_t>(record.bytes.size());
   next_offset_ = record.next_offset;
+  record_before_ = last_record_;
   last_record_ = {.offset = record.offset,
                   .timestamp = record.timestamp,
                   .bytes = static_cast<std::int64_t>(record.bytes.size())};
@@ -247,7 +248,10 @@ bool SourcePartition::TimeIsKnown(TimeUs time) {
 }
 
 void SourcePartition::Hold(const SourceRecord& record) {
-  held_.push_back({.record = record, .bytes = std::string(record.bytes)});
+  held_.push_back({.record = record,
+                   .bytes = std::string(record.bytes),
+                   .time = record_time_,
+                   .before = record_before_});
   held_.back().record.bytes = {};
   held_.back().record.padded = false;
 }
@@ -258,6 +262,17 @@ void SourcePartition::ReleaseHeld() {
   for (HeldRecord& one : held) {
     one.record.bytes = one.bytes;
     Decode(one.record, Mode::kForced);
+  }
+}
+
+void SourcePartition::OfferHeldAgain() {
+  std::vector<HeldRecord> held = std::move(held_);
+  held_.clear();
+  clock_.ForgetHeld();
+  for (HeldRecord& one : held) {
+    one.record.bytes = one.bytes;
+    record_before_ = one.before;
+    Decode(one.record, Mode::kNormal);
   }
 }
 
@@ -303,12 +318,19 @@ void SourcePartition::RepeatIdleClose() {
 
 void SourcePartition::CloseIdle(TimeUs tick) {
   RepeatIdleClose();
-  tick = FloorTo(tick, pane_);
-  if (!held_.empty() || (last_tick_ != kNoTime && tick <= last_tick_)) return;
+  tick = IdleClose(tick);
+  if (last_tick_ != kNoTime && tick <= last_tick_) return;
   restored_offset_ = INT64_MAX;
   if (last_tick_ == kNoTime) last_tick_ = tick - pane_;
   clock_.AdvanceTo(tick);
-  CloseThrough(tick, next_offset_);
+  CloseThrough(tick, next_offset());
+  const auto is_jump = [this](const HeldRecord& one) { return clock_.IsJump(one.time); };
+  if (!std::all_of(held_.begin(), held_.end(), is_jump)) OfferHeldAgain();
+}
+
+TimeUs SourcePartition::IdleClose(TimeUs tick) const {
+  if (!held_.empty()) tick = std::min(tick, held_.front().time);
+  return FloorTo(tick, pane_);
 }
 
 void SourcePartition::End() {
@@ -567,11 +589,9 @@ SourceCommit SourcePartition::CommitBefore(TimeUs tick) const {
     if (one.time <= clock_.now()) dropped += std::to_string(one.offset) + ',';
   }
   commit.metadata += dropped.empty() ? "-" : dropped;
-  // Records that are held stay so, and CloseIdle does nothing.
-  const bool closes = tick != kNoTime && held_.empty();
-  commit.metadata += ' ' + std::to_string(closes ? tick : idle_close_);
+  commit.metadata += ' ' + std::to_string(tick == kNoTime ? idle_close_ : IdleClose(tick));
   commit.metadata += live_ ? " 1 " : " 0 ";
-  commit.metadata += PrintText(held_.empty() ? last_record_ : std::nullopt);
+  commit.metadata += PrintText(held_.empty() ? last_record_ : held_.front().before);
   return commit;
 }
 

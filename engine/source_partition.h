@@ -118,7 +118,8 @@ class SourcePartition : private EventSink {
   // what was read before.
   void StartOver(std::int64_t offset);
   // No record with an earlier time than `tick` can follow: closes up to it. REQUIRES: all records
-  // that the log holds were fed.
+  // that the log holds were fed. Where the clock's guard holds records it closes no further than to
+  // the first of them, which is no jump then: it is accepted, as it would have been in time.
   void CloseIdle(TimeUs tick);
   // The input has ended: releases what is held, closes everything, marks the last batch.
   void End();
@@ -173,6 +174,8 @@ class SourcePartition : private EventSink {
   struct HeldRecord {
     SourceRecord record;
     std::string bytes;
+    TimeUs time = kNoTime;
+    std::optional<RecordPrint> before;  // the record before it
   };
   enum class Mode : std::uint8_t {
     kNormal,
@@ -202,12 +205,16 @@ class SourcePartition : private EventSink {
   // Decides on the record's time; false when its events are to be ignored for now.
   bool TimeIsKnown(TimeUs time);
   void ReleaseHeld();
+  // As if they were read now.
+  void OfferHeldAgain();
   void DropHeld();
   void Hold(const SourceRecord& record);
   void RememberDropped(DroppedRecord record);
   void AcceptTime(TimeUs time);
   void CloseThrough(TimeUs tick, std::int64_t close_offset);
   void RepeatIdleClose();
+  // How far CloseIdle(tick) closes.
+  TimeUs IdleClose(TimeUs tick) const;
   PaneBatch MakeBatch(TimeUs tick);
   // The oldest record that is still needed.
   std::int64_t OldestOffset() const;
@@ -243,7 +250,7 @@ class SourcePartition : private EventSink {
   bool sent_any_ = false;
   std::int64_t next_offset_ = 0;
   std::int64_t replay_until_ = 0;
-  std::optional<RecordPrint> last_record_;
+  std::optional<RecordPrint> last_record_, record_before_;
   bool live_ = false;
   // Of the commit, while what it stands for has not all been read again; else INT64_MAX.
   std::int64_t restored_offset_ = INT64_MAX;

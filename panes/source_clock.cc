@@ -26,12 +26,15 @@ DurationUs SourceClock::JumpLimit() const {
   return std::max(kJumpMin, 3 * sorted[count / 2]);
 }
 
+bool SourceClock::IsJump(TimeUs time) const {
+  // The common case first: no jump, so the median need not be known.
+  return time > now_ + kJumpMin && time > now_ + JumpLimit();
+}
+
 SourceClock::Decision SourceClock::Offer(TimeUs time) {
   // What was held before the topic changed to append time is decided by the old rule.
   if (!started() || (trust_ == Trust::kAppendTime && held_ == 0)) return Decision::kAccept;
-  // The common case first: no jump, so the median need not be known.
-  const bool beyond = time > now_ + kJumpMin && time > now_ + JumpLimit();
-  if (!beyond) {
+  if (!IsJump(time)) {
     if (held_ == 0) return Decision::kAccept;
     held_ = 0;
     return Decision::kDropHeld;

@@ -45,6 +45,11 @@ class SourceClock {
     if (time > now_) now_ = time;
   }
 
+  // Beyond the clock by more than the next record may be without being held.
+  bool IsJump(TimeUs time) const;
+  // What was held is offered again, or gone.
+  void ForgetHeld() { held_ = 0; }
+
   TimeUs now() const { return now_; }  // kNoTime before the first record
   bool started() const { return now_ != kNoTime; }
 

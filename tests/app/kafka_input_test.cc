@@ -75,9 +75,10 @@ class KafkaInputTest : public testing::Test {
 
   MockKafka kafka_;
   std::optional<KafkaSetup> setup_;
+  DurationUs stopped_for_ = 0;  // the process, so far
   // Ten times as fast as the host's.
-  const TimeSource time_{[begin = HostMonotonic()] {
-    const DurationUs passed = 10 * (HostMonotonic() - begin);
+  const TimeSource time_{[this, begin = HostMonotonic()] {
+    const DurationUs passed = 10 * (HostMonotonic() - begin) + stopped_for_;
     return TimeSource::Reading{.monotonic = begin + passed, .wall = kNow + passed};
   }};
   std::unique_ptr<KafkaInput> input_;
@@ -123,6 +124,23 @@ TEST_F(KafkaInputTest, RecordsThatComeDuringTheCommitOfACloseAreFedBehindIt) {
   input_->Feed();
   input_->Settle();
   EXPECT_EQ(partition().stage1->counters().events, 3);
+  EXPECT_EQ(partition().stage1->counters().late, 0);
+}
+
+// A record of eight minutes ago that came meanwhile, and nothing since: neither an old stream nor a
+// jump.
+TEST_F(KafkaInputTest, AnIdlePartitionIsClosedAfterTenMinutesOfStandingStill) {
+  Produce(1);
+  Start();
+  FeedAll();
+  CloseIdleUntil(FloorTo(kNow, setup_->engine->plan.pane()));
+  stopped_for_ = 10 * kMinuteUs;
+  Produce(1, kNow + 2 * kMinuteUs);
+  TakeUntil([this] { return partition().at_end && input_->received() == 2; });
+  input_->Feed();
+  input_->Settle();
+  CloseIdleUntil(FloorTo(kNow + 9 * kMinuteUs, setup_->engine->plan.pane()));
+  EXPECT_EQ(partition().stage1->counters().events, 2);
   EXPECT_EQ(partition().stage1->counters().late, 0);
 }
 

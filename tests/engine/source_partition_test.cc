@@ -372,15 +372,27 @@ TEST(SourcePartition, ClosesIdlePanes) {
   EXPECT_EQ(source.partition().Commit().offset, 2);
 }
 
-TEST(SourcePartition, DoesNotCloseWhileItHoldsRecords) {
+// One from the future holds up nothing; one that came while nobody looked is no jump once the time
+// that it names has come.
+TEST(SourcePartition, ClosesIdlePanesUpToWhatItHolds) {
   Source source(Stamp::kProducer);
   source.Request(5'000).Request(500'000).Idle(300);
-  EXPECT_EQ(source.sent(), "");
-  source.Request(6'000).Idle(300);
-  EXPECT_EQ(source.sent(), "20 api=2 |40 slow:api=2 |300");
-  // No jump: the clock has followed.
+  EXPECT_EQ(source.sent(), "20 api=1 |40 slow:api=1 |300");
+  EXPECT_EQ(source.partition().next_offset(), 1) << "still held";
   source.Request(310'000);
+  EXPECT_EQ(source.counters().quarantined, 1) << "an earlier one followed";
+  source.Request(505'000).Idle(505).Idle(700);
+  EXPECT_EQ(source.sent(),
+            "20 api=1 |40 slow:api=1 |300 |310 |330 api=1 |350 slow:api=1 |500 |520 api=1 "
+            "|540 slow:api=1 |700");
+  EXPECT_EQ(source.counters().quarantined, 1);
+  // The second that is held is offered after the first, and is a jump from there.
+  source.Request(5'000'000).Request(20'000'000);
   EXPECT_EQ(source.partition().next_offset(), 4);
+  source.Idle(30'000);
+  EXPECT_EQ(source.partition().next_offset(), 5);
+  source.Idle(30'000);
+  EXPECT_EQ(source.partition().next_offset(), 6);
 }
 
 TEST(SourcePartition, JoinsOthersBehindWhatTheyHaveSent) {

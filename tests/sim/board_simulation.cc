@@ -12,14 +12,11 @@
 namespace tocsin::testing {
 namespace {
 
-// Producers are at most a second behind, which is less than kIdleGrace. No gap is a jump that the
-// clock's guard holds: a lone record behind a longer one, which came during a pause, is held until two
-// more come, and its source is excluded meanwhile.
+// Producers are at most a second behind, which is less than kIdleGrace.
 constexpr LogShape kLiveShape = {.records_min = 15,
                                  .records_spread = 21,
                                  .step_ms = 14'000,
                                  .late_ms = 1'000,
-                                 .gap_ms = 40'000,
                                  .wrong_times = false};
 constexpr DurationUs kTurn = 200 * kMillisecondUs;
 // As in app/kafka_input.
@@ -71,18 +68,13 @@ BoardSimulation::BoardSimulation(const EngineSetup* setup, std::uint64_t seed,
     partition->id = board_.Add(log.source);
     // One that has never had a record may be left out.
     now_ = std::max(now_, log.records.front().written);
-    all_append_time_ = all_append_time_ && log.append_time;
     partitions_.push_back(std::move(partition));
   }
 }
 
 BoardSimulation::~BoardSimulation() = default;
 
-// Producers' time that is older than kLiveDistanceMax when it arrives is not live, and its source is
-// excluded until it is again; that is no part of this story.
-DurationUs BoardSimulation::DrawLength() {
-  return (all_append_time_ && OneIn(2) ? 10 : 1) * kMinuteUs;
-}
+DurationUs BoardSimulation::DrawLength() { return (OneIn(2) ? 10 : 1) * kMinuteUs; }
 
 TimeSource::Reading BoardSimulation::HostClocks() const {
   const DurationUs step = now_ < step_ends_ ? clock_step_ : 0;
@@ -160,7 +152,10 @@ void BoardSimulation::Read(Partition* partition) {
   partition->answered_at = now.monotonic;
   if (newest_stamp != kNoTime) {
     partition->broker_offset = std::max(partition->broker_offset, newest_stamp - now.monotonic);
-    partition->live = std::abs(newest_stamp - now.wall) < kLiveDistanceMax;
+    const bool settled = partition->settled_at == kNoTime || now.monotonic >= partition->settled_at;
+    if (settled || !partition->live) {
+      partition->live = std::abs(newest_stamp - now.wall) < kLiveDistanceMax;
+    }
   }
   CloseIdle(partition, asked_at);
 }

@@ -86,7 +86,6 @@ class BoardSimulation {
   DurationUs clock_off_ = 0;  // of the host's clock
   DurationUs clock_step_ = 0;
   TimeUs step_ends_ = kNoTime;
-  bool all_append_time_ = true;
   DurationUs pause_ = 0;  // that is due
   TimeUs trouble_ends_ = kNoTime;
   TimeSource time_;
