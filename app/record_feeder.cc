@@ -3,6 +3,12 @@
 #include <utility>
 
 namespace tocsin {
+namespace {
+
+// Feeding a record takes about a microsecond, and memory that another core wrote a tenth of that.
+constexpr std::size_t kFedAhead = 2;
+
+}  // namespace
 
 std::size_t RecordFeeder::AddLane(SourcePartition* stage1) {
   absl::MutexLock lock(&mutex_);
@@ -86,7 +92,10 @@ bool RecordFeeder::busy(std::size_t lane) const {
 void RecordFeeder::FeedSlices() {
   RecordSlice slice;
   while (Lane* const lane = Take(&slice)) {
-    for (std::size_t i = 0; i < slice.size(); ++i) lane->stage1->Feed(slice.record(i));
+    for (std::size_t i = 0; i < slice.size(); ++i) {
+      slice.Prefetch(i + kFedAhead);
+      lane->stage1->Feed(slice.record(i));
+    }
     absl::MutexLock lock(&mutex_);
     lane->fed = false;
     queued_records_ -= slice.size();

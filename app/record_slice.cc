@@ -21,6 +21,11 @@ void RecordSlice::Add(const KafkaRecord& record) {
   used_ = end + 1;
 }
 
+void RecordSlice::Prefetch(std::size_t i) const {
+  if (i >= records_.size()) return;
+  __builtin_prefetch(bytes_.get() + records_[i].begin + records_[i].size);
+}
+
 SourceRecord RecordSlice::record(std::size_t i) const {
   const Entry& entry = records_[i];
   return {.offset = entry.offset,

@@ -27,6 +27,9 @@ class RecordSlice {
   void Add(const KafkaRecord& record);
   // Valid while the slice lives and nothing is added.
   SourceRecord record(std::size_t i) const;
+  // Asks the processor for the end of a record that is fed soon, if there is one: decoders look there
+  // first, ahead of what it would fetch by itself.
+  void Prefetch(std::size_t i) const;
 
   std::size_t size() const { return records_.size(); }
   bool empty() const { return records_.empty(); }
