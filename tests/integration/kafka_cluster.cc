@@ -54,7 +54,8 @@ void WriteProperties(const std::string& path, const std::string& directory, int 
       << "group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n";
 }
 
-rd_kafka_t* NewClient(const std::string& brokers, rd_kafka_type_t type) {
+rd_kafka_t* NewClient(const std::string& brokers, rd_kafka_type_t type,
+                      const std::string& transactional_id = "") {
   std::array<char, 512> error{};
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), error.data(), error.size());
@@ -64,7 +65,17 @@ rd_kafka_t* NewClient(const std::string& brokers, rd_kafka_type_t type) {
     rd_kafka_conf_set(conf, "compression.type", "lz4", error.data(), error.size());
     rd_kafka_conf_set(conf, "enable.idempotence", "true", error.data(), error.size());
   }
+  if (!transactional_id.empty()) {
+    rd_kafka_conf_set(conf, "transactional.id", transactional_id.c_str(), error.data(),
+                      error.size());
+  }
   return rd_kafka_new(type, conf, error.data(), error.size());
+}
+
+bool Succeeded(rd_kafka_error_t* error) {
+  const bool succeeded = error == nullptr;
+  rd_kafka_error_destroy(error);
+  return succeeded;
 }
 
 }  // namespace
@@ -279,6 +290,14 @@ std::int64_t KafkaCluster::Records(const std::string& topic, int partitions) {
 KafkaProducer::KafkaProducer(const std::string& brokers)
     : producer_(NewClient(brokers, RD_KAFKA_PRODUCER)) {}
 
+KafkaProducer::KafkaProducer(const std::string& brokers, const std::string& transactional_id)
+    : producer_(NewClient(brokers, RD_KAFKA_PRODUCER, transactional_id)) {
+  if (!Succeeded(rd_kafka_init_transactions(producer_, kRequestMs)) ||
+      !Succeeded(rd_kafka_begin_transaction(producer_))) {
+    std::fprintf(stderr, "kafka: no transaction of %s\n", transactional_id.c_str());
+  }
+}
+
 KafkaProducer::~KafkaProducer() { rd_kafka_destroy(producer_); }
 
 void KafkaProducer::Send(const std::string& topic, int partition, const std::string& value,
@@ -291,6 +310,10 @@ void KafkaProducer::Send(const std::string& topic, int partition, const std::str
   };
   while (send() == RD_KAFKA_RESP_ERR__QUEUE_FULL) rd_kafka_poll(producer_, 20);
   rd_kafka_poll(producer_, 0);
+}
+
+bool KafkaProducer::CommitTransaction() {
+  return Succeeded(rd_kafka_commit_transaction(producer_, kRequestMs));
 }
 
 bool KafkaProducer::Flush() {

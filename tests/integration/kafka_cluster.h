@@ -73,6 +73,8 @@ class KafkaCluster {
 class KafkaProducer {
  public:
   explicit KafkaProducer(const std::string& brokers);
+  // Begins a transaction; what is sent is part of it.
+  KafkaProducer(const std::string& brokers, const std::string& transactional_id);
   ~KafkaProducer();
   KafkaProducer(const KafkaProducer&) = delete;
   KafkaProducer& operator=(const KafkaProducer&) = delete;
@@ -81,6 +83,7 @@ class KafkaProducer {
   void Send(const std::string& topic, int partition, const std::string& value,
             std::int64_t timestamp_ms);
   bool Flush();
+  bool CommitTransaction();
 
  private:
   rd_kafka_t* producer_ = nullptr;

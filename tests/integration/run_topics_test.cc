@@ -1,5 +1,8 @@
-// `tocsin run` on a real Kafka whose topics change: partitions that are added, and topics that are
-// deleted and created again.
+// `tocsin run` on a real Kafka whose topics and partitions are in other hands: added, deleted and
+// created again, in a group of two, behind an open transaction.
+
+#include <fstream>
+#include <string>
 
 #include "tests/integration/live_traffic.h"
 #include "tests/integration/run_fixture.h"
@@ -8,6 +11,7 @@ namespace tocsin {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class RunTopicsTest : public ProgramOnKafka {
  protected:
@@ -72,6 +76,45 @@ TEST_F(RunTopicsTest, ATopicThatIsMadeAgainWhileItIsReadIsReadFromItsBeginning) 
   records += Send("anew", 2, {{3, 0.0}, {8, 0.97}, {25, 0.0}});
   EXPECT_TRUE(WaitFor(60, [&] { return HasRead(records); })) << Log();
   EXPECT_THAT(Log(), HasSubstr("was created anew"));
+  EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
+}
+
+// Both are members of it, and each is assigned the partitions of its own topic.
+TEST_F(RunTopicsTest, TwoInputsMayShareAGroup) {
+  ASSERT_TRUE(Kafka()->CreateTopic("first", 2, kAppendTime));
+  ASSERT_TRUE(Kafka()->CreateTopic("second", 2, kAppendTime));
+  WriteConfig("first");
+  std::string config = ReadFile(directory_ + "/config.yaml");
+  const std::size_t begin = config.find("  - {name: app"), end = config.find('\n', begin) + 1;
+  std::string other = config.substr(begin, end - begin);
+  other.replace(other.find("app"), 3, "other");
+  other.replace(other.find("[first]"), 7, "[second]");
+  std::ofstream(directory_ + "/config.yaml") << config.insert(end, other);
+  StartProgram();
+  const std::int64_t records =
+      Send("first", 2, {{4, 0.0}, {6, 0.97}, {8, 0.0}}) + Send("second", 2, {{4, 0.0}});
+  EXPECT_TRUE(WaitFor(60, [&] { return HasRead(records); })) << Log();
+  EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
+  EXPECT_THAT(Log(), Not(HasSubstr("was taken away")));
+}
+
+// What stands behind an open transaction cannot be read yet: its partition is not idle.
+TEST_F(RunTopicsTest, AnOpenTransactionMakesNothingLate) {
+  ASSERT_TRUE(Kafka()->CreateTopic("transacted", 1, kAppendTime));
+  WriteConfig("transacted");
+  StartProgram();
+  std::int64_t records = Send("transacted", 1, {{5, 0.0}});
+  ASSERT_TRUE(WaitFor(30, [&] { return HasRead(records); })) << Log();
+  KafkaProducer open(Kafka()->brokers(), "open");
+  open.Send("transacted", 0, R"({"type":"request","service":"search"})", 0);
+  ASSERT_TRUE(open.Flush());
+  // Longer than an idle partition is waited for.
+  const std::int64_t behind = Send("transacted", 1, {{6, 0.97}, {10, 0.0}});
+  EXPECT_TRUE(HasRead(records)) << "what is behind it was read";
+  ASSERT_TRUE(open.CommitTransaction());
+  records += 1 + behind + Send("transacted", 1, {{12, 0.0}});
+  EXPECT_TRUE(WaitFor(60, [&] { return HasRead(records); })) << Log();
+  EXPECT_EQ(Metric("tocsin_late_events_total"), 0);
   EXPECT_TRUE(WaitFor(60, [&] { return PagedAndResolved(); })) << Log();
 }
 
