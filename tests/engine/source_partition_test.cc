@@ -447,6 +447,26 @@ TEST(SourcePartition, RefusesCommitsOfOthers) {
   }
 }
 
+// What groups hold. Where this fails the format has changed: raise its version, read this one on, and
+// add a line below.
+TEST(SourcePartition, ReadsCommitsOfThisFormatAndTheOneBefore) {
+  const std::string common =
+      " 2 1772323230000000 1 1 "
+      "p:1772323231000000:1772323231000000:1:26000000,0,0,0,0,0,0,0,0, - -9223372036854775808";
+  Source source(Stamp::kProducer);
+  source.partition().set_live(true);
+  source.Request(5'000).Request(31'000);
+  EXPECT_EQ(source.partition().Commit().metadata, "t2" + common + " 1 1:1772323231000000:32");
+  for (const std::string& metadata : {"t2" + common + " 1 1:1772323231000000:32", "t1" + common}) {
+    Source restarted(Stamp::kProducer);
+    ASSERT_TRUE(restarted.partition().Restore({.offset = 2, .metadata = metadata}).ok());
+    EXPECT_EQ(restarted.partition().next_offset(), 2);
+    EXPECT_EQ(restarted.partition().last_tick(), source.partition().last_tick());
+    EXPECT_EQ(restarted.partition().clock(), source.partition().clock());
+    EXPECT_EQ(restarted.partition().live(), metadata.starts_with("t2"));
+  }
+}
+
 TEST(SourcePartition, BeginsAtACommitWithoutMetadata) {
   Source source(Stamp::kAppend);
   ASSERT_TRUE(source.partition().Restore({.offset = 7, .metadata = ""}).ok());
