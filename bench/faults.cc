@@ -15,8 +15,7 @@
 // Ends with 1 unless what was decided is, byte for byte, what a replay of the same traffic decides,
 // PagerDuty has opened each page of it once and closed it, and nothing grew. An incident that began and
 // ended, or was raised, while the program could not see it wakes nobody with what is over; many pages
-// at once are folded into one; these are counted. Prints what each
-// fault led the program to say.
+// at once are folded into one; these are counted. Prints what each fault led the program to say.
 
 #include <signal.h>
 #include <unistd.h>
@@ -514,7 +513,12 @@ void Soak::ComparePages() {
   // Of many pages at once those below level 1 are one (engine/page_folder), with an id of its own.
   std::map<std::string, int> folds;  // by level: the pages that are missing
   for (const auto& [key, times] : opened) {
-    if (!due.contains(key)) folds[key.substr(key.find(':'))] = 0;
+    if (due.contains(key)) continue;
+    if (key.ends_with(":1")) {
+      Problem("no replay decides page " + key);
+    } else {
+      folds[key.substr(key.find(':'))] = 0;
+    }
   }
   int over = 0;
   for (const std::string& key : due) {
