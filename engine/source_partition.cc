@@ -256,24 +256,21 @@ void SourcePartition::Hold(const SourceRecord& record) {
   held_.back().record.padded = false;
 }
 
-void SourcePartition::ReleaseHeld() {
+void SourcePartition::DecodeHeld(Mode mode) {
   std::vector<HeldRecord> held = std::move(held_);
   held_.clear();
-  for (HeldRecord& one : held) {
-    one.record.bytes = one.bytes;
-    Decode(one.record, Mode::kForced);
-  }
-}
-
-void SourcePartition::OfferHeldAgain() {
-  std::vector<HeldRecord> held = std::move(held_);
-  held_.clear();
-  clock_.ForgetHeld();
   for (HeldRecord& one : held) {
     one.record.bytes = one.bytes;
     record_before_ = one.before;
-    Decode(one.record, Mode::kNormal);
+    Decode(one.record, mode);
   }
+}
+
+void SourcePartition::ReleaseHeld() { DecodeHeld(Mode::kForced); }
+
+void SourcePartition::OfferHeldAgain() {
+  clock_.ForgetHeld();
+  DecodeHeld(Mode::kNormal);
 }
 
 void SourcePartition::DropHeld() {

@@ -204,6 +204,7 @@ class SourcePartition : private EventSink {
   TimeUs TimeFor(const SourceRecord& record) const;
   // Decides on the record's time; false when its events are to be ignored for now.
   bool TimeIsKnown(TimeUs time);
+  void DecodeHeld(Mode mode);
   void ReleaseHeld();
   // As if they were read now.
   void OfferHeldAgain();
