@@ -11,11 +11,6 @@ constexpr std::array<std::string_view, kFields> kFieldNames = {
     "dependency", "endpoint", "method",   "trace_id", "client_ip", "user",      "user_agent",
     "name",       "unit",     "severity", "level",    "message",   "exception", "currency"};
 
-constexpr std::array<std::string_view, kEventTypes> kTypeNames = {
-    "",       "request", "query", "connection", "auth",  "session", "transaction",
-    "metric", "log",     "check", "alarm",      "deploy"};
-
-constexpr std::array<std::string_view, 3> kOutcomeNames = {"", "success", "failure"};
 constexpr std::array<std::string_view, 4> kActionNames = {"", "open", "close", "reject"};
 constexpr std::array<std::string_view, 4> kStateNames = {"", "alarm", "ok", "unknown"};
 constexpr std::array<std::string_view, 5> kMetricTypeNames = {"gauge", "counter", "delta",
@@ -34,20 +29,13 @@ std::optional<Field> FieldFromName(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view EventTypeName(EventType type) {
-  return kTypeNames[static_cast<std::size_t>(type)];
-}
-
 std::optional<EventType> EventTypeFromName(std::string_view name) {
   if (name.empty()) return std::nullopt;
-  const auto found = std::find(kTypeNames.begin(), kTypeNames.end(), name);
-  if (found == kTypeNames.end()) return std::nullopt;
-  return static_cast<EventType>(found - kTypeNames.begin());
+  const auto found = std::find(kEventTypeNames.begin(), kEventTypeNames.end(), name);
+  if (found == kEventTypeNames.end()) return std::nullopt;
+  return static_cast<EventType>(found - kEventTypeNames.begin());
 }
 
-std::string_view OutcomeName(Outcome outcome) {
-  return kOutcomeNames[static_cast<std::size_t>(outcome)];
-}
 std::string_view ConnectionActionName(ConnectionAction action) {
   return kActionNames[static_cast<std::size_t>(action)];
 }

@@ -73,9 +73,21 @@ inline constexpr int kFields = 21;
 std::string_view FieldName(Field field);
 std::optional<Field> FieldFromName(std::string_view name);
 
-std::string_view EventTypeName(EventType type);  // "" for kUnknown
+// Looked through for every event that is read, so they are to be seen by the compiler.
+inline constexpr std::array<std::string_view, kEventTypes> kEventTypeNames = {
+    "",       "request", "query", "connection", "auth",  "session", "transaction",
+    "metric", "log",     "check", "alarm",      "deploy"};
+inline constexpr std::array<std::string_view, 3> kOutcomeNames = {"", "success", "failure"};
+
+// "" for kUnknown
+constexpr std::string_view EventTypeName(EventType type) {
+  return kEventTypeNames[static_cast<std::size_t>(type)];
+}
 std::optional<EventType> EventTypeFromName(std::string_view name);
-std::string_view OutcomeName(Outcome outcome);  // "" for kUnknown
+// "" for kUnknown
+constexpr std::string_view OutcomeName(Outcome outcome) {
+  return kOutcomeNames[static_cast<std::size_t>(outcome)];
+}
 std::string_view ConnectionActionName(ConnectionAction action);
 std::string_view AlarmStateName(AlarmState state);
 std::string_view MetricTypeName(MetricType type);
