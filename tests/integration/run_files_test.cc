@@ -2,17 +2,24 @@
 // full, at the start or later: what was written is decided once, and as a replay of the files decides
 // it, and people are told.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -59,7 +66,10 @@ class RunFilesTest : public testing::Test {
         << pagerduty_.url() << "\", routing_key_file: " << folder_ << "/key}\n"
         << "routes: [{to: [out, oncall]}]\nblind: {after: 1s}\n";
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override {
+    umount2((folder_ + "/state").c_str(), MNT_DETACH);  // where it is mounted
+    std::filesystem::remove_all(folder_);
+  }
 
   // With calls failing as the file `faults` says, when there is one.
   bool Launch() {
@@ -105,10 +115,9 @@ class RunFilesTest : public testing::Test {
   int Post(const std::string& body) const {
     return PostEvents(static_cast<std::uint16_t>(port_), body);
   }
-  static std::string Event(const std::string& message) {
-    return absl::StrCat(R"({"time":")", FormatTime(HostWall()),
-                        R"(","type":"log","level":"error","service":"shop","message":")", message,
-                        "\"}\n");
+  static std::string Event(const std::string& message, const std::string& level = "error") {
+    return absl::StrCat(R"({"time":")", FormatTime(HostWall()), R"(","type":"log","level":")",
+                        level, R"(","service":"shop","message":")", message, "\"}\n");
   }
   std::string Read(const std::string& name) const { return LogRotator::Read(folder_ + "/" + name); }
   // The sum of a metric over the sources of an input, as it is served.
@@ -116,11 +125,94 @@ class RunFilesTest : public testing::Test {
     return SumOfMetric(metrics_port_, name, "input=\"" + input + "\"");
   }
 
+  // Something that keeps the state from being written, and its end.
+  struct Trouble {
+    std::string name;
+    std::function<void()> begin, end;
+    bool blinds = false;  // it lasts long enough to be said
+  };
+  // An outage during each: it is paged once, without waiting for the end, and afterwards the state has
+  // it all. REQUIRES: Start().
+  void HoldUpNoPage(const std::vector<Trouble>& troubles);
+
+  // The state directory is on a file system of its own, seen by this test and what it starts only,
+  // of 16 MB.
+  bool MountSmallState() const {
+    const std::string state = folder_ + "/state";
+    std::filesystem::create_directory(state);
+    std::filesystem::permissions(state, std::filesystem::perms::owner_all);
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           mount("tmpfs", state.c_str(), "tmpfs", 0, "size=16m,mode=700") == 0;
+  }
+  // Up to the last byte.
+  static void FillDisk(const std::string& path) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_GE(fd, 0);
+    const std::string zeros(4096, '\0');
+    while (write(fd, zeros.data(), zeros.size()) > 0) {
+    }
+    EXPECT_EQ(errno, ENOSPC);
+    close(fd);
+  }
+
   std::string folder_;
   int port_ = 0, metrics_port_ = 0;
   PagerDutyStandIn pagerduty_{{}};
   std::unique_ptr<Process> server_;
 };
+
+void RunFilesTest::HoldUpNoPage(const std::vector<Trouble>& troubles) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> wanted{0};
+  std::thread writer([&] {
+    LogRotator log(folder_ + "/logs", "app.log");
+    for (int burst = 0; !stop;) {
+      const auto write = [&](const std::string& level, const std::string& service) {
+        log.Write(absl::StrCat(R"({"time":")", FormatTime(HostWall()),
+                               R"(","type":"log","level":")", level, R"(","env":")", service,
+                               R"(","service":")", service, "\"}\n"));
+      };
+      write("info", "idle");
+      if (burst < wanted) {
+        ++burst;
+        for (int i = 0; i < 20; ++i) write("error", absl::StrCat("shop", burst));
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  const auto incidents = [&] {
+    const std::vector<PagerDutyStandIn::Page> pages = pagerduty_.Pages();
+    return std::count_if(pages.begin(), pages.end(),
+                         [](const auto& page) { return page.dedup_key != "tocsin:blind"; });
+  };
+  for (const Trouble& trouble : troubles) {
+    SCOPED_TRACE(trouble.name);
+    trouble.begin();
+    ++wanted;
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return incidents() >= wanted; })) << Read("log");
+    if (trouble.blinds) {
+      EXPECT_TRUE(WaitFor(kPatience, [&] { return BlindPageIsOpen(); })) << Read("log");
+      EXPECT_THAT(BlindPage(), HasSubstr("the state cannot be written: "));
+    }
+    trouble.end();
+    EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady() && !BlindPageIsOpen(); })) << Read("log");
+  }
+  stop = true;
+  writer.join();
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  EXPECT_EQ(incidents(), wanted) << "each once";
+  const std::string live = Read("live.jsonl");
+  // The state has it all: what is started from it writes the same file.
+  std::filesystem::remove(folder_ + "/live.jsonl");
+  ASSERT_TRUE(Start()) << Read("log");
+  EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady(); }));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
+  EXPECT_EQ(Read("live.jsonl").substr(0, live.size()), live);
+  ExpectLiveIsAReplay();
+}
 
 TEST_F(RunFilesTest, RotatedAndKilledItDecidesWhatAReplayDecides) {
   SetFaults(absl::StrCat("seed=1; path=", folder_, "/logs; read:EINTR:p=0.1; read:short:p=0.3; ",
@@ -165,56 +257,39 @@ TEST_F(RunFilesTest, RotatedAndKilledItDecidesWhatAReplayDecides) {
 // Decisions and pages go on without the disk, which catches up.
 TEST_F(RunFilesTest, ADiskThatFailsWhileItRunsHoldsUpNoPage) {
   ASSERT_TRUE(Start()) << Read("log");
-  std::atomic<bool> stop{false};
-  std::atomic<int> wanted{0};
-  std::thread writer([&] {
-    LogRotator log(folder_ + "/logs", "app.log");
-    for (int burst = 0; !stop;) {
-      const auto write = [&](const std::string& level, const std::string& service) {
-        log.Write(absl::StrCat(R"({"time":")", FormatTime(HostWall()),
-                               R"(","type":"log","level":")", level, R"(","env":")", service,
-                               R"(","service":")", service, "\"}\n"));
-      };
-      write("info", "idle");
-      if (burst < wanted) {
-        ++burst;
-        for (int i = 0; i < 20; ++i) write("error", absl::StrCat("shop", burst));
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-  });
-  const auto incidents = [&] {
-    const std::vector<PagerDutyStandIn::Page> pages = pagerduty_.Pages();
-    return std::count_if(pages.begin(), pages.end(),
-                         [](const auto& page) { return page.dedup_key != "tocsin:blind"; });
-  };
+  std::vector<Trouble> troubles;
   for (const char* const fault : {"write:ENOSPC", "fsync:EIO:n=1", "fsync:EIO", "any:EROFS"}) {
-    SCOPED_TRACE(fault);
-    SetFaults(absl::StrCat("path=", folder_, "/state; ", fault));
-    ++wanted;
-    EXPECT_TRUE(WaitFor(kPatience, [&] { return incidents() >= wanted; })) << Read("log");
-    // One that is over at once blinds nobody.
-    if (std::string(fault).find("n=1") == std::string::npos) {
-      EXPECT_TRUE(WaitFor(kPatience, [&] { return BlindPageIsOpen(); })) << Read("log");
-      EXPECT_THAT(BlindPage(), HasSubstr("the state cannot be written: "));
-    }
-    SetFaults("");
-    EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady() && !BlindPageIsOpen(); })) << Read("log");
+    troubles.push_back(
+        {.name = fault,
+         .begin = [=, this] { SetFaults(absl::StrCat("path=", folder_, "/state; ", fault)); },
+         .end = [this] { SetFaults(""); },
+         // One that is over at once blinds nobody.
+         .blinds = std::string_view(fault) != "fsync:EIO:n=1"});
   }
-  stop = true;
-  writer.join();
-  server_->Signal(SIGTERM);
-  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
-  EXPECT_EQ(incidents(), wanted) << "each once";
-  const std::string live = Read("live.jsonl");
-  // The state has it all: what is started from it writes the same file.
-  std::filesystem::remove(folder_ + "/live.jsonl");
+  HoldUpNoPage(troubles);
+}
+
+// The same on a small file system that really is full: nothing fails that a full one would not.
+TEST_F(RunFilesTest, AFullTmpfsHoldsUpNoPage) {
+  if (!MountSmallState()) GTEST_SKIP() << "may not mount a tmpfs: " << std::strerror(errno);
   ASSERT_TRUE(Start()) << Read("log");
-  EXPECT_TRUE(WaitFor(kPatience, [&] { return IsReady(); }));
-  server_->Signal(SIGTERM);
-  EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
-  EXPECT_EQ(Read("live.jsonl").substr(0, live.size()), live);
-  ExpectLiveIsAReplay();
+  const std::string ballast = folder_ + "/state/ballast";
+  const Trouble full = {
+      .name = "full",
+      .begin =
+          [&] {
+            FillDisk(ballast);
+            EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("refused", "info")) == 503; }))
+                << Read("log");
+          },
+      .end =
+          [&] {
+            std::filesystem::remove(ballast);
+            EXPECT_TRUE(WaitFor(kPatience, [&] { return Post(Event("after", "info")) == 200; }))
+                << Read("log");
+          },
+      .blinds = true};
+  HoldUpNoPage({full, full});
 }
 
 // What cannot be made durable is refused, everything else goes on, and it is taken once there is
