@@ -20,6 +20,10 @@ constexpr double kAnewShare = 1.0 / 64;
 constexpr double kChiMax = 16;
 constexpr double kChiPanesMin = 180;
 constexpr double kDispersionMax = 64;
+// Keeps one half of an hour after a week of them.
+constexpr double kHourOfWeekLeft = 0.99588268;
+// No sum over hours is as large: 2^32 events a pane, squared twice.
+constexpr double kSumMax = 1e38;
 constexpr double kRateDispersionMax = 100;
 constexpr std::uint32_t kVisitsMin = 3;
 // An hour of the week is the mean of about its last four visits.
@@ -32,7 +36,8 @@ BaselinePace::BaselinePace(DurationUs pane_length)
     : pane(pane_length),
       week(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kWeekUs))),
       day(Exp(-kLn2 * static_cast<double>(pane_length) / static_cast<double>(kDayUs))),
-      hour(Exp(-static_cast<double>(pane_length) / static_cast<double>(kHourUs))) {}
+      hour(Exp(-static_cast<double>(pane_length) / static_cast<double>(kHourUs))),
+      hour_panes(PanesOf(kHourUs, pane_length)) {}
 
 LearnGate::Step LearnGate::Pass(const LearnPolicy& policy, bool sample, DurationUs pane) {
   if (policy.partial) return Step::kSkip;
@@ -75,6 +80,8 @@ void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int
     bad_ *= kAnewShare;
     total_ *= kAnewShare;
     excess_ = expected_ = panes_ = 0;
+    hour_ = {};
+    hours_ = {};
     return;
   }
   const double k = static_cast<double>(bad), n = static_cast<double>(total);
@@ -83,12 +90,40 @@ void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int
     const double distance = k - n * p;
     const double chi =
         std::min(kChiMax * Dispersion(total), distance * distance / (n * p * (1 - p)));
-    excess_ = excess_ * pace.day + chi - 1;
-    expected_ = expected_ * pace.day + n * p;
-    panes_ = panes_ * pace.day + 1;
+    const auto add = [&pace](float* sum, double value) {
+      *sum = static_cast<float>(*sum * pace.day + value);
+    };
+    add(&excess_, chi - 1);
+    add(&expected_, n * p);
+    add(&panes_, 1);
+    hour_.seen += static_cast<float>(k);
+    hour_.expected += static_cast<float>(n * p);
+    if (++hour_.panes >= pace.hour_panes) LearnSwing();
   }
   bad_ = bad_ * pace.week + k;
   total_ = total_ * pace.week + n;
+}
+
+void RatioBaseline::LearnSwing() {
+  const double expected = hour_.expected;
+  // A burst makes no hour more than twice the usual.
+  const double beyond = std::clamp(hour_.seen - expected, -expected, expected);
+  const auto add = [](float* sum, double value) {
+    *sum = static_cast<float>(*sum * kHourOfWeekLeft + value);
+  };
+  // On the first day of what is learned anew the mean itself still moves.
+  if (!gate_.relearning()) {
+    add(&hours_.beyond, beyond * beyond - expected * Dispersion());
+    add(&hours_.expected, expected * expected);
+  }
+  hour_ = {};
+}
+
+double RatioBaseline::Swing() const {
+  // The variance of an hour is `expected` times the dispersion; that of its square twice the square.
+  const double error = Dispersion() * SquareRoot(2.0 * hours_.expected);
+  if (hours_.beyond <= error) return 0;
+  return std::min(1.0, SquareRoot(2 * (hours_.beyond - error) / hours_.expected));
 }
 
 double RatioBaseline::Mean(double prior) const {
@@ -97,35 +132,50 @@ double RatioBaseline::Mean(double prior) const {
 
 double RatioBaseline::Upper(double prior) const {
   if (!warm()) return std::max(kRatioFloor, prior);
-  return std::max(kRatioFloor, WilsonUpper90(bad_ + prior * kPriorEvents, total_ + kPriorEvents));
+  const double mean = WilsonUpper90(bad_ + prior * kPriorEvents, total_ + kPriorEvents);
+  return std::max(kRatioFloor, mean * (1 + Swing()));
 }
 
 double RatioBaseline::Share() const { return std::clamp(bad_ / total_, kRatioFloor, 0.5); }
 
 double RatioBaseline::Dispersion() const {
   if (panes_ < kChiPanesMin) return 1;
-  return std::clamp(1 + excess_ / panes_, 1.0, kDispersionMax);
+  return std::clamp(1 + double{excess_} / panes_, 1.0, kDispersionMax);
 }
 
 double RatioBaseline::Dispersion(std::int64_t total) const {
   if (panes_ < kChiPanesMin) return 1;
   const double size = static_cast<double>(total) * Share() / expected_;
-  return std::clamp(1 + excess_ * std::max(1 / panes_, size), 1.0, kDispersionMax);
+  return std::clamp(1 + excess_ * std::max(1 / double{panes_}, size), 1.0, kDispersionMax);
 }
 
 void RatioBaseline::Encode(ByteWriter* out) const {
   gate_.Encode(out);
-  for (const double value : {bad_, total_, excess_, expected_, panes_}) out->Double(value);
+  for (const double value : {bad_, total_}) out->Double(value);
+  for (const float value :
+       {excess_, expected_, panes_, hour_.seen, hour_.expected, hours_.beyond, hours_.expected}) {
+    out->Double(value);
+  }
+  out->Varint(static_cast<std::uint64_t>(hour_.panes));
 }
 
 void RatioBaseline::Decode(ByteReader* in) {
   gate_.Decode(in);
-  for (double* value : {&bad_, &total_, &excess_, &expected_}) *value = in->Double();
-  if (in->format() >= 6) {
-    panes_ = in->Double();
-  } else {
-    excess_ = expected_ = 0;  // the sum of χ², and the panes: known again within half an hour
+  for (double* value : {&bad_, &total_}) *value = in->Double();
+  if (in->format() < 6) {
+    // The sum of χ², and the panes: known again within half an hour.
+    for (int i = 0; i < 2; ++i) in->Double();
+    return;
   }
+  for (float* value : {&excess_, &expected_, &panes_, &hour_.seen, &hour_.expected, &hours_.beyond,
+                       &hours_.expected}) {
+    const double read = in->Double();
+    if (!(read > -kSumMax && read < kSumMax)) in->Fail();
+    *value = in->ok() ? static_cast<float>(read) : 0;
+  }
+  const std::uint64_t panes = in->Varint();
+  if (panes > static_cast<std::uint64_t>(kHourUs)) in->Fail();
+  hour_.panes = in->ok() ? static_cast<std::int32_t>(panes) : 0;
 }
 
 void RateBaseline::Update(const LearnPolicy& policy, TimeUs time, double count,

@@ -29,6 +29,7 @@ struct BaselinePace {
   double week;  // keeps one half after a week
   double day;
   double hour;  // keeps 1/e after an hour
+  int hour_panes;
 };
 
 struct LearnPolicy {
@@ -61,8 +62,8 @@ class LearnGate {
 };
 
 // A ratio of counts. The seasonal form (two integers an hour-of-week slot) would add 1.3 KiB to
-// each of up to 200,000 series; ratios move little with the hour, so they have the running form
-// only.
+// each of up to 200,000 series; instead it learns how far the ratio swings from hour to hour, beyond
+// chance: √2 times the deviation of its hours, which is the amplitude of a sine.
 class RatioBaseline {
  public:
   void Update(const LearnPolicy& policy, std::int64_t bad, std::int64_t total,
@@ -72,8 +73,12 @@ class RatioBaseline {
   bool relearning() const { return gate_.relearning(); }
   // Shrunk towards `prior` by the weight of kPriorEvents.
   double Mean(double prior) const;
-  // 90 % upper bound of the shrunk mean, at least 1e-4; `prior` until warm.
+  // 90 % upper bound of the shrunk mean in the hours in which it is highest, at least 1e-4; `prior`
+  // until warm.
   double Upper(double prior) const;
+  // How far the hours' means are above and below that of all, as a part of it: within [0, 1], 0 where
+  // chance may have made it.
+  double Swing() const;
   // How much more the bad events of a pane vary than those of a binomial. Pearson χ²/df of the panes
   // that there were, within [1, 64]; 1 until there are enough of them.
   double Dispersion() const;
@@ -84,12 +89,25 @@ class RatioBaseline {
   void Decode(ByteReader* in);
 
  private:
+  // The bad events of the hour that is being learned.
+  struct Hour {
+    float seen = 0, expected = 0;
+    std::int32_t panes = 0;
+  };
+  // Of many hours: squares of what was beyond the expected, without what chance does; squares of the
+  // expected.
+  struct Hours {
+    float beyond = 0, expected = 0;
+  };
   double Share() const;
+  void LearnSwing();
 
   LearnGate gate_;
   double bad_ = 0, total_ = 0;
+  Hour hour_;
+  Hours hours_;
   // Of the last days: the sums of χ² − 1 and of the bad events that were expected, and the panes.
-  double excess_ = 0, expected_ = 0, panes_ = 0;
+  float excess_ = 0, expected_ = 0, panes_ = 0;
 };
 
 // Events per pane, or the value of a gauge. Seasonal once an hour of the week was visited 3 times.

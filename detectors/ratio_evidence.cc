@@ -41,7 +41,8 @@ void RatioEvidence::SetUsual(double p0) {
 
 void RatioEvidence::Update(std::int64_t bad, std::int64_t total, const Usual& usual) {
   SetUsual(usual.p0);
-  half_h_ = usual.h / 2 * usual.dispersion;
+  h_ = static_cast<float>(usual.h);
+  dispersion_ = static_cast<float>(usual.dispersion);
   const double gain = static_cast<double>(bad) * kLn2 / usual.dispersion;
   const double loss = static_cast<double>(total) / usual.dispersion;
   const auto enough = static_cast<float>(usual.enough), half = static_cast<float>(usual.h / 2);
@@ -80,13 +81,22 @@ bool RatioEvidence::Any(double above) const {
   return false;
 }
 
-bool RatioEvidence::SuspectedIn(std::int64_t bad, std::int64_t total) const {
+double RatioEvidence::In(std::int64_t bad, std::int64_t total) const {
   const auto k = static_cast<double>(bad), n = static_cast<double>(total);
   const double expected = n * p0_;
-  if (k <= expected) return false;
+  if (k <= expected) return 0;
   double likelier = k * Log(k / expected);  // ln of how much likelier they are at their own ratio
   if (k < n) likelier += (n - k) * Log((n - k) / (n - expected));
-  return likelier > half_h_;
+  return likelier / dispersion_ / h_;
+}
+
+double RatioEvidence::Without(std::int64_t bad) const {
+  const double gain = static_cast<double>(bad) * kLn2 / dispersion_;
+  double most = 0;
+  for (std::size_t i = 0; i < kTilts; ++i) {
+    most = std::max(most, double{s_[i]} - gain * static_cast<double>(kFirstTilt + i));
+  }
+  return most / h_;
 }
 
 double RatioEvidence::UsualMax() const { return double{cost_[0]} / (kFirstTilt * kLn2); }

@@ -20,7 +20,7 @@
 //
 // Evidence that was found is held until S has fallen to h − 4, so that a good request or two do not
 // take it back. Callers who know sooner that the ratio is usual again forget it. Evidence is divided
-// by the overdispersion, as in quasi-likelihood. 60 bytes; value type; not thread-safe.
+// by the overdispersion, as in quasi-likelihood. 68 bytes; value type; not thread-safe.
 #pragma once
 
 #include <array>
@@ -54,8 +54,10 @@ class RatioEvidence {
   bool HeldOfAny() const { return (held_ & kAll) != 0; }
   // There is any at all.
   bool Any(double above) const;
-  // More than half, in these events alone, that their ratio is above the usual.
-  bool SuspectedIn(std::int64_t bad, std::int64_t total) const;
+  // As parts of h: in these events alone, that their ratio is above the usual; and what there is at
+  // least without so many of the bad ones.
+  double In(std::int64_t bad, std::int64_t total) const;
+  double Without(std::int64_t bad) const;
 
   // More than half the evidence that the ratio is above the usual: not to be learned as usual.
   bool Unusual() const { return (half_ & kAll) != 0; }
@@ -78,7 +80,7 @@ class RatioEvidence {
   std::array<float, kTilts + 1> s_{};  // the last one is of an outage
   std::array<float, kTilts> cost_{};   // of an event, good or bad
   float p0_ = 0;                       // that they were computed for
-  double half_h_ = 0;                  // of the last Update, times its dispersion
+  float h_ = 0, dispersion_ = 1;       // of the last Update
   std::uint8_t found_ = 0, held_ = 0, half_ = 0;
 };
 

@@ -10,9 +10,25 @@ namespace {
 
 // With this many bad events expected and none seen, calm is 98 % sure.
 constexpr double kCalmExpected = 4;
+// max(window, for) is looked at in quarters, and a burst of a quarter is taken out in so many places.
+constexpr int kParts = 4, kBursts = 32;
+// How much of the evidence there is to be without a burst.
+constexpr double kWithoutBurst = 0.5;
 
 bool AtMost(double rate, std::int64_t bad, std::int64_t total) {
   return static_cast<double>(bad) <= rate * static_cast<double>(total);
+}
+
+// The rate is `above`, or below by no more than its standard error, which is chance.
+bool MayBeAbove(double above, std::int64_t bad, std::int64_t total) {
+  const auto n = static_cast<double>(total);
+  return static_cast<double>(bad) >= above * n - SquareRoot(above * (1 - above) * n);
+}
+
+WindowSum SumOf(const CountRing& ring, int from, int to) {
+  WindowSum sum(from, to);
+  sum.Recount(ring);
+  return sum;
 }
 
 }  // namespace
@@ -32,28 +48,32 @@ RatioLevel::RatioLevel(const RatioLimits* limits)
     : limits_(limits), window_(0, limits->window), minute_(0, limits->minute) {}
 
 bool RatioLevel::IsAbove(double above) const {
-  double needed = above;
-  if (pending_) {
-    needed -= SquareRoot(needed * (1 - needed) / static_cast<double>(window_.total()));
-  }
-  return window_.Rate() >= needed;
+  return window_.Rate() >= above || (pending_ && MayBeAbove(above, window_.bad(), window_.total()));
 }
 
+// Counted only here: few series ever have so much evidence.
 bool RatioLevel::Certain(const CountRing& ring, const RatioEvidence& evidence, double above) const {
-  // Counted only here: few series ever have so much evidence.
-  const int quarter = std::max(1, limits_->cover / 4), rest = limits_->cover - quarter;
-  WindowSum whole(0, limits_->cover), before(std::min(quarter, rest), limits_->cover),
-      first(rest, limits_->cover);
-  for (WindowSum* sum : {&whole, &before, &first}) sum->Recount(ring);
+  const int cover = limits_->cover;
+  const WindowSum whole = SumOf(ring, 0, cover);
   if (whole.Rate() < above) return false;
-  // Chance may put some bad ones into the first quarter, and a burst do the rest: not so where there
-  // was evidence before the last quarter began.
-  if (!evidence.SuspectedIn(before.bad(), before.total())) return false;
-  if (first.Rate() >= above) return true;
-  // Too few requests for one bad one to be expected in the quarter: it must have its part of the
-  // bad ones.
-  return static_cast<double>(first.total()) * above < 1 && first.bad() > 0 &&
-         first.bad() * 12 >= whole.bad() - first.bad();
+  for (int i = 0; cover >= kParts && i < kParts; ++i) {
+    const WindowSum part = SumOf(ring, cover * i / kParts, cover * (i + 1) / kParts);
+    if (!MayBeAbove(above, part.bad(), part.total())) return false;
+  }
+  const int burst = std::max(1, cover / kParts), step = std::max(1, cover / kBursts);
+  for (int from = 0; cover > 1 && from + burst <= cover; from += step) {
+    const WindowSum sum = SumOf(ring, from, from + burst);
+    const std::int64_t bad = whole.bad() - sum.bad(), total = whole.total() - sum.total();
+    if (!MayBeAbove(above, bad, total)) return false;
+    // Where there are few events the evidence is older than the window.
+    const double left = std::max(evidence.In(bad, total), evidence.Without(sum.bad()));
+    if (left < kWithoutBurst) return false;
+  }
+  const WindowSum oldest = SumOf(ring, cover - burst, cover);
+  if (oldest.Rate() >= above) return true;
+  // Too few requests for one bad one to be expected in it: it must have its share of the bad ones.
+  return static_cast<double>(oldest.total()) * above < 1 && oldest.bad() > 0 &&
+         oldest.bad() * 12 >= whole.bad() - oldest.bad();
 }
 
 // Over the last minute or any longer stretch that has enough events to tell. That it may be any is

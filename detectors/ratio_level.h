@@ -9,11 +9,12 @@
 // `above` (it matters) and more than usual, and the last minute does not deny it (it goes on;
 // otherwise `for` holds). A breach that has begun goes on while the evidence is held, or the series
 // fires, and the rate is not below by more than its standard error, so that chance does not break
-// `for`. It is certain when the whole of max(window, for) is above, its oldest quarter by itself,
-// and there is half the evidence without its newest: a burst that is too short for `for` never
-// skips it. It clears when the last minute is at `clear` or lower, or is usual; where that minute
-// has too few requests to tell, the look back is longer, up to the window. Below `min_volume`
-// events nothing begins to breach, but what fires may clear.
+// `for`. It is certain when the whole of max(window, for) is above, its oldest quarter by itself, no
+// quarter is below by more than chance, and whichever stretch of a quarter's length is taken out,
+// nor is the rest, with half the evidence: neither one burst nor two that are too short for `for`
+// skip it. It clears when the last minute is at `clear` or lower, or is usual; where that minute has
+// too few requests to tell, the look back is longer, up to the window. Below `min_volume` events
+// nothing begins to breach, but what fires may clear.
 //
 // A lower `above` (with a `clear` that is not higher) never fires later, nor clears while a higher
 // one fires: every condition here is monotone in it, by itself and whatever the past was. Not

@@ -1,5 +1,6 @@
 #include "detectors/baseline.h"
 
+#include <cmath>
 #include <random>
 
 #include <gmock/gmock.h>
@@ -73,6 +74,46 @@ TEST(RatioBaseline, DispersionGrowsWithTheEvents) {
   EXPECT_NEAR(baseline.Dispersion(), 2.67, 0.3);
   EXPECT_EQ(baseline.Dispersion(1'000), baseline.Dispersion());
   EXPECT_NEAR(baseline.Dispersion(50'000), 9.33, 1);
+}
+
+// A share of 0.2 % that is by a third higher at noon than on average.
+TEST(RatioBaseline, LearnsHowFarADaySwings) {
+  for (const int total : {20, 200, 2'000}) {
+    std::mt19937_64 random(5);
+    RatioBaseline baseline;
+    for (int i = 0; i < 14 * 24 * kHour; ++i) {
+      const double hours = i / static_cast<double>(kHour);
+      const double share = 0.002 * (1 + std::cos(hours / 24 * 6.2832) / 3);
+      baseline.Update({}, std::poisson_distribution<int>(share * total)(random), total, kPace);
+    }
+    EXPECT_NEAR(baseline.Swing(), 1.0 / 3, 0.05) << total;
+    EXPECT_NEAR(baseline.Upper(0), 0.002 * 4 / 3, 0.0002) << total;
+    ByteWriter out;
+    baseline.Encode(&out);
+    RatioBaseline copy;
+    ByteReader in(out.view());
+    copy.Decode(&in);
+    EXPECT_TRUE(in.Done());
+    EXPECT_EQ(copy.Swing(), baseline.Swing());
+  }
+}
+
+TEST(RatioBaseline, ChanceIsNoSwingAndABadHourALittle) {
+  int swings = 0;
+  for (const int total : {1, 20, 200, 2'000}) {
+    for (unsigned seed = 1; seed <= 10; ++seed) {
+      std::mt19937_64 random(seed);
+      std::poisson_distribution<int> bad(0.002 * total);
+      RatioBaseline baseline;
+      for (int i = 0; i < 7 * 24 * kHour; ++i) baseline.Update({}, bad(random), total, kPace);
+      swings += baseline.Swing() > 0 ? 1 : 0;
+      const double quiet = baseline.Swing();
+      for (int i = 0; i < kHour; ++i) baseline.Update({}, 3 * bad(random), total, kPace);
+      for (int i = 0; i < kHour; ++i) baseline.Update({}, bad(random), total, kPace);
+      EXPECT_LT(baseline.Swing() - quiet, 0.15) << total << ", seed " << seed;
+    }
+  }
+  EXPECT_LT(swings, 20);  // more than one standard error: one in six by chance
 }
 
 TEST(RatioBaseline, ReadsWhatTheLastReleaseWrote) {

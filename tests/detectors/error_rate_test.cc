@@ -102,6 +102,38 @@ INSTANTIATE_TEST_SUITE_P(
         Burst{"too short: 2 min, little traffic, all fail", 10, 10, 12}),
     [](const testing::TestParamInfo<Burst>& param) { return std::to_string(param.index); });
 
+// A few failures by chance, and minutes later half a minute in which 5 % fail: the rate over all of
+// the five minutes is above, and a few more by chance say that it goes on. It is over all the same.
+TEST(ErrorRate, ABlipAfterChanceDoesNotSkipFor) {
+  for (int later = kMinute; later < 4 * kMinute; ++later) {
+    Harness harness("name: x\nkind: error_rate\nwarn: {above: 0.2%, window: 5m, for: 5m}\n");
+    harness.check_copy = false;
+    const auto quiet = [&](int panes) {
+      for (int i = 0; i < panes; ++i) harness.Requests(1, i % 5 == 0 ? 1 : 0, 200);
+    };
+    quiet(3 * kHour);
+    for (const int bad : {2, 0, 3, 0, 0, 2, 1}) harness.Requests(1, bad, 200);
+    quiet(later);
+    for (const int bad : {16, 10, 7, 0, 0, 0, 2, 0, 2}) harness.Requests(1, bad, 200);
+    EXPECT_THAT(harness.fired(), IsEmpty()) << later;
+  }
+}
+
+TEST(ErrorRate, TwoBlipsDoNotSkipForAndFiveMinutesDo) {
+  for (int later = kMinute; later < 4 * kMinute; ++later) {
+    Harness harness("name: x\nkind: error_rate\nwarn: {above: 0.2%, window: 5m, for: 5m}\n");
+    harness.check_copy = false;
+    harness.Requests(3 * kHour, 2, 2'000);
+    harness.Requests(3, 60, 2'000);
+    harness.Requests(later, 2, 2'000);
+    harness.Requests(3, 60, 2'000);
+    harness.Requests(5 * kMinute, 2, 2'000);
+    EXPECT_THAT(harness.fired(), IsEmpty()) << later;
+    harness.Requests(5 * kMinute + 2, 20, 2'000);
+    EXPECT_EQ(harness.fired().size(), 1u) << later;
+  }
+}
+
 TEST(ErrorRate, OneOfTwoNeverBreaches) {
   Harness harness(kRule);
   harness.Requests(kHour, 0, 0);

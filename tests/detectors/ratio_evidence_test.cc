@@ -112,6 +112,19 @@ TEST(RatioEvidence, IsHeldUntilSomethingSpeaksAgainstIt) {
   EXPECT_FALSE(evidence.Any(0.002));
 }
 
+TEST(RatioEvidence, SaysWhatThereIsInSomeEventsAndWithoutThem) {
+  for (const double dispersion : {1.0, 2.0}) {
+    RatioEvidence evidence;
+    for (int i = 0; i < 4; ++i) evidence.Update(1, 1, Wanted(0.002, dispersion));
+    // ln of (1 ÷ 0.002)^4; 4·(4.852 − 0.226) without 4.852.
+    EXPECT_NEAR(evidence.In(4, 4), 24.86 / dispersion / kH, 0.001);
+    EXPECT_NEAR(evidence.Without(1), 13.65 / dispersion / kH, 0.001);
+    EXPECT_EQ(evidence.Without(4), 0);
+    EXPECT_EQ(evidence.In(2, 1'000), 0);
+    EXPECT_GT(evidence.In(3, 1'000), 0);
+  }
+}
+
 TEST(RatioEvidence, SaysWhatIsNotToBeLearned) {
   RatioEvidence evidence;
   evidence.Update(400, 100'000, Wanted(0.002));  // not much more than usual
