@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/escaping.h"
+
 namespace tocsin {
 namespace {
 
@@ -72,6 +74,23 @@ TEST_F(SeenBodiesTest, ARestartForgetsNothing) {
   // What is too old is not read again.
   Open(kNow + SeenBodies::kKept + kMinuteUs);
   EXPECT_EQ(Content().size(), kHeaderBytes + 2 * kRecordBytes);
+}
+
+// The gate: whoever changes the file gives it another number, and keeps a reader for this one.
+TEST_F(SeenBodiesTest, TheFormatIsThatOfItsNumber) {
+  // Its number, a time, a hash, a checksum.
+  const std::string recorded =
+      "746f6373696e207365656e20626f6469657320310a"
+      "0040204648470600"
+      "08070605040302011817161514131211"
+      "406c3c31301b13a5";
+  seen_->Remember({.high = 0x0102030405060708, .low = 0x1112131415161718}, kNow);
+  EXPECT_EQ(absl::BytesToHexString(Content()), recorded);
+  seen_.reset();
+  std::ofstream(path_, std::ios::binary) << absl::HexStringToBytes(recorded);
+  Open(kNow);
+  EXPECT_EQ(seen_->Look({.high = 0x0102030405060708, .low = 0x1112131415161718}, kNow),
+            Seen::kWithinWindow);
 }
 
 TEST_F(SeenBodiesTest, HalfARecordIsLeftOut) {
