@@ -8,9 +8,12 @@
 namespace tocsin {
 namespace {
 
-// As long as a deploy is suspected by default: what a cause does shows by then. The slowest rules
-// of the profiles look at 5 min for 10 min, and CloudWatch tells 15 min late.
-constexpr DurationUs kWorseMax = 30 * kMinuteUs;
+// What a cause does shows by then. A deploy is suspected for half an hour; as far ahead look the
+// forecasts of the profiles that page, and half of that may be their error: a leak that said "full in
+// 29 min" takes the process with it after 31. The slowest rules look at 5 min for 10 min, and
+// CloudWatch tells 15 min late.
+constexpr DurationUs kWorseMax = 45 * kMinuteUs;
+constexpr DurationUs kOnAndOffMax = 30 * kMinuteUs;
 // After a day baselines take what fires for what is usual.
 constexpr DurationUs kExplainsMax = kDayUs;
 // So severe is what takes others along.
@@ -20,7 +23,7 @@ constexpr int kExplainingLevel = 2;
 bool FiresOnAndOff(const IncidentRecord& record, const Signal& signal) {
   const std::vector<Signal>& signals = record.incident.signals;
   return std::any_of(signals.begin(), signals.end(), [&](const Signal& member) {
-    return !member.firing() && member.cleared_at + kWorseMax >= signal.onset &&
+    return !member.firing() && member.cleared_at + kOnAndOffMax >= signal.onset &&
            member.detector == signal.detector && member.series == signal.series;
   });
 }

@@ -3,7 +3,7 @@
 //   switch (BelongingOf(record, signal, same_series, {.topology = …, .join_window = 5 min})) …
 //
 // It does when it began within `join_window` of the incident's onset; when it began while something
-// of the incident fired that had got worse in the last half hour; and when its series is one of the
+// of the incident fired that had got worse in the last 45 min; and when its series is one of the
 // incident's that fires on and off. What begins later is news of its own, for an incident of which
 // something fires for days must not swallow a week's outages. It still belongs if something of the
 // incident explains it, which is that of a signal whose condition holds when it begins, that began

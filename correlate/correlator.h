@@ -10,7 +10,7 @@
 // by Encode/Decode. Not thread-safe.
 //
 // Grouping: a signal joins an open incident of its scope, within `join_window` of its onset or
-// while it goes on and has got worse in the last half hour (correlate/belonging.h), if they share
+// while it goes on and has got worse in the last 45 min (correlate/belonging.h), if they share
 // service, dependency, a topology edge (configured, or learned from calls), a suspected deploy or
 // an attacking address; missing is not equal. What begins together joins whatever it is about
 // (correlate/coincidence.h). When a signal connects two open incidents, the older absorbs the

@@ -106,8 +106,8 @@ TEST(Belonging, WhatNeverClearsSwallowsNothing) {
             least + static_cast<DurationUs>(random() % 10'000) * ((most - least) / 10'000),
             10 * kSecondUs);
       };
-      const DurationUs first = between(35 * kMinuteUs, 2 * kDayUs);
-      ExpectThreeMore(old, later, first, between(35 * kMinuteUs, kDayUs));
+      const DurationUs first = between(50 * kMinuteUs, 2 * kDayUs);
+      ExpectThreeMore(old, later, first, between(50 * kMinuteUs, kDayUs));
     }
   }
 }
@@ -215,7 +215,7 @@ TEST(Belonging, WhatGetsWorseStepByStepIsOneIncident) {
     s.Tick();
   }
   EXPECT_THAT(s.Only().signals, SizeIs(11));
-  s.TickFor(35 * kMinuteUs);
+  s.TickFor(50 * kMinuteUs);
   s.Fire({.detector = "pool", .labels = kDb});
   s.Tick();
   EXPECT_EQ(s.OpenCount(), 2u);
@@ -227,7 +227,7 @@ TEST(Belonging, AHigherLevelIsWorseAndTheSameSeriesAgainIsNot) {
     s.config.correlate.topology = {{"api", {"db"}}};
     const Hash128 first = s.Fire({.labels = kApi, .level = 3});
     s.Fire({.detector = "other", .labels = kApi, .level = 3});
-    s.TickFor(25 * kMinuteUs);
+    s.TickFor(40 * kMinuteUs);
     if (raised) {
       s.Raise(first, 2);
     } else {
