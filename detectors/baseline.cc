@@ -22,13 +22,17 @@ constexpr double kChiPanesMin = 180;
 constexpr double kDispersionMax = 64;
 // Keeps one half of an hour after a week of them.
 constexpr double kHourOfWeekLeft = 0.99588268;
-// No sum over hours is as large: 2^32 events a pane, squared twice.
+// No sum is as large, not of squares of hours with 2^32 bad events a pane.
 constexpr double kSumMax = 1e38;
 constexpr double kRateDispersionMax = 100;
 constexpr std::uint32_t kVisitsMin = 3;
 // An hour of the week is the mean of about its last four visits.
 constexpr std::uint32_t kVisitsMax = 4;
 constexpr std::size_t kHoursOfWeek = 168;
+
+void AddDecayed(double left, double value, float* sum) {
+  *sum = static_cast<float>(*sum * left + value);
+}
 
 }  // namespace
 
@@ -90,12 +94,9 @@ void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int
     const double distance = k - n * p;
     const double chi =
         std::min(kChiMax * Dispersion(total), distance * distance / (n * p * (1 - p)));
-    const auto add = [&pace](float* sum, double value) {
-      *sum = static_cast<float>(*sum * pace.day + value);
-    };
-    add(&excess_, chi - 1);
-    add(&expected_, n * p);
-    add(&panes_, 1);
+    AddDecayed(pace.day, chi - 1, &excess_);
+    AddDecayed(pace.day, n * p, &expected_);
+    AddDecayed(pace.day, 1, &panes_);
     hour_.seen += static_cast<float>(k);
     hour_.expected += static_cast<float>(n * p);
     if (++hour_.panes >= pace.hour_panes) LearnSwing();
@@ -108,13 +109,10 @@ void RatioBaseline::LearnSwing() {
   const double expected = hour_.expected;
   // A burst makes no hour more than twice the usual.
   const double beyond = std::clamp(hour_.seen - expected, -expected, expected);
-  const auto add = [](float* sum, double value) {
-    *sum = static_cast<float>(*sum * kHourOfWeekLeft + value);
-  };
   // On the first day of what is learned anew the mean itself still moves.
   if (!gate_.relearning()) {
-    add(&hours_.beyond, beyond * beyond - expected * Dispersion());
-    add(&hours_.expected, expected * expected);
+    AddDecayed(kHourOfWeekLeft, beyond * beyond - expected * Dispersion(), &hours_.beyond);
+    AddDecayed(kHourOfWeekLeft, expected * expected, &hours_.expected);
   }
   hour_ = {};
 }
