@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "app/commands.h"
-#include "app/demo.h"
-#include "app/state_command.h"
+#include "cli/commands.h"
+#include "cli/state_command.h"
 #include "config/node.h"
 #include "core/hash.h"
+#include "demo/demo.h"
 
 namespace {
 

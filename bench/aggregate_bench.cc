@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/sample_events.h"
-#include "replay/engine_setup.h"
+#include "runtime/engine_setup.h"
 
 namespace tocsin {
 namespace {

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "app/incident_book.h"
 #include "bench/allocated_bytes.h"
 #include "correlate/correlator.h"
+#include "service/incident_book.h"
 
 namespace tocsin {
 namespace {

@@ -3,7 +3,7 @@
 //   ./dev bench deliver_bench             # 500 incidents, 100 a second, in each way
 //
 // The whole path but the decision: outbox, SQLite journal, libcurl, two receivers on loopback. For
-// each way to act up (tests/app/hostile_server.h) prints how long it took from Submit to the
+// each way to act up (tests/transport/hostile_server.h) prints how long it took from Submit to the
 // request at the healthy receiver; exits with 1 when the 99th percentile of any is above 2 s. Then
 // 10,000 incidents at once beside a receiver that never answers: how long until all were told, and
 // what the program took in memory.
@@ -23,10 +23,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "app/deliverer.h"
-#include "app/http_server.h"
 #include "journal/journal.h"
-#include "tests/app/hostile_server.h"
+#include "service/deliverer.h"
+#include "tests/transport/hostile_server.h"
+#include "transport/http_server.h"
 
 namespace tocsin {
 namespace {

@@ -19,9 +19,9 @@
 
 #include "bench/allocated_bytes.h"
 #include "bench/detect_cases.h"
-#include "detectors/baseline.h"
 #include "detectors/registry.h"
 #include "detectors/state_machine.h"
+#include "detectors/statistics/baseline.h"
 
 namespace tocsin {
 namespace {

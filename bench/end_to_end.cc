@@ -20,8 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include "app/pipeline.h"
 #include "bench/sample_events.h"
+#include "service/pipeline.h"
 #include "tests/integration/kafka_cluster.h"
 
 namespace tocsin {

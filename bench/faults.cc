@@ -43,13 +43,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "app/pagerduty_standin.h"
 #include "bench/soak_traffic.h"
 #include "core/time.h"
-#include "ingest/host_clock.h"
-#include "tests/app/socket.h"
+#include "demo/pagerduty_standin.h"
+#include "system/host_clock.h"
 #include "tests/faults/under_faults.h"
 #include "tests/integration/http_get.h"
+#include "tests/transport/socket.h"
 
 namespace tocsin {
 namespace {

@@ -16,7 +16,7 @@
 #include "config/config.h"
 #include "core/time.h"
 #include "ingest/decoder.h"
-#include "ingest/field_presets.h"
+#include "ingest/fields/field_presets.h"
 
 namespace tocsin {
 namespace {

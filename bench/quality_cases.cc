@@ -4,7 +4,7 @@
 #include <array>
 
 #include "core/math.h"
-#include "detectors/ratio_evidence.h"
+#include "detectors/statistics/ratio_evidence.h"
 
 namespace tocsin {
 namespace {

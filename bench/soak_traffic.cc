@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "ingest/host_clock.h"
-#include "tests/app/socket.h"
+#include "system/host_clock.h"
+#include "tests/transport/socket.h"
 
 namespace tocsin {
 namespace {

@@ -25,7 +25,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "tests/ingest/log_rotator.h"
+#include "tests/ingest/sources/log_rotator.h"
 #include "tests/integration/kafka_cluster.h"
 
 namespace tocsin {

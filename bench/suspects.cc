@@ -33,8 +33,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/json_writer.h"
-#include "replay/engine_setup.h"
 #include "replay/replayer.h"
+#include "runtime/engine_setup.h"
 
 namespace tocsin {
 namespace {

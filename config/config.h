@@ -100,7 +100,7 @@ struct InputConfig {
   Location format_at;
   std::string message_format;  // of the messages that a format such as sns carries
   Location message_format_at;
-  std::string preset;  // of format json: whose logs they are (ingest/field_presets.h)
+  std::string preset;  // of format json: whose logs they are (ingest/fields/field_presets.h)
   Location preset_at;
   std::string signal;  // of format otlp-proto: "logs" or "metrics"
   Location signal_at;
@@ -108,7 +108,7 @@ struct InputConfig {
   Location pattern_at;
   DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
   std::vector<FieldMapping> map;
-  // Of time stamps in text that name no zone, and no year (syslog's); ingest/text_time.h.
+  // Of time stamps in text that name no zone, and no year (syslog's); ingest/fields/text_time.h.
   std::optional<DurationUs> time_zone;  // offset from UTC
   int year = 0;                         // 0: the record's
   // Of records that say none themselves: of a file, when it was written. Not a key: `decode` and
@@ -224,7 +224,7 @@ struct InhibitRule {
   std::vector<std::string> equal;
 };
 
-// When the engine says by a page that it is blind (app/watch.h).
+// When the engine says by a page that it is blind (service/watch.h).
 struct BlindConfig {
   std::string name = "tocsin";         // of the page's key, "<name>:blind"
   DurationUs after = kMinuteUs;        // what blinds it has to last so long
@@ -271,7 +271,7 @@ struct Config {
   LimitsConfig limits;
   std::string state_dir = "./state";
   std::string listen = "127.0.0.1:9464";  // metrics, health and the API; "off" serves nothing
-  // Further names under which this machine is reached over HTTP, in lower case (app/host_policy.h).
+  // Further names under which this machine is reached over HTTP, in lower case (transport/host_policy.h).
   std::vector<std::string> hosts = {};
   // Whose first line acts by HTTP must show; empty: the file `token` in the state directory, which
   // acts from this machine need not show.

@@ -6,7 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "config/transport.h"
+#include "config/secret_file.h"
 
 namespace tocsin {
 namespace {

@@ -1,14 +1,11 @@
 #include "config/transport.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
-#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "config/secret_file.h"
 #include "core/string_hash.h"
 
 namespace tocsin {
@@ -17,10 +14,6 @@ namespace {
 constexpr std::size_t kUrlBytesMax = 2048;
 constexpr std::size_t kSecretLineBytesMax = 4096;
 constexpr std::size_t kCaBytesMax = 1 << 20;  // to look for a first certificate
-
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 std::string ReadCaFile(ConfigReader* reader) {
   const std::string path = reader->String("ca_file");
@@ -78,20 +71,6 @@ bool IsHttpUrl(const std::string& url) {
       url.size() > scheme && absl::ascii_isalnum(static_cast<unsigned char>(url[scheme])) != 0;
   const bool bracket = url.size() > scheme && url[scheme] == '[';  // IPv6
   return scheme != 0 && printable && (host || bracket) && url.size() <= kUrlBytesMax;
-}
-
-std::optional<std::string> ReadFileText(const std::string& path, std::size_t bytes_max,
-                                        std::string* error) {
-  const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "re"));
-  std::string text(bytes_max + 1, '\0');
-  std::size_t size = 0;
-  if (file != nullptr) size = std::fread(text.data(), 1, text.size(), file.get());
-  if (file == nullptr || std::ferror(file.get()) != 0) {
-    *error = std::generic_category().message(errno);  // a directory opens, but cannot be read
-    return std::nullopt;
-  }
-  text.resize(size);
-  return text;
 }
 
 }  // namespace tocsin

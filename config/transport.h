@@ -8,8 +8,6 @@
 // that is missing (ErrorList::AddSecret).
 #pragma once
 
-#include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,9 +25,5 @@ std::string ReadSecretPath(std::string_view key, ConfigReader* reader);
 
 // Whether it is an http:// or https:// address with a host.
 bool IsHttpUrl(const std::string& url);
-
-// At most about so many bytes of a file; nullopt with the system's message in `error`.
-std::optional<std::string> ReadFileText(const std::string& path, std::size_t bytes_max,
-                                        std::string* error);
 
 }  // namespace tocsin

@@ -17,7 +17,7 @@ inline constexpr std::size_t kLabelValueBytesMax = 1 << 10;
 inline constexpr std::size_t kLabelsMax = 64;
 inline constexpr int kJsonDepthMax = 32;
 
-// What decoding a payload may cost beyond its own bytes (ingest/payload_budget.h), each with what
+// What decoding a payload may cost beyond its own bytes (ingest/json/payload_budget.h), each with what
 // honest senders come to at most, so far as we know them.
 // A name joined of the keys of nested maps; label names may have no more. Honest: 100 bytes.
 inline constexpr std::size_t kNameBytesMax = kLabelValueBytesMax;

@@ -15,7 +15,7 @@
 
 #include "core/signal.h"
 #include "detectors/detector.h"
-#include "detectors/window.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 

@@ -4,7 +4,7 @@
 
 #include "core/labels.h"
 #include "core/math.h"
-#include "detectors/drift.h"
+#include "detectors/statistics/drift.h"
 
 namespace tocsin {
 namespace {

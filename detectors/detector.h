@@ -129,7 +129,7 @@ struct LevelConfig {
 };
 
 // Whether what a detector reports creeps up on its threshold, so that the moment at which it gets
-// there has no cause of its own (detectors/drift.h).
+// there has no cause of its own (detectors/statistics/drift.h).
 enum class Drift : std::uint8_t {
   kNever,
   kByName,  // where the metric, check or alarm is one of a disk, memory or a certificate

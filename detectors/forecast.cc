@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "detectors/evidence.h"
 #include "detectors/stanza.h"
-#include "detectors/trend.h"
-#include "detectors/window.h"
+#include "detectors/statistics/trend.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 namespace {

@@ -25,8 +25,8 @@
 
 #include "core/wire.h"
 #include "detectors/detector.h"
-#include "detectors/ratio_evidence.h"
-#include "detectors/window.h"
+#include "detectors/statistics/ratio_evidence.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "detectors/change_point.h"
-#include "detectors/cusum.h"
-#include "detectors/window.h"
+#include "detectors/statistics/cusum.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 namespace {

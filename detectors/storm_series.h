@@ -11,9 +11,9 @@
 #include <string>
 
 #include "core/wire.h"
-#include "detectors/baseline.h"
 #include "detectors/detector.h"
 #include "detectors/evidence.h"
+#include "detectors/statistics/baseline.h"
 #include "detectors/storm_label.h"
 #include "detectors/storm_sources.h"
 

@@ -23,11 +23,11 @@
 #include "core/wire.h"
 #include "detectors/detector.h"
 #include "detectors/evidence.h"
-#include "detectors/mix.h"
-#include "detectors/seen_items.h"
+#include "detectors/statistics/mix.h"
+#include "detectors/statistics/seen_items.h"
+#include "detectors/statistics/top_window.h"
+#include "detectors/statistics/window.h"
 #include "detectors/storm_label.h"
-#include "detectors/top_window.h"
-#include "detectors/window.h"
 
 namespace tocsin {
 

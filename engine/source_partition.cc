@@ -8,6 +8,7 @@
 #include "core/labels.h"
 #include "core/limits.h"
 #include "core/short_text.h"
+#include "ingest/sources/line_reader.h"
 
 namespace tocsin {
 namespace {

@@ -38,6 +38,7 @@
 #include "core/event.h"
 #include "engine/row_cache.h"
 #include "ingest/decoder.h"
+#include "ingest/sources/line_reader.h"
 #include "panes/pane_batch.h"
 #include "panes/plan.h"
 #include "panes/source_clock.h"

@@ -20,7 +20,7 @@
 #include "config/config.h"
 #include "config/node.h"
 #include "core/event.h"
-#include "ingest/file_source.h"
+#include "ingest/framing.h"
 
 namespace tocsin {
 
@@ -64,7 +64,7 @@ class Decoder {
 };
 
 // nullptr when the format is unknown or the mapping is wrong; the errors say so. REQUIRES: a format
-// `auto` was resolved (ingest/detect_format.h). What the input's enrichment knows is filled in.
+// `auto` was resolved (ingest/formats/detect_format.h). What the input's enrichment knows is filled in.
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors);
 
 // How a file of this format falls into records: JSON is a sequence of values, text formats are

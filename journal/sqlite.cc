@@ -278,4 +278,11 @@ absl::Status SqliteTransaction::Commit() {
   return absl::OkStatus();
 }
 
+std::string HashText(const Hash128& hash) {
+  ByteWriter out;
+  out.Fixed64(hash.high);
+  out.Fixed64(hash.low);
+  return out.Take();
+}
+
 }  // namespace tocsin

@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/hash.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -127,5 +128,8 @@ class SqliteTransaction {
   absl::Status status_;
   bool open_;
 };
+
+// 16 bytes, as ids and hashes are stored.
+std::string HashText(const Hash128& hash);
 
 }  // namespace tocsin

@@ -216,13 +216,6 @@ absl::StatusOr<bool> IsCurrent(SqliteDatabase* database, std::int64_t version,
 
 }  // namespace
 
-std::string HashText(const Hash128& hash) {
-  ByteWriter out;
-  out.Fixed64(hash.high);
-  out.Fixed64(hash.low);
-  return out.Take();
-}
-
 absl::Status PrepareSchema(SqliteDatabase* database, const std::string& writer) {
   TOCSIN_ASSIGN_OR_RETURN(const std::int64_t version, VersionOf(database));
   // A database that nothing is to be changed of opens on a full disk, too.

@@ -24,7 +24,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "core/hash.h"
 #include "journal/sqlite.h"
 
 namespace tocsin {
@@ -37,8 +36,5 @@ absl::Status PrepareSchema(SqliteDatabase* database, const std::string& writer);
 
 // The same, without changing anything: OK where PrepareSchema has nothing to do.
 absl::Status CheckSchema(SqliteDatabase* database);
-
-// 16 bytes, as ids and hashes are stored.
-std::string HashText(const Hash128& hash);
 
 }  // namespace tocsin

@@ -7,7 +7,6 @@
 #include "core/hash.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
-#include "journal/sqlite_schema.h"
 
 namespace tocsin {
 namespace {

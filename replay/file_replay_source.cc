@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
 #include "ingest/decoder.h"
-#include "ingest/detect_format.h"
+#include "ingest/formats/detect_format.h"
 
 namespace tocsin {
 namespace {

@@ -15,9 +15,9 @@
 #include "absl/status/statusor.h"
 #include "config/config.h"
 #include "engine/source_partition.h"
-#include "ingest/file_source.h"
-#include "ingest/rotation.h"
-#include "replay/engine_setup.h"
+#include "ingest/sources/line_reader.h"
+#include "ingest/sources/rotation.h"
+#include "runtime/engine_setup.h"
 
 namespace tocsin {
 

@@ -12,14 +12,14 @@
 #include "core/json_writer.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
-#include "ingest/file_source.h"
-#include "ingest/kafka_source.h"
-#include "ingest/kafka_uri.h"
-#include "ingest/rotation.h"
-#include "replay/engine_setup.h"
+#include "ingest/sources/file_listing.h"
+#include "ingest/sources/kafka_source.h"
+#include "ingest/sources/kafka_uri.h"
+#include "ingest/sources/rotation.h"
 #include "replay/file_replay_source.h"
-#include "replay/line_file.h"
-#include "replay/tbb_executor.h"
+#include "runtime/engine_setup.h"
+#include "runtime/line_file.h"
+#include "runtime/tbb_executor.h"
 
 namespace tocsin {
 namespace {

@@ -33,10 +33,10 @@
 #include "absl/strings/str_cat.h"
 #include "core/math.h"
 #include "core/number_text.h"
-#include "detectors/baseline.h"
 #include "detectors/evidence.h"
 #include "detectors/stanza.h"
-#include "detectors/window.h"
+#include "detectors/statistics/baseline.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 namespace {

@@ -27,7 +27,7 @@
 #include "core/number_text.h"
 #include "detectors/evidence.h"
 #include "detectors/stanza.h"
-#include "detectors/window.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 namespace {

@@ -31,9 +31,9 @@
 #include "core/number_text.h"
 #include "core/string_hash.h"
 #include "detectors/evidence.h"
-#include "detectors/key_counts.h"
 #include "detectors/stanza.h"
-#include "detectors/window.h"
+#include "detectors/statistics/key_counts.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 namespace {

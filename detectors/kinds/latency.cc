@@ -20,11 +20,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/number_text.h"
-#include "detectors/baseline.h"
 #include "detectors/change_point.h"
 #include "detectors/evidence.h"
 #include "detectors/ratio_level.h"
 #include "detectors/stanza.h"
+#include "detectors/statistics/baseline.h"
 
 namespace tocsin {
 namespace {

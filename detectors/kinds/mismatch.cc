@@ -23,7 +23,7 @@
 #include "detectors/evidence.h"
 #include "detectors/gauge_hold.h"
 #include "detectors/stanza.h"
-#include "detectors/window.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 namespace {

@@ -28,7 +28,7 @@
 #include "detectors/gauge_hold.h"
 #include "detectors/gauge_scale.h"
 #include "detectors/stanza.h"
-#include "detectors/window.h"
+#include "detectors/statistics/window.h"
 
 namespace tocsin {
 

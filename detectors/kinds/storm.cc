@@ -36,8 +36,8 @@
 #include "core/number_text.h"
 #include "core/string_hash.h"
 #include "detectors/stanza.h"
+#include "detectors/statistics/window.h"
 #include "detectors/storm_series.h"
-#include "detectors/window.h"
 
 namespace tocsin {
 namespace {

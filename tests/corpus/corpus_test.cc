@@ -17,10 +17,10 @@
 #include "config/node.h"
 #include "core/string_hash.h"
 #include "ingest/decoder.h"
-#include "ingest/detect_format.h"
-#include "ingest/file_source.h"
-#include "replay/engine_setup.h"
+#include "ingest/formats/detect_format.h"
+#include "ingest/sources/file_source.h"
 #include "replay/replayer.h"
+#include "runtime/engine_setup.h"
 
 namespace tocsin {
 namespace {
@@ -90,7 +90,7 @@ void CheckDecoding(const std::string& path, const ConfigNode& log, ConfigReader*
   ErrorList errors;
   const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   ASSERT_NE(decoder, nullptr) << ErrorsText(errors);
-  auto lines = LineReader::Open(path);
+  auto lines = OpenLineReader(path);
   ASSERT_TRUE(lines.ok()) << lines.status();
   TypeCounts counts;
   LineReader::Line line;

@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "config/node.h"
 #include "core/time.h"
-#include "ingest/file_source.h"
+#include "ingest/sources/file_source.h"
 #include "tests/ingest/event_text.h"
 
 namespace tocsin {
@@ -25,7 +25,7 @@ std::string Read(const std::string& path) {
 }
 
 std::string DecodedFile(const std::string& path, const InputConfig& input, TimeUs record_time) {
-  auto values = LineReader::Open(path, {.framing = FramingOf(input.format)});
+  auto values = OpenLineReader(path, {.framing = FramingOf(input.format)});
   EXPECT_TRUE(values.ok()) << values.status();
   if (!values.ok()) return {};
   std::vector<std::string> texts;

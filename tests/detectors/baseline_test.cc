@@ -1,4 +1,4 @@
-#include "detectors/baseline.h"
+#include "detectors/statistics/baseline.h"
 
 #include <cmath>
 #include <random>

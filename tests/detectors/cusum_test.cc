@@ -1,4 +1,4 @@
-#include "detectors/cusum.h"
+#include "detectors/statistics/cusum.h"
 
 #include <cmath>
 #include <random>

@@ -1,4 +1,4 @@
-#include "detectors/drift.h"
+#include "detectors/statistics/drift.h"
 
 #include <gtest/gtest.h>
 

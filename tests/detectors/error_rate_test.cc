@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "detectors/ratio_evidence.h"
-#include "detectors/window.h"
+#include "detectors/statistics/ratio_evidence.h"
+#include "detectors/statistics/window.h"
 #include "tests/detectors/harness.h"
 
 namespace tocsin {

@@ -1,4 +1,4 @@
-#include "detectors/key_counts.h"
+#include "detectors/statistics/key_counts.h"
 
 #include <array>
 #include <map>

@@ -1,4 +1,4 @@
-#include "detectors/mix.h"
+#include "detectors/statistics/mix.h"
 
 #include <map>
 #include <string>

@@ -1,4 +1,4 @@
-#include "detectors/ratio_evidence.h"
+#include "detectors/statistics/ratio_evidence.h"
 
 #include <cmath>
 #include <random>

@@ -8,9 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "detectors/baseline.h"
-#include "detectors/cusum.h"
-#include "detectors/window.h"
+#include "detectors/statistics/baseline.h"
+#include "detectors/statistics/cusum.h"
+#include "detectors/statistics/window.h"
 #include "tests/detectors/harness.h"
 
 namespace tocsin {

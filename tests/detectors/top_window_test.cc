@@ -1,4 +1,4 @@
-#include "detectors/top_window.h"
+#include "detectors/statistics/top_window.h"
 
 #include <map>
 #include <random>

@@ -1,4 +1,4 @@
-#include "detectors/trend.h"
+#include "detectors/statistics/trend.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "detectors/window.h"
+#include "detectors/statistics/window.h"
 
 #include <deque>
 #include <random>

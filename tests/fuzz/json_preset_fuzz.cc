@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ingest/field_presets.h"
+#include "ingest/fields/field_presets.h"
 #include "tests/fuzz/checking_sink.h"
 
 namespace tocsin {

@@ -1,7 +1,7 @@
 // One row of the runbooks as a test: what goes wrong, and exactly what the engine must say of it.
 //
 //   ErrorList errors;
-//   std::optional<Row> row = ReadRow("tests/golden/rows/rupaya-pool.yaml", &errors);
+//   std::optional<Row> row = ReadRow("tests/golden/rows/rupaya/rupaya-pool.yaml", &errors);
 //   RunResult result = RunCase(row->profile, row->incident, /*seed=*/1);
 //   for (const std::string& problem : result.problems) …
 //

@@ -13,7 +13,7 @@
 
 #include "core/limits.h"
 #include "ingest/decoder.h"
-#include "ingest/payload_budget.h"
+#include "ingest/json/payload_budget.h"
 #include "tests/ingest/hostile_payloads.h"
 #include "tests/ingest/payload_seeds.h"
 #include "tests/ingest/work_bounds.h"

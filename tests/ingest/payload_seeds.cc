@@ -8,7 +8,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "absl/strings/escaping.h"
-#include "ingest/field_presets.h"
+#include "ingest/fields/field_presets.h"
 #include "tests/ingest/otlp_messages.h"
 #include "tests/ingest/packed_text.h"
 

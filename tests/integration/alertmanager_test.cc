@@ -10,10 +10,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "app/deliverer.h"
-#include "tests/app/watched_journal.h"
+#include "service/deliverer.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
+#include "tests/service/watched_journal.h"
 #include "tests/sinks/sink_fixtures.h"
 
 namespace tocsin {

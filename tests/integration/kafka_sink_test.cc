@@ -7,10 +7,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "app/deliverer.h"
-#include "ingest/kafka_handles.h"
-#include "tests/app/watched_journal.h"
+#include "ingest/sources/kafka_handles.h"
+#include "service/deliverer.h"
 #include "tests/integration/kafka_cluster.h"
+#include "tests/service/watched_journal.h"
 #include "tests/sinks/sink_fixtures.h"
 
 namespace tocsin {

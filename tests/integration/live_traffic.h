@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "ingest/host_clock.h"
+#include "system/host_clock.h"
 #include "tests/integration/kafka_cluster.h"
 
 namespace tocsin {

@@ -20,10 +20,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/time.h"
-#include "ingest/host_clock.h"
-#include "tests/app/socket.h"
+#include "system/host_clock.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
+#include "tests/transport/socket.h"
 
 namespace tocsin {
 namespace {

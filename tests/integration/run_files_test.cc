@@ -27,14 +27,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "app/pagerduty_standin.h"
 #include "core/time.h"
-#include "ingest/host_clock.h"
-#include "tests/app/socket.h"
+#include "demo/pagerduty_standin.h"
+#include "system/host_clock.h"
 #include "tests/faults/under_faults.h"
-#include "tests/ingest/log_rotator.h"
+#include "tests/ingest/sources/log_rotator.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
+#include "tests/transport/socket.h"
 
 namespace tocsin {
 namespace {

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "app/pagerduty_standin.h"
+#include "demo/pagerduty_standin.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/http_get.h"

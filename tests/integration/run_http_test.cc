@@ -18,12 +18,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/time.h"
-#include "ingest/file_source.h"
-#include "ingest/host_clock.h"
-#include "tests/app/socket.h"
+#include "ingest/sources/file_source.h"
+#include "system/host_clock.h"
 #include "tests/faults/under_faults.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
+#include "tests/transport/socket.h"
 
 namespace tocsin {
 namespace {
@@ -166,7 +166,7 @@ TEST_F(RunHttpTest, KilledInTheMiddleNothingThatWasAnsweredIsLost) {
   EXPECT_EQ(server_->Wait(kPatience), 0) << Read("log");
 
   std::set<std::string> logged;
-  const auto reader = LineReader::Open(folder_ + "/state/http/events");
+  const auto reader = OpenLineReader(folder_ + "/state/http/events");
   ASSERT_TRUE(reader.ok());
   LineReader::Line line;
   while ((*reader)->Next(&line) == LineReader::Result::kLine) logged.emplace(line.text);

@@ -12,18 +12,18 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "app/receiver.h"
 #include "config/config.h"
-#include "ingest/file_source.h"
-#include "ingest/host_clock.h"
-#include "ingest/kafka_source.h"
+#include "ingest/sources/file_source.h"
+#include "ingest/sources/kafka_source.h"
+#include "service/http_in/receiver.h"
 #include "sinks/signature.h"
-#include "tests/app/sns_authority.h"
-#include "tests/app/socket.h"
-#include "tests/app/tls_standin.h"
+#include "system/host_clock.h"
 #include "tests/ingest/recording_sink.h"
 #include "tests/integration/http_get.h"
 #include "tests/integration/kafka_cluster.h"
+#include "tests/service/sns_authority.h"
+#include "tests/transport/socket.h"
+#include "tests/transport/tls_standin.h"
 
 namespace tocsin {
 namespace {
@@ -86,7 +86,7 @@ class SourcesTest : public testing::Test {
     RecordingSink sink;
     const InputConfig& config = config_.inputs[input];
     const std::unique_ptr<Decoder> decoder = DecoderFor(config);
-    const auto reader = LineReader::Open(config.file->path);
+    const auto reader = OpenLineReader(config.file->path);
     EXPECT_TRUE(reader.ok()) << reader.status();
     LineReader::Line line;
     while (reader.ok() && (*reader)->Next(&line) == LineReader::Result::kLine) {

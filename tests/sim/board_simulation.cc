@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <utility>
 
-#include "app/input.h"
 #include "core/check.h"
 #include "core/hash.h"
+#include "service/input.h"
 #include "tests/engine/text_decoder.h"
 
 namespace tocsin::testing {
@@ -19,7 +19,7 @@ constexpr LogShape kLiveShape = {.records_min = 15,
                                  .late_ms = 1'000,
                                  .wrong_times = false};
 constexpr DurationUs kTurn = 200 * kMillisecondUs;
-// As in app/kafka_input.
+// As in service/kafka_input.
 constexpr DurationUs kAwayAfter = 5 * kSecondUs;
 constexpr DurationUs kSettleTime = 15 * kSecondUs;
 constexpr DurationUs kBackWithin = 25 * kSecondUs;

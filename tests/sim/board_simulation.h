@@ -5,8 +5,8 @@
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
 // Virtual time passes in turns of 200 ms. In each, every partition that can be reached is read, closed
-// as far as it is idle by the rules of app/kafka_input, and reported to the real app/source_board; what
-// time it is says the real app/time_source, of a host clock that is set an hour ahead or back for 1.5 s
+// as far as it is idle by the rules of service/kafka_input, and reported to the real service/source_board; what
+// time it is says the real system/time_source, of a host clock that is set an hour ahead or back for 1.5 s
 // or is adjusted by less than a second. The process is stopped for 60 s or 10 min between any two steps
 // of a turn; all inputs are away for as long at once, and come back one after the other; single ones
 // are away for a minute. None of that may make the board exclude a source, and what comes out is what
@@ -21,8 +21,8 @@
 #include <string>
 #include <vector>
 
-#include "app/source_board.h"
-#include "app/time_source.h"
+#include "service/source_board.h"
+#include "system/time_source.h"
 #include "tests/sim/deciding_process.h"
 #include "tests/sim/outcome.h"
 #include "tests/sim/sim_journal.h"

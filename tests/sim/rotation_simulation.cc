@@ -8,9 +8,10 @@
 
 #include "core/check.h"
 #include "core/hash.h"
-#include "ingest/followed_file.h"
+#include "ingest/sources/followed_file.h"
+#include "ingest/sources/line_reader.h"
 #include "tests/engine/text_decoder.h"
-#include "tests/ingest/log_rotator.h"
+#include "tests/ingest/sources/log_rotator.h"
 
 namespace tocsin::testing {
 namespace {

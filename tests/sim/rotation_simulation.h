@@ -5,7 +5,7 @@
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
 // What the logs of tests/sim/traffic hold is written to files line by line, which are rotated in all
-// ways of tests/ingest/log_rotator. The real ingest/followed_file reads them into stage 1; where to go
+// ways of tests/ingest/sources/log_rotator. The real ingest/sources/followed_file reads them into stage 1; where to go
 // on is written with the batches that it belongs to. The process is killed at any moment, reads on
 // where the journal says, and files are rotated while nobody reads them. What comes out is what an
 // undisturbed run over the lines gives.

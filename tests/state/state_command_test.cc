@@ -1,5 +1,5 @@
 // `tocsin state check` and `repair` on the folder that an earlier build left.
-#include "app/state_command.h"
+#include "cli/state_command.h"
 
 #include <sqlite3.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_replace.h"
-#include "app/commands.h"
+#include "cli/commands.h"
 #include "journal/journal.h"
 
 namespace tocsin {

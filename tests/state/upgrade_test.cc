@@ -19,9 +19,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "app/pipeline.h"
 #include "config/config.h"
 #include "core/state_format.h"
+#include "service/pipeline.h"
 
 namespace tocsin {
 namespace {

@@ -1,0 +1,249 @@
+#include "ingest/sources/kafka_probe.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <utility>
+
+#include "core/status_macros.h"
+#include "ingest/sources/kafka_handles.h"
+
+namespace tocsin {
+namespace {
+
+// Leaders that were asked for so long ago are asked for again.
+constexpr DurationUs kLeadersFor = kMinuteUs;
+constexpr std::int32_t kNoLeader = -1;
+
+constexpr std::pair<const char*, const char*> kSettings[] = {
+    {"client.id", "tocsin-probe"},
+    {"group.id", "tocsin-probe"},  // the library wants one; it is never joined
+    {"isolation.level", "read_uncommitted"},
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"enable.partition.eof", "true"},
+    {"auto.offset.reset", "error"},
+    {"allow.auto.create.topics", "false"},
+    // One record is wanted, not all that follow it.
+    {"queued.min.messages", "1"},
+    {"fetch.message.max.bytes", "65536"},
+    {"fetch.wait.max.ms", "50"},
+};
+
+int Milliseconds(DurationUs duration) {
+  return static_cast<int>(std::clamp<std::int64_t>(duration / kMillisecondUs, 1, 3'600'000));
+}
+
+absl::Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  std::array<char, 512> error{};
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
+      RD_KAFKA_CONF_OK) {
+    return absl::InvalidArgumentError("kafka property " + name + ": " + error.data());
+  }
+  return absl::OkStatus();
+}
+
+void IgnoreLog(const rd_kafka_t*, int, const char*, const char*) {}
+
+bool IsSilence(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+         error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR__RESOLVE ||
+         error == RD_KAFKA_RESP_ERR__DESTROY;
+}
+
+}  // namespace
+
+class KafkaProbe::Impl {
+ public:
+  Impl(KafkaHandle handle, Clock monotonic)
+      : handle_(std::move(handle)), monotonic_(std::move(monotonic)) {}
+
+  // `query` is a timestamp in milliseconds or RD_KAFKA_OFFSET_END.
+  void Offsets(std::span<const KafkaPartition> partitions, std::int64_t query, DurationUs timeout,
+               absl::FunctionRef<void(const End&)> visit);
+  absl::Status RecordsAt(std::span<RecordQuestion> questions, DurationUs timeout);
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  using ByLeader = std::map<std::int32_t, std::vector<KafkaPartition>>;
+
+  void FindLeaders(std::span<const KafkaPartition> partitions, DurationUs timeout);
+  void AskLeader(std::int32_t leader, const std::vector<KafkaPartition>& partitions,
+                 std::int64_t query, DurationUs timeout, absl::FunctionRef<void(const End&)> visit);
+
+  const KafkaHandle handle_;
+  const Clock monotonic_;
+  std::atomic<bool> cancelled_ = false;  // relaxed: guards nothing
+  // Of Offsets alone.
+  std::map<KafkaPartition, std::int32_t> leaders_;
+  TimeUs leaders_at_ = kNoTime;  // kNoTime: they must be asked for
+  std::map<std::int32_t, TimeUs> silent_until_;
+};
+
+void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions, DurationUs timeout) {
+  const bool known =
+      std::all_of(partitions.begin(), partitions.end(),
+                  [&](const KafkaPartition& partition) { return leaders_.contains(partition); });
+  if (known && leaders_at_ != kNoTime && monotonic_() < leaders_at_ + kLeadersFor) return;
+  std::string topic;
+  for (const KafkaPartition& partition : partitions) {
+    if (std::exchange(topic, partition.topic) == partition.topic) continue;  // they are sorted
+    const KafkaTopic handle(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr));
+    const rd_kafka_metadata_t* answer = nullptr;
+    // Without an answer those that were known before stay.
+    if (!handle || rd_kafka_metadata(handle_.get(), 0, handle.get(), &answer,
+                                     Milliseconds(timeout)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return;
+    }
+    const KafkaMetadata metadata(answer);
+    for (int i = 0; metadata->topic_cnt == 1 && i < metadata->topics[0].partition_cnt; ++i) {
+      const rd_kafka_metadata_partition_t& found = metadata->topics[0].partitions[i];
+      leaders_[{topic, found.id}] = found.leader;
+    }
+  }
+  leaders_at_ = monotonic_();
+}
+
+void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPartition>& partitions,
+                                 std::int64_t query, DurationUs timeout,
+                                 absl::FunctionRef<void(const End&)> visit) {
+  const TimeUs asked_at = monotonic_();
+  const KafkaPartitionList list = NewPartitionList(static_cast<int>(partitions.size()));
+  for (const KafkaPartition& partition : partitions) {
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition)
+        ->offset = query;
+  }
+  const rd_kafka_resp_err_t error =
+      rd_kafka_offsets_for_times(handle_.get(), list.get(), Milliseconds(timeout));
+  if (IsSilence(error)) silent_until_[leader] = monotonic_() + kSilentFor;
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) leaders_at_ = kNoTime;
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_topic_partition_t& element = list->elems[i];
+    End end = {.partition = {element.topic, element.partition}, .asked_at = asked_at};
+    if (IsSilence(error) || IsSilence(element.err)) {
+      end.answer = End::Answer::kNoAnswer;
+    } else if (error == RD_KAFKA_RESP_ERR_NO_ERROR && element.err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+               query != RD_KAFKA_OFFSET_END && element.offset == RD_KAFKA_OFFSET_END) {
+      end.answer = End::Answer::kNone;
+    } else if (error != RD_KAFKA_RESP_ERR_NO_ERROR || element.err != RD_KAFKA_RESP_ERR_NO_ERROR ||
+               element.offset < 0) {
+      end.answer = End::Answer::kRefused;
+      leaders_at_ = kNoTime;
+    } else {
+      end.answer = End::Answer::kOffset;
+      end.offset = element.offset;
+    }
+    visit(end);
+  }
+}
+
+void KafkaProbe::Impl::Offsets(std::span<const KafkaPartition> partitions, std::int64_t query,
+                               DurationUs timeout, absl::FunctionRef<void(const End&)> visit) {
+  FindLeaders(partitions, timeout);
+  ByLeader by_leader;
+  for (const KafkaPartition& partition : partitions) {
+    const auto found = leaders_.find(partition);
+    by_leader[found == leaders_.end() ? kNoLeader : found->second].push_back(partition);
+  }
+  for (const auto& [leader, its] : by_leader) {
+    if (cancelled_.load(std::memory_order_relaxed)) return;
+    const auto silent = silent_until_.find(leader);
+    const bool is_silent = silent != silent_until_.end() && monotonic_() < silent->second;
+    if (leader != kNoLeader && !is_silent) {
+      AskLeader(leader, its, query, timeout, visit);
+      continue;
+    }
+    // What has no leader is known to have none: that is an answer, unless nobody was reached.
+    const bool told = leader == kNoLeader && leaders_at_ != kNoTime;
+    if (leader == kNoLeader) leaders_at_ = kNoTime;
+    for (const KafkaPartition& partition : its) {
+      visit({.partition = partition,
+             .answer = told ? End::Answer::kRefused : End::Answer::kNoAnswer,
+             .asked_at = monotonic_()});
+    }
+  }
+}
+
+absl::Status KafkaProbe::Impl::RecordsAt(std::span<RecordQuestion> questions, DurationUs timeout) {
+  if (questions.empty()) return absl::OkStatus();
+  const KafkaPartitionList list = NewPartitionList(static_cast<int>(questions.size()));
+  std::map<KafkaPartition, RecordQuestion*> open;
+  for (RecordQuestion& question : questions) {
+    question.record.reset();
+    open[question.partition] = &question;
+    rd_kafka_topic_partition_list_add(list.get(), question.partition.topic.c_str(),
+                                      question.partition.partition)
+        ->offset = question.offset;
+  }
+  if (const rd_kafka_resp_err_t error = rd_kafka_assign(handle_.get(), list.get());
+      error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return absl::UnavailableError(rd_kafka_err2str(error));
+  }
+  const TimeUs deadline = HostMonotonic() + timeout;
+  while (!open.empty() && HostMonotonic() < deadline) {
+    rd_kafka_message_t* const message =
+        rd_kafka_consumer_poll(handle_.get(), Milliseconds(deadline - HostMonotonic()));
+    if (message == nullptr) continue;
+    const auto found = message->rkt == nullptr
+                           ? open.end()
+                           : open.find({rd_kafka_topic_name(message->rkt), message->partition});
+    const bool is_record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    const bool is_none = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
+                         message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                         message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    if (found != open.end() && is_record) {
+      rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+      const std::int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
+      found->second->record = {.offset = message->offset,
+                               .timestamp = KafkaTimestamp(type, timestamp_ms),
+                               .bytes = static_cast<std::int64_t>(message->len)};
+    }
+    if (found != open.end() && (is_record || is_none)) open.erase(found);
+    rd_kafka_message_destroy(message);
+  }
+  rd_kafka_assign(handle_.get(), nullptr);
+  if (open.empty()) return absl::OkStatus();
+  return absl::DeadlineExceededError("no broker has shown the record before the commit of " +
+                                     open.begin()->first.ToString() + " within " +
+                                     FormatDuration(timeout));
+}
+
+KafkaProbe::KafkaProbe(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KafkaProbe::~KafkaProbe() = default;
+
+absl::StatusOr<std::unique_ptr<KafkaProbe>> KafkaProbe::New(
+    const std::string& brokers, const std::map<std::string, std::string>& properties,
+    Clock monotonic) {
+  KafkaConf conf(rd_kafka_conf_new());
+  for (const auto& [name, value] : properties) {
+    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
+  }
+  for (const auto& [name, value] : kSettings) TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
+  TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "bootstrap.servers", brokers));
+  rd_kafka_conf_set_log_cb(conf.get(), IgnoreLog);
+  std::array<char, 512> error{};
+  KafkaHandle handle(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size()));
+  if (!handle) return absl::InvalidArgumentError(std::string("Kafka client: ") + error.data());
+  static_cast<void>(conf.release());  // The handle owns it now.
+  rd_kafka_poll_set_consumer(handle.get());
+  return std::unique_ptr<KafkaProbe>(
+      new KafkaProbe(std::make_unique<Impl>(std::move(handle), std::move(monotonic))));
+}
+
+void KafkaProbe::EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
+                            absl::FunctionRef<void(const End&)> visit) {
+  impl_->Offsets(partitions, RD_KAFKA_OFFSET_END, timeout, visit);
+}
+
+void KafkaProbe::OffsetsSince(std::span<const KafkaPartition> partitions, TimeUs since,
+                              DurationUs timeout, absl::FunctionRef<void(const End&)> visit) {
+  impl_->Offsets(partitions, since / kMillisecondUs, timeout, visit);
+}
+
+void KafkaProbe::Cancel() { impl_->Cancel(); }
+
+absl::Status KafkaProbe::RecordsAt(std::span<RecordQuestion> questions, DurationUs timeout) {
+  return impl_->RecordsAt(questions, timeout);
+}
+
+}  // namespace tocsin
