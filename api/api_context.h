@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/act.h"
 #include "core/delivery.h"
 #include "core/hash.h"
+#include "core/operator_action.h"
 #include "core/time.h"
 #include "service/incident_book.h"
 #include "transport/host_policy.h"
@@ -23,7 +23,7 @@ struct ApiContext {
   std::function<std::vector<Silence>()> silences;  // that people asked for
   std::vector<Silence> planned = {};               // the configuration's
   // ResourceExhausted when too many wait; Unavailable when nothing is read any more.
-  std::function<absl::Status(const Act&)> submit;
+  std::function<absl::Status(const OperatorAction&)> submit;
   std::function<TimeUs()> now;                                           // wall clock
   std::function<std::vector<Delivery>(const Hash128&)> deliveries = {};  // of an incident
   std::function<absl::StatusOr<std::size_t>(const Hash128&)> retry_parked = {};

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::size_t kListMax = 100'000;
 
-std::optional<ActKind> ActKindOf(std::string_view verb) {
-  if (verb == "acknowledge") return ActKind::kAcknowledge;
-  if (verb == "resolve") return ActKind::kResolve;
-  if (verb == "note") return ActKind::kNote;
-  if (verb == "link") return ActKind::kLink;
+std::optional<OperatorActionKind> ActionKindOf(std::string_view verb) {
+  if (verb == "acknowledge") return OperatorActionKind::kAcknowledge;
+  if (verb == "resolve") return OperatorActionKind::kResolve;
+  if (verb == "note") return OperatorActionKind::kNote;
+  if (verb == "link") return OperatorActionKind::kLink;
   return std::nullopt;
 }
 
@@ -57,23 +57,23 @@ HttpResponse RetryParked(const Hash128& incident, const ApiContext& context) {
 HttpResponse ActOnIncident(const IncidentBook::Entry& incident, std::string_view verb,
                            const HttpRequest& request, const ApiContext& context) {
   if (verb == "retry") return RetryParked(incident.id, context);
-  const std::optional<ActKind> kind = ActKindOf(verb);
+  const std::optional<OperatorActionKind> kind = ActionKindOf(verb);
   if (!kind) return ErrorResponse(404, "acts are acknowledge, resolve, note, link and retry");
   const absl::StatusOr<ApiBody> body = ReadApiBody(request.body);
   if (!body.ok()) return ErrorResponse(400, std::string(body.status().message()));
   if (body->author.empty()) return ErrorResponse(400, "author: expected who acts");
-  const bool says = *kind == ActKind::kNote || *kind == ActKind::kLink;
+  const bool says = *kind == OperatorActionKind::kNote || *kind == OperatorActionKind::kLink;
   if (says && body->text.empty()) return ErrorResponse(400, "text: expected the note or link");
   if (incident.state == "resolved") return ErrorResponse(409, "the incident is resolved");
   const absl::StatusOr<DurationUs> length = DurationOf("for", body->length);
   if (!length.ok()) return ErrorResponse(400, std::string(length.status().message()));
-  return SubmitAct({.kind = *kind,
-                    .id = body->id,
-                    .incident = incident.id,
-                    .author = body->author,
-                    .text = body->text,
-                    .until = *length == 0 ? kNoTime : context.now() + *length},
-                   context);
+  return SubmitAction({.kind = *kind,
+                       .id = body->id,
+                       .incident = incident.id,
+                       .author = body->author,
+                       .text = body->text,
+                       .until = *length == 0 ? kNoTime : context.now() + *length},
+                      context);
 }
 
 HttpResponse ListIncidents(std::string_view query, const ApiContext& context) {
@@ -115,7 +115,7 @@ HttpResponse OneIncident(const std::vector<std::string>& path, const HttpRequest
 }
 
 // Says in `ignored` why nothing is done about an open incident, or which one it is.
-void FindIncident(const ApiContext& context, PagerDutyAct* found) {
+void FindIncident(const ApiContext& context, PagerDutyAction* found) {
   if (!found->ignored.empty()) return;
   const std::vector<std::string> key = absl::StrSplit(found->dedup_key, ':');
   const std::optional<Hash128> incident = Hash128::FromHex(key[0]);
@@ -154,10 +154,10 @@ HttpResponse AnswerPagerDuty(const HttpRequest& request, const ApiContext& conte
     return ErrorResponse(401,
                          "X-PagerDuty-Signature is not that of this body and any of our secrets");
   }
-  absl::StatusOr<PagerDutyAct> found = ReadPagerDutyWebhook(request.body);
+  absl::StatusOr<PagerDutyAction> found = ReadPagerDutyWebhook(request.body);
   if (!found.ok()) return ErrorResponse(400, std::string(found.status().message()));
   FindIncident(context, &*found);
-  if (found->ignored.empty()) return SubmitAct(std::move(found->act), context);
+  if (found->ignored.empty()) return SubmitAction(std::move(found->act), context);
   // A success: PagerDuty would only send it again, to the same end.
   JsonWriter json;
   json.BeginObject();

@@ -54,7 +54,7 @@ absl::StatusOr<ApiBody> ReadApiBody(const std::string& text) {
       std::string_view found;
       if (value.get(found) != simdjson::SUCCESS) {
         read = absl::InvalidArgumentError("expected a text");
-      } else if (found.size() > limits::kActTextBytesMax) {
+      } else if (found.size() > limits::kActionTextBytesMax) {
         read = absl::InvalidArgumentError("longer than 4 KiB");
       }
       *known->second = std::string(found);
@@ -80,7 +80,7 @@ absl::StatusOr<DurationUs> DurationOf(std::string_view key, const std::string& t
       absl::StrCat(ToAbsl(key), ": expected a duration such as 2h, at most a year"));
 }
 
-HttpResponse SubmitAct(Act act, const ApiContext& context) {
+HttpResponse SubmitAction(OperatorAction act, const ApiContext& context) {
   if (act.id.empty()) act.id = RandomId();
   const absl::Status submitted = context.submit(act);
   if (absl::IsResourceExhausted(submitted)) {
@@ -92,7 +92,7 @@ HttpResponse SubmitAct(Act act, const ApiContext& context) {
   JsonWriter json;
   json.BeginObject();
   json.Key("act").String(act.id);
-  if (act.kind == ActKind::kSilence) json.Key("silence").String(act.silence.name);
+  if (act.kind == OperatorActionKind::kSilence) json.Key("silence").String(act.silence.name);
   json.EndObject();
   return JsonResponse(202, json.Take());
 }

@@ -32,7 +32,7 @@ inline constexpr DurationUs kApiDurationMax = 366 * kDayUs;
 absl::StatusOr<DurationUs> DurationOf(std::string_view key, const std::string& text);
 
 // 202 and the act's id once it is on its way.
-HttpResponse SubmitAct(Act act, const ApiContext& context);
+HttpResponse SubmitAction(OperatorAction act, const ApiContext& context);
 
 // What comes behind /api/v1/incidents, /silences and /pagerduty; `path` is what stands behind that.
 HttpResponse AnswerIncidents(const std::vector<std::string>& path, std::string_view query,

@@ -64,14 +64,14 @@ HttpResponse AddSilence(const HttpRequest& request, const ApiContext& context) {
   const std::vector<Silence> known = context.silences();
   if (known.size() >= limits::kSilencesMax)
     return ErrorResponse(409, "there are 1,024 silences already");
-  return SubmitAct({.kind = ActKind::kSilence,
-                    .id = body->id,
-                    .incident = {},
-                    .author = body->author,
-                    .text = body->text,
-                    .until = kNoTime,
-                    .silence = *std::move(silence)},
-                   context);
+  return SubmitAction({.kind = OperatorActionKind::kSilence,
+                       .id = body->id,
+                       .incident = {},
+                       .author = body->author,
+                       .text = body->text,
+                       .until = kNoTime,
+                       .silence = *std::move(silence)},
+                      context);
 }
 
 HttpResponse ExpireSilence(const std::string& name, const ApiContext& context) {
@@ -79,8 +79,9 @@ HttpResponse ExpireSilence(const std::string& name, const ApiContext& context) {
     return ErrorResponse(409, "only the configuration ends the silence " + name);
   for (const Silence& silence : context.silences()) {
     if (silence.name != name) continue;
-    return SubmitAct(
-        {.kind = ActKind::kExpire, .id = "", .incident = {}, .author = "", .text = name}, context);
+    return SubmitAction(
+        {.kind = OperatorActionKind::kExpire, .id = "", .incident = {}, .author = "", .text = name},
+        context);
   }
   return ErrorResponse(404, "there is no silence " + name);
 }

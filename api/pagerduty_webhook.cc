@@ -12,18 +12,18 @@ namespace {
 std::string Text(const simdjson::dom::element& element, const char* pointer) {
   std::string_view text;
   if (element.at_pointer(pointer).get(text) != simdjson::SUCCESS) return "";
-  return std::string(text.substr(0, limits::kActTextBytesMax));
+  return std::string(text.substr(0, limits::kActionTextBytesMax));
 }
 
-std::optional<ActKind> KindOf(std::string_view event_type) {
-  if (event_type == "incident.acknowledged") return ActKind::kAcknowledge;
-  if (event_type == "incident.resolved") return ActKind::kResolve;
+std::optional<OperatorActionKind> KindOf(std::string_view event_type) {
+  if (event_type == "incident.acknowledged") return OperatorActionKind::kAcknowledge;
+  if (event_type == "incident.resolved") return OperatorActionKind::kResolve;
   return std::nullopt;
 }
 
 }  // namespace
 
-absl::StatusOr<PagerDutyAct> ReadPagerDutyWebhook(const std::string& body) {
+absl::StatusOr<PagerDutyAction> ReadPagerDutyWebhook(const std::string& body) {
   simdjson::dom::parser parser;
   simdjson::dom::element document, event;
   if (parser.parse(body).get(document) != simdjson::SUCCESS) {
@@ -34,8 +34,8 @@ absl::StatusOr<PagerDutyAct> ReadPagerDutyWebhook(const std::string& body) {
   if (document["event"].get(event) != simdjson::SUCCESS || type.empty() || id.empty()) {
     return absl::InvalidArgumentError("expected event.id and event.event_type of a v3 webhook");
   }
-  PagerDutyAct found;
-  const std::optional<ActKind> kind = KindOf(type);
+  PagerDutyAction found;
+  const std::optional<OperatorActionKind> kind = KindOf(type);
   if (!kind) {
     found.ignored = "only incident.acknowledged and incident.resolved are acted upon";
     return found;

@@ -1,7 +1,7 @@
 // What PagerDuty's webhooks (v3) say people did there about our incidents.
 //
 //   if (!SignatureHolds(header, body, secrets)) …          // 401; sinks/signature.h
-//   TOCSIN_ASSIGN_OR_RETURN(const PagerDutyAct act, ReadPagerDutyWebhook(body));
+//   TOCSIN_ASSIGN_OR_RETURN(const PagerDutyAction act, ReadPagerDutyWebhook(body));
 //   if (act.ignored.empty()) …                              // act.act, about the page act.dedup_key
 //
 // The header is X-PagerDuty-Signature. Only what users do counts: PagerDuty also reports what we
@@ -14,17 +14,17 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "core/act.h"
+#include "core/operator_action.h"
 
 namespace tocsin {
 
-struct PagerDutyAct {
+struct PagerDutyAction {
   std::string ignored;    // why there is nothing to do; else empty, and:
   std::string dedup_key;  // the page that it is about
-  Act act;                // without its incident
+  OperatorAction act;     // without its incident
 };
 
 // InvalidArgument when the body is no such webhook.
-absl::StatusOr<PagerDutyAct> ReadPagerDutyWebhook(const std::string& body);
+absl::StatusOr<PagerDutyAction> ReadPagerDutyWebhook(const std::string& body);
 
 }  // namespace tocsin

@@ -33,7 +33,7 @@ constexpr DurationUs kApart = 2 * kMinuteUs;
 
 constexpr double kCoreShareMax = 0.10;
 constexpr double kListSecondsMax = 0.1;
-constexpr double kActMicrosecondsMax = 50;
+constexpr double kActionMicrosecondsMax = 50;
 constexpr double kBytesMax = 4096;
 
 constexpr TimeUs kStart = 1'772'409'600 * kSecondUs;
@@ -86,10 +86,10 @@ bool Report(const char* what, double value, const char* unit, double limit) {
 
 // Notes on incidents all over the place.
 bool Acting(Correlator* correlator) {
-  std::vector<Act> acts(kActs);
+  std::vector<OperatorAction> acts(kActs);
   const std::vector<const Incident*> open = correlator->Open();
   for (std::size_t i = 0; i < kActs; ++i) {
-    acts[i] = {.kind = ActKind::kNote,
+    acts[i] = {.kind = OperatorActionKind::kNote,
                .id = absl::StrCat(i),
                .incident = open[i * 7919 % open.size()]->id,
                .author = "ana",
@@ -98,12 +98,12 @@ bool Acting(Correlator* correlator) {
   CorrelatorOutput out;
   std::size_t lines = 0;
   const double before = CpuSeconds();
-  for (const Act& act : acts) {
+  for (const OperatorAction& act : acts) {
     correlator->Apply(act, kStart, &out);
     lines += out.lines.size();
   }
   const double each = (CpuSeconds() - before) / static_cast<double>(kActs) * 1e6;
-  return Report("an act on one of 100,000 open incidents", each, "us", kActMicrosecondsMax) &&
+  return Report("an act on one of 100,000 open incidents", each, "us", kActionMicrosecondsMax) &&
          lines == kActs;
 }
 

@@ -510,7 +510,7 @@ void Soak::ComparePages() {
     repeated += page.triggers > 1 ? 1 : 0;
     if (!page.resolved) Problem("still open: " + page.summary);
   }
-  // Of many pages at once those below level 1 are one (engine/page_folder), with an id of its own.
+  // Of many pages at once those below level 1 are one (engine/page_grouper), with an id of its own.
   std::map<std::string, int> folds;  // by level: the pages that are missing
   for (const auto& [key, times] : opened) {
     if (due.contains(key)) continue;

@@ -164,7 +164,7 @@ absl::Status PrintMessage(const std::string& line, const IncidentsCommand& comma
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ActOf(const std::string& reply) {
+absl::StatusOr<std::string> ActionOf(const std::string& reply) {
   simdjson::dom::parser parser;
   std::string_view act;
   if (parser.parse(reply)["act"].get(act) != simdjson::SUCCESS) {
@@ -185,7 +185,7 @@ absl::Status ActOn(const IncidentsCommand& command) {
   const std::string path = "/api/v1/incidents/" + command.incident;
   TOCSIN_ASSIGN_OR_RETURN(const std::string reply,
                           client.Post(path + "/" + command.verb, json.Take()));
-  TOCSIN_ASSIGN_OR_RETURN(const std::string act, ActOf(reply));
+  TOCSIN_ASSIGN_OR_RETURN(const std::string act, ActionOf(reply));
   // Seen in the incident, it is in the log for good.
   for (int i = 0; i < kEffectTries; ++i) {
     TOCSIN_ASSIGN_OR_RETURN(const std::string line, client.Get(path));

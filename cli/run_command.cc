@@ -73,7 +73,7 @@ class Api {
     context->incidents = &pipeline_.incidents();
     context->silences = [this] { return pipeline_.silences(); };
     context->planned = config_.silences;
-    context->submit = [this](const Act& act) { return pipeline_.Submit(act); };
+    context->submit = [this](const OperatorAction& act) { return pipeline_.Submit(act); };
     context->now = [this] { return pipeline_.time().Wall(); };
     context->deliveries = [this](const Hash128& id) { return pipeline_.DeliveriesOf(id); };
     context->retry_parked = [this](const Hash128& id) { return pipeline_.RetryParked(id); };

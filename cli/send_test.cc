@@ -12,7 +12,7 @@
 #include "core/status_macros.h"
 #include "sinks/incident_text.h"
 #include "sinks/sink.h"
-#include "transport/outlet.h"
+#include "transport/sink_transport.h"
 
 namespace tocsin {
 namespace {
@@ -39,10 +39,10 @@ Incident TestIncident(const RouteConfig& route, const SeverityScheme& scheme, Ti
   return incident;
 }
 
-SinkReply Send(const Sink& sink, const Delivery& delivery, Outlet* outlet) {
-  Outlet::Replies replies;
-  outlet->Send(delivery.id, sink.RequestFor(delivery), &replies);
-  while (replies.empty()) outlet->Perform(absl::Seconds(1), &replies);
+SinkReply Send(const Sink& sink, const Delivery& delivery, SinkTransport* transport) {
+  SinkTransport::Replies replies;
+  transport->Send(delivery.id, sink.RequestFor(delivery), &replies);
+  while (replies.empty()) transport->Perform(absl::Seconds(1), &replies);
   return std::move(replies.front().reply);
 }
 
@@ -52,7 +52,7 @@ struct Tried {
 };
 
 // The trigger and its end.
-Tried TrySink(const Sink& sink, const Incident& incident, Outlet* outlet) {
+Tried TrySink(const Sink& sink, const Incident& incident, SinkTransport* transport) {
   if (sink.is_public()) return {.text = "not sent: customers read it"};
   if (sink.withheld()) return {.text = "not sent: mode is shadow"};
   Tried tried;
@@ -74,7 +74,7 @@ Tried TrySink(const Sink& sink, const Incident& incident, Outlet* outlet) {
     delivery.id = DeliveryId(sink.name(), incident.id, delivery.level, action);
     delivery.payload = BoundedLine(as_of);
     ++delivery.sequence;
-    const SinkReply reply = Send(sink, delivery, outlet);
+    const SinkReply reply = Send(sink, delivery, transport);
     const bool taken = sink.Judge(reply) == SendOutcome::kDelivered;
     absl::StrAppend(&tried.text, tried.text.empty() ? "" : ", ",
                     std::string(NotificationActionName(action)), " ",
@@ -90,8 +90,8 @@ Tried TrySink(const Sink& sink, const Incident& incident, Outlet* outlet) {
 absl::StatusOr<SendTestResult> SendTest(const Config& config, TimeUs now) {
   ErrorList errors;
   const std::vector<std::unique_ptr<Sink>> sinks = NewSinks(config, &errors);
-  Outlet outlet;
-  TOCSIN_RETURN_IF_ERROR(outlet.Init());
+  SinkTransport transport;
+  TOCSIN_RETURN_IF_ERROR(transport.Init());
   std::vector<RouteConfig> routes = config.routes;
   if (routes.empty()) {
     routes.emplace_back();
@@ -112,7 +112,7 @@ absl::StatusOr<SendTestResult> SendTest(const Config& config, TimeUs now) {
         result.text += "as above\n";
         continue;
       }
-      const Tried one = TrySink(**sink, incident, &outlet);
+      const Tried one = TrySink(**sink, incident, &transport);
       absl::StrAppend(&result.text, one.text, "\n");
       result.all_reached = result.all_reached && one.reached;
     }

@@ -25,8 +25,8 @@
 #include "config/node.h"
 #include "config/predicate.h"
 #include "config/secret.h"
-#include "core/act.h"
 #include "core/event.h"
+#include "core/operator_action.h"
 #include "core/time.h"
 
 namespace tocsin {

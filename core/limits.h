@@ -77,7 +77,7 @@ inline constexpr std::size_t kOnsetsComparedMax = 4'096;
 // Acts and events of one incident's timeline; text of one act. Silences at once.
 inline constexpr std::size_t kReceiptBytesMax = 256;
 inline constexpr std::size_t kIncidentTimelineMax = 128;
-inline constexpr std::size_t kActTextBytesMax = 4 << 10;
+inline constexpr std::size_t kActionTextBytesMax = 4 << 10;
 inline constexpr std::size_t kSilencesMax = 1'024;
 inline constexpr std::size_t kSilenceMatchersMax = 32;
 // A matcher is a name, a comparison and a label's value or an expression on it.

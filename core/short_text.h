@@ -24,7 +24,7 @@ Word WordAt(const char* text) {
 
 }  // namespace short_text_internal
 
-// Below a word's length there is no loop: where it ends could not be foreseen, as lengths differ
+// Below a word's length there is no loop: where it ends could not be predicted, as lengths differ
 // from text to text. The pieces that are looked at instead overlap.
 inline bool EqualTexts(std::string_view a, std::string_view b) {
   const std::size_t size = a.size();

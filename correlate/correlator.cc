@@ -312,14 +312,14 @@ void Correlator::Tick(const CorrelatorInput& input, CorrelatorOutput* out) {
   state_->Decide(input, out);
 }
 
-void Correlator::Apply(const Act& act, TimeUs tick, CorrelatorOutput* out) {
+void Correlator::Apply(const OperatorAction& act, TimeUs tick, CorrelatorOutput* out) {
   out->lines.clear();
   out->notifications.clear();
-  if (act.kind == ActKind::kSilence) {
+  if (act.kind == OperatorActionKind::kSilence) {
     state_->muting.Add(act.silence);
     return;
   }
-  if (act.kind == ActKind::kExpire) {
+  if (act.kind == OperatorActionKind::kExpire) {
     state_->muting.Expire(act.text);
     return;
   }
@@ -328,7 +328,7 @@ void Correlator::Apply(const Act& act, TimeUs tick, CorrelatorOutput* out) {
   Incident& incident = record->incident;
   const bool unacknowledged = incident.acknowledged_at == kNoTime;
   Pages pages;
-  if (!ApplyAct(state_->config.severity, act, tick, record, &pages)) return;
+  if (!ApplyAction(state_->config.severity, act, tick, record, &pages)) return;
   if (unacknowledged && incident.acknowledged_at != kNoTime) {
     state_->times.acknowledge.Add(incident.acknowledged_at - incident.detected_at);
   }

@@ -30,11 +30,11 @@
 #include <vector>
 
 #include "config/config.h"
-#include "core/act.h"
 #include "core/delivery.h"
 #include "core/fact.h"
 #include "core/hyperloglog.h"
 #include "core/incident.h"
+#include "core/operator_action.h"
 #include "core/signal.h"
 #include "correlate/calls.h"
 #include "correlate/deploys.h"
@@ -102,7 +102,7 @@ class Correlator {
 
   // What a person did, after `tick`, the last one decided. Replaces what `out` held; says nothing
   // where there is no such open incident, and for repetitions.
-  void Apply(const Act& act, TimeUs tick, CorrelatorOutput* out);
+  void Apply(const OperatorAction& act, TimeUs tick, CorrelatorOutput* out);
 
   // Incidents that are not resolved, by scope and opening order.
   std::vector<const Incident*> Open() const;

@@ -159,8 +159,8 @@ bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRec
   return escalated;
 }
 
-bool ApplyAct(const SeverityScheme& scheme, const Act& act, TimeUs tick, IncidentRecord* record,
-              Pages* pages) {
+bool ApplyAction(const SeverityScheme& scheme, const OperatorAction& act, TimeUs tick,
+                 IncidentRecord* record, Pages* pages) {
   Incident& incident = record->incident;
   const bool known = std::any_of(incident.timeline.begin(), incident.timeline.end(),
                                  [&](const TimelineEntry& entry) { return entry.id == act.id; });
@@ -177,15 +177,15 @@ bool ApplyAct(const SeverityScheme& scheme, const Act& act, TimeUs tick, Inciden
   record->Note({.at = tick,
                 .id = act.id,
                 .author = act.author,
-                .what = std::string(ActKindName(act.kind)),
+                .what = std::string(OperatorActionKindName(act.kind)),
                 .text = act.text});
-  if (act.kind == ActKind::kAcknowledge) {
+  if (act.kind == OperatorActionKind::kAcknowledge) {
     record->acknowledged_until = act.until;
     incident.acknowledged_by = act.author;
     if (incident.acknowledged_at == kNoTime) incident.acknowledged_at = tick;
     if (incident.state == IncidentState::kOpen) incident.state = IncidentState::kAcknowledged;
     if (told != 0) pages->acknowledges.push_back(notification(NotificationAction::kAcknowledge));
-  } else if (act.kind == ActKind::kResolve) {
+  } else if (act.kind == OperatorActionKind::kResolve) {
     record->resolved_by_person = true;
     incident.state = IncidentState::kResolved;
     incident.resolved_at = tick;

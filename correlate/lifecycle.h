@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "config/config.h"
-#include "core/act.h"
 #include "core/delivery.h"
+#include "core/operator_action.h"
 #include "correlate/record.h"
 
 namespace tocsin {
@@ -60,8 +60,8 @@ bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRec
             Pages* pages);
 
 // An act on this incident. Returns whether it changed anything: not when it is a repetition.
-bool ApplyAct(const SeverityScheme& scheme, const Act& act, TimeUs tick, IncidentRecord* record,
-              Pages* pages);
+bool ApplyAction(const SeverityScheme& scheme, const OperatorAction& act, TimeUs tick,
+                 IncidentRecord* record, Pages* pages);
 
 // "INC-2026-001".
 std::string IncidentNumber(int year, std::int64_t count);

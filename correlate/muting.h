@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "core/act.h"
+#include "core/operator_action.h"
 #include "core/wire.h"
 #include "correlate/record.h"
 

@@ -138,12 +138,12 @@ void Decider::LimitScopes(AssembledTick* tick, ScopeLimit::Facts* facts) {
   for (SeriesSet& set : sets_) set.Forget(gone);
 }
 
-bool Decider::StepActs(Decision* decision) {
-  const std::vector<Act> acts = assembler_.TakeActs();
+bool Decider::StepActions(Decision* decision) {
+  const std::vector<OperatorAction> acts = assembler_.TakeActions();
   if (acts.empty()) return false;
   *decision = Decision();
   decision->tick = last_tick_ == kNoTime ? 0 : last_tick_;
-  for (const Act& act : acts) {
+  for (const OperatorAction& act : acts) {
     CorrelatorOutput output;
     correlator_.Apply(act, decision->tick, &output);
     std::move(output.lines.begin(), output.lines.end(), std::back_inserter(decision->incidents));
@@ -184,7 +184,7 @@ void Decider::ForEachSet(
 
 bool Decider::Step(Decision* decision) {
   if (past_) EndRelearning();
-  if (StepActs(decision)) return true;
+  if (StepActions(decision)) return true;
   AssembledTick tick;
   if (!assembler_.Next(&tick)) return false;
   *decision = Decision();
@@ -412,7 +412,7 @@ absl::Status Decider::Relearn(std::string_view record) {
     for (const Lost& lost : lost_) sets_[lost.set].BeginRelearning();
   }
   TOCSIN_RETURN_IF_ERROR(past_->Append(record));
-  past_->TakeActs();  // were applied
+  past_->TakeActions();  // were applied
   // The log may begin amid an exclusion; what it does not tell of must not be waited for.
   if (past_->ticks_ahead() > kRelearnTicksAheadMax) {
     TOCSIN_RETURN_IF_ERROR(past_->Append(EncodeControl({.kind = ControlRecord::Kind::kExclude,

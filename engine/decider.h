@@ -26,7 +26,7 @@
 #include "correlate/correlator.h"
 #include "detectors/detector.h"
 #include "engine/executor.h"
-#include "engine/page_folder.h"
+#include "engine/page_grouper.h"
 #include "engine/scope_limit.h"
 #include "engine/scope_users.h"
 #include "engine/series_limit_alarm.h"
@@ -101,7 +101,7 @@ class Decider {
   void EndRelearning();
 
  private:
-  bool StepActs(Decision* decision);
+  bool StepActions(Decision* decision);
   // With what each set is to see of a tick.
   void ForEachSet(
       const AssembledTick& tick,
@@ -123,7 +123,7 @@ class Decider {
   SeriesLimitAlarm series_limit_;
   ScopeUserCounts users_;
   Correlator correlator_;
-  PageFolder folder_;
+  PageGrouper folder_;
   std::map<std::string, TimeUs> seen_facts_;  // scope and id → tick, for an hour
   std::vector<Signal> orphans_;               // to clear with the next tick
   std::vector<Lost> lost_;

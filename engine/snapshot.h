@@ -31,7 +31,7 @@ enum class SnapshotSection : std::uint8_t {
   kClock,        // the last tick, and counters
   kSources,      // TickAssembler
   kIncidents,    // Correlator
-  kFolds,        // PageFolder
+  kFolds,        // PageGrouper
   kUsers,        // ScopeUserCounts
   kSeriesLimit,  // SeriesLimitAlarm
   kFacts,        // those seen lately

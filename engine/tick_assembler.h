@@ -54,7 +54,7 @@ class TickAssembler {
   bool Next(AssembledTick* out);
   // What people did since the last call, in order of the log. Take them before Next, which goes on
   // with what stood behind them.
-  std::vector<Act> TakeActs() { return std::exchange(acts_, {}); }
+  std::vector<OperatorAction> TakeActions() { return std::exchange(acts_, {}); }
 
   // The tick that Next would give when complete; kNoTime before the start.
   TimeUs next_tick() const { return next_tick_; }
@@ -120,7 +120,7 @@ class TickAssembler {
   std::map<TimeUs, std::map<std::string, PaneBatch>> pending_;
   std::map<ContentId, Partial> incomplete_;
   std::vector<Fact> late_facts_;  // for the next tick
-  std::vector<Act> acts_;
+  std::vector<OperatorAction> acts_;
   TimeUs next_tick_ = kNoTime;
   std::int64_t duplicates_ = 0;
   std::int64_t gaps_ = 0;

@@ -175,7 +175,8 @@ absl::StatusOr<ControlRecord> DecodeControl(const Chunk& chunk) {
   for (std::size_t i = in.Count(); i > 0 && in.ok(); --i) {
     record.sources.emplace_back(in.Bytes());
   }
-  if (kind == static_cast<std::uint8_t>(ControlRecord::Kind::kAct)) record.act = Act::Decode(&in);
+  if (kind == static_cast<std::uint8_t>(ControlRecord::Kind::kAct))
+    record.act = OperatorAction::Decode(&in);
   if (!chunk.control || !in.Done() || kind > static_cast<std::uint8_t>(ControlRecord::Kind::kAct)) {
     return absl::DataLossError("control record is malformed");
   }

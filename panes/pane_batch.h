@@ -28,9 +28,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "core/act.h"
 #include "core/fact.h"
 #include "core/hash.h"
+#include "core/operator_action.h"
 #include "core/state_format.h"
 #include "core/time.h"
 #include "panes/pane_table.h"
@@ -60,7 +60,7 @@ struct ControlRecord {
   Kind kind = Kind::kExpect;
   TimeUs tick = kNoTime;
   std::vector<std::string> sources = {};
-  std::optional<Act> act = std::nullopt;
+  std::optional<OperatorAction> act = std::nullopt;
 };
 
 struct Chunk {

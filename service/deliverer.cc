@@ -22,7 +22,7 @@
 #include "core/hash.h"
 #include "core/status_macros.h"
 #include "system/write_all.h"
-#include "transport/outlet.h"
+#include "transport/sink_transport.h"
 
 namespace tocsin {
 namespace {
@@ -56,7 +56,7 @@ class Deliverer::Impl {
         outbox_(routes, sinks, JitterSeed()),
         writer_({.what = "deliveries",
                  .write = [this](std::span<const Record* const> records) { return Write(records); },
-                 .on_progress = [this] { outlet_.Wakeup(); },
+                 .on_progress = [this] { transport_.Wakeup(); },
                  .time = time}) {}
   ~Impl() { Stop(absl::ZeroDuration()); }
   Impl(const Impl&) = delete;
@@ -88,7 +88,7 @@ class Deliverer::Impl {
 
  private:
   using Effects = std::vector<OutboxEffect>;
-  using Replies = Outlet::Replies;
+  using Replies = SinkTransport::Replies;
 
   // What the journal is told of a delivery.
   struct Record {
@@ -137,7 +137,7 @@ class Deliverer::Impl {
   Journal* const journal_;
   const TimeSource* const time_;
   const Lease* const lease_;
-  Outlet outlet_;  // of the thread, except Wakeup
+  SinkTransport transport_;  // of the thread, except Wakeup
 
   mutable absl::Mutex mutex_;
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
@@ -157,7 +157,7 @@ class Deliverer::Impl {
 };
 
 absl::Status Deliverer::Impl::Start() {
-  TOCSIN_RETURN_IF_ERROR(outlet_.Init());
+  TOCSIN_RETURN_IF_ERROR(transport_.Init());
   {
     absl::MutexLock lock(&mutex_);
     TOCSIN_RETURN_IF_ERROR(journal_->ReadDeliveries([this](const Delivery& delivery) {
@@ -185,7 +185,7 @@ void Deliverer::Impl::Submit(const std::vector<Notification>& notifications) {
     Take(&effects);
     submitted_ = pushed_;
   }
-  outlet_.Wakeup();
+  transport_.Wakeup();
 }
 
 std::size_t Deliverer::Impl::RetryParked(const Hash128& incident) {
@@ -196,7 +196,7 @@ std::size_t Deliverer::Impl::RetryParked(const Hash128& incident) {
     parked = outbox_.RetryParked(incident, time_->Monotonic(), &effects);
     Take(&effects);
   }
-  outlet_.Wakeup();
+  transport_.Wakeup();
   return parked;
 }
 
@@ -205,7 +205,7 @@ void Deliverer::Impl::ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks) {
     absl::MutexLock lock(&mutex_);
     new_sinks_ = std::move(sinks);
   }
-  outlet_.Wakeup();
+  transport_.Wakeup();
 }
 
 void Deliverer::Impl::TakeNewSinks() {
@@ -224,7 +224,7 @@ bool Deliverer::Impl::Stop(absl::Duration grace) {
     stop_at = stop_at_ = time_->Monotonic() + absl::ToInt64Microseconds(std::clamp(
                                                   grace, absl::ZeroDuration(), kGraceMax));
   }
-  outlet_.Wakeup();
+  transport_.Wakeup();
   if (thread_.joinable()) thread_.join();
   return writer_.Stop(std::max(kWriteGraceMin, absl::Microseconds(stop_at - time_->Monotonic())));
 }
@@ -240,9 +240,9 @@ void Deliverer::Impl::Run() {
       // What came back is due before anything that the turn knew of.
       if (!Send(request, &replies)) turn.wait = absl::ZeroDuration();
     }
-    outlet_.Perform(turn.wait, &replies);
+    transport_.Perform(turn.wait, &replies);
   }
-  outlet_.CancelAll();
+  transport_.CancelAll();
 }
 
 bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
@@ -250,7 +250,7 @@ bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
   SinkRequest rendered =
       request.look_up ? sink.LookUpFor(request.delivery) : sink.RequestFor(request.delivery);
   if (lease_ == nullptr || lease_->Covers(time_->Monotonic(), rendered.timeout)) {
-    outlet_.Send(request.delivery.id, std::move(rendered), replies);
+    transport_.Send(request.delivery.id, std::move(rendered), replies);
     return true;
   }
   absl::MutexLock lock(&mutex_);

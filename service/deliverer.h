@@ -1,4 +1,4 @@
-// Carries out what the outbox decides: writes intents and receipts, sends requests (transport/outlet.h).
+// Carries out what the outbox decides: writes intents and receipts, sends requests (transport/sink_transport.h).
 //
 //   Deliverer deliverer(config.routes, sinks, journal.get());
 //   TOCSIN_RETURN_IF_ERROR(deliverer.Start());   // restores what the journal holds

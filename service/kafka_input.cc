@@ -89,7 +89,7 @@ absl::StatusOr<KafkaInput::Partition*> KafkaInput::FindOrAdd(const KafkaPartitio
   TOCSIN_ASSIGN_OR_RETURN(
       partition->stage1,
       setup_->NewPartition(*config_, config_->name + '/' + kafka.ToString(), dead_letters_));
-  partition->lane = feeder_.AddLane(partition->stage1.get());
+  partition->queue = feeder_.AddQueue(partition->stage1.get());
   return (partitions_[kafka] = std::move(partition)).get();
 }
 
@@ -331,7 +331,7 @@ void KafkaInput::HandOver(Partition* partition) {
   if (partition->taken.empty() || partition->closing) return;
   partition->commit_due = true;
   RecordSlice next(/*bytes_hint=*/partition->taken.bytes());
-  feeder_.Add(partition->lane, std::exchange(partition->taken, std::move(next)));
+  feeder_.Add(partition->queue, std::exchange(partition->taken, std::move(next)));
 }
 
 void KafkaInput::HandOverAll() {
@@ -342,7 +342,7 @@ void KafkaInput::Feed() {
   HandOverAll();
   for (const auto& [kafka, partition] : partitions_) {
     // Commits since it was handed over did not hold what is still queued.
-    if (feeder_.busy(partition->lane)) partition->commit_due = true;
+    if (feeder_.busy(partition->queue)) partition->commit_due = true;
   }
   if (feeder_.queued_records() >= kBackgroundRecordsMin) {
     feeder_.Start();
@@ -427,7 +427,7 @@ void KafkaInput::WatchReach(Partition* partition) {
 
 bool KafkaInput::IsIdle(const Partition& partition) const {
   return partition.ours && partition.end_offset >= 0 && !partition.paused && !partition.closing &&
-         partition.taken.empty() && !feeder_.busy(partition.lane);
+         partition.taken.empty() && !feeder_.busy(partition.queue);
 }
 
 TimeUs KafkaInput::IdleTick(const Partition& partition, TimeUs asked_at) const {

@@ -83,7 +83,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
     TimeUs lost_at = kNoTime;      // taken away by the group, and not back yet
     TimeUs answered_at = kNoTime;  // its broker was last heard of
     TimeUs settled_at = kNoTime;   // the end of an outage is far enough behind
-    std::size_t lane = 0;          // of feeder_
+    std::size_t queue = 0;         // of feeder_
     RecordSlice taken;             // and not handed to feeder_ yet
     std::optional<PendingClose> closing;
   };

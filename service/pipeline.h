@@ -25,7 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "config/config.h"
-#include "core/act.h"
+#include "core/operator_action.h"
 #include "engine/decider.h"
 #include "engine/source_partition.h"
 #include "service/batch_log.h"
@@ -107,7 +107,7 @@ class Pipeline {
   // Those that people asked for, as of the last decision.
   std::vector<Silence> silences() const;
   // What a person did, on its way into the batch log. Unavailable once nothing is read any more.
-  absl::Status Submit(const Act& act);
+  absl::Status Submit(const OperatorAction& act);
   // What became of an incident's messages; and those that a sink refused, to be sent again: how many.
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);

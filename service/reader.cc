@@ -116,7 +116,7 @@ std::vector<std::string> Reader::TakeLosses() {
   return losses;
 }
 
-absl::Status Reader::Submit(const Act& act) {
+absl::Status Reader::Submit(const OperatorAction& act) {
   if (options_.log->full()) {
     return absl::ResourceExhaustedError("too much waits to be decided or written");
   }

@@ -19,7 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "core/act.h"
+#include "core/operator_action.h"
 #include "panes/plan.h"
 #include "service/batch_log.h"
 #include "service/input_runner.h"
@@ -63,7 +63,7 @@ class Reader {
   // Sources that are left out at present.
   std::vector<std::string> ExcludedSources() const { return board_.ExcludedSources(); }
   // Puts what a person did into the batch log. ResourceExhausted while that is full.
-  absl::Status Submit(const Act& act);
+  absl::Status Submit(const OperatorAction& act);
   // Records taken from all inputs. Always the newest.
   std::int64_t received() const;
 

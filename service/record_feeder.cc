@@ -10,16 +10,16 @@ constexpr std::size_t kFedAhead = 2;
 
 }  // namespace
 
-std::size_t RecordFeeder::AddLane(SourcePartition* stage1) {
+std::size_t RecordFeeder::AddQueue(SourcePartition* stage1) {
   absl::MutexLock lock(&mutex_);
-  lanes_.push_back({.stage1 = stage1, .slices = {}});
-  return lanes_.size() - 1;
+  queues_.push_back({.stage1 = stage1, .slices = {}});
+  return queues_.size() - 1;
 }
 
-void RecordFeeder::Add(std::size_t lane, RecordSlice slice) {
+void RecordFeeder::Add(std::size_t queue, RecordSlice slice) {
   if (slice.empty()) return;
   absl::MutexLock lock(&mutex_);
-  Lane& at = lanes_[lane];
+  Queue& at = queues_[queue];
   if (at.slices.empty() && !at.fed) ready_.push_back(&at);
   queued_records_ += slice.size();
   queued_bytes_ += slice.bytes();
@@ -28,15 +28,15 @@ void RecordFeeder::Add(std::size_t lane, RecordSlice slice) {
 
 void RecordFeeder::Start() {
   if (feeding()) return;
-  std::size_t lanes = 0;
+  std::size_t queues = 0;
   {
     absl::MutexLock lock(&mutex_);
     goal_ = Goal::kFeed;
-    lanes = lanes_.size();
+    queues = queues_.size();
   }
   // More threads than partitions would have nothing to do.
-  fed_ = std::async(std::launch::async, [this, lanes] {
-    executor_(lanes, [this](std::size_t, std::size_t) { FeedSlices(); });
+  fed_ = std::async(std::launch::async, [this, queues] {
+    executor_(queues, [this](std::size_t, std::size_t) { FeedSlices(); });
   });
 }
 
@@ -69,7 +69,7 @@ void RecordFeeder::Drain() {
 void RecordFeeder::Clear() {
   Rest();
   absl::MutexLock lock(&mutex_);
-  for (Lane& lane : lanes_) lane.slices.clear();
+  for (Queue& queue : queues_) queue.slices.clear();
   ready_.clear();
   queued_records_ = queued_bytes_ = 0;
 }
@@ -84,38 +84,38 @@ std::size_t RecordFeeder::queued_bytes() const {
   return queued_bytes_;
 }
 
-bool RecordFeeder::busy(std::size_t lane) const {
+bool RecordFeeder::busy(std::size_t queue) const {
   absl::MutexLock lock(&mutex_);
-  return lanes_[lane].fed || !lanes_[lane].slices.empty();
+  return queues_[queue].fed || !queues_[queue].slices.empty();
 }
 
 void RecordFeeder::FeedSlices() {
   RecordSlice slice;
-  while (Lane* const lane = Take(&slice)) {
+  while (Queue* const queue = Take(&slice)) {
     for (std::size_t i = 0; i < slice.size(); ++i) {
       slice.Prefetch(i + kFedAhead);
-      lane->stage1->Feed(slice.record(i));
+      queue->stage1->Feed(slice.record(i));
     }
     absl::MutexLock lock(&mutex_);
-    lane->fed = false;
+    queue->fed = false;
     queued_records_ -= slice.size();
     queued_bytes_ -= slice.bytes();
     // First again, while what it counts is still near this thread.
-    if (!lane->slices.empty()) ready_.push_front(lane);
+    if (!queue->slices.empty()) ready_.push_front(queue);
   }
 }
 
-RecordFeeder::Lane* RecordFeeder::Take(RecordSlice* slice) {
+RecordFeeder::Queue* RecordFeeder::Take(RecordSlice* slice) {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &RecordFeeder::Awaited));
-  // What a lane holds that another thread feeds is also that one's to drain.
+  // What a queue holds that another thread feeds is also that one's to drain.
   if (goal_ == Goal::kRest || ready_.empty()) return nullptr;
-  Lane* const lane = ready_.front();
+  Queue* const queue = ready_.front();
   ready_.pop_front();
-  *slice = std::move(lane->slices.front());
-  lane->slices.pop_front();
-  lane->fed = true;
-  return lane;
+  *slice = std::move(queue->slices.front());
+  queue->slices.pop_front();
+  queue->fed = true;
+  return queue;
 }
 
 }  // namespace tocsin

@@ -1,8 +1,8 @@
 // Feeds stage 1 of several partitions with records, in the background while more are taken.
 //
 //   RecordFeeder feeder(executor);
-//   const std::size_t lane = feeder.AddLane(partition.stage1.get());
-//   feeder.Add(lane, std::move(records));       // while it feeds, too
+//   const std::size_t queue = feeder.AddQueue(partition.stage1.get());
+//   feeder.Add(queue, std::move(records));       // while it feeds, too
 //   feeder.Start();                             // returns at once
 //   feeder.WaitUntilIdle(absl::Milliseconds(1));
 //   feeder.Rest();                              // now stage 1 may be looked at
@@ -38,8 +38,8 @@ class RecordFeeder {
   ~RecordFeeder() { Rest(); }
 
   // `stage1` outlives the feeder. REQUIRES: it rests.
-  std::size_t AddLane(SourcePartition* stage1);
-  void Add(std::size_t lane, RecordSlice slice);
+  std::size_t AddQueue(SourcePartition* stage1);
+  void Add(std::size_t queue, RecordSlice slice);
 
   void Start();
   // Whether Start was called and neither Rest nor Drain since.
@@ -55,11 +55,11 @@ class RecordFeeder {
 
   std::size_t queued_records() const;
   std::size_t queued_bytes() const;
-  // Whether records of this lane are queued or being fed.
-  bool busy(std::size_t lane) const;
+  // Whether records of this queue are queued or being fed.
+  bool busy(std::size_t queue) const;
 
  private:
-  struct Lane {
+  struct Queue {
     SourcePartition* stage1;
     std::deque<RecordSlice> slices;
     bool fed = false;  // by some thread, at the moment
@@ -68,8 +68,8 @@ class RecordFeeder {
 
   // What a feeding thread does until there is nothing more to do for it.
   void FeedSlices();
-  // The next slice and its lane, when there is one; nullptr: nothing more to do.
-  Lane* Take(RecordSlice* slice);
+  // The next slice and its queue, when there is one; nullptr: nothing more to do.
+  Queue* Take(RecordSlice* slice);
   bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return queued_records_ == 0; }
   bool Awaited() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return goal_ != Goal::kFeed || !ready_.empty();
@@ -79,10 +79,10 @@ class RecordFeeder {
   std::future<void> fed_;  // valid while threads feed
   mutable absl::Mutex mutex_;
   Goal goal_ ABSL_GUARDED_BY(mutex_) = Goal::kRest;
-  std::deque<Lane> lanes_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Queue> queues_ ABSL_GUARDED_BY(mutex_);
   // Lanes with slices that nobody feeds: the one just fed, then the one that has waited longest.
   // The others are not forgotten, since no more is added than what is queued leaves room for.
-  std::deque<Lane*> ready_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Queue*> ready_ ABSL_GUARDED_BY(mutex_);
   // With those that are being fed.
   std::size_t queued_records_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -18,7 +18,7 @@
 #include "core/hash.h"
 #include "core/status_macros.h"
 #include "core/string_hash.h"
-#include "transport/outlet.h"
+#include "transport/sink_transport.h"
 
 namespace tocsin {
 namespace {
@@ -47,7 +47,7 @@ class SelfAlarm::Impl {
   Impl& operator=(const Impl&) = delete;
 
   absl::Status Start() {
-    TOCSIN_RETURN_IF_ERROR(outlet_.Init());
+    TOCSIN_RETURN_IF_ERROR(transport_.Init());
     thread_ = std::thread([this] { Run(); });
     return absl::OkStatus();
   }
@@ -69,7 +69,7 @@ class SelfAlarm::Impl {
         receiver.pause = kPauseMin;
       }
     }
-    outlet_.Wakeup();
+    transport_.Wakeup();
   }
 
   void ResolveLeftovers() {
@@ -80,7 +80,7 @@ class SelfAlarm::Impl {
         receiver.due = NotificationAction::kResolve;
       }
     }
-    outlet_.Wakeup();
+    transport_.Wakeup();
   }
 
   void Beat() {
@@ -88,7 +88,7 @@ class SelfAlarm::Impl {
       absl::MutexLock lock(&mutex_);
       beat_due_ = true;
     }
-    outlet_.Wakeup();
+    transport_.Wakeup();
   }
 
   void Stop(absl::Duration grace) {
@@ -97,7 +97,7 @@ class SelfAlarm::Impl {
       absl::MutexLock lock(&mutex_);
       stop_at_ = Now() + absl::ToInt64Microseconds(grace);
     }
-    outlet_.Wakeup();
+    transport_.Wakeup();
     thread_.join();
   }
 
@@ -114,7 +114,7 @@ class SelfAlarm::Impl {
       }
       own_sinks_ = std::move(sinks);
     }
-    outlet_.Wakeup();
+    transport_.Wakeup();
   }
 
   Counters counters() const {
@@ -144,7 +144,7 @@ class SelfAlarm::Impl {
 
   TimeUs Now() const { return options_.time->Monotonic(); }
   void Run();
-  Turn Next(const Outlet::Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
+  Turn Next(const SinkTransport::Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnReply(const HttpClient::Reply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnHeartbeat(const SinkReply& reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<SinkRequest> HeartbeatRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -153,7 +153,7 @@ class SelfAlarm::Impl {
   std::string Key() const { return options_.config->blind.name + ":blind"; }
 
   const Options options_;
-  Outlet outlet_;  // of the thread, except Wakeup
+  SinkTransport transport_;  // of the thread, except Wakeup
   mutable absl::Mutex mutex_;
   std::vector<std::unique_ptr<Sink>> own_sinks_ ABSL_GUARDED_BY(mutex_);  // once replaced
   std::vector<Receiver> receivers_ ABSL_GUARDED_BY(mutex_);
@@ -208,18 +208,18 @@ Delivery SelfAlarm::Impl::MessageFor(const Receiver& receiver) const {
 }
 
 void SelfAlarm::Impl::Run() {
-  Outlet::Replies replies;
+  SinkTransport::Replies replies;
   while (true) {
     Turn turn = Next(replies);
     replies.clear();
     if (turn.end) break;
-    for (auto& [id, request] : turn.requests) outlet_.Send(id, std::move(request), &replies);
-    outlet_.Perform(replies.empty() ? turn.wait : absl::ZeroDuration(), &replies);
+    for (auto& [id, request] : turn.requests) transport_.Send(id, std::move(request), &replies);
+    transport_.Perform(replies.empty() ? turn.wait : absl::ZeroDuration(), &replies);
   }
-  outlet_.CancelAll();
+  transport_.CancelAll();
 }
 
-SelfAlarm::Impl::Turn SelfAlarm::Impl::Next(const Outlet::Replies& replies) {
+SelfAlarm::Impl::Turn SelfAlarm::Impl::Next(const SinkTransport::Replies& replies) {
   absl::MutexLock lock(&mutex_);
   for (const HttpClient::Reply& reply : replies) OnReply(reply);
   const TimeUs now = Now();

@@ -12,8 +12,8 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "sinks/incident_line.h"
-#include "sinks/outbox_lane.h"
-#include "sinks/sink_gate.h"
+#include "sinks/outbox_queues.h"
+#include "sinks/sink_rate_limit.h"
 
 namespace tocsin {
 namespace {
@@ -36,56 +36,58 @@ constexpr int kFaultsBeforeLast = 3;
 
 struct Outbox::State {
   using Effects = std::vector<OutboxEffect>;
-  using LaneKey = std::pair<Hash128, std::string>;  // incident and sink
+  using QueueKey = std::pair<Hash128, std::string>;  // incident and sink
 
   const std::vector<RouteConfig>* routes = nullptr;
   const std::vector<std::unique_ptr<Sink>>* sinks = nullptr;
   std::uint64_t seed = 0;
   std::uint64_t draws = 0;
   std::uint64_t next_sequence = 1;
-  std::uint64_t next_lane = 1;
-  std::map<LaneKey, Lane> lanes;
-  std::map<Hash128, Lane*> lane_of;     // by delivery
-  std::set<Lane*, WakesBefore> wakes;   // those with a `wake`
-  std::map<std::string, Queue> queues;  // by sink
-  std::uint64_t begun = 0;              // requests
-  std::size_t pending = 0;              // entries that are intended
+  std::uint64_t next_queue = 1;
+  std::map<QueueKey, IncidentQueue> queues;
+  std::map<Hash128, IncidentQueue*> queue_of;    // by delivery
+  std::set<IncidentQueue*, WakesBefore> wakes;   // those with a `wake`
+  std::map<std::string, SinkQueue> sink_queues;  // by sink
+  std::uint64_t begun = 0;                       // requests
+  std::size_t pending = 0;                       // entries that are intended
   Counters counters;
 
   const Sink* SinkByName(std::string_view name) const;
-  Lane* LaneFor(const Hash128& incident, const Sink& sink);
+  IncidentQueue* QueueFor(const Hash128& incident, const Sink& sink);
   Entry* EntryOf(const Hash128& delivery);
-  void Wake(Lane* lane, TimeUs when);
+  void Wake(IncidentQueue* queue, TimeUs when);
   void Become(Entry* entry, DeliveryState state);
-  void StandInLine(Lane* lane, const Entry& next);
-  void LeaveLine(Lane* lane);
+  void StandInLine(IncidentQueue* queue, const Entry& next);
+  void LeaveLine(IncidentQueue* queue);
   void Write(Entry* entry, Effects* effects);
-  // Adds an intent unless there is one; the lane it went to, or nullptr.
-  Lane* Intend(const Sink& sink, Delivery delivery, Effects* effects);
-  // Does what can be done for the lane without its sink, puts what is due in line, and sets when to
+  // Adds an intent unless there is one; the queue it went to, or nullptr.
+  IncidentQueue* Intend(const Sink& sink, Delivery delivery, Effects* effects);
+  // Does what can be done for the queue without its sink, puts what is due in the wait list, and sets when to
   // look again. May forget it.
-  void Pump(Lane* lane, TimeUs now, Effects* effects);
-  // Sends what is in line, as far as the sinks bear it. The last thing that every call does.
+  void Pump(IncidentQueue* queue, TimeUs now, Effects* effects);
+  // Sends what is in the wait list, as far as the sinks bear it. The last thing that every call does.
   void Serve(TimeUs now, Effects* effects);
   // The sink is well again: what a failure of theirs holds back is due.
-  void Release(const Queue& queue, TimeUs now, Effects* effects);
-  void AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects);
+  void Release(const SinkQueue& sink_queue, TimeUs now, Effects* effects);
+  void AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects);
   // Of a page that was over before it was sent: whoever the routes tell of less urgent levels, where
   // nobody who is not paged has heard of the incident.
-  void FileInstead(const Lane& lane, const Delivery& page, TimeUs now, Effects* effects);
-  void HandOverParked(Lane* lane, TimeUs now, Effects* effects);
-  // What the lane would send next; nullptr if nothing is left.
-  Entry* Next(Lane* lane, TimeUs now);
-  void Settle(Lane* lane, TimeUs now, Effects* effects);
-  void Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects);
-  void Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  void FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs now, Effects* effects);
+  void HandOverParked(IncidentQueue* queue, TimeUs now, Effects* effects);
+  // What the queue would send next; nullptr if nothing is left.
+  Entry* Next(IncidentQueue* queue, TimeUs now);
+  void Settle(IncidentQueue* queue, TimeUs now, Effects* effects);
+  void Begin(IncidentQueue* queue, Entry* entry, TimeUs now, Effects* effects);
+  void Postpone(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now);
   // The same where the sink did not answer, or not as one that is well.
-  void Fail(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now);
+  void Fail(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now);
   // Whether the sink is well by its reply.
-  bool TakeReply(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now, Effects* effects);
-  void TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const SinkReply& reply, TimeUs now,
-                  Effects* effects);
-  void Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now, Effects* effects);
+  bool TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now,
+                 Effects* effects);
+  void TakeAnswer(IncidentQueue* queue, Entry* entry, SinkLookUp found, const SinkReply& reply,
+                  TimeUs now, Effects* effects);
+  void Deliver(IncidentQueue* queue, Entry* entry, std::string receipt, TimeUs now,
+               Effects* effects);
   std::uint64_t Draw();
 };
 
@@ -96,29 +98,29 @@ const Sink* Outbox::State::SinkByName(std::string_view name) const {
   return nullptr;
 }
 
-Lane* Outbox::State::LaneFor(const Hash128& incident, const Sink& sink) {
-  Lane& lane = lanes[{incident, sink.name()}];
-  if (lane.sink == nullptr) {
-    lane.sink = &sink;
-    lane.queue = &queues[sink.name()];
-    lane.number = next_lane++;
+IncidentQueue* Outbox::State::QueueFor(const Hash128& incident, const Sink& sink) {
+  IncidentQueue& queue = queues[{incident, sink.name()}];
+  if (queue.sink == nullptr) {
+    queue.sink = &sink;
+    queue.sink_queue = &sink_queues[sink.name()];
+    queue.number = next_queue++;
   }
-  return &lane;
+  return &queue;
 }
 
 Entry* Outbox::State::EntryOf(const Hash128& delivery) {
-  const auto it = lane_of.find(delivery);
-  if (it == lane_of.end()) return nullptr;
+  const auto it = queue_of.find(delivery);
+  if (it == queue_of.end()) return nullptr;
   for (Entry& entry : it->second->entries) {
     if (entry.delivery.id == delivery) return &entry;
   }
   return nullptr;
 }
 
-void Outbox::State::Wake(Lane* lane, TimeUs when) {
-  wakes.erase(lane);
-  lane->wake = when;
-  if (when != kNever) wakes.insert(lane);
+void Outbox::State::Wake(IncidentQueue* queue, TimeUs when) {
+  wakes.erase(queue);
+  queue->wake = when;
+  if (when != kNever) wakes.insert(queue);
 }
 
 void Outbox::State::Become(Entry* entry, DeliveryState state) {
@@ -127,17 +129,17 @@ void Outbox::State::Become(Entry* entry, DeliveryState state) {
   if (Intended(*entry)) ++pending;
 }
 
-void Outbox::State::StandInLine(Lane* lane, const Entry& next) {
+void Outbox::State::StandInLine(IncidentQueue* queue, const Entry& next) {
   const bool last = next.faults >= kFaultsBeforeLast || !Intended(next);
-  lane->place = {last, next.delivery.level, next.delivery.sequence, lane};
-  lane->queue->line.insert(*lane->place);
-  Wake(lane, kNever);
+  queue->place = {last, next.delivery.level, next.delivery.sequence, queue};
+  queue->sink_queue->wait_list.insert(*queue->place);
+  Wake(queue, kNever);
 }
 
-void Outbox::State::LeaveLine(Lane* lane) {
-  if (!lane->place) return;
-  lane->queue->line.erase(*lane->place);
-  lane->place.reset();
+void Outbox::State::LeaveLine(IncidentQueue* queue) {
+  if (!queue->place) return;
+  queue->sink_queue->wait_list.erase(*queue->place);
+  queue->place.reset();
 }
 
 void Outbox::State::Write(Entry* entry, Effects* effects) {
@@ -145,17 +147,17 @@ void Outbox::State::Write(Entry* entry, Effects* effects) {
   effects->push_back({.kind = OutboxEffect::Kind::kWrite, .delivery = entry->delivery});
 }
 
-Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effects) {
+IncidentQueue* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effects) {
   if (!sink.Wants(delivery.action)) return nullptr;
   delivery.sink = sink.name();
   delivery.id =
       DeliveryId(sink.name(), delivery.incident, delivery.level, delivery.action, delivery.tick);
-  if (lane_of.contains(delivery.id)) return nullptr;
+  if (queue_of.contains(delivery.id)) return nullptr;
   delivery.sequence = next_sequence++;
-  Lane* lane = LaneFor(delivery.incident, sink);
-  lane_of[delivery.id] = lane;
-  lane->forget_at = kNever;
-  const Entry* trigger = Find(*lane, delivery.level, NotificationAction::kTrigger);
+  IncidentQueue* queue = QueueFor(delivery.incident, sink);
+  queue_of[delivery.id] = queue;
+  queue->forget_at = kNever;
+  const Entry* trigger = Find(*queue, delivery.level, NotificationAction::kTrigger);
   const bool withheld =
       delivery.action == NotificationAction::kTrigger
           ? sink.withheld()
@@ -166,18 +168,18 @@ Lane* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effects* effect
   } else {
     ++pending;
   }
-  lane->entries.push_back({.delivery = std::move(delivery)});
-  Write(&lane->entries.back(), effects);
+  queue->entries.push_back({.delivery = std::move(delivery)});
+  Write(&queue->entries.back(), effects);
   ++counters.submitted;
-  return lane;
+  return queue;
 }
 
-void Outbox::State::AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects) {
+void Outbox::State::AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects) {
   std::vector<Delivery> unsent_pages;
-  for (Entry& entry : lane->entries) {
-    if (!Intended(entry) || entry.in_flight || !Overtaken(*lane, entry)) continue;
+  for (Entry& entry : queue->entries) {
+    if (!Intended(entry) || entry.in_flight || !Overtaken(*queue, entry)) continue;
     // What has arrived after all must not stay open there.
-    if (LookUpDue(*lane, entry)) continue;
+    if (LookUpDue(*queue, entry)) continue;
     Become(&entry, DeliveryState::kAbandoned);
     ++counters.abandoned;
     Write(&entry, effects);
@@ -185,18 +187,18 @@ void Outbox::State::AbandonOvertaken(Lane* lane, TimeUs now, Effects* effects) {
       unsent_pages.push_back(entry.delivery);
     }
   }
-  for (const Delivery& page : unsent_pages) FileInstead(*lane, page, now, effects);
+  for (const Delivery& page : unsent_pages) FileInstead(*queue, page, now, effects);
 }
 
-void Outbox::State::FileInstead(const Lane& lane, const Delivery& page, TimeUs now,
+void Outbox::State::FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs now,
                                 Effects* effects) {
-  const Entry* const resolve = Find(lane, page.level, NotificationAction::kResolve);
+  const Entry* const resolve = Find(queue, page.level, NotificationAction::kResolve);
   // Not where a higher level has taken its place.
-  if (!lane.sink->pages() || resolve == nullptr || resolve->delivery.after_trigger_of_level != 0) {
+  if (!queue.sink->pages() || resolve == nullptr || resolve->delivery.after_trigger_of_level != 0) {
     return;
   }
-  for (auto it = lanes.lower_bound({page.incident, ""});
-       it != lanes.end() && it->first.first == page.incident; ++it) {
+  for (auto it = queues.lower_bound({page.incident, ""});
+       it != queues.end() && it->first.first == page.incident; ++it) {
     if (!it->second.sink->pages()) return;
   }
   absl::StatusOr<Incident> incident = ReadIncident(page.payload);
@@ -214,35 +216,35 @@ void Outbox::State::FileInstead(const Lane& lane, const Delivery& page, TimeUs n
     Delivery trigger = page;
     trigger.state = DeliveryState::kIntended;
     Intend(*sink, std::move(trigger), effects);
-    Lane* const other = Intend(*sink, end, effects);
+    IncidentQueue* const other = Intend(*sink, end, effects);
     if (other != nullptr) Pump(other, now, effects);
   }
 }
 
-void Outbox::State::HandOverParked(Lane* lane, TimeUs now, Effects* effects) {
-  const Sink* fallback = SinkByName(lane->sink->fallback());
+void Outbox::State::HandOverParked(IncidentQueue* queue, TimeUs now, Effects* effects) {
+  const Sink* fallback = SinkByName(queue->sink->fallback());
   if (fallback == nullptr) return;
-  for (Entry& entry : lane->entries) {
+  for (Entry& entry : queue->entries) {
     if (entry.delivery.state != DeliveryState::kParked || entry.handed_over) continue;
     if (entry.delivery.action != NotificationAction::kTrigger) continue;
     entry.handed_over = true;
-    if (Find(*lane, entry.delivery.level, NotificationAction::kResolve) != nullptr) continue;
+    if (Find(*queue, entry.delivery.level, NotificationAction::kResolve) != nullptr) continue;
     Delivery copy = entry.delivery;
     copy.state = DeliveryState::kIntended;
     copy.attempts = 0;
     copy.last_error.clear();
-    Lane* other = Intend(*fallback, std::move(copy), effects);
+    IncidentQueue* other = Intend(*fallback, std::move(copy), effects);
     if (other != nullptr) Pump(other, now, effects);
   }
 }
 
-Entry* Outbox::State::Next(Lane* lane, TimeUs now) {
-  for (Entry& entry : lane->entries) {
-    if (Intended(entry) && !Blocked(*lane, entry)) return &entry;
+Entry* Outbox::State::Next(IncidentQueue* queue, TimeUs now) {
+  for (Entry& entry : queue->entries) {
+    if (Intended(entry) && !Blocked(*queue, entry)) return &entry;
   }
   Entry* repeated = nullptr;
-  for (Entry& entry : lane->entries) {
-    const DurationUs after = RepeatedAfter(*lane, entry);
+  for (Entry& entry : queue->entries) {
+    const DurationUs after = RepeatedAfter(*queue, entry);
     if (after == 0) continue;
     // When its receipt came is not known after a restart; later is safe.
     if (entry.due == kNoTime) entry.due = now + after;
@@ -251,75 +253,76 @@ Entry* Outbox::State::Next(Lane* lane, TimeUs now) {
   return repeated;
 }
 
-void Outbox::State::Settle(Lane* lane, TimeUs now, Effects* effects) {
-  if (!Complete(*lane)) return Wake(lane, kNever);
-  if (lane->forget_at == kNever) lane->forget_at = now + kForgetAfter;
-  if (now < lane->forget_at) return Wake(lane, lane->forget_at);
-  Wake(lane, kNever);
-  const LaneKey key(lane->entries.front().delivery.incident, lane->sink->name());
-  for (const Entry& entry : lane->entries) {
-    lane_of.erase(entry.delivery.id);
+void Outbox::State::Settle(IncidentQueue* queue, TimeUs now, Effects* effects) {
+  if (!Complete(*queue)) return Wake(queue, kNever);
+  if (queue->forget_at == kNever) queue->forget_at = now + kForgetAfter;
+  if (now < queue->forget_at) return Wake(queue, queue->forget_at);
+  Wake(queue, kNever);
+  const QueueKey key(queue->entries.front().delivery.incident, queue->sink->name());
+  for (const Entry& entry : queue->entries) {
+    queue_of.erase(entry.delivery.id);
     effects->push_back({.kind = OutboxEffect::Kind::kForget, .delivery = entry.delivery});
   }
-  lanes.erase(key);
+  queues.erase(key);
 }
 
-void Outbox::State::Pump(Lane* lane, TimeUs now, Effects* effects) {
-  LeaveLine(lane);
-  AbandonOvertaken(lane, now, effects);
-  HandOverParked(lane, now, effects);
-  for (const Entry& entry : lane->entries) {
-    if (entry.in_flight) return Wake(lane, kNever);
+void Outbox::State::Pump(IncidentQueue* queue, TimeUs now, Effects* effects) {
+  LeaveLine(queue);
+  AbandonOvertaken(queue, now, effects);
+  HandOverParked(queue, now, effects);
+  for (const Entry& entry : queue->entries) {
+    if (entry.in_flight) return Wake(queue, kNever);
   }
-  Entry* next = Next(lane, now);
-  if (next == nullptr) return Settle(lane, now, effects);
+  Entry* next = Next(queue, now);
+  if (next == nullptr) return Settle(queue, now, effects);
   // A crash now must find in the journal how those before ended; else it would send them again
   // after this one.
-  for (const Entry& entry : lane->entries) {
+  for (const Entry& entry : queue->entries) {
     const bool before = entry.delivery.sequence <= next->delivery.sequence || !Intended(entry);
-    if (before && entry.unwritten > 0) return Wake(lane, kNever);
+    if (before && entry.unwritten > 0) return Wake(queue, kNever);
   }
-  if (next->due > now) return Wake(lane, next->due);
-  StandInLine(lane, *next);
+  if (next->due > now) return Wake(queue, next->due);
+  StandInLine(queue, *next);
 }
 
 void Outbox::State::Serve(TimeUs now, Effects* effects) {
-  for (auto& [name, queue] : queues) {
-    while (!queue.line.empty() && queue.gate.Admits(now)) {
-      auto chosen = queue.line.begin();
+  for (auto& [name, sink_queue] : sink_queues) {
+    while (!sink_queue.wait_list.empty() && sink_queue.rate_limit.Admits(now)) {
+      auto chosen = sink_queue.wait_list.begin();
       // Not the one that just failed: its receiver may have a reason to refuse only that.
-      if (queue.gate.asks_again()) {
-        chosen = std::min_element(queue.line.begin(), queue.line.end(),
-                                  [](const Line::value_type& a, const Line::value_type& b) {
-                                    return std::get<Lane*>(a)->begun < std::get<Lane*>(b)->begun;
+      if (sink_queue.rate_limit.asks_again()) {
+        chosen = std::min_element(sink_queue.wait_list.begin(), sink_queue.wait_list.end(),
+                                  [](const WaitList::value_type& a, const WaitList::value_type& b) {
+                                    return std::get<IncidentQueue*>(a)->begun <
+                                           std::get<IncidentQueue*>(b)->begun;
                                   });
       }
-      Lane* const lane = std::get<Lane*>(*chosen);
-      LeaveLine(lane);
-      Begin(lane, Next(lane, now), now, effects);
+      IncidentQueue* const queue = std::get<IncidentQueue*>(*chosen);
+      LeaveLine(queue);
+      Begin(queue, Next(queue, now), now, effects);
     }
   }
 }
 
-void Outbox::State::Release(const Queue& queue, TimeUs now, Effects* effects) {
-  std::vector<Lane*> released;
-  for (auto& [key, lane] : lanes) {
-    if (lane.queue != &queue) continue;
-    for (Entry& entry : lane.entries) {
+void Outbox::State::Release(const SinkQueue& sink_queue, TimeUs now, Effects* effects) {
+  std::vector<IncidentQueue*> released;
+  for (auto& [key, queue] : queues) {
+    if (queue.sink_queue != &sink_queue) continue;
+    for (Entry& entry : queue.entries) {
       if (!Intended(entry) || entry.faults == 0 || entry.due <= now) continue;
       entry.due = kAtOnce;
-      released.push_back(&lane);
+      released.push_back(&queue);
     }
   }
-  for (Lane* const lane : released) Pump(lane, now, effects);
+  for (IncidentQueue* const queue : released) Pump(queue, now, effects);
 }
 
-void Outbox::State::Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects) {
-  Delivery sent = AsSent(*lane, *entry);
+void Outbox::State::Begin(IncidentQueue* queue, Entry* entry, TimeUs now, Effects* effects) {
+  Delivery sent = AsSent(*queue, *entry);
   entry->in_flight = true;
-  entry->probe = lane->queue->gate.Begin(now, lane->sink->pace());
-  lane->begun = ++begun;
-  entry->looking_up = LookUpDue(*lane, *entry);
+  entry->probe = queue->sink_queue->rate_limit.Begin(now, queue->sink->pace());
+  queue->begun = ++begun;
+  entry->looking_up = LookUpDue(*queue, *entry);
   if (!entry->looking_up) {
     sent.may_repeat = Intended(*entry) && entry->may_have_arrived;
     sent.attempts = ++entry->delivery.attempts;
@@ -327,7 +330,7 @@ void Outbox::State::Begin(Lane* lane, Entry* entry, TimeUs now, Effects* effects
   effects->push_back(
       {.kind = entry->looking_up ? OutboxEffect::Kind::kLookUp : OutboxEffect::Kind::kSend,
        .delivery = std::move(sent)});
-  Wake(lane, kNever);
+  Wake(queue, kNever);
 }
 
 std::uint64_t Outbox::State::Draw() {
@@ -338,93 +341,94 @@ std::uint64_t Outbox::State::Draw() {
   return x ^ (x >> 31);
 }
 
-void Outbox::State::Postpone(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now) {
+void Outbox::State::Postpone(IncidentQueue* queue, Entry* entry, const SinkReply& reply,
+                             TimeUs now) {
   ++entry->failures;
   ++entry->faults;
   ++counters.retried;
-  entry->delivery.last_error = lane->sink->Describe(reply);
+  entry->delivery.last_error = queue->sink->Describe(reply);
   const DurationUs backoff = SinkBackoff(entry->faults);
   entry->due = now + backoff + SinkBackoffJitter(backoff, Draw());
 }
 
-void Outbox::State::Fail(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now) {
-  SinkGate& gate = lane->queue->gate;
-  const SinkGate::Failure failure = {
+void Outbox::State::Fail(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now) {
+  SinkRateLimit& rate_limit = queue->sink_queue->rate_limit;
+  const SinkRateLimit::Failure failure = {
       .probe = entry->probe,
       .too_many = reply.status == kTooManyRequests,
       .asked =
           std::clamp<DurationUs>(reply.retry_after_ms, 0, kDayUs / kMillisecondUs) * kMillisecondUs,
-      .others_wait = !lane->queue->line.empty(),
+      .others_wait = !queue->sink_queue->wait_list.empty(),
       .draw = Draw()};
   // It failed before, and others were taken since: more likely the fault is its own.
-  const bool own = !failure.too_many && entry->failed_at && gate.taken() > *entry->failed_at;
-  entry->failed_at = gate.taken();
+  const bool own = !failure.too_many && entry->failed_at && rate_limit.taken() > *entry->failed_at;
+  entry->failed_at = rate_limit.taken();
   if (own) {
-    Postpone(lane, entry, reply, now);
-    entry->due = std::max(entry->due, now + SinkGate::Believed(failure));
+    Postpone(queue, entry, reply, now);
+    entry->due = std::max(entry->due, now + SinkRateLimit::Believed(failure));
     if (!failure.probe) return;
   } else {
     ++entry->failures;
     ++counters.retried;
-    entry->delivery.last_error = lane->sink->Describe(reply);
+    entry->delivery.last_error = queue->sink->Describe(reply);
     entry->due = kAtOnce;
   }
-  gate.OnFailed(failure, now);
+  rate_limit.OnFailed(failure, now);
 }
 
-bool Outbox::State::TakeReply(Lane* lane, Entry* entry, const SinkReply& reply, TimeUs now,
-                              Effects* effects) {
+bool Outbox::State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply,
+                              TimeUs now, Effects* effects) {
   const bool repeated = entry->delivery.state == DeliveryState::kDelivered;
   const bool looked_up = std::exchange(entry->looking_up, false);
-  const SendOutcome outcome = lane->sink->Judge(reply);
+  const SendOutcome outcome = queue->sink->Judge(reply);
   if (outcome == SendOutcome::kRetry) {
     if (!looked_up && reply.status != kTooManyRequests) {
       entry->may_have_arrived = true;
       entry->asked = false;
     }
-    Fail(lane, entry, reply, now);
+    Fail(queue, entry, reply, now);
     return false;
   }
   if (looked_up) {
     // Whoever may not ask does not know.
     SinkLookUp found{.answer = SinkLookUp::Answer::kUnknown, .receipt = ""};
-    if (outcome == SendOutcome::kDelivered) found = lane->sink->Found(entry->delivery, reply);
+    if (outcome == SendOutcome::kDelivered) found = queue->sink->Found(entry->delivery, reply);
     const bool readable = found.answer != SinkLookUp::Answer::kUnreadable;
-    TakeAnswer(lane, entry, std::move(found), reply, now, effects);
+    TakeAnswer(queue, entry, std::move(found), reply, now, effects);
     return readable;
   }
   if (repeated) {
     // Refused or not: it has its receipt.
     entry->Forgive();
-    entry->due = now + RepeatedAfter(*lane, *entry);
+    entry->due = now + RepeatedAfter(*queue, *entry);
     if (entry->delivery.action == NotificationAction::kResolve) {
       entry->delivery.echoed = true;
       Write(entry, effects);
     }
   } else if (outcome == SendOutcome::kDelivered) {
-    std::string receipt = lane->sink->ReceiptOf(reply);
-    if (receipt.empty() && NeedsReceipt(*lane, *entry) && !reply.unsent) {
+    std::string receipt = queue->sink->ReceiptOf(reply);
+    if (receipt.empty() && NeedsReceipt(*queue, *entry) && !reply.unsent) {
       // A proxy's page, or a reply that was too long: what follows would find nothing to end.
       entry->may_have_arrived = entry->accepted = true;
       entry->asked = false;
       entry->due = now + kHeldFor;
     } else {
-      Deliver(lane, entry, std::move(receipt), now, effects);
+      Deliver(queue, entry, std::move(receipt), now, effects);
     }
   } else {
     Become(entry, DeliveryState::kParked);
-    entry->delivery.last_error = lane->sink->Describe(reply);
+    entry->delivery.last_error = queue->sink->Describe(reply);
     ++counters.parked;
     Write(entry, effects);
   }
   return true;
 }
 
-void Outbox::State::TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const SinkReply& reply,
-                               TimeUs now, Effects* effects) {
+void Outbox::State::TakeAnswer(IncidentQueue* queue, Entry* entry, SinkLookUp found,
+                               const SinkReply& reply, TimeUs now, Effects* effects) {
   switch (found.answer) {
     case SinkLookUp::Answer::kUnreadable:
-      return Postpone(lane, entry, reply, now);
+      return Postpone(queue, entry, reply, now);
     case SinkLookUp::Answer::kMissing:
       entry->may_have_arrived = entry->accepted = false;
       return;
@@ -435,16 +439,16 @@ void Outbox::State::TakeAnswer(Lane* lane, Entry* entry, SinkLookUp found, const
     case SinkLookUp::Answer::kArrived:
       break;
   }
-  Deliver(lane, entry, std::move(found.receipt), now, effects);
+  Deliver(queue, entry, std::move(found.receipt), now, effects);
 }
 
-void Outbox::State::Deliver(Lane* lane, Entry* entry, std::string receipt, TimeUs now,
+void Outbox::State::Deliver(IncidentQueue* queue, Entry* entry, std::string receipt, TimeUs now,
                             Effects* effects) {
   Become(entry, DeliveryState::kDelivered);
   entry->delivery.last_error.clear();
   entry->delivery.receipt = receipt.substr(0, limits::kReceiptBytesMax);
   entry->Forgive();
-  entry->due = now + RepeatedAfter(*lane, *entry);
+  entry->due = now + RepeatedAfter(*queue, *entry);
   ++counters.delivered;
   Write(entry, effects);
 }
@@ -469,18 +473,18 @@ void Outbox::Restore(const Delivery& delivery) {
     if (Intended(*known)) ++state_->pending;
     return;
   }
-  Lane* lane = state_->LaneFor(delivery.incident, *sink);
+  IncidentQueue* queue = state_->QueueFor(delivery.incident, *sink);
   Entry entry;
   TakeOver(delivery, &entry);
   if (Intended(entry)) ++state_->pending;
-  state_->lane_of[delivery.id] = lane;
+  state_->queue_of[delivery.id] = queue;
   const auto behind =
-      std::upper_bound(lane->entries.begin(), lane->entries.end(), delivery.sequence,
+      std::upper_bound(queue->entries.begin(), queue->entries.end(), delivery.sequence,
                        [](std::uint64_t sequence, const Entry& other) {
                          return sequence < other.delivery.sequence;
                        });
-  lane->entries.insert(behind, std::move(entry));
-  state_->Wake(lane, kAtOnce);
+  queue->entries.insert(behind, std::move(entry));
+  state_->Wake(queue, kAtOnce);
 }
 
 void Outbox::Submit(const Notification& notification, TimeUs now,
@@ -492,8 +496,8 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   if (action == NotificationAction::kTrigger || action == NotificationAction::kChange) {
     told = Route(*state_->routes, *state_->sinks, notification);
   } else {
-    for (auto it = state_->lanes.lower_bound({incident, ""});
-         it != state_->lanes.end() && it->first.first == incident; ++it) {
+    for (auto it = state_->queues.lower_bound({incident, ""});
+         it != state_->queues.end() && it->first.first == incident; ++it) {
       const Entry* trigger = Find(it->second, notification.level, NotificationAction::kTrigger);
       if (trigger != nullptr) told.push_back(it->second.sink);
     }
@@ -508,20 +512,20 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   delivery.payload = BoundedLine(notification.incident);
   delivery.tick = notification.tick;
   for (const Sink* sink : told) {
-    Lane* lane = state_->Intend(*sink, delivery, effects);
-    const auto known = state_->lanes.find({incident, sink->name()});
-    if (known == state_->lanes.end()) continue;
+    IncidentQueue* queue = state_->Intend(*sink, delivery, effects);
+    const auto known = state_->queues.find({incident, sink->name()});
+    if (known == state_->queues.end()) continue;
     const Delivery& first = known->second.entries.front().delivery;
     // Also where a crash came between the two.
     if (first.level != delivery.level || first.action != action) {
       Delivery refresh = delivery;
       refresh.action = NotificationAction::kRefresh;
       refresh.after_trigger_of_level = 0;
-      Lane* const refreshed = state_->Intend(*sink, std::move(refresh), effects);
-      if (lane == nullptr) lane = refreshed;
+      IncidentQueue* const refreshed = state_->Intend(*sink, std::move(refresh), effects);
+      if (queue == nullptr) queue = refreshed;
     }
-    if (lane == nullptr) continue;
-    state_->Pump(lane, now, effects);
+    if (queue == nullptr) continue;
+    state_->Pump(queue, now, effects);
   }
   state_->Serve(now, effects);
 }
@@ -531,12 +535,12 @@ void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEf
   if (entry == nullptr) return;
   TOCSIN_CHECK(entry->unwritten > 0);
   --entry->unwritten;
-  Lane* const lane = state_->lane_of[delivery];
+  IncidentQueue* const queue = state_->queue_of[delivery];
   const bool settled = entry->delivery.state == DeliveryState::kDelivered &&
-                       entry->unwritten == 0 && RepeatedAfter(*lane, *entry) == 0;
+                       entry->unwritten == 0 && RepeatedAfter(*queue, *entry) == 0;
   // Ten thousand incidents would be a lot of text that nobody is sent again.
   if (settled) std::string().swap(entry->delivery.payload);
-  state_->Pump(lane, now, effects);
+  state_->Pump(queue, now, effects);
   state_->Serve(now, effects);
 }
 
@@ -544,26 +548,26 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
                      std::vector<OutboxEffect>* effects) {
   Entry* entry = state_->EntryOf(delivery);
   if (entry == nullptr || !entry->in_flight) return;
-  Lane* const lane = state_->lane_of[delivery];
-  Queue* const queue = lane->queue;
+  IncidentQueue* const queue = state_->queue_of[delivery];
+  SinkQueue* const sink_queue = queue->sink_queue;
   entry->in_flight = false;
-  queue->gate.End(entry->probe);
-  const bool taken = state_->TakeReply(lane, entry, reply, now, effects);
-  const bool recovered = taken && queue->gate.OnTaken();
-  state_->Pump(lane, now, effects);
-  if (recovered) state_->Release(*queue, now, effects);
+  sink_queue->rate_limit.End(entry->probe);
+  const bool taken = state_->TakeReply(queue, entry, reply, now, effects);
+  const bool recovered = taken && sink_queue->rate_limit.OnTaken();
+  state_->Pump(queue, now, effects);
+  if (recovered) state_->Release(*sink_queue, now, effects);
   state_->Serve(now, effects);
 }
 
 void Outbox::OnHeld(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects) {
   Entry* entry = state_->EntryOf(delivery);
   if (entry == nullptr || !entry->in_flight) return;
-  Lane* const lane = state_->lane_of[delivery];
+  IncidentQueue* const queue = state_->queue_of[delivery];
   entry->in_flight = false;
-  lane->queue->gate.End(entry->probe);
+  queue->sink_queue->rate_limit.End(entry->probe);
   if (!std::exchange(entry->looking_up, false)) --entry->delivery.attempts;
   entry->due = now + kHeldFor;
-  state_->Pump(lane, now, effects);
+  state_->Pump(queue, now, effects);
   state_->Serve(now, effects);
 }
 
@@ -577,9 +581,9 @@ void Outbox::Advance(TimeUs now, std::vector<OutboxEffect>* effects) {
 std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
                                 std::vector<OutboxEffect>* effects) {
   std::size_t retried = 0;
-  std::vector<Lane*> lanes;
-  for (auto it = state_->lanes.lower_bound({incident, ""});
-       it != state_->lanes.end() && it->first.first == incident; ++it) {
+  std::vector<IncidentQueue*> queues;
+  for (auto it = state_->queues.lower_bound({incident, ""});
+       it != state_->queues.end() && it->first.first == incident; ++it) {
     for (Entry& entry : it->second.entries) {
       if (entry.delivery.state != DeliveryState::kParked) continue;
       state_->Become(&entry, DeliveryState::kIntended);
@@ -588,17 +592,17 @@ std::size_t Outbox::RetryParked(const Hash128& incident, TimeUs now,
       state_->Write(&entry, effects);
       ++retried;
     }
-    lanes.push_back(&it->second);
+    queues.push_back(&it->second);
   }
-  for (Lane* lane : lanes) state_->Pump(lane, now, effects);
+  for (IncidentQueue* queue : queues) state_->Pump(queue, now, effects);
   state_->Serve(now, effects);
   return retried;
 }
 
 std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
   std::vector<Delivery> deliveries;
-  for (auto it = state_->lanes.lower_bound({incident, ""});
-       it != state_->lanes.end() && it->first.first == incident; ++it) {
+  for (auto it = state_->queues.lower_bound({incident, ""});
+       it != state_->queues.end() && it->first.first == incident; ++it) {
     for (Entry& entry : it->second.entries) {
       // A payload is tens of kilobytes that nobody asked for.
       std::string payload;
@@ -612,16 +616,16 @@ std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
 
 void Outbox::ReplaceSinks(const std::vector<std::unique_ptr<Sink>>& sinks) {
   state_->sinks = &sinks;
-  for (auto& [key, lane] : state_->lanes) {
-    lane.sink = state_->SinkByName(key.second);
-    TOCSIN_CHECK(lane.sink != nullptr);
+  for (auto& [key, queue] : state_->queues) {
+    queue.sink = state_->SinkByName(key.second);
+    TOCSIN_CHECK(queue.sink != nullptr);
   }
 }
 
 TimeUs Outbox::NextDue() const {
   TimeUs next = state_->wakes.empty() ? kNever : (*state_->wakes.begin())->wake;
-  for (const auto& [name, queue] : state_->queues) {
-    if (!queue.line.empty()) next = std::min(next, queue.gate.OpensAt());
+  for (const auto& [name, sink_queue] : state_->sink_queues) {
+    if (!sink_queue.wait_list.empty()) next = std::min(next, sink_queue.rate_limit.OpensAt());
   }
   return next;
 }

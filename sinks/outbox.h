@@ -24,12 +24,12 @@
 //   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it
 //      closes what a delayed copy of the trigger may have opened.
 //   5. 429, 5xx and network errors are retried for ever; other refusals park the delivery, and a
-//      refused trigger goes to the sink's fallback. Back-off is the sink's (sink_gate.h): while it
+//      refused trigger goes to the sink's fallback. Back-off is the sink's (sink_rate_limit.h): while it
 //      fails, one delivery at a time probes it, and the first that it takes releases all. One that
 //      fails again although its sink took others meanwhile backs off by itself and holds up nobody.
 //      Before a repeat the receiver is asked, where it can be, whether it has the message already
 //      (kLookUp).
-//   6. Sinks do not wait for each other. Each has at most SinkGate::kRequestsMax requests on their
+//   6. Sinks do not wait for each other. Each has at most SinkRateLimit::kRequestsMax requests on their
 //      way, and one that has a pace (Sink::pace) is asked no faster. What waits goes by level, then
 //      in order of sequence; repeats, and what failed by its own fault again and again, go last.
 //   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent, and so is

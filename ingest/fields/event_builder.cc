@@ -138,7 +138,7 @@ void EventBuilder::BeginAs(const EventBuilder& shared) {
 }
 
 // The first words of each list are the commonest.
-EventFault EventBuilder::SetWord(JsonTarget target, std::string_view text) {
+EventFault EventBuilder::SetWord(FieldTarget target, std::string_view text) {
   const auto find = [&](auto* field, int count, auto name_of) {
     for (int i = 0; i < count; ++i) {
       const auto candidate = static_cast<std::remove_pointer_t<decltype(field)>>(i);
@@ -150,16 +150,16 @@ EventFault EventBuilder::SetWord(JsonTarget target, std::string_view text) {
   };
   bool known = false;
   switch (target) {
-    case JsonTarget::kType:
+    case FieldTarget::kType:
       return find(&event_.type, kEventTypes, EventTypeName) ? EventFault() : WrongType(target);
-    case JsonTarget::kOutcome:
+    case FieldTarget::kOutcome:
       // ECS knows "unknown" as well, which is what a missing outcome is.
       if (text == "unknown") return {};
       return find(&event_.outcome, 3, OutcomeName) ? EventFault() : WrongType(target);
-    case JsonTarget::kAction:
+    case FieldTarget::kAction:
       known = find(&event_.action, 4, ConnectionActionName);
       break;
-    case JsonTarget::kState:
+    case FieldTarget::kState:
       known = find(&event_.state, 4, AlarmStateName);
       break;
     default:
@@ -171,49 +171,49 @@ EventFault EventBuilder::SetWord(JsonTarget target, std::string_view text) {
   return {};
 }
 
-EventFault EventBuilder::SetNumber(JsonTarget target, double number) {
+EventFault EventBuilder::SetNumber(FieldTarget target, double number) {
   if (!(std::fabs(number) <= limits::kNumberMagnitudeMax)) return OutOfRange(target);
   switch (target) {
-    case JsonTarget::kStatus:
+    case FieldTarget::kStatus:
       if (number != Truncated(number)) return WrongType(target);
       if (number < 0 || number > static_cast<double>(kStatusMax)) return OutOfRange(target);
       event_.status = static_cast<std::int32_t>(number);
       break;
-    case JsonTarget::kWeight:
+    case FieldTarget::kWeight:
       if (number != Truncated(number)) return WrongType(target);
       if (number < 1 || number > static_cast<double>(kWeightMax)) return OutOfRange(target);
       event_.weight = static_cast<std::int64_t>(number);
       break;
-    case JsonTarget::kDurationS:
-      return SetNumber(JsonTarget::kDurationMs, number * 1e3);
-    case JsonTarget::kDuration:
-    case JsonTarget::kDurationMs:
+    case FieldTarget::kDurationS:
+      return SetNumber(FieldTarget::kDurationMs, number * 1e3);
+    case FieldTarget::kDuration:
+    case FieldTarget::kDurationMs:
       if (number < 0 || number * 1e3 > limits::kNumberMagnitudeMax) return OutOfRange(target);
       event_.duration = ToMicroseconds(number * 1e3);
       break;
-    case JsonTarget::kDurationNs:
+    case FieldTarget::kDurationNs:
       if (number < 0) return OutOfRange(target);
       event_.duration = ToMicroseconds(number / 1e3);
       break;
-    case JsonTarget::kValue:
+    case FieldTarget::kValue:
       event_.value = number;
       break;
-    case JsonTarget::kLimit:
+    case FieldTarget::kLimit:
       event_.limit = number;
       break;
-    case JsonTarget::kCvss:
+    case FieldTarget::kCvss:
       event_.cvss = number;
       break;
-    case JsonTarget::kAmount:
+    case FieldTarget::kAmount:
       event_.amount = number;
       break;
-    case JsonTarget::kCount:
+    case FieldTarget::kCount:
       event_.count = number;
       break;
-    case JsonTarget::kSum:
+    case FieldTarget::kSum:
       event_.sum = number;
       break;
-    case JsonTarget::kMin:
+    case FieldTarget::kMin:
       event_.min = number;
       break;
     default:
@@ -223,23 +223,23 @@ EventFault EventBuilder::SetNumber(JsonTarget target, double number) {
   return {};
 }
 
-EventFault EventBuilder::Store(const JsonEntry& entry, std::string_view text) {
-  if (entry.only == JsonEntry::Only::kText) {
+EventFault EventBuilder::Store(const FieldEntry& entry, std::string_view text) {
+  if (entry.only == FieldEntry::Only::kText) {
     if (text.empty() || !Counts(entry.target, entry.rank)) return {};
     event_.Set(static_cast<Field>(entry.target), text);
     Keep(entry.target, entry.rank);
     return {};
   }
   for (int index = entry.action; index >= 0;) {
-    const JsonAction& action = fields_.action(index);
+    const FieldAction& action = fields_.action(index);
     if (const EventFault fault = StoreOne(action, text); !fault.empty()) return fault;
     index = action.next;
   }
   return {};
 }
 
-EventFault EventBuilder::StoreOne(const JsonAction& action, std::string_view text) {
-  if (action.target == JsonTarget::kLabel) {
+EventFault EventBuilder::StoreOne(const FieldAction& action, std::string_view text) {
+  if (action.target == FieldTarget::kLabel) {
     return text.empty() ? EventFault() : AddLabel(fields_.label_name(action.label), text);
   }
   if (!Counts(action.target, action.rank)) return {};
@@ -250,7 +250,7 @@ EventFault EventBuilder::StoreOne(const JsonAction& action, std::string_view tex
   return {};
 }
 
-EventFault EventBuilder::SetText(JsonTarget target, std::string_view text, bool* stored) {
+EventFault EventBuilder::SetText(FieldTarget target, std::string_view text, bool* stored) {
   const bool is_nothing =
       fields_.preset() != nullptr && fields_.preset()->dash_is_nothing && text == "-";
   *stored = !text.empty() && !is_nothing;
@@ -261,51 +261,51 @@ EventFault EventBuilder::SetText(JsonTarget target, std::string_view text, bool*
   }
   if (IsWord(target)) return SetWord(target, text);
   switch (target) {
-    case JsonTarget::kTime:
+    case FieldTarget::kTime:
       return SetTime(text);
-    case JsonTarget::kDuration:
-    case JsonTarget::kDurationS:
+    case FieldTarget::kDuration:
+    case FieldTarget::kDurationS:
       return SetDuration(target, text);
-    case JsonTarget::kLevelWord:
-    case JsonTarget::kSeverityNumber:
+    case FieldTarget::kLevelWord:
+    case FieldTarget::kSeverityNumber:
       SetLevel(target, text);
       return {};
-    case JsonTarget::kLine:
+    case FieldTarget::kLine:
       while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
       event_.Set(Field::kMessage, text);
       return {};
-    case JsonTarget::kStack:
+    case FieldTarget::kStack:
       event_.Set(Field::kException, text.substr(0, text.find_first_of("\r\n")));
       return {};
-    case JsonTarget::kRequestLine:
+    case FieldTarget::kRequestLine:
       request_line_ = text;
       return {};
-    case JsonTarget::kLabels:
+    case FieldTarget::kLabels:
       return WrongType(target);
     default:
       return SetNumberText(target, text);
   }
 }
 
-EventFault EventBuilder::SetNumberText(JsonTarget target, std::string_view text) {
-  if (target == JsonTarget::kStatus && text.size() == 3 && IsDigit(text[0]) && IsDigit(text[1]) &&
+EventFault EventBuilder::SetNumberText(FieldTarget target, std::string_view text) {
+  if (target == FieldTarget::kStatus && text.size() == 3 && IsDigit(text[0]) && IsDigit(text[1]) &&
       IsDigit(text[2])) {
     event_.status = 100 * (text[0] - '0') + 10 * (text[1] - '0') + (text[2] - '0');
     return {};
   }
   const std::optional<double> number = ParseNumber(text);
-  const bool is_sound = number && (target != JsonTarget::kStatus || AreDigits(text));
+  const bool is_sound = number && (target != FieldTarget::kStatus || AreDigits(text));
   return is_sound ? SetNumber(target, *number) : WrongType(target);
 }
 
-EventFault EventBuilder::SetDuration(JsonTarget target, std::string_view text) {
+EventFault EventBuilder::SetDuration(FieldTarget target, std::string_view text) {
   double milliseconds = 0;
   for (bool first = true; !text.empty(); first = false) {
     const std::optional<double> number = TakeDecimal(&text);
     if (!number) return WrongType(target);
     if (text.empty()) {
       if (!first) return WrongType(target);
-      milliseconds = target == JsonTarget::kDurationS ? *number * 1e3 : *number;
+      milliseconds = target == FieldTarget::kDurationS ? *number * 1e3 : *number;
       break;
     }
     std::size_t size = 0;
@@ -318,13 +318,13 @@ EventFault EventBuilder::SetDuration(JsonTarget target, std::string_view text) {
     milliseconds += *number * unit->milliseconds;
     text.remove_prefix(size);
   }
-  return SetNumber(JsonTarget::kDurationMs, milliseconds);
+  return SetNumber(FieldTarget::kDurationMs, milliseconds);
 }
 
 // In small letters, so that a rule need not know who wrote the line.
-void EventBuilder::SetLevel(JsonTarget target, std::string_view text) {
+void EventBuilder::SetLevel(FieldTarget target, std::string_view text) {
   if (const std::optional<double> number = IsDigit(text[0]) ? ParseNumber(text) : std::nullopt) {
-    const bool severity = target == JsonTarget::kSeverityNumber;
+    const bool severity = target == FieldTarget::kSeverityNumber;
     event_.Set(Field::kLevel, severity ? LevelOfSeverity(*number) : LevelOfNumber(*number));
     return;
   }
@@ -345,7 +345,7 @@ EventFault EventBuilder::SetTime(std::string_view text) {
     // As people let their logs write it; with the zone of the input.
     if (const std::optional<TimeUs> stamp = stamps_.ParseAll(text, record_time_)) time = stamp;
   }
-  if (!time) return WrongType(JsonTarget::kTime);
+  if (!time) return WrongType(FieldTarget::kTime);
   event_.time = *time;
   return {};
 }
@@ -372,13 +372,14 @@ EventFault EventBuilder::Complete() {
   }
   if (has_unknown_words_) {
     // Logs and requests have a `state` or an `action` of their own, which is none of ours.
-    const auto refuses = [&](EventType type, JsonTarget target) {
+    const auto refuses = [&](EventType type, FieldTarget target) {
       return event_.type == type && unknown_words_[static_cast<std::size_t>(target)];
     };
-    if (refuses(EventType::kConnection, JsonTarget::kAction)) return WrongType(JsonTarget::kAction);
-    if (refuses(EventType::kAlarm, JsonTarget::kState)) return WrongType(JsonTarget::kState);
-    if (refuses(EventType::kMetric, JsonTarget::kMetricType)) {
-      return WrongType(JsonTarget::kMetricType);
+    if (refuses(EventType::kConnection, FieldTarget::kAction))
+      return WrongType(FieldTarget::kAction);
+    if (refuses(EventType::kAlarm, FieldTarget::kState)) return WrongType(FieldTarget::kState);
+    if (refuses(EventType::kMetric, FieldTarget::kMetricType)) {
+      return WrongType(FieldTarget::kMetricType);
     }
   }
   if (event_.max && event_.metric_type == MetricType::kGauge) {
@@ -402,7 +403,7 @@ void EventBuilder::CompletePreset() {
       request_line_.empty() ? RequestLine() : ParseRequestLine(request_line_);
   if (!method.empty()) {
     const auto set = [this](Field field, std::string_view text) {
-      if (ranks_[static_cast<std::size_t>(field)] < JsonAction::kMappedRank)
+      if (ranks_[static_cast<std::size_t>(field)] < FieldAction::kMappedRank)
         event_.Set(field, text);
     };
     set(Field::kMethod, method);
@@ -428,7 +429,7 @@ void EventBuilder::DeriveType() {
   event_.type = is_request ? EventType::kRequest : EventType::kLog;
 }
 
-bool EventBuilder::ReplaceAny(JsonTarget target, std::string_view text, TimeUs record_time) {
+bool EventBuilder::ReplaceAny(FieldTarget target, std::string_view text, TimeUs record_time) {
   record_time_ = record_time;
   bool stored = false;
   return SetText(target, text, &stored).empty() && stored;
@@ -439,24 +440,24 @@ void EventBuilder::RenewStatus() {
   event_.Normalize();
 }
 
-std::optional<JsonTarget> EventBuilder::ReplaceableTarget(const JsonEntry& entry) const {
+std::optional<FieldTarget> EventBuilder::ReplaceableTarget(const FieldEntry& entry) const {
   // Not those that Complete changes, that have a place of their own, or that others derive from.
-  constexpr JsonTarget kReplaceable[] = {
-      JsonTarget::kTime,       JsonTarget::kStatus,         JsonTarget::kDurationMs,
-      JsonTarget::kDurationNs, JsonTarget::kDuration,       JsonTarget::kDurationS,
-      JsonTarget::kWeight,     JsonTarget::kValue,          JsonTarget::kAmount,
-      JsonTarget::kLevelWord,  JsonTarget::kSeverityNumber, JsonTarget::kLine,
-      JsonTarget::kStack};
+  constexpr FieldTarget kReplaceable[] = {
+      FieldTarget::kTime,       FieldTarget::kStatus,         FieldTarget::kDurationMs,
+      FieldTarget::kDurationNs, FieldTarget::kDuration,       FieldTarget::kDurationS,
+      FieldTarget::kWeight,     FieldTarget::kValue,          FieldTarget::kAmount,
+      FieldTarget::kLevelWord,  FieldTarget::kSeverityNumber, FieldTarget::kLine,
+      FieldTarget::kStack};
   const bool dash_is_nothing = fields_.preset() != nullptr && fields_.preset()->dash_is_nothing;
   if (entry.action < 0 || dash_is_nothing) return std::nullopt;
-  const JsonAction& action = fields_.action(entry.action);
+  const FieldAction& action = fields_.action(entry.action);
   const bool is_replaceable =
       IsText(action.target) || std::find(std::begin(kReplaceable), std::end(kReplaceable),
                                          action.target) != std::end(kReplaceable);
   return is_replaceable && action.next < 0 ? std::optional(action.target) : std::nullopt;
 }
 
-std::uint64_t EventBuilder::SlotsOf(const JsonEntry& entry) const {
+std::uint64_t EventBuilder::SlotsOf(const FieldEntry& entry) const {
   std::uint64_t slots = 0;
   for (int index = entry.action; index >= 0; index = fields_.action(index).next) {
     slots |= SlotBit(fields_.action(index).target);

@@ -3,7 +3,7 @@
 //
 //   EventBuilder builder(&fields, input);
 //   builder.Begin(record_time);                       // the mapping's constants
-//   const JsonEntry* entry = …;                       // what `fields` says about a name
+//   const FieldEntry* entry = …;                       // what `fields` says about a name
 //   EventFault fault = builder.Store(*entry, "503");
 //   fault = builder.Complete();                       // empty: builder.event() is an event
 //
@@ -22,8 +22,8 @@
 #include "core/event.h"
 #include "core/limits.h"
 #include "ingest/fields/endpoint_template.h"
+#include "ingest/fields/field_map.h"
 #include "ingest/fields/iso_time.h"
-#include "ingest/fields/json_fields.h"
 #include "ingest/fields/plain_duration.h"
 #include "ingest/fields/text_time.h"
 
@@ -38,7 +38,7 @@ class EventBuilder {
   static constexpr EventFault kLabelCount = "more than 64 labels";
   static constexpr EventFault kLabelSize = "a label of more than 1 KiB";
 
-  EventBuilder(const JsonFields* fields, const InputConfig& input)
+  EventBuilder(const FieldMap* fields, const InputConfig& input)
       : fields_(*fields), stamps_(input) {}
 
   void Begin(TimeUs record_time);
@@ -48,20 +48,20 @@ class EventBuilder {
   Event& event() { return event_; }
   const Event& event() const { return event_; }
 
-  // Whether a value of this rank may fill the target, and that it now does; see JsonAction.
-  bool Counts(JsonTarget target, std::uint8_t rank) const {
+  // Whether a value of this rank may fill the target, and that it now does; see FieldAction.
+  bool Counts(FieldTarget target, std::uint8_t rank) const {
     return rank >= ranks_[static_cast<std::size_t>(SlotOf(target))];
   }
-  void Keep(JsonTarget target, std::uint8_t rank) {
+  void Keep(FieldTarget target, std::uint8_t rank) {
     ranks_[static_cast<std::size_t>(SlotOf(target))] = rank;
   }
 
   // A value that is a text, in all that it feeds. Nothing is stored of an empty one.
-  EventFault Store(const JsonEntry& entry, std::string_view text);
+  EventFault Store(const FieldEntry& entry, std::string_view text);
   // `stored`: whether there was a value.
-  EventFault SetText(JsonTarget target, std::string_view text, bool* stored);
-  EventFault SetNumber(JsonTarget target, double number);
-  EventFault SetWord(JsonTarget target, std::string_view text);
+  EventFault SetText(FieldTarget target, std::string_view text, bool* stored);
+  EventFault SetNumber(FieldTarget target, double number);
+  EventFault SetWord(FieldTarget target, std::string_view text);
   EventFault SetTime(std::string_view text);
   EventFault AddLabel(std::string_view name, std::string_view text);
   // The same for one of a name that no label has, and of a text that is something.
@@ -87,19 +87,19 @@ class EventBuilder {
   // event stays, but for these.
   //
   //   builder.event().Set(Field::kUser, "ann");         // texts that are taken as they stand
-  //   if (builder.Replace(JsonTarget::kDuration, "1.5s", record_time)) builder.Renew(targets);
+  //   if (builder.Replace(FieldTarget::kDuration, "1.5s", record_time)) builder.Renew(targets);
   //
   // REQUIRES: no text is empty, the targets are replaceable and nothing else of the record feeds
   // their slots, and the views of the record before still live; of Replace also, that
   // kReplacePadding bytes may be read from the text's begin on. False: there is no such value; the
   // record must be read as a whole, or this be done again for another one.
   static constexpr std::size_t kReplacePadding = PlainDuration::kBytes;
-  bool Replace(JsonTarget target, std::string_view text, TimeUs record_time) {
+  bool Replace(FieldTarget target, std::string_view text, TimeUs record_time) {
     // The forms that most have.
-    if (target == JsonTarget::kTime) {
+    if (target == FieldTarget::kTime) {
       event_.time = time_.ParseInMinute(text);
       if (event_.time != kNoTime) return true;
-    } else if (target == JsonTarget::kDuration) {
+    } else if (target == FieldTarget::kDuration) {
       event_.duration = PlainDuration::Parse(text);
       if (event_.duration >= 0) return true;
     }
@@ -107,28 +107,28 @@ class EventBuilder {
   }
   // `targets`: what was replaced, as bits of slots.
   void Renew(std::uint64_t targets) {
-    if ((targets & SlotBit(JsonTarget::kStatus)) != 0) RenewStatus();
-    if ((targets & SlotBit(static_cast<JsonTarget>(Field::kEndpoint))) != 0) {
+    if ((targets & SlotBit(FieldTarget::kStatus)) != 0) RenewStatus();
+    if ((targets & SlotBit(static_cast<FieldTarget>(Field::kEndpoint))) != 0) {
       TakePath();
       ApplyTemplate();
     }
   }
   // The one target that an entry feeds, where that may be replaced.
-  std::optional<JsonTarget> ReplaceableTarget(const JsonEntry& entry) const;
+  std::optional<FieldTarget> ReplaceableTarget(const FieldEntry& entry) const;
   // The slots that the entry feeds, a bit each.
-  std::uint64_t SlotsOf(const JsonEntry& entry) const;
-  static constexpr std::uint64_t SlotBit(JsonTarget target) {
+  std::uint64_t SlotsOf(const FieldEntry& entry) const;
+  static constexpr std::uint64_t SlotBit(FieldTarget target) {
     static_assert(kJsonTargets <= 64);
     return std::uint64_t{1} << static_cast<int>(SlotOf(target));
   }
 
  private:
-  EventFault StoreOne(const JsonAction& action, std::string_view text);
-  bool ReplaceAny(JsonTarget target, std::string_view text, TimeUs record_time);
+  EventFault StoreOne(const FieldAction& action, std::string_view text);
+  bool ReplaceAny(FieldTarget target, std::string_view text, TimeUs record_time);
   void RenewStatus();
-  EventFault SetNumberText(JsonTarget target, std::string_view text);
-  EventFault SetDuration(JsonTarget target, std::string_view text);
-  void SetLevel(JsonTarget target, std::string_view text);
+  EventFault SetNumberText(FieldTarget target, std::string_view text);
+  EventFault SetDuration(FieldTarget target, std::string_view text);
+  void SetLevel(FieldTarget target, std::string_view text);
   // What a preset's event is, and its texts as events have them.
   void CompletePreset();
   void DeriveType();
@@ -144,7 +144,7 @@ class EventBuilder {
     event_.Set(Field::kEndpoint, endpoint_.Apply(endpoint));
   }
 
-  const JsonFields& fields_;
+  const FieldMap& fields_;
   const TextTime stamps_;
   IsoTime time_;
   EndpointTemplate endpoint_;

@@ -1,7 +1,7 @@
 // What the logs of well-known libraries and programs call the fields of an event.
 //
 //   const FieldPreset* preset = FindPreset("pino");      // nullptr: there is none of that name
-//   JsonFields fields(input.map, &errors, preset);
+//   FieldMap fields(input.map, &errors, preset);
 //
 // Immutable and static, hence shareable.
 #pragma once
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 
 namespace tocsin {
 

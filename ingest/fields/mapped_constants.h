@@ -17,7 +17,7 @@
 #include "config/config.h"
 #include "config/node.h"
 #include "core/event.h"
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 
 namespace tocsin {
 
@@ -32,7 +32,7 @@ class MappedConstants {
   }
 
  private:
-  JsonFields fields_;
+  FieldMap fields_;
   std::vector<std::pair<Field, std::string_view>> texts_;
 };
 

@@ -43,12 +43,12 @@ bool IsBlank(char c) { return static_cast<unsigned char>(c) <= ' '; }
 
 // The lines of a stream mostly have the same keys in the same order: a key with its equals sign, to
 // be found again with one comparison. One that is too long for that is never found.
-class ForeseenKey {
+class PredictedKey {
  public:
   static constexpr std::size_t kBytes = 16;
 
-  ForeseenKey() = default;
-  ForeseenKey(std::string_view name, const JsonEntry* entry) : entry_(entry) {
+  PredictedKey() = default;
+  PredictedKey(std::string_view name, const FieldEntry* entry) : entry_(entry) {
     if (name.size() >= kBytes) return;
     std::copy(name.begin(), name.end(), bytes_);
     bytes_[name.size()] = '=';
@@ -68,13 +68,13 @@ class ForeseenKey {
 #endif
   }
   unsigned length() const { return length_; }
-  const JsonEntry* entry() const { return entry_; }
+  const FieldEntry* entry() const { return entry_; }
 
  private:
   alignas(16) char bytes_[kBytes] = {};
   unsigned mask_ = ~0u;  // a bit for every byte that counts; as it is here, some never match
   unsigned length_ = 0;
-  const JsonEntry* entry_ = nullptr;
+  const FieldEntry* entry_ = nullptr;
 };
 
 // Finds what ends a key or a value, 64 bytes at a time; nothing beyond the line is read.
@@ -180,14 +180,14 @@ class LogfmtDecoder final : public Decoder {
   // From behind an opening quote; nullptr: no end, or a bad escape.
   const char* ReadQuoted(const char* begin, const char* end, StopFinder* stops,
                          std::string_view* value);
-  const JsonEntry* Find(std::string_view key);
+  const FieldEntry* Find(std::string_view key);
   bool Unescape(std::string_view text);
   bool AppendUnicode(std::string_view text, std::size_t* at);
   void TakeServiceTime();
 
-  JsonFields fields_;
+  FieldMap fields_;
   EventBuilder builder_;
-  std::array<ForeseenKey, 64> foreseen_;
+  std::array<PredictedKey, 64> predicted_;
   std::string unescaped_;
   const char* readable_end_ = nullptr;
   // Of the line at hand.
@@ -229,7 +229,7 @@ void LogfmtDecoder::DecodeLine(std::string_view line, TimeUs record_time, EventS
   builder_.Begin(record_time);
   StopFinder stops(line);
   EventFault fault = Read(line, &stops);
-  // How much of a line with a fault was walked over depends on what was foreseen.
+  // How much of a line with a fault was walked over depends on what was predicted.
   const bool may_be_ascii = stops.ascii() && fault.empty();
   if (!may_be_ascii && !simdjson::validate_utf8(line.data(), line.size())) {
     fault = "not valid UTF-8";
@@ -269,17 +269,17 @@ EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops) {
   const char* at = line.data();
   const char* const end = at + line.size();
   // Behind it a whole key may be compared at once.
-  const char* const foreseeable_end = readable_end_ - ForeseenKey::kBytes;
+  const char* const foreseeable_end = readable_end_ - PredictedKey::kBytes;
   unescaped_.clear();
   pair_count_ = 0;
   for (std::size_t number = 0;;) {
     while (at < end && IsBlank(*at)) ++at;
     if (at == end) break;
-    const JsonEntry* entry = nullptr;
+    const FieldEntry* entry = nullptr;
     const char* const begin = at;
-    if (number < foreseen_.size() && at <= foreseeable_end && foreseen_[number].StandsAt(at)) {
-      at += foreseen_[number].length();
-      entry = foreseen_[number++].entry();
+    if (number < predicted_.size() && at <= foreseeable_end && predicted_[number].StandsAt(at)) {
+      at += predicted_[number].length();
+      entry = predicted_[number++].entry();
     } else {
       at = stops->WordEnd(at);
       const std::string_view key(begin, static_cast<std::size_t>(at - begin));
@@ -289,9 +289,9 @@ EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops) {
       if (!is_key) return "a key that is none";
       ++at;
       entry = Find(key);
-      if (number < foreseen_.size()) {
-        // Others are not walked over once they are foreseen.
-        foreseen_[number++] = stops->ascii() ? ForeseenKey(key, entry) : ForeseenKey();
+      if (number < predicted_.size()) {
+        // Others are not walked over once they are predicted.
+        predicted_[number++] = stops->ascii() ? PredictedKey(key, entry) : PredictedKey();
       }
     }
     const std::string_view key(begin, static_cast<std::size_t>(at - 1 - begin));
@@ -333,7 +333,7 @@ const char* LogfmtDecoder::ReadQuoted(const char* begin, const char* end, StopFi
   return at + 1;
 }
 
-const JsonEntry* LogfmtDecoder::Find(std::string_view key) {
+const FieldEntry* LogfmtDecoder::Find(std::string_view key) {
   // Of a key at the very end of a buffer fewer bytes may be read than the look-up reads.
   std::array<char, 16> copy{};
   const char* bytes = key.data();
@@ -409,7 +409,7 @@ void LogfmtDecoder::TakeServiceTime() {
   const std::string_view service = builder_.event().Get(Field::kService);
   if (!IsServiceTime(service)) return;
   bool stored = false;
-  if (builder_.SetText(JsonTarget::kDuration, service, &stored).empty()) {
+  if (builder_.SetText(FieldTarget::kDuration, service, &stored).empty()) {
     builder_.event().Set(Field::kService, fields_.base().Get(Field::kService));
   }
 }

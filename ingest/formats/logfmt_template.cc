@@ -32,7 +32,7 @@ TOCSIN_AVX2 inline unsigned StopsIn(__m256i bytes, char lowest, char other) {
 
 }  // namespace
 
-LogfmtTemplate::LogfmtTemplate(const JsonFields* fields, const InputConfig& input)
+LogfmtTemplate::LogfmtTemplate(const FieldMap* fields, const InputConfig& input)
     : builder_(fields, input) {
   text_.reserve(kTextBytesMax);
   common_.reserve(kTextBytesMax + kBlock * (kPairsMax + 2));
@@ -93,7 +93,7 @@ const char* LogfmtTemplate::Read(std::string_view record, const char* readable_e
     if (!builder_.Replace(parsed.target, *parsed.value, record_time)) return nullptr;
   }
   constexpr std::uint64_t kService =
-      EventBuilder::SlotBit(static_cast<JsonTarget>(Field::kService));
+      EventBuilder::SlotBit(static_cast<FieldTarget>(Field::kService));
   if ((replaced_ & kService) != 0 && IsServiceTime(event().Get(Field::kService))) return nullptr;
   builder_.Renew(replaced_);
   return at;
@@ -156,8 +156,8 @@ bool LogfmtTemplate::Build(TimeUs record_time) {
     fed |= slots;
   }
   // Of a line without a time it is the record's; of a request line others derive.
-  if ((fed & EventBuilder::SlotBit(JsonTarget::kTime)) == 0) return false;
-  if ((fed & EventBuilder::SlotBit(JsonTarget::kRequestLine)) != 0) return false;
+  if ((fed & EventBuilder::SlotBit(FieldTarget::kTime)) == 0) return false;
+  if ((fed & EventBuilder::SlotBit(FieldTarget::kRequestLine)) != 0) return false;
   common_.clear();
   pieces_.clear();
   parsed_.clear();
@@ -169,9 +169,9 @@ bool LogfmtTemplate::Build(TimeUs record_time) {
     if (pair.entry != nullptr && !builder_.Store(*pair.entry, ValueOf(pair)).empty()) return false;
     // The same time may be another one when the record's is.
     const std::uint64_t slots = pair.entry == nullptr ? 0 : builder_.SlotsOf(*pair.entry);
-    if (!pair.varies && (slots & EventBuilder::SlotBit(JsonTarget::kTime)) == 0) continue;
+    if (!pair.varies && (slots & EventBuilder::SlotBit(FieldTarget::kTime)) == 0) continue;
     if ((slots & fed_twice) != 0) return false;
-    const std::optional<JsonTarget> target =
+    const std::optional<FieldTarget> target =
         pair.entry == nullptr ? std::nullopt : builder_.ReplaceableTarget(*pair.entry);
     if (pair.entry != nullptr && !target) return false;
     std::string_view* value = &values_[i];

@@ -30,7 +30,7 @@
 #include "core/limits.h"
 #include "core/time.h"
 #include "ingest/fields/event_builder.h"
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 
 namespace tocsin {
 
@@ -38,7 +38,7 @@ namespace tocsin {
 struct LogfmtPair {
   std::string_view key;
   std::string_view value;
-  const JsonEntry* entry = nullptr;  // nullptr: nobody reads it
+  const FieldEntry* entry = nullptr;  // nullptr: nobody reads it
 };
 
 // Heroku's router has the time that the service took where others have its name.
@@ -52,7 +52,7 @@ class LogfmtTemplate {
   static constexpr std::size_t kTextBytesMax = 4096;
 
   // `fields` outlives this.
-  LogfmtTemplate(const JsonFields* fields, const InputConfig& input);
+  LogfmtTemplate(const FieldMap* fields, const InputConfig& input);
   LogfmtTemplate(const LogfmtTemplate&) = delete;
   LogfmtTemplate& operator=(const LogfmtTemplate&) = delete;
 
@@ -76,7 +76,7 @@ class LogfmtTemplate {
     std::uint32_t value_size = 0;
     bool quoted = false;
     bool varies = false;
-    const JsonEntry* entry = nullptr;
+    const FieldEntry* entry = nullptr;
   };
   // A piece of the common text, and the parameter behind it.
   struct Piece {
@@ -89,7 +89,7 @@ class LogfmtTemplate {
   };
   // A parameter whose value is not taken as it stands.
   struct Parsed {
-    JsonTarget target = JsonTarget::kTime;
+    FieldTarget target = FieldTarget::kTime;
     const std::string_view* value = nullptr;
   };
 

@@ -45,7 +45,7 @@ void OtlpEvents::OnResource(const OtlpAttributes& resource) {
   resource_bytes_ = 0;
   resource_fault_ = resource.fault();
   for (const auto& [name, text] : resource.pairs()) {
-    const JsonEntry* const entry = foreseen_.Find(name);
+    const FieldEntry* const entry = predicted_.Find(name);
     if (entry == nullptr || text.empty()) continue;
     if (!IsUtf8(text)) resource_fault_ = kNotUtf8;
     // The last one of a name counts. There are no more of them than names that are known.
@@ -69,11 +69,11 @@ EventFault OtlpEvents::StoreAttributes(const OtlpAttributes& attributes, bool as
   std::size_t position = 0;
   bool may_repeat = fields_.maps_labels();
   for (const auto& [name, text] : attributes.pairs()) {
-    const JsonEntry* const entry = foreseen_.Find(name, position++);
+    const FieldEntry* const entry = predicted_.Find(name, position++);
     if (entry == nullptr && !as_labels) continue;
     // What is stored as a label may be called as one that follows.
-    may_repeat = may_repeat || (entry != nullptr && entry->only == JsonEntry::Only::kNone);
-    const bool is_new = foreseen_.repeats() && !may_repeat;
+    may_repeat = may_repeat || (entry != nullptr && entry->only == FieldEntry::Only::kNone);
+    const bool is_new = predicted_.repeats() && !may_repeat;
     if (!IsUtf8(text) || (!is_new && !IsUtf8(name))) return kNotUtf8;
     if (entry != nullptr) {
       if (const EventFault fault = builder_.Store(*entry, text); !fault.empty()) return fault;
@@ -214,27 +214,27 @@ void OtlpEvents::OnLog(const OtlpLog& log) {
   if (!budget_.TakeResources(resource_bytes_)) return Refuse(budget_fault::kResources);
   builder_.BeginAs(shared_);
   EventFault fault = StoreAttributes(log.attributes, false);
-  const auto set = [&](JsonTarget target, std::string_view text) {
+  const auto set = [&](FieldTarget target, std::string_view text) {
     bool stored = false;
     if (fault.empty() && !IsUtf8(text)) fault = kNotUtf8;
     // What `map:` says counts more.
-    if (!fault.empty() || !builder_.Counts(target, JsonAction::kMappedRank - 1)) return;
+    if (!fault.empty() || !builder_.Counts(target, FieldAction::kMappedRank - 1)) return;
     fault = builder_.SetText(target, text, &stored);
-    if (stored) builder_.Keep(target, JsonAction::kMappedRank - 1);
+    if (stored) builder_.Keep(target, FieldAction::kMappedRank - 1);
   };
   if (log.severity_number > 0) {
     std::array<char, 16> digits;
     const auto end =
         std::to_chars(digits.data(), digits.data() + digits.size(), log.severity_number).ptr;
-    set(JsonTarget::kSeverityNumber,
+    set(FieldTarget::kSeverityNumber,
         {digits.data(), static_cast<std::size_t>(end - digits.data())});
   } else {
-    set(JsonTarget::kLevelWord, log.severity_text);
+    set(FieldTarget::kLevelWord, log.severity_text);
   }
-  set(static_cast<JsonTarget>(Field::kName), log.event_name);
-  set(static_cast<JsonTarget>(Field::kMessage), log.message);
+  set(static_cast<FieldTarget>(Field::kName), log.event_name);
+  set(static_cast<FieldTarget>(Field::kMessage), log.message);
   if (log.has_trace_id) {
-    set(static_cast<JsonTarget>(Field::kTraceId), {log.trace_id.data(), log.trace_id.size()});
+    set(static_cast<FieldTarget>(Field::kTraceId), {log.trace_id.data(), log.trace_id.size()});
   }
   if (log.time != kNoTime) builder_.event().time = log.time;
   if (fault.empty()) fault = builder_.Complete();

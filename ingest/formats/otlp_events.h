@@ -24,8 +24,8 @@
 #include "config/node.h"
 #include "ingest/decoder.h"
 #include "ingest/fields/event_builder.h"
-#include "ingest/fields/foreseen_fields.h"
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
+#include "ingest/fields/predicted_fields.h"
 #include "ingest/formats/otlp_model.h"
 #include "ingest/json/payload_budget.h"
 
@@ -46,7 +46,7 @@ class OtlpEvents final : public OtlpVisitor {
 
  private:
   struct Known {
-    const JsonEntry* entry;
+    const FieldEntry* entry;
     std::string_view text;
   };
 
@@ -62,9 +62,9 @@ class OtlpEvents final : public OtlpVisitor {
   EventFault StoreAttributes(const OtlpAttributes& attributes, bool as_labels);
   void Refuse(EventFault fault) { sink_->OnUndecodable(bytes_, fault); }
 
-  JsonFields fields_;
+  FieldMap fields_;
   EventBuilder builder_;
-  ForeseenFields foreseen_{&fields_};
+  PredictedFields predicted_{&fields_};
   PayloadBudget budget_;
   // Of the resource at hand: what is known of it, and the event that its logs begin as.
   std::vector<Known> resource_;

@@ -110,7 +110,7 @@ void OtlpJsonDecoder::ReadValue(const PayloadObject& value, std::string_view nam
       attributes->Add(name, *number);
     }
   } else if (value.Has<"boolValue">()) {
-    attributes->Add(name, value.Truth<"boolValue">());
+    attributes->Add(name, value.Boolean<"boolValue">());
   } else {
     value.Object<"kvlistValue">().ForEach<"values">(
         [&](const PayloadObject& pair) { ReadPair(pair, name, attributes); });
@@ -126,7 +126,7 @@ void OtlpJsonDecoder::ReadMetric(const PayloadObject& metric) {
     metric_.kind = kind;
     metric_.cumulative = kind == OtlpMetric::Kind::kSummary ||
                          data.Number<"aggregationTemporality">() == kCumulative;
-    metric_.monotonic = data.Truth<"isMonotonic">();
+    metric_.monotonic = data.Boolean<"isMonotonic">();
     data.ForEach<"dataPoints">([this](const PayloadObject& point) { ReadPoint(point); });
   };
   read(OtlpMetric::Kind::kGauge, metric.Object<"gauge">());

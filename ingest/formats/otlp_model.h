@@ -121,7 +121,7 @@ struct OtlpLog {
   int severity_number = 0;  // 0: not said
   std::string_view severity_text;
   std::string_view event_name;
-  std::string_view message;         // of a body that is a text, a number or a truth
+  std::string_view message;         // of a body that is a text, a number or a boolean
   OtlpAttributes attributes;        // behind them the members of a body that is a map
   std::array<char, 32> trace_id{};  // in hexadecimal digits
   bool has_trace_id = false;
@@ -129,7 +129,7 @@ struct OtlpLog {
 
   void Clear();
   // After the body was added to the attributes, of which there were `before`: a text, a number or a
-  // truth, which has no name there, is the message.
+  // boolean, which has no name there, is the message.
   void TakeMessage(std::size_t before);
 };
 

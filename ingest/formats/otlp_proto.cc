@@ -27,7 +27,7 @@ constexpr auto kVarintOf(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_
 constexpr auto kFixed64Of(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::fixed64); }
 
 // The library's get_bool looks at a byte before it knows that there is one.
-bool ReadTruth(pbf_reader* reader) { return reader->get_uint64() != 0; }
+bool ReadBoolean(pbf_reader* reader) { return reader->get_uint64() != 0; }
 
 void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes);
 
@@ -36,7 +36,7 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
   if (depth > limits::kJsonDepthMax) throw TooDeep{};
   std::uint32_t kind = 0;
   data_view bytes;
-  bool truth = false;
+  bool boolean = false;
   std::int64_t integer = 0;
   double number = 0;
   while (value.next()) {
@@ -47,7 +47,7 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
         bytes = value.get_view();
         break;
       case kVarintOf(2):
-        truth = ReadTruth(&value);
+        boolean = ReadBoolean(&value);
         break;
       case kVarintOf(3):
         integer = value.get_int64();
@@ -62,7 +62,7 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
     kind = field;
   }
   if (kind == kBytesOf(1)) attributes->Add(name, View(bytes));
-  if (kind == kVarintOf(2)) attributes->Add(name, truth);
+  if (kind == kVarintOf(2)) attributes->Add(name, boolean);
   if (kind == kVarintOf(3)) attributes->Add(name, integer);
   if (kind == kFixed64Of(4)) attributes->Add(name, number);
   if (kind != kBytesOf(6)) return;
@@ -176,7 +176,7 @@ void MetricsReader::ReadPoints(pbf_reader data) {
         metric_.cumulative = about.get_uint64() == kCumulative;
         break;
       case kVarintOf(3):
-        metric_.monotonic = ReadTruth(&about);
+        metric_.monotonic = ReadBoolean(&about);
         break;
       default:
         about.skip();

@@ -51,8 +51,8 @@ EventFault PrometheusSamples::Fill() {
   builder_.Begin(record_time_);
   std::size_t position = 0;
   for (const auto& [name, text] : labels_) {
-    const JsonEntry* const entry = foreseen_.Find(name, position++);
-    const bool is_new = foreseen_.repeats() && !fields_.maps_labels();
+    const FieldEntry* const entry = predicted_.Find(name, position++);
+    const bool is_new = predicted_.repeats() && !fields_.maps_labels();
     if (!IsUtf8(text) || (!is_new && !IsUtf8(name))) return payload_fault::kNotUtf8;
     if (entry != nullptr) {
       if (const EventFault fault = builder_.Store(*entry, text); !fault.empty()) return fault;

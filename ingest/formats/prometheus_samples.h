@@ -21,8 +21,8 @@
 #include "config/node.h"
 #include "ingest/decoder.h"
 #include "ingest/fields/event_builder.h"
-#include "ingest/fields/foreseen_fields.h"
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
+#include "ingest/fields/predicted_fields.h"
 #include "ingest/json/payload_budget.h"
 
 namespace tocsin {
@@ -52,9 +52,9 @@ class PrometheusSamples {
   // Whether one more sample of the series may be delivered.
   EventFault Draw();
 
-  JsonFields fields_;
+  FieldMap fields_;
   EventBuilder builder_;
-  ForeseenFields foreseen_{&fields_};
+  PredictedFields predicted_{&fields_};
   PayloadBudget budget_;
   // Of the series at hand:
   std::string_view bytes_;

@@ -78,14 +78,14 @@ class RegexDecoder final : public Decoder {
  private:
   struct Group {
     std::size_t number;
-    const JsonEntry* entry;
+    const FieldEntry* entry;
   };
 
   void AddGroup(const std::string& name, int number, const InputConfig& input, ErrorList* errors);
   EventFault Read(TimeUs record_time);
 
   const re2::RE2 pattern_;
-  const JsonFields fields_;
+  const FieldMap fields_;
   EventBuilder builder_;
   std::vector<Group> groups_;
   std::vector<re2::StringPiece> found_;  // by number; the first is the whole match
@@ -95,7 +95,7 @@ void RegexDecoder::AddGroup(const std::string& name, int number, const InputConf
                             ErrorList* errors) {
   std::string padded = name;
   padded.append(8, '\0');  // the look-up reads so much
-  const JsonEntry* const entry =
+  const FieldEntry* const entry =
       fields_.root().Find(padded.data(), JsonKeyWords::Of(padded.data(), name.size()));
   if (entry == nullptr || entry->action < 0) {
     const std::string nearest = Nearest(name, MappableNames());
@@ -125,7 +125,7 @@ EventFault RegexDecoder::Read(TimeUs record_time) {
 
 std::unique_ptr<Decoder> NewRegexDecoder(const InputConfig& input, ErrorList* errors) {
   if (input.pattern.empty()) {
-    JsonFields(input.map, errors, FindPreset("regex"));  // what is wrong with the map by itself
+    FieldMap(input.map, errors, FindPreset("regex"));  // what is wrong with the map by itself
     errors->AddMissing(input.at,
                        "input " + input.name +
                            ": format regex needs 'pattern', a regular expression whose named "

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_join.h"
 #include "core/limits.h"
+#include "ingest/fields/field_map.h"
 #include "ingest/fields/field_presets.h"
-#include "ingest/fields/json_fields.h"
 #include "ingest/json/json_event.h"
 #include "ingest/json/json_fault.h"
 #include "ingest/json/json_scanner.h"
@@ -81,7 +81,7 @@ class JsonDecoder final : public Decoder {
   // Copies to the padded buffer; the copy lives until the next one.
   std::string_view Padded(std::string_view text);
 
-  JsonFields fields_;
+  FieldMap fields_;
   JsonEventReader reader_;
   std::vector<char> buffer_;
   // Of the call at hand:

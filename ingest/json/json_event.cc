@@ -59,9 +59,9 @@ bool IsNumber(std::string_view text) {
 }
 
 // Whether a string may stand for it.
-bool MayBeText(JsonTarget target) {
-  return IsWord(target) || IsDerivedText(target) || target == JsonTarget::kStatus ||
-         target == JsonTarget::kDuration || target == JsonTarget::kDurationS;
+bool MayBeText(FieldTarget target) {
+  return IsWord(target) || IsDerivedText(target) || target == FieldTarget::kStatus ||
+         target == FieldTarget::kDuration || target == FieldTarget::kDurationS;
 }
 
 // Of a label that is left out where a log may have others than ours.
@@ -137,32 +137,32 @@ std::size_t JsonEventReader::ReadPlain(std::string_view text, TimeUs record_time
 const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& node, int depth) {
   if (depth > limits::kJsonDepthMax) return nullptr;
   // In a register: for all the compiler knows, storing a field might change a member.
-  const ForeseenField* foreseen = &foreseen_[field_number_];
-  const auto number = [&] { return static_cast<std::size_t>(foreseen - foreseen_.data()); };
-  PlainJson::Stretch ForeseenField::*before = &ForeseenField::first;
-  for (;; before = &ForeseenField::next) {
-    const JsonEntry* entry = nullptr;
-    if (foreseen->node == &node && json.Skip(foreseen->*before)) {
-      entry = (foreseen++)->entry;
+  const PredictedField* predicted = &predicted_[field_number_];
+  const auto number = [&] { return static_cast<std::size_t>(predicted - predicted_.data()); };
+  PlainJson::Stretch PredictedField::*before = &PredictedField::first;
+  for (;; before = &PredictedField::next) {
+    const FieldEntry* entry = nullptr;
+    if (predicted->node == &node && json.Skip(predicted->*before)) {
+      entry = (predicted++)->entry;
     } else {
-      const bool first = before == &ForeseenField::first;
+      const bool first = before == &PredictedField::first;
       field_number_ = number();
       if (PlainJson end = json; (!first || end.Skip('{')) && end.Skip('}')) return end.position();
       const PlainKey key = ReadPlainKey(json, node, first);
       if (key.end == nullptr) return nullptr;
       json = PlainJson(key.end);
       entry = key.entry;
-      foreseen = &foreseen_[field_number_];
+      predicted = &predicted_[field_number_];
     }
     std::string_view text;
     if (json.position()[-1] == '"' || json.Skip('"')) {
       if (!json.StringRest(&text)) return nullptr;
       if (entry == nullptr) continue;
-      if (entry->only == JsonEntry::Only::kText) {
+      if (entry->only == FieldEntry::Only::kText) {
         StorePlainText(*entry, text);
         continue;
       }
-      if (entry->only == JsonEntry::Only::kWord) {
+      if (entry->only == FieldEntry::Only::kWord) {
         if (!StorePlainWord(*entry, text)) return nullptr;
         continue;
       }
@@ -172,10 +172,10 @@ const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& nod
       field_number_ = number();
       const char* end = ReadPlainFields(json, fields_.node(entry->node), depth + 1);
       if (end == nullptr) return nullptr;
-      foreseen = &foreseen_[field_number_];
+      predicted = &predicted_[field_number_];
       json = PlainJson(end);
       continue;
-    } else if (entry != nullptr && entry->only == JsonEntry::Only::kNumber &&
+    } else if (entry != nullptr && entry->only == FieldEntry::Only::kNumber &&
                IsDigit(*json.position())) {
       PlainJson::Decimal decimal;
       if (!json.Number(&decimal) || !StorePlainNumber(*entry, decimal)) return nullptr;
@@ -193,34 +193,34 @@ ABSL_ATTRIBUTE_NOINLINE JsonEventReader::PlainKey JsonEventReader::ReadPlainKey(
   std::string_view key;
   if (!json.Skip(first ? '{' : ',') || !json.String(&key)) return {};
   const std::size_t number = field_number_;
-  const JsonEntry* const entry = Find(node, key);
+  const FieldEntry* const entry = Find(node, key);
   if (!json.Skip(':')) return {};
   // A text's quote belongs to it: where one stood, one will stand again.
   if (!json.Skip('"')) json.SkipSpace();
-  if (number < kFieldsForeseen && foreseen_[number].node == &node &&
-      foreseen_[number].key == JsonKeyWords::Of(key.data(), key.size())) {
-    (first ? foreseen_[number].first : foreseen_[number].next) = {begin, json.position()};
+  if (number < kFieldsPredicted && predicted_[number].node == &node &&
+      predicted_[number].key == JsonKeyWords::Of(key.data(), key.size())) {
+    (first ? predicted_[number].first : predicted_[number].next) = {begin, json.position()};
   }
   return {.end = json.position(), .entry = entry};
 }
 
-bool JsonEventReader::StorePlainWord(const JsonEntry& entry, std::string_view text) {
+bool JsonEventReader::StorePlainWord(const FieldEntry& entry, std::string_view text) {
   if (text.empty() || !builder_.Counts(entry.target, entry.rank)) return true;
   builder_.Keep(entry.target, entry.rank);
   return builder_.SetWord(entry.target, text).empty();
 }
 
-bool JsonEventReader::StorePlainNumber(const JsonEntry& entry, const PlainJson::Decimal& number) {
+bool JsonEventReader::StorePlainNumber(const FieldEntry& entry, const PlainJson::Decimal& number) {
   if (!builder_.Counts(entry.target, entry.rank)) return true;
   builder_.Keep(entry.target, entry.rank);
   Event& event = builder_.event();
   const auto integer = static_cast<std::int64_t>(number.digits);
-  if (entry.target == JsonTarget::kStatus && number.decimals == 0 &&
+  if (entry.target == FieldTarget::kStatus && number.decimals == 0 &&
       integer <= EventBuilder::kStatusMax) {
     event.status = static_cast<std::int32_t>(integer);
     return true;
   }
-  if (entry.target != JsonTarget::kTime) {
+  if (entry.target != FieldTarget::kTime) {
     return builder_.SetNumber(entry.target, number.ToDouble()).empty();
   }
   const std::optional<TimeUs> time =
@@ -235,33 +235,33 @@ EventFault JsonEventReader::ReadEvent(od::object& object, TimeUs record_time) {
   return builder_.Complete();
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline const JsonEntry* JsonEventReader::Find(const JsonNode& node,
-                                                                           std::string_view key) {
-  if (field_number_ < kFieldsForeseen) {
-    const ForeseenField& foreseen = foreseen_[field_number_++];
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline const FieldEntry* JsonEventReader::Find(const JsonNode& node,
+                                                                            std::string_view key) {
+  if (field_number_ < kFieldsPredicted) {
+    const PredictedField& predicted = predicted_[field_number_++];
     // Kept in registers: what is written in parts and read as a whole stalls on store forwarding.
     const JsonKeyWords words = JsonKeyWords::Of(key.data(), key.size());
-    if (foreseen.node == &node && foreseen.key.length == words.length &&
-        foreseen.key.first == words.first && foreseen.key.last == words.last) {
-      return foreseen.entry;
+    if (predicted.node == &node && predicted.key.length == words.length &&
+        predicted.key.first == words.first && predicted.key.last == words.last) {
+      return predicted.entry;
     }
   }
   return FindAnew(node, key);
 }
 
-ABSL_ATTRIBUTE_NOINLINE const JsonEntry* JsonEventReader::FindAnew(const JsonNode& node,
-                                                                   std::string_view key) {
+ABSL_ATTRIBUTE_NOINLINE const FieldEntry* JsonEventReader::FindAnew(const JsonNode& node,
+                                                                    std::string_view key) {
   const JsonKeyWords words = JsonKeyWords::Of(key.data(), key.size());
-  const JsonEntry* entry = node.Find(key.data(), words);
+  const FieldEntry* entry = node.Find(key.data(), words);
   if (words.IsWholeKey() && field_number_ > 0 && !has_escapes_) {
-    foreseen_[field_number_ - 1] = {
+    predicted_[field_number_ - 1] = {
         .node = &node, .key = words, .entry = entry, .first = {}, .next = {}};
   }
   return entry;
 }
 
 // What most fields are, and nothing that could go wrong.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const JsonEntry& entry,
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const FieldEntry& entry,
                                                                          std::string_view text) {
   if (text.empty() || !builder_.Counts(entry.target, entry.rank)) return;
   builder_.event().Set(static_cast<Field>(entry.target), text);
@@ -276,7 +276,7 @@ EventFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node,
     od::value& value = field.value();
     const std::string_view token = value.raw_json_token();
     const std::string_view key = KeyBytes(field.key(), token);
-    const JsonEntry* entry = Find(node, key);
+    const FieldEntry* entry = Find(node, key);
     if (entry == nullptr && has_escapes_ && key.find('\\') != key.npos) {
       std::string_view unescaped;
       if (field.unescaped_key().get(unescaped)) return json_fault::kBadEscape;
@@ -286,7 +286,7 @@ EventFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node,
       if (const EventFault fault = SkipField(token, depth); !fault.empty()) return fault;
       continue;
     }
-    if (entry->only == JsonEntry::Only::kText && !has_escapes_ && IsPlainString(token)) {
+    if (entry->only == FieldEntry::Only::kText && !has_escapes_ && IsPlainString(token)) {
       StorePlainText(*entry, token.substr(1, token.size() - 2));
       continue;
     }
@@ -305,10 +305,10 @@ EventFault JsonEventReader::SkipField(std::string_view token, int depth) const {
   return depth + scanner.depth_max() > limits::kJsonDepthMax ? json_fault::kTooDeep : EventFault();
 }
 
-EventFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std::string_view token,
+EventFault JsonEventReader::ReadField(const FieldEntry& entry, Value& value, std::string_view token,
                                       int depth) {
   const bool labels =
-      entry.action >= 0 && fields_.action(entry.action).target == JsonTarget::kLabels;
+      entry.action >= 0 && fields_.action(entry.action).target == FieldTarget::kLabels;
   if (token[0] == '{' && (entry.node >= 0 || labels)) {
     od::object object;
     if (const simdjson::error_code error = value.get_object().get(object); error) {
@@ -327,10 +327,11 @@ EventFault JsonEventReader::ReadField(const JsonEntry& entry, Value& value, std:
   return StoreAll(entry, &value, token);
 }
 
-EventFault JsonEventReader::StoreAll(const JsonEntry& entry, Value* value, std::string_view token) {
+EventFault JsonEventReader::StoreAll(const FieldEntry& entry, Value* value,
+                                     std::string_view token) {
   if (TrimRight(token) == "null") return {};
   for (int index = entry.action; index >= 0;) {
-    const JsonAction& action = fields_.action(index);
+    const FieldAction& action = fields_.action(index);
     if (const EventFault fault = Store(action, value, token); !fault.empty()) return fault;
     index = action.next;
   }
@@ -366,9 +367,9 @@ EventFault JsonEventReader::AddLabel(std::string_view name, Value* value, std::s
   return builder_.AddLabel(name, text);
 }
 
-EventFault JsonEventReader::Store(const JsonAction& action, Value* value, std::string_view token) {
-  const JsonTarget target = action.target;
-  if (target == JsonTarget::kLabel) {
+EventFault JsonEventReader::Store(const FieldAction& action, Value* value, std::string_view token) {
+  const FieldTarget target = action.target;
+  if (target == FieldTarget::kLabel) {
     const EventFault fault = AddLabel(fields_.label_name(action.label), value, token);
     return action.lenient && IsLabelFault(fault) ? EventFault() : fault;
   }
@@ -383,10 +384,10 @@ EventFault JsonEventReader::Store(const JsonAction& action, Value* value, std::s
   return {};
 }
 
-EventFault JsonEventReader::StoreValue(JsonTarget target, Value* value, std::string_view token,
+EventFault JsonEventReader::StoreValue(FieldTarget target, Value* value, std::string_view token,
                                        bool* stored) {
-  if (target == JsonTarget::kTime) return StoreTime(value, token, stored);
-  if (target == JsonTarget::kLabels) return WrongType(target);
+  if (target == FieldTarget::kTime) return StoreTime(value, token, stored);
+  if (target == FieldTarget::kLabels) return WrongType(target);
   if (IsText(target)) return StoreText(target, value, token, stored);
   std::string_view text;
   if (token[0] == '"' && MayBeText(target)) {
@@ -412,7 +413,7 @@ EventFault JsonEventReader::ReadString(Value* value, std::string_view token,
   return {};
 }
 
-EventFault JsonEventReader::StoreText(JsonTarget target, Value* value, std::string_view token,
+EventFault JsonEventReader::StoreText(FieldTarget target, Value* value, std::string_view token,
                                       bool* stored) {
   std::string_view text;
   if (token[0] == '"') {
@@ -435,19 +436,19 @@ EventFault JsonEventReader::StoreTime(Value* value, std::string_view token, bool
     *stored = !text.empty();
     return *stored ? builder_.SetTime(text) : EventFault();
   }
-  if (!StartsNumber(token)) return WrongType(JsonTarget::kTime);
+  if (!StartsNumber(token)) return WrongType(FieldTarget::kTime);
   if (value == nullptr) return kNotPlain;
   if (value->get_int64().get(integer) == simdjson::SUCCESS) {
     time = TimeFromEpoch(integer);
   } else if (value->get_double().get(number) == simdjson::SUCCESS) {
     time = TimeFromEpoch(number);
   }
-  if (!time) return WrongType(JsonTarget::kTime);
+  if (!time) return WrongType(FieldTarget::kTime);
   builder_.event().time = *time;
   return {};
 }
 
-EventFault JsonEventReader::StoreNumber(JsonTarget target, Value* value, std::string_view token) {
+EventFault JsonEventReader::StoreNumber(FieldTarget target, Value* value, std::string_view token) {
   double number = 0;
   if (value == nullptr) return kNotPlain;
   if (!StartsNumber(token) || value->get_double().get(number)) return WrongType(target);

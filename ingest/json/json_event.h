@@ -4,7 +4,7 @@
 //   std::string_view fault = reader.Read(text, record_time);
 //   if (fault.empty()) sink->OnEvent(reader.event());
 //
-// The fields of an object are walked once, in their own order, each key looked up in JsonFields
+// The fields of an object are walked once, in their own order, each key looked up in FieldMap
 // unless it is the one that stood there in the event before;
 // texts without escapes are views into the input, the others into the parser's buffer. After the
 // buffers have grown to the largest event nothing is allocated. Faults are static texts. Not
@@ -21,7 +21,7 @@
 #include "core/event.h"
 #include "core/limits.h"
 #include "ingest/fields/event_builder.h"
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 #include "ingest/json/json_fault.h"
 #include "ingest/json/plain_json.h"
 
@@ -29,7 +29,7 @@ namespace tocsin {
 
 class JsonEventReader {
  public:
-  JsonEventReader(const JsonFields* fields, const InputConfig& input)
+  JsonEventReader(const FieldMap* fields, const InputConfig& input)
       : fields_(*fields), builder_(fields, input) {}
 
   // All of `text` must be one object. REQUIRES here and below: simdjson::SIMDJSON_PADDING readable
@@ -64,53 +64,53 @@ class JsonEventReader {
   EventFault ReadEvent(simdjson::ondemand::object& object, TimeUs record_time);
   EventFault ReadFields(simdjson::ondemand::object& object, const JsonNode& node, int depth);
   // What to do with the next key; nullptr: nothing.
-  const JsonEntry* Find(const JsonNode& node, std::string_view key);
-  const JsonEntry* FindAnew(const JsonNode& node, std::string_view key);
+  const FieldEntry* Find(const JsonNode& node, std::string_view key);
+  const FieldEntry* FindAnew(const JsonNode& node, std::string_view key);
   // Gives the end, or nullptr.
   const char* ReadPlainFields(PlainJson json, const JsonNode& node, int depth);
-  // Reads what stands before a field's value, which is then foreseen.
+  // Reads what stands before a field's value, which is then predicted.
   struct PlainKey {
     const char* end = nullptr;  // where the value begins; nullptr: not plain
-    const JsonEntry* entry = nullptr;
+    const FieldEntry* entry = nullptr;
   };
   PlainKey ReadPlainKey(PlainJson json, const JsonNode& node, bool first);
-  void StorePlainText(const JsonEntry& entry, std::string_view text);
-  bool StorePlainWord(const JsonEntry& entry, std::string_view text);
-  bool StorePlainNumber(const JsonEntry& entry, const PlainJson::Decimal& number);
+  void StorePlainText(const FieldEntry& entry, std::string_view text);
+  bool StorePlainWord(const FieldEntry& entry, std::string_view text);
+  bool StorePlainNumber(const FieldEntry& entry, const PlainJson::Decimal& number);
   void Begin(TimeUs record_time) {
     builder_.Begin(record_time);
     field_number_ = 0;
   }
   // `value`: nullptr where the text is plain.
-  EventFault StoreAll(const JsonEntry& entry, Value* value, std::string_view token);
-  EventFault ReadField(const JsonEntry& entry, Value& value, std::string_view token, int depth);
+  EventFault StoreAll(const FieldEntry& entry, Value* value, std::string_view token);
+  EventFault ReadField(const FieldEntry& entry, Value& value, std::string_view token, int depth);
   EventFault SkipField(std::string_view token, int depth) const;
   EventFault ReadLabels(simdjson::ondemand::object& object, bool lenient);
   EventFault AddLabel(std::string_view name, Value* value, std::string_view token);
-  EventFault Store(const JsonAction& action, Value* value, std::string_view token);
-  EventFault StoreValue(JsonTarget target, Value* value, std::string_view token, bool* stored);
-  EventFault StoreText(JsonTarget target, Value* value, std::string_view token, bool* stored);
+  EventFault Store(const FieldAction& action, Value* value, std::string_view token);
+  EventFault StoreValue(FieldTarget target, Value* value, std::string_view token, bool* stored);
+  EventFault StoreText(FieldTarget target, Value* value, std::string_view token, bool* stored);
   EventFault StoreTime(Value* value, std::string_view token, bool* stored);
-  EventFault StoreNumber(JsonTarget target, Value* value, std::string_view token);
+  EventFault StoreNumber(FieldTarget target, Value* value, std::string_view token);
   EventFault ReadString(Value* value, std::string_view token, std::string_view* text) const;
 
-  const JsonFields& fields_;
+  const FieldMap& fields_;
   simdjson::ondemand::parser parser_;
   const char* end_ = nullptr;  // of the text at hand
   bool has_escapes_ = false;   // a backslash stands somewhere in it
   EventBuilder builder_;
   // The events of a stream mostly have the same keys in the same order: what was found for the n-th
   // key of the last one.
-  static constexpr std::size_t kFieldsForeseen = 64;
-  struct ForeseenField {
+  static constexpr std::size_t kFieldsPredicted = 64;
+  struct PredictedField {
     const JsonNode* node = nullptr;
     JsonKeyWords key;
-    const JsonEntry* entry = nullptr;
+    const FieldEntry* entry = nullptr;
     // All that stood before its value where the event was plain, from the brace or comma to the
     // quote of a text: where it was its object's first field, and where not.
     PlainJson::Stretch first, next;
   };
-  std::array<ForeseenField, kFieldsForeseen + 1> foreseen_;  // behind the last: one of no node
+  std::array<PredictedField, kFieldsPredicted + 1> predicted_;  // behind the last: one of no node
   std::size_t field_number_ = 0;
   // A stream whose events are not plain is tried less and less often.
   static constexpr int kNotPlainPauseMax = 63;

@@ -90,11 +90,11 @@ std::optional<std::uint64_t> PayloadObject::UnsignedOf(std::string_view key,
   return std::nullopt;
 }
 
-bool PayloadObject::TruthOf(std::string_view key, JsonFault fault) const {
+bool PayloadObject::BooleanOf(std::string_view key, JsonFault fault) const {
   const std::optional<simdjson::dom::element> element = Find(key);
-  bool truth = false;
-  if (element && element->get(truth)) Refuse(fault);
-  return truth;
+  bool boolean = false;
+  if (element && element->get(boolean)) Refuse(fault);
+  return boolean;
 }
 
 TimeUs PayloadObject::TimeOf(std::string_view key, JsonFault fault) const {

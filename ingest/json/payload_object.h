@@ -80,8 +80,8 @@ class PayloadObject {
   }
   // False where it is absent.
   template <PayloadKey kKey>
-  bool Truth() const {
-    return TruthOf(kKey.view(), Fault<kKey, " is neither true nor false">());
+  bool Boolean() const {
+    return BooleanOf(kKey.view(), Fault<kKey, " is neither true nor false">());
   }
   // RFC 3339, perhaps with a blank before the zone, or an epoch. Go's zero time is none.
   template <PayloadKey kKey>
@@ -185,7 +185,7 @@ class PayloadObject {
   std::optional<double> NumberOf(std::string_view key, JsonFault fault) const;
   std::optional<double> IntegerOf(std::string_view key, JsonFault fault) const;
   std::optional<std::uint64_t> UnsignedOf(std::string_view key, JsonFault fault) const;
-  bool TruthOf(std::string_view key, JsonFault fault) const;
+  bool BooleanOf(std::string_view key, JsonFault fault) const;
   TimeUs TimeOf(std::string_view key, JsonFault fault) const;
   PayloadObject ObjectOf(std::string_view key, JsonFault fault) const;
   std::optional<simdjson::dom::array> ArrayOf(std::string_view key, JsonFault fault) const;

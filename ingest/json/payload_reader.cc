@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 #include "ingest/json/json_scanner.h"
 #include "ingest/json/payload_fault.h"
 

@@ -41,7 +41,7 @@ class Api : public ::testing::Test {
   Api() {
     context_.incidents = &book_;
     context_.silences = [this] { return silences_; };
-    context_.submit = [this](const Act& act) {
+    context_.submit = [this](const OperatorAction& act) {
       if (submitted_.ok()) acts_.push_back(act);
       return submitted_;
     };
@@ -65,7 +65,7 @@ class Api : public ::testing::Test {
 
   IncidentBook book_{2};
   std::vector<Silence> silences_;
-  std::vector<Act> acts_;
+  std::vector<OperatorAction> acts_;
   absl::Status submitted_;
   std::string shown_, host_, origin_;
   bool proven_ = false;
@@ -141,7 +141,7 @@ TEST_F(Api, HandsOnWhatPeopleDo) {
                 .body,
             "{\"act\":\"a1\"}\n");
   ASSERT_THAT(acts_, SizeIs(1));
-  EXPECT_EQ(acts_[0].kind, ActKind::kAcknowledge);
+  EXPECT_EQ(acts_[0].kind, OperatorActionKind::kAcknowledge);
   EXPECT_EQ(acts_[0].incident, incident.id);
   EXPECT_EQ(acts_[0].author, "ana");
   EXPECT_EQ(acts_[0].text, "looking");
@@ -151,9 +151,9 @@ TEST_F(Api, HandsOnWhatPeopleDo) {
   EXPECT_EQ(Call("POST", path + "link", R"({"author": "ana", "text": "u"})").status, 202);
   ASSERT_THAT(acts_, SizeIs(4));
   EXPECT_NE(acts_[1].id, acts_[2].id);
-  EXPECT_EQ(acts_[1].kind, ActKind::kResolve);
-  EXPECT_EQ(acts_[2].kind, ActKind::kNote);
-  EXPECT_EQ(acts_[3].kind, ActKind::kLink);
+  EXPECT_EQ(acts_[1].kind, OperatorActionKind::kResolve);
+  EXPECT_EQ(acts_[2].kind, OperatorActionKind::kNote);
+  EXPECT_EQ(acts_[3].kind, OperatorActionKind::kLink);
 }
 
 TEST_F(Api, SaysWhatIsWrongAndDoesNothing) {
@@ -303,7 +303,7 @@ TEST_F(Api, AddsAndListsAndExpiresSilences) {
   silences_ = {silence};
   EXPECT_THAT(Call("GET", "/api/v1/silences").body, HasSubstr("\"active\":true"));
   EXPECT_EQ(Call("DELETE", "/api/v1/silences/freeze").status, 202);
-  EXPECT_EQ(acts_.back().kind, ActKind::kExpire);
+  EXPECT_EQ(acts_.back().kind, OperatorActionKind::kExpire);
   EXPECT_EQ(acts_.back().text, "freeze");
 }
 
@@ -395,11 +395,12 @@ detectors:
 
 TEST_F(ApiPipeline, WhatAPersonDidOutlivesARestart) {
   WaitFor([&] { return !Line().empty(); });
-  const ApiContext api = {.incidents = &pipeline_->incidents(),
-                          .silences = [&] { return pipeline_->silences(); },
-                          .submit = [&](const Act& act) { return pipeline_->Submit(act); },
-                          .now = [] { return kNow; },
-                          .token = ""};
+  const ApiContext api = {
+      .incidents = &pipeline_->incidents(),
+      .silences = [&] { return pipeline_->silences(); },
+      .submit = [&](const OperatorAction& act) { return pipeline_->Submit(act); },
+      .now = [] { return kNow; },
+      .token = ""};
   const auto post = [&](const std::string& target, const std::string& body) {
     return AnswerApi({.method = "POST",
                       .target = target,
@@ -430,13 +431,14 @@ TEST_F(ApiPipeline, WhatAPersonDidOutlivesARestart) {
 
 TEST_F(ApiPipeline, WhoAcknowledgesOnPagerDutyIsNotCalledAgain) {
   WaitFor([&] { return !Line().empty(); });
-  const ApiContext api = {.incidents = &pipeline_->incidents(),
-                          .silences = [&] { return pipeline_->silences(); },
-                          .submit = [&](const Act& act) { return pipeline_->Submit(act); },
-                          .now = [] { return kNow; },
-                          .token = "",
-                          .loopback = true,
-                          .pagerduty_secrets = {"s3cret"}};
+  const ApiContext api = {
+      .incidents = &pipeline_->incidents(),
+      .silences = [&] { return pipeline_->silences(); },
+      .submit = [&](const OperatorAction& act) { return pipeline_->Submit(act); },
+      .now = [] { return kNow; },
+      .token = "",
+      .loopback = true,
+      .pagerduty_secrets = {"s3cret"}};
   const std::string key = Incident::DedupKey(ReadIncident(Line())->id, 1);
   const auto post = [&](const char* id, const char* type) {
     const std::string body = std::string(R"({"event": {"id": ")") + id +

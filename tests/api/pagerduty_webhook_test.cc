@@ -37,7 +37,7 @@ class PagerDutyApi : public ::testing::Test {
     incident_.severity_level = 2;
     book_.Put(incident_.ToJson());
     context_.incidents = &book_;
-    context_.submit = [this](const Act& act) {
+    context_.submit = [this](const OperatorAction& act) {
       acts_.push_back(act);
       return absl::OkStatus();
     };
@@ -58,7 +58,7 @@ class PagerDutyApi : public ::testing::Test {
 
   Incident incident_;
   IncidentBook book_;
-  std::vector<Act> acts_;
+  std::vector<OperatorAction> acts_;
   ApiContext context_;
 };
 
@@ -66,7 +66,7 @@ TEST_F(PagerDutyApi, WhoAcknowledgesThereAcknowledgesHere) {
   const HttpResponse response = Post(Webhook{.key = Key(2)}.Text());
   EXPECT_EQ(response.status, 202) << response.body;
   ASSERT_THAT(acts_, SizeIs(1));
-  EXPECT_EQ(acts_[0].kind, ActKind::kAcknowledge);
+  EXPECT_EQ(acts_[0].kind, OperatorActionKind::kAcknowledge);
   EXPECT_EQ(acts_[0].incident, incident_.id);
   EXPECT_EQ(acts_[0].author, "Ana Lee");
   EXPECT_EQ(acts_[0].text, "on PagerDuty: https://acme.pagerduty.com/incidents/PGR0VU2");
@@ -76,7 +76,7 @@ TEST_F(PagerDutyApi, WhoAcknowledgesThereAcknowledgesHere) {
 TEST_F(PagerDutyApi, WhoResolvesThereResolvesHere) {
   EXPECT_EQ(Post(Webhook{.type = "incident.resolved", .key = Key(2)}.Text()).status, 202);
   ASSERT_THAT(acts_, SizeIs(1));
-  EXPECT_EQ(acts_[0].kind, ActKind::kResolve);
+  EXPECT_EQ(acts_[0].kind, OperatorActionKind::kResolve);
 }
 
 TEST_F(PagerDutyApi, IgnoresWhatNoUserDidAboutAPageOfOurs) {

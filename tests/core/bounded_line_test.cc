@@ -95,7 +95,7 @@ class Adversary {
                                    .id = "a" + std::to_string(i),
                                    .author = Text(100),
                                    .what = "noted",
-                                   .text = Text(limits::kActTextBytesMax)});
+                                   .text = Text(limits::kActionTextBytesMax)});
     }
     return incident;
   }

@@ -147,14 +147,14 @@ TEST(SpaceSaving, AgreesWithTheReferenceOnRandomStreams) {
     const auto k = static_cast<std::uint32_t>(1 + random() % 20);
     SpaceSaving top(k);
     Reference reference(k);
-    std::map<std::string, std::int64_t> truth;
+    std::map<std::string, std::int64_t> boolean;
     std::int64_t total = 0;
     for (int i = 0; i < 2'000; ++i) {
       const std::string key = RandomKey(&random);
       const auto weight = static_cast<std::int64_t>(1 + (random() % 4 == 0 ? random() % 5 : 0));
       top.Add(key, weight);
       reference.Add(key, weight);
-      truth[key] += weight;
+      boolean[key] += weight;
       total += weight;
       if (i % 100 == 0) {
         ASSERT_EQ(top.Top(k), reference.Top()) << "seed " << seed;
@@ -164,8 +164,8 @@ TEST(SpaceSaving, AgreesWithTheReferenceOnRandomStreams) {
     ASSERT_EQ(top.Top(k), reference.Top()) << "seed " << seed;
     EXPECT_EQ(top.total(), total);
     for (const Entry& entry : top.Top(k)) {
-      EXPECT_LE(entry.count - entry.error, truth[entry.key]) << "seed " << seed;
-      EXPECT_GE(entry.count, truth[entry.key]) << "seed " << seed;
+      EXPECT_LE(entry.count - entry.error, boolean[entry.key]) << "seed " << seed;
+      EXPECT_GE(entry.count, boolean[entry.key]) << "seed " << seed;
       EXPECT_LE(entry.error, total / k) << "seed " << seed;
     }
   }
@@ -177,16 +177,16 @@ TEST(SpaceSaving, BoundsHoldBehindTheWire) {
     std::mt19937_64 random(seed);
     const auto k = static_cast<std::uint32_t>(1 + random() % 20);
     SpaceSaving top(k);
-    std::map<std::string, std::int64_t> truth;
+    std::map<std::string, std::int64_t> boolean;
     for (int i = 0; i < 2'000; ++i) {
       const std::string key = RandomKey(&random);
       top.Add(key);
-      ++truth[key];
+      ++boolean[key];
       if (i % 300 == 299) top = Decoded(Encoded(top));
     }
     for (const Entry& entry : top.Top(k)) {
-      EXPECT_LE(entry.count - entry.error, truth[entry.key]) << "seed " << seed;
-      EXPECT_GE(entry.count, truth[entry.key]) << "seed " << seed;
+      EXPECT_LE(entry.count - entry.error, boolean[entry.key]) << "seed " << seed;
+      EXPECT_GE(entry.count, boolean[entry.key]) << "seed " << seed;
     }
   }
 }
@@ -235,23 +235,23 @@ TEST(SpaceSaving, MergeAddsTheOtherSidesSmallestCountAsError) {
 TEST(SpaceSaving, MergedBoundsHold) {
   for (unsigned seed = 0; seed < 40; ++seed) {
     std::mt19937_64 random(seed);
-    std::map<std::string, std::int64_t> truth;
+    std::map<std::string, std::int64_t> boolean;
     SpaceSaving merged(16);
     for (int part = 0; part < 4; ++part) {
       SpaceSaving top(16);
       for (int i = 0; i < 300; ++i) {
         const std::string key = RandomKey(&random);
         top.Add(key);
-        ++truth[key];
+        ++boolean[key];
       }
       merged.Merge(top);
       merged.Add("late");  // the merged sketch goes on working
-      ++truth["late"];
+      ++boolean["late"];
     }
     EXPECT_EQ(merged.total(), 1'204);
     for (const Entry& entry : merged.Top(16)) {
-      EXPECT_LE(entry.count - entry.error, truth[entry.key]) << "seed " << seed;
-      EXPECT_GE(entry.count, truth[entry.key]) << "seed " << seed;
+      EXPECT_LE(entry.count - entry.error, boolean[entry.key]) << "seed " << seed;
+      EXPECT_GE(entry.count, boolean[entry.key]) << "seed " << seed;
     }
   }
 }

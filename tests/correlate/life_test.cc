@@ -15,7 +15,8 @@ using ::testing::SizeIs;
 
 const Labels kApi = {{"service", "api"}};
 
-Act ActOn(const Incident& incident, ActKind kind, std::string id, std::string text = "") {
+OperatorAction ActOn(const Incident& incident, OperatorActionKind kind, std::string id,
+                     std::string text = "") {
   return {.kind = kind,
           .id = std::move(id),
           .incident = incident.id,
@@ -25,9 +26,9 @@ Act ActOn(const Incident& incident, ActKind kind, std::string id, std::string te
           .silence = {}};
 }
 
-Act SilenceAct(std::vector<std::string> matchers, TimeUs starts, TimeUs ends) {
-  Act act;
-  act.kind = ActKind::kSilence;
+OperatorAction SilenceAction(std::vector<std::string> matchers, TimeUs starts, TimeUs ends) {
+  OperatorAction act;
+  act.kind = OperatorActionKind::kSilence;
   act.id = "s";
   act.silence = {.name = "deploy-freeze",
                  .matchers = std::move(matchers),
@@ -41,7 +42,7 @@ Act SilenceAct(std::vector<std::string> matchers, TimeUs starts, TimeUs ends) {
 
 class Life : public ::testing::Test {
  protected:
-  void Do(const Act& act) { s.correlator->Apply(act, s.tick - s.config.pane, &s.out); }
+  void Do(const OperatorAction& act) { s.correlator->Apply(act, s.tick - s.config.pane, &s.out); }
   std::vector<std::string> Timeline() const {
     std::vector<std::string> what;
     for (const TimelineEntry& entry : s.Only().timeline) {
@@ -65,7 +66,7 @@ class Life : public ::testing::Test {
 TEST_F(Life, AnAcknowledgementIsToldToWhomWasTriggeredOnce) {
   s.Fire({.labels = kApi, .level = 1});
   s.Tick();
-  const Act act = ActOn(s.Only(), ActKind::kAcknowledge, "a1", "looking");
+  const OperatorAction act = ActOn(s.Only(), OperatorActionKind::kAcknowledge, "a1", "looking");
   Do(act);
   EXPECT_EQ(s.Told(), "acknowledge 1");
   ASSERT_THAT(s.out.lines, SizeIs(1));
@@ -84,7 +85,7 @@ TEST_F(Life, AnAcknowledgementIsToldToWhomWasTriggeredOnce) {
 TEST_F(Life, AnAcknowledgementLastsThroughMonitoringAndExpires) {
   const Hash128 id = s.Fire({.labels = kApi, .level = 1});
   s.Tick();
-  Act act = ActOn(s.Only(), ActKind::kAcknowledge, "a1");
+  OperatorAction act = ActOn(s.Only(), OperatorActionKind::kAcknowledge, "a1");
   act.until = s.tick + 10 * kMinuteUs;
   Do(act);
   s.Clear(id);
@@ -103,7 +104,7 @@ TEST_F(Life, APersonResolvesWhatStillFires) {
   const Hash128 id = s.Fire({.labels = kApi, .level = 2});
   s.TickFor(kMinuteUs);
   const Incident before = s.Only();
-  Do(ActOn(before, ActKind::kResolve, "r1", "not ours"));
+  Do(ActOn(before, OperatorActionKind::kResolve, "r1", "not ours"));
   EXPECT_EQ(s.Told(), "resolve 2");
   ASSERT_THAT(s.out.lines, SizeIs(1));
   EXPECT_EQ(s.out.lines[0].state, IncidentState::kResolved);
@@ -121,15 +122,16 @@ TEST_F(Life, NotesAndLinksAreKept) {
   s.Fire({.labels = kApi, .level = 1});
   s.Tick();
   const Incident incident = s.Only();
-  Do(ActOn(incident, ActKind::kNote, "n1", "it is the disk"));
-  Do(ActOn(incident, ActKind::kLink, "l1", "https://tracker.example/1"));
+  Do(ActOn(incident, OperatorActionKind::kNote, "n1", "it is the disk"));
+  Do(ActOn(incident, OperatorActionKind::kLink, "l1", "https://tracker.example/1"));
   EXPECT_EQ(s.Told(), "");
   EXPECT_THAT(Timeline(),
               ElementsAre("ana noted it is the disk", "ana linked https://tracker.example/1"));
-  for (int i = 0; i < 200; ++i) Do(ActOn(incident, ActKind::kNote, "x" + std::to_string(i)));
+  for (int i = 0; i < 200; ++i)
+    Do(ActOn(incident, OperatorActionKind::kNote, "x" + std::to_string(i)));
   EXPECT_THAT(s.Only().timeline, SizeIs(limits::kIncidentTimelineMax));
   EXPECT_EQ(s.Only().timeline.back().id, "x199");
-  Do(ActOn(Incident{}, ActKind::kNote, "n2", "of nothing"));
+  Do(ActOn(Incident{}, OperatorActionKind::kNote, "n2", "of nothing"));
   EXPECT_THAT(s.out.lines, IsEmpty());
 }
 
@@ -145,22 +147,22 @@ TEST_F(Life, AnActFindsItsIncidentAmongMany) {
   for (const bool restarted : {false, true}) {
     if (restarted) Restart();
     for (const Incident& incident : all) {
-      Do(ActOn(incident, ActKind::kNote, restarted ? "n2" : "n1", "seen"));
+      Do(ActOn(incident, OperatorActionKind::kNote, restarted ? "n2" : "n1", "seen"));
       ASSERT_THAT(s.out.lines, SizeIs(1));
       EXPECT_EQ(s.out.lines[0].id, incident.id);
     }
   }
-  Do(ActOn(all[7], ActKind::kResolve, "r1"));
+  Do(ActOn(all[7], OperatorActionKind::kResolve, "r1"));
   EXPECT_EQ(s.OpenCount(), 39u);
-  Do(ActOn(all[7], ActKind::kNote, "n3"));
+  Do(ActOn(all[7], OperatorActionKind::kNote, "n3"));
   EXPECT_THAT(s.out.lines, IsEmpty());
-  Do(ActOn(all[8], ActKind::kNote, "n3"));
+  Do(ActOn(all[8], OperatorActionKind::kNote, "n3"));
   EXPECT_THAT(s.out.lines, SizeIs(1));
 }
 
 TEST_F(Life, ASilencedIncidentIsTrackedAndTellsNobodyUntilTheSilenceEnds) {
   s.Tick();
-  Do(SilenceAct({"service=api"}, s.tick, s.tick + 10 * kMinuteUs));
+  Do(SilenceAction({"service=api"}, s.tick, s.tick + 10 * kMinuteUs));
   EXPECT_THAT(s.correlator->Silences(), SizeIs(1));
   s.Fire({.labels = kApi, .level = 1});
   s.TickFor(5 * kMinuteUs);
@@ -176,7 +178,7 @@ TEST_F(Life, ASilencedIncidentIsTrackedAndTellsNobodyUntilTheSilenceEnds) {
 
 TEST_F(Life, WhatEndsWhileItIsSilencedNobodyHearsOf) {
   s.Tick();
-  Do(SilenceAct({"service=api"}, s.tick, s.tick + 5 * kMinuteUs));
+  Do(SilenceAction({"service=api"}, s.tick, s.tick + 5 * kMinuteUs));
   const Hash128 id = s.Fire({.labels = kApi, .level = 1});
   s.TickFor(3 * kMinuteUs);
   s.Clear(id);
@@ -188,7 +190,7 @@ TEST_F(Life, WhatEndsWhileItIsSilencedNobodyHearsOf) {
 TEST_F(Life, WhoGotTheTriggerGetsTheResolveInASilenceToo) {
   const Hash128 id = s.Fire({.labels = kApi, .level = 1});
   s.Tick();
-  Do(SilenceAct({"service=api"}, s.tick, s.tick + kHourUs));
+  Do(SilenceAction({"service=api"}, s.tick, s.tick + kHourUs));
   s.Tick();
   EXPECT_EQ(s.Only().muted_by, "deploy-freeze");
   s.Clear(id);
@@ -198,7 +200,7 @@ TEST_F(Life, WhoGotTheTriggerGetsTheResolveInASilenceToo) {
 
 TEST_F(Life, ASignalThatIsNotSilencedPagesForAll) {
   s.Tick();
-  Do(SilenceAct({"service=api", "endpoint=/export"}, s.tick, s.tick + kHourUs));
+  Do(SilenceAction({"service=api", "endpoint=/export"}, s.tick, s.tick + kHourUs));
   s.Fire({.labels = {{"service", "api"}, {"endpoint", "/export"}}, .level = 2});
   s.TickFor(kMinuteUs);
   EXPECT_EQ(s.Told(), "");
@@ -211,11 +213,11 @@ TEST_F(Life, ASignalThatIsNotSilencedPagesForAll) {
 
 TEST_F(Life, AnExpiredSilenceIsOver) {
   s.Tick();
-  Do(SilenceAct({"service=api"}, s.tick, s.tick + kHourUs));
+  Do(SilenceAction({"service=api"}, s.tick, s.tick + kHourUs));
   s.Fire({.labels = kApi, .level = 1});
   s.TickFor(kMinuteUs);
-  Act expire;
-  expire.kind = ActKind::kExpire;
+  OperatorAction expire;
+  expire.kind = OperatorActionKind::kExpire;
   expire.text = "deploy-freeze";
   Do(expire);
   s.Tick();
@@ -350,7 +352,7 @@ TEST_F(Life, EscalatesStepByStepUntilSomebodyAcknowledges) {
   EXPECT_THAT(Timeline(), ElementsAre("tocsin escalated to lead: not acknowledged for 5m",
                                       "tocsin escalated to cto, lead: not acknowledged for 10m"));
   Restart();
-  Do(ActOn(s.Only(), ActKind::kAcknowledge, "a"));
+  Do(ActOn(s.Only(), OperatorActionKind::kAcknowledge, "a"));
   s.TickFor(kHourUs);
   EXPECT_EQ(s.Told(), "");
 }
@@ -389,7 +391,7 @@ TEST_F(Life, ASignalThatContinuesChangesItsTextAlone) {
   EXPECT_EQ(s.Told(), "update 2");
   EXPECT_EQ(s.out.notifications[0].incident.title, "errors of api, firing for 7h");
   // Nor does it bring back what a person has resolved.
-  Do(ActOn(s.Only(), ActKind::kResolve, "a"));
+  Do(ActOn(s.Only(), OperatorActionKind::kResolve, "a"));
   s.Continue(id, "errors of api, firing for 8h");
   s.Tick();
   EXPECT_EQ(s.OpenCount(), 0u);
@@ -420,7 +422,7 @@ TEST_F(Life, MeasuresHowLongItTook) {
   const Hash128 id = s.Fire({.labels = kApi, .level = 1, .onset_ago = 50 * kSecondUs});
   s.Tick();
   s.Tick();
-  Do(ActOn(s.Only(), ActKind::kAcknowledge, "a"));
+  Do(ActOn(s.Only(), OperatorActionKind::kAcknowledge, "a"));
   s.Clear(id);
   s.TickFor(5 * kMinuteUs);
   Restart();

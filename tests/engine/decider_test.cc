@@ -289,8 +289,8 @@ TEST(Decider, GoesOnFromASnapshotTakenAnywhere) {
   ASSERT_NE(setup, nullptr);
   std::vector<std::string> journal = Journal(*setup, Traffic(2), 3, 2);
   // Amid the outage somebody silences it, and ends that.
-  Act act;
-  act.kind = ActKind::kSilence;
+  OperatorAction act;
+  act.kind = OperatorActionKind::kSilence;
   act.silence = {.name = "s",
                  .matchers = {"env=prod"},
                  .starts = At(0),
@@ -299,7 +299,7 @@ TEST(Decider, GoesOnFromASnapshotTakenAnywhere) {
                  .author = "ana",
                  .comment = ""};
   const auto silence = EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act});
-  act.kind = ActKind::kExpire;
+  act.kind = OperatorActionKind::kExpire;
   act.text = "s";
   const auto expire = EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act});
   const auto size = static_cast<std::ptrdiff_t>(journal.size());

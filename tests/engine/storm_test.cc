@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/page_folder.h"
+#include "engine/page_grouper.h"
 #include "sinks/outbox.h"
 #include "tests/sinks/sink_fixtures.h"
 #include "tests/sinks/vendors.h"
@@ -119,7 +119,7 @@ class Storm : public testing::Test {
   std::vector<RouteConfig> routes_;
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::map<std::string, std::unique_ptr<Vendor>> vendors_;
-  PageFolder folder_{&routes_};
+  PageGrouper folder_{&routes_};
   Outbox outbox_{routes_, sinks_, /*seed=*/1};
   TimeUs now_ = 1'000 * kTick;
   std::deque<Reply> replies_;

@@ -284,14 +284,14 @@ TEST(ControlRecord, ReadsBackWhatItWrote) {
 }
 
 TEST(ControlRecord, CarriesWhatAPersonDid) {
-  Act act{.kind = ActKind::kAcknowledge,
-          .id = "a1",
-          .incident = {.high = 1, .low = 2},
-          .author = "ana",
-          .text = "looking",
-          .until = kTick,
-          .silence = {}};
-  const auto read_back = [](const Act& written) {
+  OperatorAction act{.kind = OperatorActionKind::kAcknowledge,
+                     .id = "a1",
+                     .incident = {.high = 1, .low = 2},
+                     .author = "ana",
+                     .text = "looking",
+                     .until = kTick,
+                     .silence = {}};
+  const auto read_back = [](const OperatorAction& written) {
     const std::string bytes =
         EncodeControl({.kind = ControlRecord::Kind::kAct, .tick = kNoTime, .act = written});
     const absl::StatusOr<ControlRecord> decoded = DecodeControl(*DecodeChunk(bytes));
@@ -299,7 +299,7 @@ TEST(ControlRecord, CarriesWhatAPersonDid) {
     return decoded.ok() ? decoded->act : std::nullopt;
   };
   EXPECT_EQ(read_back(act), act);
-  act.kind = ActKind::kSilence;
+  act.kind = OperatorActionKind::kSilence;
   act.silence = {.name = "s",
                  .matchers = {"a=b", "c!=d"},
                  .starts = 1,

@@ -24,28 +24,28 @@ class RecordFeederTest : public testing::Test {
     ASSERT_NE(setup_.engine, nullptr);
     for (std::unique_ptr<SourcePartition>& partition : partitions_) {
       partition = setup_.engine->NewPartition(setup_.config->inputs.front(), "logs/0").value();
-      lanes_.push_back(feeder_.AddLane(partition.get()));
+      queues_.push_back(feeder_.AddQueue(partition.get()));
     }
   }
 
-  // The next `count` records of a lane; each moves its clock.
-  void Add(std::size_t lane, int count) {
+  // The next `count` records of a queue; each moves its clock.
+  void Add(std::size_t queue, int count) {
     RecordSlice records;
     for (int i = 0; i < count; ++i) {
-      const std::int64_t offset = next_[lane]++;
+      const std::int64_t offset = next_[queue]++;
       records.Add({.offset = offset,
                    .timestamp = kFirst + offset * kMillisecondUs,
                    .append_time = true,
                    .value = kEvent});
     }
-    feeder_.Add(lanes_[lane], std::move(records));
+    feeder_.Add(queues_[queue], std::move(records));
   }
   void ExpectAllFed() {
-    for (std::size_t lane = 0; lane < partitions_.size(); ++lane) {
-      EXPECT_EQ(partitions_[lane]->counters().events, next_[lane]);
-      EXPECT_EQ(partitions_[lane]->next_offset(), next_[lane]);
-      EXPECT_EQ(partitions_[lane]->clock(), kFirst + (next_[lane] - 1) * kMillisecondUs);
-      EXPECT_FALSE(feeder_.busy(lanes_[lane]));
+    for (std::size_t queue = 0; queue < partitions_.size(); ++queue) {
+      EXPECT_EQ(partitions_[queue]->counters().events, next_[queue]);
+      EXPECT_EQ(partitions_[queue]->next_offset(), next_[queue]);
+      EXPECT_EQ(partitions_[queue]->clock(), kFirst + (next_[queue] - 1) * kMillisecondUs);
+      EXPECT_FALSE(feeder_.busy(queues_[queue]));
     }
     EXPECT_EQ(feeder_.queued_records(), 0u);
     EXPECT_EQ(feeder_.queued_bytes(), 0u);
@@ -54,7 +54,7 @@ class RecordFeederTest : public testing::Test {
   KafkaSetup setup_{"unused:1", "unused"};
   std::array<std::unique_ptr<SourcePartition>, 3> partitions_;
   std::array<std::int64_t, 3> next_{};
-  std::vector<std::size_t> lanes_;
+  std::vector<std::size_t> queues_;
   RecordFeeder feeder_{TbbExecutor({.threads = 2, .grain = 1})};
 };
 
@@ -62,7 +62,7 @@ TEST_F(RecordFeederTest, FeedsWhatIsAddedMeanwhile) {
   Add(0, 100);
   feeder_.Start();
   for (int slice = 0; slice < 50; ++slice) {
-    for (std::size_t lane = 0; lane < lanes_.size(); ++lane) Add(lane, 10 + slice);
+    for (std::size_t queue = 0; queue < queues_.size(); ++queue) Add(queue, 10 + slice);
   }
   EXPECT_TRUE(feeder_.WaitUntilIdle(absl::Minutes(1)));
   EXPECT_TRUE(feeder_.feeding());
@@ -79,17 +79,17 @@ TEST_F(RecordFeederTest, GoesOnAfterARest) {
   const auto fed = static_cast<std::size_t>(partitions_[1]->counters().events);
   EXPECT_EQ(fed % 50, 0u);
   EXPECT_EQ(feeder_.queued_records(), 1'000 - fed);
-  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) Add(lane, 7);
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) Add(queue, 7);
   feeder_.Start();
   feeder_.Drain();
   ExpectAllFed();
 }
 
 TEST_F(RecordFeederTest, DrainsOnTheCallingThreadWhereNobodyFeeds) {
-  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
-    Add(lane, 3);
-    Add(lane, 4);
-    EXPECT_TRUE(feeder_.busy(lanes_[lane]));
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
+    Add(queue, 3);
+    Add(queue, 4);
+    EXPECT_TRUE(feeder_.busy(queues_[queue]));
   }
   feeder_.Drain();
   ExpectAllFed();

@@ -22,7 +22,7 @@ namespace tocsin {
 namespace {
 
 constexpr DurationUs kRequestTimeout = 10 * kSecondUs;
-// sinks/sink_gate.h
+// sinks/sink_rate_limit.h
 constexpr DurationUs kProbesApartMax = 18 * kSecondUs;
 constexpr TimeUs kDown = kMinuteUs;
 constexpr TimeUs kForEver = 365 * kDayUs;

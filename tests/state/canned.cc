@@ -5,11 +5,11 @@
 #include <memory>
 #include <utility>
 
-#include "core/act.h"
 #include "core/delivery.h"
 #include "core/fact.h"
 #include "core/hyperloglog.h"
 #include "core/incident.h"
+#include "core/operator_action.h"
 #include "core/space_saving.h"
 #include "core/wire.h"
 #include "correlate/calls.h"
@@ -18,7 +18,7 @@
 #include "correlate/impact.h"
 #include "correlate/record.h"
 #include "engine/decider.h"
-#include "engine/page_folder.h"
+#include "engine/page_grouper.h"
 #include "engine/scope_users.h"
 #include "engine/series_limit_alarm.h"
 #include "engine/tick_assembler.h"
@@ -189,15 +189,15 @@ Silence MakeSilence(int format) {
           .comment = "moving the disk"};
 }
 
-Act MakeAct(int format, ActKind kind) {
-  Act act;
+OperatorAction MakeAction(int format, OperatorActionKind kind) {
+  OperatorAction act;
   act.kind = kind;
   act.id = "act-1";
   act.incident = HashBytes("incident");
   act.author = "ana";
   act.text = "rolling back";
   act.until = kTime + kHourUs;
-  if (kind == ActKind::kSilence) act.silence = MakeSilence(format);
+  if (kind == OperatorActionKind::kSilence) act.silence = MakeSilence(format);
   return act;
 }
 
@@ -316,7 +316,7 @@ class Engine {
 
   void Run() {
     Append(EncodeControl({.sources = {"app/0", "app/1"}}));
-    Act act = MakeAct(5, ActKind::kSilence);
+    OperatorAction act = MakeAction(5, OperatorActionKind::kSilence);
     Append(EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act}));
     for (int i = 1; i <= 40; ++i) {
       for (const char* source : {"app/0", "app/1"}) {
@@ -438,10 +438,10 @@ void AddValues(std::vector<Case>* cases) {
   cases->push_back(Value<ImpactTally>("impact-tally", MakeTally));
   cases->push_back(Value<IncidentRecord>("incident-record", MakeRecord));
   cases->push_back(Value<Silence>("silence", MakeSilence));
-  for (int kind = 0; kind <= static_cast<int>(ActKind::kExpire); ++kind) {
-    const auto of = static_cast<ActKind>(kind);
-    cases->push_back(Value<Act>("act-" + std::string(ActKindName(of)),
-                                [of](int format) { return MakeAct(format, of); }));
+  for (int kind = 0; kind <= static_cast<int>(OperatorActionKind::kExpire); ++kind) {
+    const auto of = static_cast<OperatorActionKind>(kind);
+    cases->push_back(Value<OperatorAction>("act-" + std::string(OperatorActionKindName(of)),
+                                           [of](int format) { return MakeAction(format, of); }));
   }
   cases->push_back(Value<Delivery>("delivery", MakeDelivery));
   cases->push_back(Value<Fact>("fact", MakeFact));
@@ -481,7 +481,7 @@ void AddBatches(std::vector<Case>* cases) {
                             record.sources = {"app/0", "app/1"};
                             if (record.kind == ControlRecord::Kind::kAct) {
                               record.sources.clear();
-                              record.act = MakeAct(format, ActKind::kNote);
+                              record.act = MakeAction(format, OperatorActionKind::kNote);
                             }
                             return Joined({EncodeControl(record)});
                           },
@@ -520,7 +520,7 @@ void AddEngine(std::vector<Case>* cases) {
     Correlator correlator(engine->setup().config);
     return DecodedInto(&correlator, in);
   });
-  PageFolder folder(&engine->setup().config.routes);
+  PageGrouper folder(&engine->setup().config.routes);
   for (int i = 0; i < 8; ++i) {
     Notification page;
     page.level = 2;
@@ -531,7 +531,7 @@ void AddEngine(std::vector<Case>* cases) {
     folder.Fold(page.tick, &notifications);
   }
   add("folds", Encoded(folder), [engine](ByteReader* in) {
-    PageFolder again(&engine->setup().config.routes);
+    PageGrouper again(&engine->setup().config.routes);
     return DecodedInto(&again, in);
   });
   SeriesLimitAlarm alarm(&engine->setup().config);

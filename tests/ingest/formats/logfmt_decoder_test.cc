@@ -82,7 +82,7 @@ TEST(LogfmtDecoder, Lines) {
   for (const LineCase& test : cases) {
     SCOPED_TRACE(test.line);
     EXPECT_EQ(DecodedText(Logfmt(), test.line), test.expected);
-    // Whatever stands before and behind it, and with the keys foreseen.
+    // Whatever stands before and behind it, and with the keys predicted.
     const std::string line(test.line);
     const RecordingSink sink = DecodeRecord(Logfmt(), line + "\r\n\n" + line + "\n" + line);
     ASSERT_THAT(sink.events, SizeIs(3));

@@ -232,7 +232,7 @@ TEST(OtlpProtoDecoder, WhatIsNoRequest) {
   }
 }
 
-// Where the last field of a message, and of the record, is a truth that lacks its byte.
+// Where the last field of a message, and of the record, is a boolean that lacks its byte.
 TEST(OtlpProtoDecoder, ATruthWithoutItsByte) {
   const std::string body("\x2a\x01\x10", 3);  // of a log: an AnyValue that is only a tag
   const std::string data("\x3a\x01\x18", 3);  // of a metric: a sum that is only a tag

@@ -164,7 +164,7 @@ TEST(JsonPlain, EqualsTheFullParserOnRandomNumbers) {
 
 // What stands between values is known from the events before; a byte too many, too few or another
 // one is noticed all the same, also where a field was first in its object once and later once.
-TEST(JsonPlain, EqualsTheFullParserWhereForeseenEventsAreBroken) {
+TEST(JsonPlain, EqualsTheFullParserWherePredictedEventsAreBroken) {
   static constexpr std::array<std::string_view, 4> kGood = {
       R"({"event":{"id":"a","duration":1},"service":"api","status":200})",
       R"({"service":"api","event":{"duration":1,"id":"a"},"status":200})",

@@ -1,4 +1,4 @@
-#include "engine/page_folder.h"
+#include "engine/page_grouper.h"
 
 #include <algorithm>
 #include <optional>
@@ -38,7 +38,7 @@ std::string Named(const std::vector<std::string>& incidents) {
 
 }  // namespace
 
-PageFolder::OpenFold* PageFolder::Joinable(const Line& line, int level, TimeUs tick) {
+PageGrouper::OpenFold* PageGrouper::Joinable(const Line& line, int level, TimeUs tick) {
   const auto newest = newest_.find({line, level});
   if (newest == newest_.end()) return nullptr;
   const auto fold = folds_.find(newest->second);
@@ -46,8 +46,8 @@ PageFolder::OpenFold* PageFolder::Joinable(const Line& line, int level, TimeUs t
   return &fold->second;
 }
 
-void PageFolder::FoldTrigger(const Line& line, TimeUs tick, Notification* notification,
-                             std::vector<Hash128>* begun) {
+void PageGrouper::FoldTrigger(const Line& line, TimeUs tick, Notification* notification,
+                              std::vector<Hash128>* begun) {
   const Incident& member = notification->incident;
   const int level = notification->level;
   OpenFold* fold = Joinable(line, level, tick);
@@ -75,7 +75,7 @@ void PageFolder::FoldTrigger(const Line& line, TimeUs tick, Notification* notifi
   notification->audience = Audience::kNotPaging;
 }
 
-Notification PageFolder::About(NotificationAction action, TimeUs tick, const OpenFold& fold) {
+Notification PageGrouper::About(NotificationAction action, TimeUs tick, const OpenFold& fold) {
   return {.action = action,
           .level = fold.incident.severity_level,
           .tick = tick,
@@ -84,7 +84,7 @@ Notification PageFolder::About(NotificationAction action, TimeUs tick, const Ope
           .incident = fold.incident};
 }
 
-void PageFolder::Escalate(Notification* notification, std::vector<Notification>* said) {
+void PageGrouper::Escalate(Notification* notification, std::vector<Notification>* said) {
   const auto known = fold_of_.find({notification->incident.id, notification->level});
   if (known == fold_of_.end()) return;
   notification->audience = Audience::kNotPaging;
@@ -99,7 +99,7 @@ void PageFolder::Escalate(Notification* notification, std::vector<Notification>*
   if (more) said->push_back(About(NotificationAction::kEscalate, notification->tick, fold));
 }
 
-void PageFolder::Follow(const Notification& notification, std::vector<Notification>* said) {
+void PageGrouper::Follow(const Notification& notification, std::vector<Notification>* said) {
   const auto known = fold_of_.find({notification.incident.id, notification.level});
   if (known == fold_of_.end()) return;
   const auto found = folds_.find(known->second);
@@ -130,7 +130,7 @@ void PageFolder::Follow(const Notification& notification, std::vector<Notificati
   said->push_back(About(NotificationAction::kAcknowledge, notification.tick, fold));
 }
 
-void PageFolder::Fold(TimeUs tick, std::vector<Notification>* notifications) {
+void PageGrouper::Fold(TimeUs tick, std::vector<Notification>* notifications) {
   for (auto line = pages_.begin(); line != pages_.end();) {
     std::deque<TimeUs>& pages = line->second;
     while (!pages.empty() && pages.front() + kWindow <= tick) pages.pop_front();
@@ -175,7 +175,7 @@ void PageFolder::Fold(TimeUs tick, std::vector<Notification>* notifications) {
   std::move(said.begin(), said.end(), std::back_inserter(*notifications));
 }
 
-void PageFolder::Encode(ByteWriter* out) const {
+void PageGrouper::Encode(ByteWriter* out) const {
   const auto encode_line = [out](const Line& line) {
     out->Bytes(line.first);
     out->Bytes(line.second);
@@ -206,8 +206,8 @@ void PageFolder::Encode(ByteWriter* out) const {
   }
 }
 
-void PageFolder::Decode(ByteReader* in) {
-  PageFolder fresh(routes_);
+void PageGrouper::Decode(ByteReader* in) {
+  PageGrouper fresh(routes_);
   const auto decode_line = [in] {
     std::string scope(in->Bytes());
     return Line(std::move(scope), in->Bytes());
@@ -234,7 +234,7 @@ void PageFolder::Decode(ByteReader* in) {
     const auto level = static_cast<int>(in->Signed());
     fresh.newest_[{std::move(line), level}] = DecodeHash(in);
   }
-  if (!in->ok()) fresh = PageFolder(routes_);
+  if (!in->ok()) fresh = PageGrouper(routes_);
   *this = std::move(fresh);
 }
 

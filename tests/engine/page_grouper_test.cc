@@ -1,4 +1,4 @@
-#include "engine/page_folder.h"
+#include "engine/page_grouper.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ class PageFolderTest : public ::testing::Test {
   const std::vector<Notification>& Fold(std::vector<Notification> notifications) {
     ByteWriter out;
     folder_.Encode(&out);
-    PageFolder copy(&routes_);
+    PageGrouper copy(&routes_);
     ByteReader in(out.view());
     copy.Decode(&in);
     EXPECT_TRUE(in.Done());
@@ -78,7 +78,7 @@ class PageFolderTest : public ::testing::Test {
   }
 
   std::vector<RouteConfig> routes_;
-  PageFolder folder_{&routes_};
+  PageGrouper folder_{&routes_};
   TimeUs tick_ = kStart;
   std::vector<Notification> said_;
 };
@@ -136,7 +136,7 @@ TEST_F(PageFolderTest, ItIsAcknowledgedOnceAllOfItsMembersAre) {
 
 TEST_F(PageFolderTest, AfterTheStormAPageIsAPage) {
   Trigger({1, 2, 3, 4, 5, 6});
-  tick_ = kStart + PageFolder::kWindow;
+  tick_ = kStart + PageGrouper::kWindow;
   // The fold of before is still open, but its receipt is old news to who sleeps again.
   EXPECT_THAT(Text(Trigger({7})), ElementsAre("trigger INC-2026-7:2"));
   Trigger({8, 9, 10, 11});
@@ -202,12 +202,12 @@ TEST_F(PageFolderTest, AMalformedStateIsNone) {
   folder_.Encode(&out);
   for (std::size_t size = 0; size < out.view().size(); ++size) {
     ByteReader in(out.view().substr(0, size));
-    PageFolder folder(&routes_);
+    PageGrouper folder(&routes_);
     folder.Decode(&in);
     EXPECT_FALSE(in.ok());
     ByteWriter empty, expected;
     folder.Encode(&empty);
-    PageFolder(&routes_).Encode(&expected);
+    PageGrouper(&routes_).Encode(&expected);
     EXPECT_EQ(empty.view(), expected.view());
   }
 }

@@ -1,10 +1,10 @@
 // What holds a sink as a whole: its pace, how many requests it is sent at once, and its back-off.
 //
-//   SinkGate gate;
-//   if (gate.Admits(now)) const bool probe = gate.Begin(now, sink.pace());   // a request leaves
-//   gate.End(probe);                                                         // it is back
-//   gate.OnTaken();        // the receiver took or refused it: it is well
-//   gate.OnFailed({.probe = probe, .others_wait = true, .draw = random}, now);
+//   SinkRateLimit rate_limit;
+//   if (rate_limit.Admits(now)) const bool probe = rate_limit.Begin(now, sink.pace());   // a request leaves
+//   rate_limit.End(probe);                                                         // it is back
+//   rate_limit.OnTaken();        // the receiver took or refused it: it is well
+//   rate_limit.OnFailed({.probe = probe, .others_wait = true, .draw = random}, now);
 //
 // A sink fails from its first failure until it takes something. While it fails, one request at a
 // time asks whether it is well again: a probe. Rounds of probes are apart by a jittered exponential
@@ -27,7 +27,7 @@ DurationUs SinkBackoff(int failures);
 // Up to half of it, from random bits: those that failed together do not come back together.
 DurationUs SinkBackoffJitter(DurationUs backoff, std::uint64_t draw);
 
-class SinkGate {
+class SinkRateLimit {
  public:
   // A storm of incidents must not open a connection for each: receivers limit those.
   static constexpr std::size_t kRequestsMax = 8;

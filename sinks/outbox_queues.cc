@@ -1,4 +1,4 @@
-#include "sinks/outbox_lane.h"
+#include "sinks/outbox_queues.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,53 +11,53 @@ constexpr DurationUs kEchoAfter = kMinuteUs;
 
 }  // namespace
 
-const Entry* Find(const Lane& lane, int level, NotificationAction action) {
-  for (const Entry& entry : lane.entries) {
+const Entry* Find(const IncidentQueue& queue, int level, NotificationAction action) {
+  for (const Entry& entry : queue.entries) {
     if (entry.delivery.level == level && entry.delivery.action == action) return &entry;
   }
   return nullptr;
 }
 
-Delivery AsSent(const Lane& lane, const Entry& entry) {
+Delivery AsSent(const IncidentQueue& queue, const Entry& entry) {
   Delivery sent = entry.delivery;
-  for (const Entry& other : lane.entries) {
+  for (const Entry& other : queue.entries) {
     if (sent.receipt.empty()) sent.receipt = other.delivery.receipt;
   }
   return sent;
 }
 
-bool LookUpDue(const Lane& lane, const Entry& entry) {
+bool LookUpDue(const IncidentQueue& queue, const Entry& entry) {
   return Intended(entry) && entry.may_have_arrived && !entry.asked &&
-         lane.sink->RenderLookUp(AsSent(lane, entry)).has_value();
+         queue.sink->RenderLookUp(AsSent(queue, entry)).has_value();
 }
 
-bool NeedsReceipt(const Lane& lane, const Entry& entry) {
-  const Delivery sent = AsSent(lane, entry);
+bool NeedsReceipt(const IncidentQueue& queue, const Entry& entry) {
+  const Delivery sent = AsSent(queue, entry);
   return sent.action == NotificationAction::kTrigger && sent.receipt.empty() &&
-         lane.sink->RenderLookUp(sent).has_value();
+         queue.sink->RenderLookUp(sent).has_value();
 }
 
-DurationUs RepeatedAfter(const Lane& lane, const Entry& entry) {
+DurationUs RepeatedAfter(const IncidentQueue& queue, const Entry& entry) {
   if (entry.delivery.state != DeliveryState::kDelivered) return 0;
   if (entry.delivery.action == NotificationAction::kResolve) {
-    return lane.sink->has_idempotency_key() && !entry.delivery.echoed ? kEchoAfter : 0;
+    return queue.sink->has_idempotency_key() && !entry.delivery.echoed ? kEchoAfter : 0;
   }
   if (entry.delivery.action != NotificationAction::kTrigger) return 0;
-  const bool over = Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
-  return over ? 0 : lane.sink->resend_every();
+  const bool over = Find(queue, entry.delivery.level, NotificationAction::kResolve) != nullptr;
+  return over ? 0 : queue.sink->resend_every();
 }
 
-bool Overtaken(const Lane& lane, const Entry& entry) {
+bool Overtaken(const IncidentQueue& queue, const Entry& entry) {
   const int level = entry.delivery.level;
-  const bool resolved = Find(lane, level, NotificationAction::kResolve) != nullptr;
+  const bool resolved = Find(queue, level, NotificationAction::kResolve) != nullptr;
   switch (entry.delivery.action) {
     case NotificationAction::kTrigger:
-      return resolved && (lane.sink->pages() || entry.failures > 0);
+      return resolved && (queue.sink->pages() || entry.failures > 0);
     case NotificationAction::kResolve:
     case NotificationAction::kChange:
       return false;
     case NotificationAction::kRefresh:  // only how it stands last
-      return std::any_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& other) {
+      return std::any_of(queue.entries.begin(), queue.entries.end(), [&](const Entry& other) {
         return other.delivery.action == NotificationAction::kRefresh &&
                other.delivery.sequence > entry.delivery.sequence;
       });
@@ -66,15 +66,15 @@ bool Overtaken(const Lane& lane, const Entry& entry) {
     case NotificationAction::kEscalate:
       break;
   }
-  const Entry* trigger = Find(lane, level, NotificationAction::kTrigger);
+  const Entry* trigger = Find(queue, level, NotificationAction::kTrigger);
   return resolved || trigger == nullptr ||
          (!Intended(*trigger) && trigger->delivery.state != DeliveryState::kDelivered);
 }
 
-bool Blocked(const Lane& lane, const Entry& entry) {
+bool Blocked(const IncidentQueue& queue, const Entry& entry) {
   if (entry.delivery.after_trigger_of_level == 0) return false;
   const Entry* trigger =
-      Find(lane, entry.delivery.after_trigger_of_level, NotificationAction::kTrigger);
+      Find(queue, entry.delivery.after_trigger_of_level, NotificationAction::kTrigger);
   return trigger != nullptr && Intended(*trigger);
 }
 
@@ -100,10 +100,10 @@ void TakeOver(const Delivery& record, Entry* entry) {
   entry->due = entry->delivery.state == DeliveryState::kDelivered ? kNoTime : kAtOnce;
 }
 
-bool Complete(const Lane& lane) {
-  return std::all_of(lane.entries.begin(), lane.entries.end(), [&](const Entry& entry) {
+bool Complete(const IncidentQueue& queue) {
+  return std::all_of(queue.entries.begin(), queue.entries.end(), [&](const Entry& entry) {
     return entry.delivery.action != NotificationAction::kTrigger ||
-           Find(lane, entry.delivery.level, NotificationAction::kResolve) != nullptr;
+           Find(queue, entry.delivery.level, NotificationAction::kResolve) != nullptr;
   });
 }
 

@@ -1,7 +1,7 @@
 // What one sink is told about one incident, as the outbox keeps it, and the rules between what it
 // holds: what follows what, what is overtaken, what is repeated.
 //
-//   if (Intended(entry) && !Overtaken(lane, entry) && !Blocked(lane, entry)) …  // it is next
+//   if (Intended(entry) && !Overtaken(queue, entry) && !Blocked(queue, entry)) …  // it is next
 //
 // Internal to the outbox. Plain data and pure functions; not thread-safe.
 #pragma once
@@ -14,12 +14,12 @@
 
 #include "core/delivery.h"
 #include "sinks/sink.h"
-#include "sinks/sink_gate.h"
+#include "sinks/sink_rate_limit.h"
 
 namespace tocsin::outbox {
 
 inline constexpr TimeUs kAtOnce = 0;
-inline constexpr TimeUs kNever = SinkGate::kNever;
+inline constexpr TimeUs kNever = SinkRateLimit::kNever;
 
 struct Entry {
   Delivery delivery;
@@ -31,7 +31,7 @@ struct Entry {
   bool looking_up = false;        // what is in flight is that question
   bool probe = false;             // what is in flight asks whether the sink is well again
   int failures = 0;               // attempts in this process that got no receipt
-  // What its sink had taken when it failed last (SinkGate::taken). Where that is more by the next
+  // What its sink had taken when it failed last (SinkRateLimit::taken). Where that is more by the next
   // failure, the fault may be its own: it gets a back-off of its own, by the number of faults.
   std::optional<std::uint64_t> failed_at = {};
   int faults = 0;
@@ -44,54 +44,54 @@ struct Entry {
   }
 };
 
-struct Lane;
+struct IncidentQueue;
 
-// Who waits for a sink, most urgent first: whether others go first, level, sequence, and the lane.
-using Line = std::set<std::tuple<bool, int, std::uint64_t, Lane*>>;
+// Who waits for a sink, most urgent first: whether others go first, level, sequence, and the queue.
+using WaitList = std::set<std::tuple<bool, int, std::uint64_t, IncidentQueue*>>;
 
-struct Queue {
-  SinkGate gate;
-  Line line;
+struct SinkQueue {
+  SinkRateLimit rate_limit;
+  WaitList wait_list;
 };
 
 // What one sink is told about one incident.
-struct Lane {
+struct IncidentQueue {
   std::uint64_t number = 0;
   const Sink* sink = nullptr;
-  Queue* queue = nullptr;      // its sink's
-  std::vector<Entry> entries;  // in order of sequence
+  SinkQueue* sink_queue = nullptr;  // its sink's
+  std::vector<Entry> entries;       // in order of sequence
   TimeUs wake = kNever;
   TimeUs forget_at = kNever;
-  std::uint64_t begun = 0;                     // when something of it left last, in such moments
-  std::optional<Line::value_type> place = {};  // in the queue's line
+  std::uint64_t begun = 0;  // when something of it left last, in such moments
+  std::optional<WaitList::value_type> place = {};  // in the sink's wait list
 };
 
 struct WakesBefore {
-  bool operator()(const Lane* a, const Lane* b) const {
+  bool operator()(const IncidentQueue* a, const IncidentQueue* b) const {
     return std::tie(a->wake, a->number) < std::tie(b->wake, b->number);
   }
 };
 
 // nullptr where there is none.
-const Entry* Find(const Lane& lane, int level, NotificationAction action);
+const Entry* Find(const IncidentQueue& queue, int level, NotificationAction action);
 inline bool Intended(const Entry& entry) {
   return entry.delivery.state == DeliveryState::kIntended;
 }
 // With the receipt of the first of its incident.
-Delivery AsSent(const Lane& lane, const Entry& entry);
+Delivery AsSent(const IncidentQueue& queue, const Entry& entry);
 // Whether an attempt may have arrived, and the receiver can be asked and was not.
-bool LookUpDue(const Lane& lane, const Entry& entry);
+bool LookUpDue(const IncidentQueue& queue, const Entry& entry);
 // Whether what follows has to know what the receiver calls this, and it can be asked.
-bool NeedsReceipt(const Lane& lane, const Entry& entry);
+bool NeedsReceipt(const IncidentQueue& queue, const Entry& entry);
 // How long after its receipt, or its last repetition, it is sent once more; 0: never.
-DurationUs RepeatedAfter(const Lane& lane, const Entry& entry);
+DurationUs RepeatedAfter(const IncidentQueue& queue, const Entry& entry);
 // Whether `entry`, which is not in flight, must not be sent any more.
-bool Overtaken(const Lane& lane, const Entry& entry);
+bool Overtaken(const IncidentQueue& queue, const Entry& entry);
 // A resolve that waits for the trigger of the level that replaces its own.
-bool Blocked(const Lane& lane, const Entry& entry);
+bool Blocked(const IncidentQueue& queue, const Entry& entry);
 // What the journal says next about an entry that is restored.
 void TakeOver(const Delivery& record, Entry* entry);
 // Whether every trigger has its resolve.
-bool Complete(const Lane& lane);
+bool Complete(const IncidentQueue& queue);
 
 }  // namespace tocsin::outbox

@@ -1,8 +1,8 @@
 // Which JSON path feeds which field of an event: compiled once, looked up once per key. The names
 // of other formats' values (logfmt's keys) are paths of one part.
 //
-//   JsonFields fields(input.map, &errors, FindPreset("pino"));   // or none: canonical events
-//   const JsonEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
+//   FieldMap fields(input.map, &errors, FindPreset("pino"));   // or none: canonical events
+//   const FieldEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
 //                                                                // nullptr: nobody reads this key
 //   for (int a = entry->action; a >= 0; a = fields.action(a).next) …
 //
@@ -32,7 +32,7 @@
 namespace tocsin {
 
 // What a value is stored as. The first kFields are the text fields, in the order of Field.
-enum class JsonTarget : std::uint8_t {
+enum class FieldTarget : std::uint8_t {
   kTime = kFields,
   kType,
   kOutcome,
@@ -61,60 +61,60 @@ enum class JsonTarget : std::uint8_t {
   kLabels,          // an object of them
   kLabel,           // one, named by the mapping
 };
-inline constexpr int kJsonTargets = static_cast<int>(JsonTarget::kLabel) + 1;
+inline constexpr int kJsonTargets = static_cast<int>(FieldTarget::kLabel) + 1;
 
-constexpr bool IsText(JsonTarget target) { return static_cast<int>(target) < kFields; }
+constexpr bool IsText(FieldTarget target) { return static_cast<int>(target) < kFields; }
 
-constexpr bool IsNumber(JsonTarget target) {
-  return target == JsonTarget::kTime ||
-         (target >= JsonTarget::kStatus && target <= JsonTarget::kMax);
+constexpr bool IsNumber(FieldTarget target) {
+  return target == FieldTarget::kTime ||
+         (target >= FieldTarget::kStatus && target <= FieldTarget::kMax);
 }
 
 // A text of another form than the field that it fills.
-constexpr bool IsDerivedText(JsonTarget target) {
-  return target >= JsonTarget::kLevelWord && target <= JsonTarget::kRequestLine;
+constexpr bool IsDerivedText(FieldTarget target) {
+  return target >= FieldTarget::kLevelWord && target <= FieldTarget::kRequestLine;
 }
 
 // Targets that fill the same field share a slot, which is one of them.
-constexpr JsonTarget SlotOf(JsonTarget target) {
+constexpr FieldTarget SlotOf(FieldTarget target) {
   switch (target) {
-    case JsonTarget::kDurationNs:
-    case JsonTarget::kDuration:
-    case JsonTarget::kDurationS:
-      return JsonTarget::kDurationMs;
-    case JsonTarget::kLevelWord:
-    case JsonTarget::kSeverityNumber:
-      return static_cast<JsonTarget>(Field::kLevel);
-    case JsonTarget::kLine:
-      return static_cast<JsonTarget>(Field::kMessage);
-    case JsonTarget::kStack:
-      return static_cast<JsonTarget>(Field::kException);
+    case FieldTarget::kDurationNs:
+    case FieldTarget::kDuration:
+    case FieldTarget::kDurationS:
+      return FieldTarget::kDurationMs;
+    case FieldTarget::kLevelWord:
+    case FieldTarget::kSeverityNumber:
+      return static_cast<FieldTarget>(Field::kLevel);
+    case FieldTarget::kLine:
+      return static_cast<FieldTarget>(Field::kMessage);
+    case FieldTarget::kStack:
+      return static_cast<FieldTarget>(Field::kException);
     default:
       return target;
   }
 }
 
 // One of a few known words.
-constexpr bool IsWord(JsonTarget target) {
-  return target >= JsonTarget::kType && target <= JsonTarget::kMetricType;
+constexpr bool IsWord(FieldTarget target) {
+  return target >= FieldTarget::kType && target <= FieldTarget::kMetricType;
 }
 
 // The canonical name, as `map:` spells it; static text.
-std::string_view JsonTargetName(JsonTarget target);
+std::string_view JsonTargetName(FieldTarget target);
 // Names that `map:` may have as targets.
 std::vector<std::string> MappableNames();
 // Why a value was refused; static text, "status is not a number".
-std::string_view WrongType(JsonTarget target);
-std::string_view OutOfRange(JsonTarget target);
+std::string_view WrongType(FieldTarget target);
+std::string_view OutOfRange(FieldTarget target);
 
 // Fills the field of that name (also `resource`, `cvss`, …) with a text, as a constant of `map:`
 // does. False, and nothing happens, where no field has the name or it cannot hold the text.
 bool SetField(std::string_view name, std::string_view text, Event* event);
 
-struct JsonAction {
+struct FieldAction {
   static constexpr std::uint8_t kMappedRank = 255;  // of a path that the input maps
 
-  JsonTarget target = JsonTarget::kTime;
+  FieldTarget target = FieldTarget::kTime;
   // Where several paths of one record feed a target, the highest rank wins, in whatever order they
   // stand: the canonical name over its aliases.
   std::uint8_t rank = 0;
@@ -124,14 +124,14 @@ struct JsonAction {
   int next = -1;   // another target of the same path
 };
 
-struct JsonEntry {
+struct FieldEntry {
   int node = -1;    // where to go on inside an object
   int action = -1;  // what to do with a value
   // Whether a value is stored once and as what, as for most keys; `target` and `rank` are then
   // those of the action.
   enum class Only : std::uint8_t { kNone, kText, kNumber, kWord };
   Only only = Only::kNone;
-  JsonTarget target = JsonTarget::kTime;
+  FieldTarget target = FieldTarget::kTime;
   std::uint8_t rank = 0;
 };
 
@@ -165,21 +165,21 @@ struct JsonKeyWords {
 class JsonNode {
  public:
   // `words` are those of the key.
-  const JsonEntry* Find(const char* key, const JsonKeyWords& words) const;
+  const FieldEntry* Find(const char* key, const JsonKeyWords& words) const;
 
  private:
-  friend class JsonFields;
+  friend class FieldMap;
   struct Slot {
     JsonKeyWords words;  // of length 0: empty; no path has an empty key
-    JsonEntry entry;
+    FieldEntry entry;
     std::uint32_t key = 0;  // index into keys_
   };
   static std::uint32_t HashOf(const JsonKeyWords& words);
-  JsonEntry& Insert(std::string_view key);
+  FieldEntry& Insert(std::string_view key);
   void BuildTable();
 
   std::vector<std::string> keys_;
-  std::vector<JsonEntry> entries_;  // parallel to keys_
+  std::vector<FieldEntry> entries_;  // parallel to keys_
   // Open addressing, at most a quarter full, so that a miss costs one probe.
   std::vector<Slot> slots_;
   std::uint32_t mask_ = 0;
@@ -188,7 +188,7 @@ class JsonNode {
 // What feeds a target: a path of a preset, or a name that is always understood.
 struct FieldPath {
   std::string_view path;
-  JsonTarget target;
+  FieldTarget target;
   std::string_view label = {};  // for kLabel
 };
 
@@ -205,18 +205,18 @@ struct FieldPreset {
   bool dash_is_nothing = false;  // "-" stands for a text that is absent
 };
 
-class JsonFields {
+class FieldMap {
  public:
   // Canonical names and aliases; a mapped target is read from its mapping only. Errors go to
   // `errors`.
-  JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors,
-             const FieldPreset* preset = nullptr);
-  JsonFields(const JsonFields&) = delete;
-  JsonFields& operator=(const JsonFields&) = delete;
+  FieldMap(const std::vector<FieldMapping>& mappings, ErrorList* errors,
+           const FieldPreset* preset = nullptr);
+  FieldMap(const FieldMap&) = delete;
+  FieldMap& operator=(const FieldMap&) = delete;
 
   const JsonNode& root() const { return nodes_[0]; }
   const JsonNode& node(int index) const { return nodes_[static_cast<std::size_t>(index)]; }
-  const JsonAction& action(int index) const { return actions_[static_cast<std::size_t>(index)]; }
+  const FieldAction& action(int index) const { return actions_[static_cast<std::size_t>(index)]; }
   std::string_view label_name(int index) const {
     return label_names_[static_cast<std::size_t>(index)];
   }
@@ -234,17 +234,17 @@ class JsonFields {
 
  private:
   // A preset's log has levels and durations in other forms than a canonical event.
-  JsonTarget InPreset(JsonTarget target) const;
+  FieldTarget InPreset(FieldTarget target) const;
   void AddMapping(const FieldMapping& mapping, ErrorList* errors);
-  void AddConstant(const FieldMapping& mapping, JsonTarget target, ErrorList* errors);
+  void AddConstant(const FieldMapping& mapping, FieldTarget target, ErrorList* errors);
   void AddNames(const std::array<bool, kJsonTargets>& mapped);
-  void AddPath(std::string_view path, JsonAction action);
+  void AddPath(std::string_view path, FieldAction action);
   int NodeFor(std::string_view prefix);
 
   const FieldPreset* preset_;
   std::vector<JsonNode> nodes_;
   std::vector<std::string> node_prefixes_;  // parallel to nodes_
-  std::vector<JsonAction> actions_;
+  std::vector<FieldAction> actions_;
   std::vector<std::string> action_paths_;  // parallel to actions_
   std::deque<std::string> strings_;        // a deque, because views of its elements must stay valid
   std::vector<std::string_view> label_names_;

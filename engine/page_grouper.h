@@ -1,6 +1,6 @@
 // More pages than anybody can read become one.
 //
-//   PageFolder folder(config.routes);
+//   PageGrouper folder(config.routes);
 //   folder.Fold(tick, &notifications);      // what the correlator has just said, in its order
 //
 // Pages are triggers that a route takes to sinks that page people, counted by scope and route (by all
@@ -29,11 +29,11 @@
 
 namespace tocsin {
 
-class PageFolder {
+class PageGrouper {
  public:
   static constexpr DurationUs kWindow = 10 * kMinuteUs;
 
-  explicit PageFolder(const std::vector<RouteConfig>* routes) : routes_(routes) {}
+  explicit PageGrouper(const std::vector<RouteConfig>* routes) : routes_(routes) {}
 
   // `tick` never falls. What folds say comes behind what was there.
   void Fold(TimeUs tick, std::vector<Notification>* notifications);

@@ -1,8 +1,8 @@
 // Where what sinks render leaves the program: HTTP, SMTP, Kafka, standard output and files.
 //
-//   Outlet outlet;
-//   outlet.Send(delivery.id, sink.RequestFor(delivery), &replies);
-//   outlet.Perform(absl::Seconds(1), &replies);   // returns with the first replies, or a Wakeup
+//   SinkTransport transport;
+//   transport.Send(delivery.id, sink.RequestFor(delivery), &replies);
+//   transport.Perform(absl::Seconds(1), &replies);   // returns with the first replies, or a Wakeup
 //
 // The limits are those of transport/http_client.h, transport/kafka_output.h and transport/local_output.h. Everything
 // from one thread, except Wakeup.
@@ -18,7 +18,7 @@
 
 namespace tocsin {
 
-class Outlet {
+class SinkTransport {
  public:
   using Replies = std::vector<HttpClient::Reply>;
 

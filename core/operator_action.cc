@@ -1,4 +1,4 @@
-#include "core/act.h"
+#include "core/operator_action.h"
 
 namespace tocsin {
 
@@ -33,25 +33,25 @@ Silence Silence::Decode(ByteReader* in) {
   return in->ok() ? silence : Silence{};
 }
 
-std::string_view ActKindName(ActKind kind) {
+std::string_view OperatorActionKindName(OperatorActionKind kind) {
   switch (kind) {
-    case ActKind::kAcknowledge:
+    case OperatorActionKind::kAcknowledge:
       return "acknowledged";
-    case ActKind::kResolve:
+    case OperatorActionKind::kResolve:
       return "resolved";
-    case ActKind::kNote:
+    case OperatorActionKind::kNote:
       return "noted";
-    case ActKind::kLink:
+    case OperatorActionKind::kLink:
       return "linked";
-    case ActKind::kSilence:
+    case OperatorActionKind::kSilence:
       return "silenced";
-    case ActKind::kExpire:
+    case OperatorActionKind::kExpire:
       return "expired";
   }
   return "";
 }
 
-void Act::Encode(ByteWriter* out) const {
+void OperatorAction::Encode(ByteWriter* out) const {
   out->Byte(static_cast<std::uint8_t>(kind));
   out->Bytes(id);
   out->Fixed64(incident.high);
@@ -59,22 +59,22 @@ void Act::Encode(ByteWriter* out) const {
   out->Bytes(author);
   out->Bytes(text);
   out->Signed(until);
-  if (kind == ActKind::kSilence) silence.Encode(out);
+  if (kind == OperatorActionKind::kSilence) silence.Encode(out);
 }
 
-Act Act::Decode(ByteReader* in) {
-  Act act;
+OperatorAction OperatorAction::Decode(ByteReader* in) {
+  OperatorAction act;
   const std::uint8_t kind = in->Byte();
-  if (kind > static_cast<std::uint8_t>(ActKind::kExpire)) in->Fail();
-  act.kind = static_cast<ActKind>(kind);
+  if (kind > static_cast<std::uint8_t>(OperatorActionKind::kExpire)) in->Fail();
+  act.kind = static_cast<OperatorActionKind>(kind);
   act.id = in->Bytes();
   act.incident.high = in->Fixed64();
   act.incident.low = in->Fixed64();
   act.author = in->Bytes();
   act.text = in->Bytes();
   act.until = in->Signed();
-  if (act.kind == ActKind::kSilence) act.silence = Silence::Decode(in);
-  return in->ok() ? act : Act{};
+  if (act.kind == OperatorActionKind::kSilence) act.silence = Silence::Decode(in);
+  return in->ok() ? act : OperatorAction{};
 }
 
 }  // namespace tocsin

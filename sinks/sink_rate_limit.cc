@@ -1,4 +1,4 @@
-#include "sinks/sink_gate.h"
+#include "sinks/sink_rate_limit.h"
 
 #include <algorithm>
 
@@ -27,12 +27,12 @@ DurationUs SinkBackoffJitter(DurationUs backoff, std::uint64_t draw) {
   return static_cast<DurationUs>(draw % static_cast<std::uint64_t>(backoff / 2 + 1));
 }
 
-TimeUs SinkGate::OpensAt() const {
+TimeUs SinkRateLimit::OpensAt() const {
   if (failures_ > 0) return probing_ ? kNever : std::max(opens_, probe_at_);
   return in_flight_ < kRequestsMax ? opens_ : kNever;
 }
 
-bool SinkGate::Begin(TimeUs now, DurationUs pace) {
+bool SinkRateLimit::Begin(TimeUs now, DurationUs pace) {
   opens_ = now + pace;
   ++in_flight_;
   if (failures_ == 0) return false;
@@ -40,24 +40,24 @@ bool SinkGate::Begin(TimeUs now, DurationUs pace) {
   return true;
 }
 
-void SinkGate::End(bool probe) {
+void SinkRateLimit::End(bool probe) {
   TOCSIN_CHECK(in_flight_ > 0);
   --in_flight_;
   if (probe) probing_ = false;
 }
 
-bool SinkGate::OnTaken() {
+bool SinkRateLimit::OnTaken() {
   ++taken_;
   const bool failed = failures_ > 0;
   failures_ = asked_ = 0;
   return failed;
 }
 
-DurationUs SinkGate::Believed(const Failure& failure) {
+DurationUs SinkRateLimit::Believed(const Failure& failure) {
   return std::clamp<DurationUs>(failure.asked, 0, failure.too_many ? kTooManyMax : kOutageMax);
 }
 
-void SinkGate::OnFailed(const Failure& failure, TimeUs now) {
+void SinkRateLimit::OnFailed(const Failure& failure, TimeUs now) {
   const DurationUs asked = Believed(failure);
   if (failures_ > 0 && !failure.probe) {
     // It left before the outage was known, and says nothing new but what it asks for.

@@ -1,4 +1,4 @@
-#include "transport/outlet.h"
+#include "transport/sink_transport.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 
 namespace tocsin {
 
-void Outlet::Send(const Hash128& id, SinkRequest request, Replies* replies) {
+void SinkTransport::Send(const Hash128& id, SinkRequest request, Replies* replies) {
   switch (request.kind) {
     case SinkRequest::Kind::kHttp:
     case SinkRequest::Kind::kMail:
@@ -24,7 +24,7 @@ void Outlet::Send(const Hash128& id, SinkRequest request, Replies* replies) {
   }
 }
 
-void Outlet::Perform(absl::Duration wait, Replies* replies) {
+void SinkTransport::Perform(absl::Duration wait, Replies* replies) {
   const auto collect = [&] {
     kafka_.Collect(replies);
     local_.Collect(replies);
@@ -38,7 +38,7 @@ void Outlet::Perform(absl::Duration wait, Replies* replies) {
   collect();
 }
 
-void Outlet::CancelAll() {
+void SinkTransport::CancelAll() {
   http_.CancelAll();
   kafka_.CancelAll();
   local_.CancelAll();

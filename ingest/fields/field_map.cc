@@ -1,4 +1,4 @@
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 
 #include <algorithm>
 #include <array>
@@ -14,13 +14,13 @@
 namespace tocsin {
 namespace {
 
-constexpr JsonTarget Text(Field field) { return static_cast<JsonTarget>(field); }
+constexpr FieldTarget Text(Field field) { return static_cast<FieldTarget>(field); }
 
 // Canonical names first, then OpenTelemetry and ECS; an earlier line outranks a later one.
 constexpr FieldPath kAliases[] = {
-    {"time", JsonTarget::kTime},
+    {"time", FieldTarget::kTime},
     {"id", Text(Field::kId)},
-    {"type", JsonTarget::kType},
+    {"type", FieldTarget::kType},
     {"env", Text(Field::kEnv)},
     {"service", Text(Field::kService)},
     {"host", Text(Field::kHost)},
@@ -30,39 +30,39 @@ constexpr FieldPath kAliases[] = {
     {"dependency", Text(Field::kDependency)},
     {"endpoint", Text(Field::kEndpoint)},
     {"method", Text(Field::kMethod)},
-    {"status", JsonTarget::kStatus},
-    {"duration_ms", JsonTarget::kDurationMs},
+    {"status", FieldTarget::kStatus},
+    {"duration_ms", FieldTarget::kDurationMs},
     {"trace_id", Text(Field::kTraceId)},
     {"client_ip", Text(Field::kClientIp)},
     {"user", Text(Field::kUser)},
     {"user_agent", Text(Field::kUserAgent)},
-    {"outcome", JsonTarget::kOutcome},
-    {"action", JsonTarget::kAction},
+    {"outcome", FieldTarget::kOutcome},
+    {"action", FieldTarget::kAction},
     {"name", Text(Field::kName)},
-    {"value", JsonTarget::kValue},
-    {"limit", JsonTarget::kLimit},
+    {"value", FieldTarget::kValue},
+    {"limit", FieldTarget::kLimit},
     {"unit", Text(Field::kUnit)},
-    {"metric_type", JsonTarget::kMetricType},
-    {"count", JsonTarget::kCount},
-    {"sum", JsonTarget::kSum},
-    {"min", JsonTarget::kMin},
-    {"max", JsonTarget::kMax},
-    {"state", JsonTarget::kState},
+    {"metric_type", FieldTarget::kMetricType},
+    {"count", FieldTarget::kCount},
+    {"sum", FieldTarget::kSum},
+    {"min", FieldTarget::kMin},
+    {"max", FieldTarget::kMax},
+    {"state", FieldTarget::kState},
     {"severity", Text(Field::kSeverity)},
-    {"cvss", JsonTarget::kCvss},
+    {"cvss", FieldTarget::kCvss},
     {"level", Text(Field::kLevel)},
     {"message", Text(Field::kMessage)},
     {"exception", Text(Field::kException)},
-    {"amount", JsonTarget::kAmount},
+    {"amount", FieldTarget::kAmount},
     {"currency", Text(Field::kCurrency)},
-    {"weight", JsonTarget::kWeight},
-    {"labels", JsonTarget::kLabels},
+    {"weight", FieldTarget::kWeight},
+    {"labels", FieldTarget::kLabels},
 
-    {"@timestamp", JsonTarget::kTime},
-    {"timestamp", JsonTarget::kTime},
+    {"@timestamp", FieldTarget::kTime},
+    {"timestamp", FieldTarget::kTime},
     {"event.id", Text(Field::kId)},
-    {"event.outcome", JsonTarget::kOutcome},
-    {"event.duration", JsonTarget::kDurationNs},
+    {"event.outcome", FieldTarget::kOutcome},
+    {"event.duration", FieldTarget::kDurationNs},
     {"deployment.environment", Text(Field::kEnv)},
     {"deployment.environment.name", Text(Field::kEnv)},
     {"service.environment", Text(Field::kEnv)},
@@ -77,8 +77,8 @@ constexpr FieldPath kAliases[] = {
     {"http.target", Text(Field::kEndpoint)},
     {"http.request.method", Text(Field::kMethod)},
     {"http.method", Text(Field::kMethod)},
-    {"http.response.status_code", JsonTarget::kStatus},
-    {"http.status_code", JsonTarget::kStatus},
+    {"http.response.status_code", FieldTarget::kStatus},
+    {"http.status_code", FieldTarget::kStatus},
     {"trace.id", Text(Field::kTraceId)},
     {"client.address", Text(Field::kClientIp)},
     {"client.ip", Text(Field::kClientIp)},
@@ -99,7 +99,7 @@ constexpr FieldPath kAliases[] = {
 // Ranks are the distance to the end of the table plus one and must fit a byte, with a preset's on
 // top of them.
 constexpr std::size_t kPresetPathsMax = 150;
-static_assert(std::size(kAliases) + kPresetPathsMax < JsonAction::kMappedRank);
+static_assert(std::size(kAliases) + kPresetPathsMax < FieldAction::kMappedRank);
 
 constexpr std::string_view kOtherNames[] = {
     "time",        "type",           "outcome",   "action",   "state",  "metric_type", "status",
@@ -108,23 +108,23 @@ constexpr std::string_view kOtherNames[] = {
     "level",       "message",        "exception", "request",  "labels", "label"};
 static_assert(std::size(kOtherNames) == kJsonTargets - kFields);
 
-std::string_view ExpectedOf(JsonTarget target) {
+std::string_view ExpectedOf(FieldTarget target) {
   if (IsText(target) || IsDerivedText(target)) return " is not a text";
   switch (target) {
-    case JsonTarget::kTime:
+    case FieldTarget::kTime:
       return " is neither an RFC 3339 time nor an epoch number";
-    case JsonTarget::kType:
-    case JsonTarget::kOutcome:
-    case JsonTarget::kAction:
-    case JsonTarget::kState:
-    case JsonTarget::kMetricType:
+    case FieldTarget::kType:
+    case FieldTarget::kOutcome:
+    case FieldTarget::kAction:
+    case FieldTarget::kState:
+    case FieldTarget::kMetricType:
       return " is none of the known words";
-    case JsonTarget::kLabels:
+    case FieldTarget::kLabels:
       return " is not an object of texts";
-    case JsonTarget::kLabel:
+    case FieldTarget::kLabel:
       return " is not a text";
-    case JsonTarget::kDuration:
-    case JsonTarget::kDurationS:
+    case FieldTarget::kDuration:
+    case FieldTarget::kDurationS:
       return " is neither a number nor a time with its unit";
     default:
       return " is not a number";
@@ -136,7 +136,7 @@ const std::array<std::string, kJsonTargets>& Texts(bool range) {
   static const auto* const kTexts = [] {
     auto* texts = new std::array<std::array<std::string, kJsonTargets>, 2>;
     for (int i = 0; i < kJsonTargets; ++i) {
-      const auto target = static_cast<JsonTarget>(i);
+      const auto target = static_cast<FieldTarget>(i);
       const std::string name(JsonTargetName(target));
       (*texts)[0][static_cast<std::size_t>(i)] = name + std::string(ExpectedOf(target));
       (*texts)[1][static_cast<std::size_t>(i)] = name + " is out of range";
@@ -156,11 +156,12 @@ std::optional<double> ParseConstantNumber(std::string_view text) {
   return value;
 }
 
-std::optional<JsonTarget> TargetFromName(std::string_view name) {
+std::optional<FieldTarget> TargetFromName(std::string_view name) {
   if (const std::optional<Field> field = FieldFromName(name)) return Text(*field);
   for (int i = kFields; i < kJsonTargets; ++i) {
-    const auto target = static_cast<JsonTarget>(i);
-    if (SlotOf(target) != target || IsDerivedText(target) || target == JsonTarget::kLabel) continue;
+    const auto target = static_cast<FieldTarget>(i);
+    if (SlotOf(target) != target || IsDerivedText(target) || target == FieldTarget::kLabel)
+      continue;
     if (JsonTargetName(target) == name) return target;
   }
   return std::nullopt;
@@ -183,38 +184,38 @@ bool Assign(std::optional<Value> parsed, Slot* field) {
 
 // Stores a text as what the target is; false, and nothing is stored, if it is none that the target
 // can hold.
-bool StoreConstant(JsonTarget target, std::string_view text, Event* event) {
+bool StoreConstant(FieldTarget target, std::string_view text, Event* event) {
   if (IsText(target)) {
     event->Set(static_cast<Field>(target), text);
     return true;
   }
   const std::optional<double> number = ParseConstantNumber(text);
   switch (target) {
-    case JsonTarget::kType:
+    case FieldTarget::kType:
       return Assign(EventTypeFromName(text), &event->type);
-    case JsonTarget::kOutcome:
+    case FieldTarget::kOutcome:
       return Assign(EnumFromName<Outcome>(text, 3, OutcomeName), &event->outcome);
-    case JsonTarget::kAction:
+    case FieldTarget::kAction:
       return Assign(EnumFromName<ConnectionAction>(text, 4, ConnectionActionName), &event->action);
-    case JsonTarget::kState:
+    case FieldTarget::kState:
       return Assign(EnumFromName<AlarmState>(text, 4, AlarmStateName), &event->state);
-    case JsonTarget::kMetricType:
+    case FieldTarget::kMetricType:
       return Assign(EnumFromName<MetricType>(text, 5, MetricTypeName), &event->metric_type);
-    case JsonTarget::kStatus:
+    case FieldTarget::kStatus:
       if (!number || *number < 0 || *number > 99'999) return false;
       event->status = static_cast<std::int32_t>(*number);
       return true;
-    case JsonTarget::kWeight:
+    case FieldTarget::kWeight:
       if (!number || *number < 1 || *number > 1e9) return false;
       event->weight = static_cast<std::int64_t>(*number);
       return true;
-    case JsonTarget::kValue:
+    case FieldTarget::kValue:
       return Assign(number, &event->value);
-    case JsonTarget::kLimit:
+    case FieldTarget::kLimit:
       return Assign(number, &event->limit);
-    case JsonTarget::kCvss:
+    case FieldTarget::kCvss:
       return Assign(number, &event->cvss);
-    case JsonTarget::kAmount:
+    case FieldTarget::kAmount:
       return Assign(number, &event->amount);
     default:
       return false;  // A time, a duration or a histogram's part is never the same for all events.
@@ -231,21 +232,21 @@ std::vector<std::string> MappableNames() {
   return names;
 }
 
-std::string_view JsonTargetName(JsonTarget target) {
+std::string_view JsonTargetName(FieldTarget target) {
   if (IsText(target)) return FieldName(static_cast<Field>(target));
   return kOtherNames[static_cast<int>(target) - kFields];
 }
 
-std::string_view WrongType(JsonTarget target) {
+std::string_view WrongType(FieldTarget target) {
   return Texts(false)[static_cast<std::size_t>(target)];
 }
 
-std::string_view OutOfRange(JsonTarget target) {
+std::string_view OutOfRange(FieldTarget target) {
   return Texts(true)[static_cast<std::size_t>(target)];
 }
 
 bool SetField(std::string_view name, std::string_view text, Event* event) {
-  const std::optional<JsonTarget> target = TargetFromName(name);
+  const std::optional<FieldTarget> target = TargetFromName(name);
   return target && StoreConstant(*target, text, event);
 }
 
@@ -255,7 +256,7 @@ std::uint32_t JsonNode::HashOf(const JsonKeyWords& words) {
       ((words.first ^ std::rotl(words.last, 29) ^ words.length) * 0x9E3779B97F4A7C15u) >> 32);
 }
 
-const JsonEntry* JsonNode::Find(const char* key, const JsonKeyWords& words) const {
+const FieldEntry* JsonNode::Find(const char* key, const JsonKeyWords& words) const {
   for (std::uint32_t at = HashOf(words) & mask_;; at = (at + 1) & mask_) {
     const Slot& slot = slots_[at];
     if (slot.words.length == 0) return nullptr;
@@ -266,7 +267,7 @@ const JsonEntry* JsonNode::Find(const char* key, const JsonKeyWords& words) cons
   }
 }
 
-JsonEntry& JsonNode::Insert(std::string_view key) {
+FieldEntry& JsonNode::Insert(std::string_view key) {
   const auto at = std::find(keys_.begin(), keys_.end(), key);
   if (at != keys_.end()) return entries_[static_cast<std::size_t>(at - keys_.begin())];
   keys_.emplace_back(key);
@@ -288,13 +289,13 @@ void JsonNode::BuildTable() {
   }
 }
 
-JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* errors,
-                       const FieldPreset* preset)
+FieldMap::FieldMap(const std::vector<FieldMapping>& mappings, ErrorList* errors,
+                   const FieldPreset* preset)
     : preset_(preset) {
   NodeFor("");
   std::array<bool, kJsonTargets> mapped{};
   for (const FieldMapping& mapping : mappings) {
-    if (const std::optional<JsonTarget> target = TargetFromName(mapping.target)) {
+    if (const std::optional<FieldTarget> target = TargetFromName(mapping.target)) {
       mapped[static_cast<std::size_t>(*target)] = true;
     }
     AddMapping(mapping, errors);
@@ -303,20 +304,20 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
   if (preset != nullptr && base_.type == EventType::kUnknown) base_.type = preset->type;
   bool enters_labels = false;
   for (JsonNode& node : nodes_) {
-    for (JsonEntry& entry : node.entries_) {
+    for (FieldEntry& entry : node.entries_) {
       std::size_t reads = 0;
       for (int index = entry.action; index >= 0; index = action(index).next) {
         ++reads;
-        enters_labels |= action(index).target == JsonTarget::kLabels && entry.node >= 0;
+        enters_labels |= action(index).target == FieldTarget::kLabels && entry.node >= 0;
       }
       reads_max_ = std::max(reads_max_, reads);
       if (entry.action < 0) continue;
-      const JsonAction& only = action(entry.action);
+      const FieldAction& only = action(entry.action);
       if (only.next >= 0) continue;
-      entry.only = IsText(only.target)     ? JsonEntry::Only::kText
-                   : IsNumber(only.target) ? JsonEntry::Only::kNumber
-                   : IsWord(only.target)   ? JsonEntry::Only::kWord
-                                           : JsonEntry::Only::kNone;
+      entry.only = IsText(only.target)     ? FieldEntry::Only::kText
+                   : IsNumber(only.target) ? FieldEntry::Only::kNumber
+                   : IsWord(only.target)   ? FieldEntry::Only::kWord
+                                           : FieldEntry::Only::kNone;
       entry.target = only.target;
       entry.rank = only.rank;
     }
@@ -326,8 +327,8 @@ JsonFields::JsonFields(const std::vector<FieldMapping>& mappings, ErrorList* err
 }
 
 // The paths of the preset, then the names that are always understood.
-void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
-  const auto is_mapped = [&](JsonTarget target) {
+void FieldMap::AddNames(const std::array<bool, kJsonTargets>& mapped) {
+  const auto is_mapped = [&](FieldTarget target) {
     return mapped[static_cast<std::size_t>(SlotOf(target))];
   };
   const auto is_of_preset = [&](std::string_view path) {
@@ -340,8 +341,8 @@ void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
     TOCSIN_CHECK(preset_->paths.size() <= kPresetPathsMax);
     rank += preset_->paths.size();
     for (const FieldPath& path : preset_->paths) {
-      JsonAction action{.target = path.target, .rank = static_cast<std::uint8_t>(rank--)};
-      if (path.target == JsonTarget::kLabel) {
+      FieldAction action{.target = path.target, .rank = static_cast<std::uint8_t>(rank--)};
+      if (path.target == FieldTarget::kLabel) {
         action.lenient = true;
         action.label = static_cast<int>(label_names_.size());
         label_names_.push_back(path.label);
@@ -350,9 +351,9 @@ void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
     }
   }
   for (const FieldPath& alias : kAliases) {
-    const JsonAction action{.target = InPreset(alias.target),
-                            .rank = static_cast<std::uint8_t>(rank--),
-                            .lenient = preset_ != nullptr && preset_->is_lenient};
+    const FieldAction action{.target = InPreset(alias.target),
+                             .rank = static_cast<std::uint8_t>(rank--),
+                             .lenient = preset_ != nullptr && preset_->is_lenient};
     // What the preset reads as something else is not this as well.
     if (is_mapped(alias.target) || is_of_preset(alias.path)) continue;
     AddPath(alias.path, action);
@@ -363,17 +364,17 @@ void JsonFields::AddNames(const std::array<bool, kJsonTargets>& mapped) {
   }
 }
 
-JsonTarget JsonFields::InPreset(JsonTarget target) const {
+FieldTarget FieldMap::InPreset(FieldTarget target) const {
   if (preset_ == nullptr) return target;
-  if (target == Text(Field::kLevel)) return JsonTarget::kLevelWord;
-  return target == JsonTarget::kDurationMs ? JsonTarget::kDuration : target;
+  if (target == Text(Field::kLevel)) return FieldTarget::kLevelWord;
+  return target == FieldTarget::kDurationMs ? FieldTarget::kDuration : target;
 }
 
-void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
-  std::optional<JsonTarget> target = TargetFromName(mapping.target);
+void FieldMap::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
+  std::optional<FieldTarget> target = TargetFromName(mapping.target);
   int label = -1;
   if (!target && mapping.target.starts_with("labels.") && mapping.target.size() > 7) {
-    target = JsonTarget::kLabel;
+    target = FieldTarget::kLabel;
     maps_labels_ = true;
     label = static_cast<int>(label_names_.size());
     label_names_.push_back(strings_.emplace_back(mapping.target.substr(7)));
@@ -399,12 +400,12 @@ void JsonFields::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
     return;
   }
   AddPath(mapping.path,
-          {.target = InPreset(*target), .rank = JsonAction::kMappedRank, .label = label});
+          {.target = InPreset(*target), .rank = FieldAction::kMappedRank, .label = label});
 }
 
-void JsonFields::AddConstant(const FieldMapping& mapping, JsonTarget target, ErrorList* errors) {
+void FieldMap::AddConstant(const FieldMapping& mapping, FieldTarget target, ErrorList* errors) {
   const std::string_view text = strings_.emplace_back(mapping.constant);
-  if (target == JsonTarget::kLabel && text.size() <= limits::kLabelValueBytesMax &&
+  if (target == FieldTarget::kLabel && text.size() <= limits::kLabelValueBytesMax &&
       constant_labels_.size() < limits::kLabelsMax) {
     constant_labels_.emplace_back(label_names_.back(), text);
   } else if (!StoreConstant(target, text, &base_)) {
@@ -413,7 +414,7 @@ void JsonFields::AddConstant(const FieldMapping& mapping, JsonTarget target, Err
   }
 }
 
-int JsonFields::NodeFor(std::string_view prefix) {
+int FieldMap::NodeFor(std::string_view prefix) {
   const auto at = std::find(node_prefixes_.begin(), node_prefixes_.end(), prefix);
   if (at != node_prefixes_.end()) return static_cast<int>(at - node_prefixes_.begin());
   node_prefixes_.emplace_back(prefix);
@@ -423,7 +424,7 @@ int JsonFields::NodeFor(std::string_view prefix) {
 
 // Under every prefix of the path, each way to write the rest of it: "a.b.c" is key "a" (going on),
 // "a.b" (going on) and "a.b.c" at the root, "b" and "b.c" inside "a", "c" inside "a.b".
-void JsonFields::AddPath(std::string_view path, JsonAction action) {
+void FieldMap::AddPath(std::string_view path, FieldAction action) {
   const int index = static_cast<int>(actions_.size());
   actions_.push_back(action);
   action_paths_.emplace_back(path);

@@ -1,6 +1,6 @@
 // What a person does about incidents: acknowledge, resolve, note, link, silence.
 //
-//   Act act{.kind = ActKind::kAcknowledge, .id = "…", .incident = id, .author = "ana"};
+//   OperatorAction act{.kind = OperatorActionKind::kAcknowledge, .id = "…", .incident = id, .author = "ana"};
 //   EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act});     // panes/pane_batch.h
 //
 // An act is a record of the batch log and takes effect where it stands there, so that a replay of
@@ -38,11 +38,18 @@ struct Silence {
   bool operator==(const Silence&) const = default;
 };
 
-enum class ActKind : std::uint8_t { kAcknowledge, kResolve, kNote, kLink, kSilence, kExpire };
-std::string_view ActKindName(ActKind kind);
+enum class OperatorActionKind : std::uint8_t {
+  kAcknowledge,
+  kResolve,
+  kNote,
+  kLink,
+  kSilence,
+  kExpire
+};
+std::string_view OperatorActionKindName(OperatorActionKind kind);
 
-struct Act {
-  ActKind kind = ActKind::kNote;
+struct OperatorAction {
+  OperatorActionKind kind = OperatorActionKind::kNote;
   std::string id;
   Hash128 incident;  // not of silences
   std::string author;
@@ -51,8 +58,8 @@ struct Act {
   Silence silence = {};    // of kSilence
 
   void Encode(ByteWriter* out) const;
-  static Act Decode(ByteReader* in);
-  bool operator==(const Act&) const = default;
+  static OperatorAction Decode(ByteReader* in);
+  bool operator==(const OperatorAction&) const = default;
 };
 
 }  // namespace tocsin

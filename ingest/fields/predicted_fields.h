@@ -1,9 +1,9 @@
 // Which fields names stand for, for formats whose records mostly have the same names in the same
 // order: found again by their position with one comparison.
 //
-//   ForeseenFields foreseen(&fields);
-//   const JsonEntry* entry = foreseen.Find("http.route", 3);    // nullptr: nobody reads it
-//   foreseen.repeats()   // all since position 0 stood there before, together, each name once
+//   PredictedFields predicted(&fields);
+//   const FieldEntry* entry = predicted.Find("http.route", 3);    // nullptr: nobody reads it
+//   predicted.repeats()   // all since position 0 stood there before, together, each name once
 //
 // Not thread-safe: it remembers.
 #pragma once
@@ -17,36 +17,36 @@
 #include <vector>
 
 #include "core/limits.h"
-#include "ingest/fields/json_fields.h"
+#include "ingest/fields/field_map.h"
 
 namespace tocsin {
 
-class ForeseenFields {
+class PredictedFields {
  public:
   // `fields` outlives this.
-  explicit ForeseenFields(const JsonFields* fields)
-      : fields_(*fields), foreseen_(limits::kLabelsMax) {}
+  explicit PredictedFields(const FieldMap* fields)
+      : fields_(*fields), predicted_(limits::kLabelsMax) {}
 
-  const JsonEntry* Find(std::string_view name) {
+  const FieldEntry* Find(std::string_view name) {
     padded_ = name;
     padded_.append(8, '\0');  // JsonKeyWords may read on
     return fields_.root().Find(padded_.data(), JsonKeyWords::Of(padded_.data(), name.size()));
   }
-  const JsonEntry* Find(std::string_view name, std::size_t position) {
+  const FieldEntry* Find(std::string_view name, std::size_t position) {
     if (position == 0) repeats_ = true;
-    if (position < known_ && IsSame(foreseen_[position].name, name)) {
-      return foreseen_[position].entry;
+    if (position < known_ && IsSame(predicted_[position].name, name)) {
+      return predicted_[position].entry;
     }
     repeats_ = false;
-    const JsonEntry* const entry = Find(name);
+    const FieldEntry* const entry = Find(name);
     // What stood behind the name that was here stood behind no other.
-    known_ = std::min(position, foreseen_.size());
-    const auto known = foreseen_.begin() + static_cast<std::ptrdiff_t>(known_);
+    known_ = std::min(position, predicted_.size());
+    const auto known = predicted_.begin() + static_cast<std::ptrdiff_t>(known_);
     // What is longer is not remembered, so that names never take more than 64 KiB.
-    if (known == foreseen_.end() || name.size() > limits::kNameBytesMax) return entry;
-    const bool is_new = std::none_of(foreseen_.begin(), known,
-                                     [&](const Foreseen& one) { return one.name == name; });
-    if (is_new) foreseen_[known_++] = {std::string(name), entry};
+    if (known == predicted_.end() || name.size() > limits::kNameBytesMax) return entry;
+    const bool is_new = std::none_of(predicted_.begin(), known,
+                                     [&](const Predicted& one) { return one.name == name; });
+    if (is_new) predicted_[known_++] = {std::string(name), entry};
     return entry;
   }
   bool repeats() const { return repeats_; }
@@ -64,13 +64,13 @@ class ForeseenFields {
     std::memcpy(&word, bytes, sizeof word);
     return word;
   }
-  struct Foreseen {
+  struct Predicted {
     std::string name;
-    const JsonEntry* entry = nullptr;
+    const FieldEntry* entry = nullptr;
   };
 
-  const JsonFields& fields_;
-  std::vector<Foreseen> foreseen_;
+  const FieldMap& fields_;
+  std::vector<Predicted> predicted_;
   std::size_t known_ = 0;  // of them
   bool repeats_ = false;
   std::string padded_;
