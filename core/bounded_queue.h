@@ -13,7 +13,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 
 namespace tocsin {
 
@@ -32,12 +31,10 @@ class BoundedQueue {
     return true;
   }
 
-  std::optional<T> Pop() { return PopFor(absl::InfiniteDuration()); }
-
-  // nullopt on time-out too; closed() tells the two apart.
-  std::optional<T> PopFor(absl::Duration timeout) {
+  // nullopt once it is closed and empty.
+  std::optional<T> Pop() {
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(this, &BoundedQueue::HasItem), timeout);
+    mutex_.Await(absl::Condition(this, &BoundedQueue::HasItem));
     if (items_.empty()) return std::nullopt;
     std::optional<T> item(std::move(items_.front()));
     items_.pop_front();
@@ -48,11 +45,6 @@ class BoundedQueue {
   void Close() {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
-  }
-
-  bool closed() const {
-    absl::MutexLock lock(&mutex_);
-    return closed_ && items_.empty();
   }
 
   std::size_t size() const {

@@ -144,10 +144,6 @@ class Journal {
   virtual absl::StatusOr<std::vector<std::string>> ForgetAbsent(const Present& present) = 0;
 
   virtual JournalUsage Usage() const = 0;
-
-  // A small named value.
-  virtual absl::Status WriteMeta(const std::string& key, const std::string& value) = 0;
-  virtual absl::StatusOr<std::optional<std::string>> ReadMeta(const std::string& key) = 0;
 };
 
 // Whether the same call may succeed later without anybody doing something about the journal.

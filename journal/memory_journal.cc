@@ -133,17 +133,6 @@ class MemoryJournal final : public Journal {
     return usage;
   }
 
-  absl::Status WriteMeta(const std::string& key, const std::string& value) override {
-    absl::MutexLock lock(&mutex_);
-    meta_[key] = value;
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::optional<std::string>> ReadMeta(const std::string& key) override {
-    absl::MutexLock lock(&mutex_);
-    return Find(meta_, key);
-  }
-
  private:
   using Texts = std::map<std::string, std::string>;
   using Absences = std::map<std::string, DurationUs>;
@@ -252,7 +241,6 @@ class MemoryJournal final : public Journal {
   JournalUsage usage_ ABSL_GUARDED_BY(mutex_);     // of lines
   std::map<Hash128, Delivery> deliveries_ ABSL_GUARDED_BY(mutex_);
   Texts positions_ ABSL_GUARDED_BY(mutex_);
-  Texts meta_ ABSL_GUARDED_BY(mutex_);
   std::array<Absences, 2> absent_ ABSL_GUARDED_BY(mutex_);  // of sources, of sinks
 };
 

@@ -68,12 +68,6 @@ class SqliteJournal final : public Journal {
         "SELECT position, checksum = row_hash(source, position) FROM positions WHERE source = ?",
         source);
   }
-  absl::Status WriteMeta(const std::string& key, const std::string& value) override {
-    return WriteText("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value);
-  }
-  absl::StatusOr<std::optional<std::string>> ReadMeta(const std::string& key) override {
-    return ReadText("SELECT value, 1 FROM meta WHERE key = ?", key);
-  }
 
  private:
   struct Attempt {  // at writing a snapshot
@@ -91,7 +85,6 @@ class SqliteJournal final : public Journal {
   absl::Status PruneBatches(SqliteDatabase* database, const Snapshot& snapshot, JournalUsage* usage)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Status WriteText(const std::string& sql, const std::string& key, const std::string& value);
   absl::StatusOr<std::optional<std::string>> ReadText(const std::string& sql,
                                                       const std::string& key);
   absl::StatusOr<std::vector<std::pair<std::uint64_t, std::string>>> BatchesAfter(
@@ -434,13 +427,6 @@ absl::StatusOr<std::vector<std::string>> SqliteJournal::ForgetAbsent(const Prese
 }
 
 // ---- values by name ----
-
-absl::Status SqliteJournal::WriteText(const std::string& sql, const std::string& key,
-                                      const std::string& value) {
-  absl::MutexLock lock(&mutex_);
-  TOCSIN_ASSIGN_OR_RETURN(SqliteDatabase* const database, durable_.Get());
-  return database->Query(sql).BindText(key).BindText(value).Run();
-}
 
 absl::StatusOr<std::optional<std::string>> SqliteJournal::ReadText(const std::string& sql,
                                                                    const std::string& key) {

@@ -108,10 +108,10 @@ TYPED_TEST(JournalTest, AVisitorMayUseTheJournal) {
   EXPECT_TRUE(this->journal()
                   ->ReadBatches(0,
                                 [&](std::uint64_t, std::string_view body) {
-                                  return this->journal()->WriteMeta("seen", std::string(body));
+                                  return this->journal()->WritePosition("seen", std::string(body));
                                 })
                   .ok());
-  EXPECT_EQ(*this->journal()->ReadMeta("seen"), "a");
+  EXPECT_EQ(*this->journal()->ReadPosition("seen"), "a");
 }
 
 TYPED_TEST(JournalTest, KeepsWhatTheLastTwoSnapshotsDoNotCover) {
@@ -305,15 +305,12 @@ TYPED_TEST(JournalTest, ReadsMoreDeliveriesThanOnePage) {
   for (std::size_t i = 0; i < 600; ++i) EXPECT_EQ(read[i].sequence, i / 2);
 }
 
-TYPED_TEST(JournalTest, KeepsPositionsAndMeta) {
+TYPED_TEST(JournalTest, KeepsPositions) {
   EXPECT_EQ(*this->journal()->ReadPosition("app.log"), std::nullopt);
-  EXPECT_EQ(*this->journal()->ReadMeta("plan"), std::nullopt);
   ASSERT_TRUE(this->journal()->WritePosition("app.log", "12").ok());
   ASSERT_TRUE(this->journal()->WritePosition("app.log", "34").ok());
-  ASSERT_TRUE(this->journal()->WriteMeta("plan", "").ok());
   EXPECT_EQ(*this->journal()->ReadPosition("app.log"), "34");
-  EXPECT_EQ(*this->journal()->ReadMeta("plan"), "");
-  EXPECT_EQ(*this->journal()->ReadMeta("app.log"), std::nullopt);
+  EXPECT_EQ(*this->journal()->ReadPosition("other.log"), std::nullopt);
 }
 
 TYPED_TEST(JournalTest, WritesPositionsWithTheirBatches) {

@@ -78,14 +78,12 @@ TEST_F(SqliteJournalTest, FindsEverythingAgain) {
   Fill(Reopen());
   ASSERT_TRUE(journal_->WriteDeliveries(std::vector<Delivery>{MakeDelivery(1, "oncall")}).ok());
   ASSERT_TRUE(journal_->WritePosition("app.log", "12").ok());
-  ASSERT_TRUE(journal_->WriteMeta("plan", "abc").ok());
   Reopen();
   EXPECT_EQ((*journal_->LoadSnapshot())->state, "state 6");
   EXPECT_THAT(Lines(journal_.get()), ElementsAre("I2 state 2", "I4 state 4", "I6 state 6"));
   EXPECT_THAT(*BatchesAfter(journal_.get(), 4), ElementsAre(Pair(5, "5"), Pair(6, "6")));
   EXPECT_EQ(Deliveries(journal_.get()).size(), 1u);
   EXPECT_EQ(*journal_->ReadPosition("app.log"), "12");
-  EXPECT_EQ(*journal_->ReadMeta("plan"), "abc");
   EXPECT_EQ(*journal_->AppendBatches(std::vector<std::string>{"7"}), 7u);
 }
 

@@ -103,12 +103,6 @@ class WatchedJournal final : public Journal {
   absl::StatusOr<std::optional<std::string>> ReadPosition(const std::string& source) override {
     return inner_->ReadPosition(source);
   }
-  absl::Status WriteMeta(const std::string& key, const std::string& value) override {
-    return inner_->WriteMeta(key, value);
-  }
-  absl::StatusOr<std::optional<std::string>> ReadMeta(const std::string& key) override {
-    return inner_->ReadMeta(key);
-  }
 
  private:
   template <typename Condition>
