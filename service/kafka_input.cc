@@ -108,8 +108,8 @@ absl::Status KafkaInput::Poll(absl::Duration wait) {
   // As long as records are being fed there is time to take more, and they are fed along.
   do {
     std::size_t taken = 0;
-    if (feeder_.queued_records() < KafkaSource::kBatchMessagesMax &&
-        feeder_.queued_bytes() < KafkaSource::kBatchBytes) {
+    if (feeder_.queued_records() < kKafkaPollMessagesMax &&
+        feeder_.queued_bytes() < kKafkaPollBytes) {
       taken = Take(absl::ZeroDuration());
       HandOverAll();
     }

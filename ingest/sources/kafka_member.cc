@@ -53,7 +53,7 @@ std::size_t KafkaMember::Poll(absl::Duration wait) {
     total = Take(1, wait);
   }
   bool more = total.messages == kSliceMessages;
-  while (more && total.messages < kBatchMessagesMax && total.bytes < kBatchBytes) {
+  while (more && total.messages < kKafkaPollMessagesMax && total.bytes < kKafkaPollBytes) {
     const Taken taken = Take(kSliceMessages, absl::ZeroDuration());
     total.messages += taken.messages;
     total.records += taken.records;

@@ -23,11 +23,6 @@ namespace tocsin {
 
 class KafkaMember {
  public:
-  // What one Poll takes: at most so many messages, and so many bytes after which it takes no more.
-  // Little enough to be still near the caches when it is read; four times as much measured slower.
-  static constexpr std::size_t kBatchMessagesMax = 16'384;
-  static constexpr std::size_t kBatchBytes = 8u << 20;
-
   KafkaMember(KafkaSourceOptions options, KafkaCallbacks* callbacks)
       : options_(std::move(options)), callbacks_(callbacks) {}
   ~KafkaMember() { Stop(); }
