@@ -10,6 +10,7 @@
 #include "cli/config_check.h"
 #include "cli/config_text.h"
 #include "cli/send_test.h"
+#include "runtime/engine_setup.h"
 
 namespace tocsin {
 

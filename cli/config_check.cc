@@ -5,6 +5,7 @@
 #include "detectors/registry.h"
 #include "ingest/decoder.h"
 #include "ingest/formats/detect_format.h"
+#include "runtime/engine_setup.h"
 #include "sinks/sink.h"
 
 namespace tocsin {

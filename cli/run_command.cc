@@ -20,6 +20,7 @@
 #include "cli/commands.h"
 #include "cli/config_check.h"
 #include "cli/stderr_log.h"
+#include "config/secret_file.h"
 #include "core/status_macros.h"
 #include "service/pipeline.h"
 #include "system/await_for.h"
