@@ -22,6 +22,7 @@
 #include "ingest/formats/detect_format.h"
 #include "ingest/sources/file_listing.h"
 #include "ingest/sources/file_source.h"
+#include "replay/replayer.h"
 #include "runtime/engine_setup.h"
 
 namespace tocsin {
