@@ -5,6 +5,8 @@
 #include <atomic>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "core/status_macros.h"
 #include "ingest/sources/kafka_handles.h"
 
@@ -71,20 +73,53 @@ class KafkaProbe::Impl {
   void AskLeader(std::int32_t leader, const std::vector<KafkaPartition>& partitions,
                  std::int64_t query, DurationUs timeout, absl::FunctionRef<void(const End&)> visit);
 
+  bool LeadersAreKnown(std::span<const KafkaPartition> partitions);
+  ByLeader GroupByLeader(std::span<const KafkaPartition> partitions);
+  bool IsSilent(std::int32_t leader);
+  // The leaders have to be asked for again; whether they were known.
+  bool ForgetLeaders();
+
   const KafkaHandle handle_;
   const Clock monotonic_;
   std::atomic<bool> cancelled_ = false;  // relaxed: guards nothing
-  // Of Offsets alone.
-  std::map<KafkaPartition, std::int32_t> leaders_;
-  TimeUs leaders_at_ = kNoTime;  // kNoTime: they must be asked for
-  std::map<std::int32_t, TimeUs> silent_until_;
+  absl::Mutex mutex_;                    // never held while a broker is asked
+  std::map<KafkaPartition, std::int32_t> leaders_ ABSL_GUARDED_BY(mutex_);
+  TimeUs leaders_at_ ABSL_GUARDED_BY(mutex_) = kNoTime;  // kNoTime: they must be asked for
+  std::map<std::int32_t, TimeUs> silent_until_ ABSL_GUARDED_BY(mutex_);
 };
 
+bool KafkaProbe::Impl::LeadersAreKnown(std::span<const KafkaPartition> partitions) {
+  absl::MutexLock lock(&mutex_);
+  for (const KafkaPartition& partition : partitions) {
+    if (!leaders_.contains(partition)) return false;
+  }
+  return leaders_at_ != kNoTime && monotonic_() < leaders_at_ + kLeadersFor;
+}
+
+KafkaProbe::Impl::ByLeader KafkaProbe::Impl::GroupByLeader(
+    std::span<const KafkaPartition> partitions) {
+  absl::MutexLock lock(&mutex_);
+  ByLeader by_leader;
+  for (const KafkaPartition& partition : partitions) {
+    const auto found = leaders_.find(partition);
+    by_leader[found == leaders_.end() ? kNoLeader : found->second].push_back(partition);
+  }
+  return by_leader;
+}
+
+bool KafkaProbe::Impl::IsSilent(std::int32_t leader) {
+  absl::MutexLock lock(&mutex_);
+  const auto silent = silent_until_.find(leader);
+  return silent != silent_until_.end() && monotonic_() < silent->second;
+}
+
+bool KafkaProbe::Impl::ForgetLeaders() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(leaders_at_, kNoTime) != kNoTime;
+}
+
 void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions, DurationUs timeout) {
-  const bool known =
-      std::all_of(partitions.begin(), partitions.end(),
-                  [&](const KafkaPartition& partition) { return leaders_.contains(partition); });
-  if (known && leaders_at_ != kNoTime && monotonic_() < leaders_at_ + kLeadersFor) return;
+  if (LeadersAreKnown(partitions)) return;
   std::string topic;
   for (const KafkaPartition& partition : partitions) {
     if (std::exchange(topic, partition.topic) == partition.topic) continue;  // they are sorted
@@ -96,11 +131,13 @@ void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions, D
       return;
     }
     const KafkaMetadata metadata(answer);
+    absl::MutexLock lock(&mutex_);
     for (int i = 0; metadata->topic_cnt == 1 && i < metadata->topics[0].partition_cnt; ++i) {
       const rd_kafka_metadata_partition_t& found = metadata->topics[0].partitions[i];
       leaders_[{topic, found.id}] = found.leader;
     }
   }
+  absl::MutexLock lock(&mutex_);
   leaders_at_ = monotonic_();
 }
 
@@ -115,8 +152,11 @@ void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPar
   }
   const rd_kafka_resp_err_t error =
       rd_kafka_offsets_for_times(handle_.get(), list.get(), Milliseconds(timeout));
-  if (IsSilence(error)) silent_until_[leader] = monotonic_() + kSilentFor;
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) leaders_at_ = kNoTime;
+  if (IsSilence(error)) {
+    absl::MutexLock lock(&mutex_);
+    silent_until_[leader] = monotonic_() + kSilentFor;
+  }
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) ForgetLeaders();
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& element = list->elems[i];
     End end = {.partition = {element.topic, element.partition}, .asked_at = asked_at};
@@ -128,7 +168,7 @@ void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPar
     } else if (error != RD_KAFKA_RESP_ERR_NO_ERROR || element.err != RD_KAFKA_RESP_ERR_NO_ERROR ||
                element.offset < 0) {
       end.answer = End::Answer::kRefused;
-      leaders_at_ = kNoTime;
+      ForgetLeaders();
     } else {
       end.answer = End::Answer::kOffset;
       end.offset = element.offset;
@@ -140,22 +180,14 @@ void KafkaProbe::Impl::AskLeader(std::int32_t leader, const std::vector<KafkaPar
 void KafkaProbe::Impl::Offsets(std::span<const KafkaPartition> partitions, std::int64_t query,
                                DurationUs timeout, absl::FunctionRef<void(const End&)> visit) {
   FindLeaders(partitions, timeout);
-  ByLeader by_leader;
-  for (const KafkaPartition& partition : partitions) {
-    const auto found = leaders_.find(partition);
-    by_leader[found == leaders_.end() ? kNoLeader : found->second].push_back(partition);
-  }
-  for (const auto& [leader, its] : by_leader) {
+  for (const auto& [leader, its] : GroupByLeader(partitions)) {
     if (cancelled_.load(std::memory_order_relaxed)) return;
-    const auto silent = silent_until_.find(leader);
-    const bool is_silent = silent != silent_until_.end() && monotonic_() < silent->second;
-    if (leader != kNoLeader && !is_silent) {
+    if (leader != kNoLeader && !IsSilent(leader)) {
       AskLeader(leader, its, query, timeout, visit);
       continue;
     }
     // What has no leader is known to have none: that is an answer, unless nobody was reached.
-    const bool told = leader == kNoLeader && leaders_at_ != kNoTime;
-    if (leader == kNoLeader) leaders_at_ = kNoTime;
+    const bool told = leader == kNoLeader && ForgetLeaders();
     for (const KafkaPartition& partition : its) {
       visit({.partition = partition,
              .answer = told ? End::Answer::kRefused : End::Answer::kNoAnswer,

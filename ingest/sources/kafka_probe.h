@@ -9,8 +9,8 @@
 // by their append time when they are committed. It joins no group and commits nothing.
 //
 // One request goes to each leader; one that does not answer in time is not asked again for
-// kSilentFor, so that a dead broker does not hold up the answers of the others. EndOffsets and
-// OffsetsSince may be called from one thread while another one calls RecordsAt; all block.
+// kSilentFor, so that a dead broker does not hold up the answers of the others. All calls block.
+// EndOffsets, OffsetsSince and Cancel are thread-safe; RecordsAt is for one thread at a time.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "tests/ingest/sources/mock_kafka.h"
@@ -59,6 +60,20 @@ TEST_F(KafkaProbeTest, ABrokerThatIsAwayDoesNotAnswerAndIsNotAskedAgainAtOnce) {
   EXPECT_EQ(Ends({full_}, 300 * kMillisecondUs)[full_].answer, Answer::kNoAnswer);
   rd_kafka_mock_broker_set_up(kafka_.mock(), 1);
   EXPECT_EQ(Ends({full_})[full_].answer, Answer::kNoAnswer) << "for kSilentFor";
+}
+
+// One that joins asks where partitions end while the end watch does. Each question about a partition
+// that is not there makes the table of leaders be asked for again, so both change it; it is for
+// ThreadSanitizer to say whether they do so at once.
+TEST_F(KafkaProbeTest, TwoThreadsMayAskForEnds) {
+  const auto ask = [this] {
+    for (int i = 0; i < 50; ++i) {
+      EXPECT_EQ(Ends({full_, missing_})[full_].offset, 5);
+    }
+  };
+  std::thread other(ask);
+  ask();
+  other.join();
 }
 
 TEST_F(KafkaProbeTest, ShowsTheRecordAtAnOffset) {
