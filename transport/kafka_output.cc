@@ -7,14 +7,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/status_macros.h"
 #include "ingest/sources/kafka_handles.h"
 
 namespace tocsin {
 namespace {
 
 constexpr int kRefused = 400;
-
-void IgnoreLog(const rd_kafka_t*, int, const char*, const char*) {}
 
 // Whether trying again would end the same.
 bool IsRefusal(rd_kafka_resp_err_t error) {
@@ -53,24 +52,10 @@ class KafkaOutput::Producer {
  public:
   Producer(const std::map<std::string, std::string>& settings, const std::function<void()>& wakeup)
       : wakeup_(wakeup) {
-    KafkaConf conf(rd_kafka_conf_new());
-    std::array<char, 512> error{};
-    for (const auto& [name, value] : settings) {
-      if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error.data(), error.size()) !=
-          RD_KAFKA_CONF_OK) {
-        fault_ = absl::StrCat("kafka property ", name, ": ", error.data());
-        return;
-      }
-    }
-    rd_kafka_conf_set_opaque(conf.get(), this);
-    rd_kafka_conf_set_log_cb(conf.get(), IgnoreLog);
-    rd_kafka_conf_set_dr_msg_cb(conf.get(), OnDelivered);
-    handle_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), error.data(), error.size()));
-    if (handle_ == nullptr) {
-      fault_ = absl::StrCat("Kafka client: ", error.data());
+    if (const absl::Status made = Make(settings); !made.ok()) {
+      fault_ = std::string(made.message());
       return;
     }
-    static_cast<void>(conf.release());  // The handle owns it now.
     events_.reset(rd_kafka_queue_get_main(handle_.get()));
     rd_kafka_queue_cb_event_enable(events_.get(), OnEvents, this);
   }
@@ -122,6 +107,17 @@ class KafkaOutput::Producer {
   }
 
  private:
+  absl::Status Make(const std::map<std::string, std::string>& settings) {
+    KafkaConf conf(rd_kafka_conf_new());
+    for (const auto& [name, value] : settings) {
+      TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), name, value));
+    }
+    rd_kafka_conf_set_opaque(conf.get(), this);
+    rd_kafka_conf_set_dr_msg_cb(conf.get(), OnDelivered);
+    TOCSIN_ASSIGN_OR_RETURN(handle_, NewKafkaClient(RD_KAFKA_PRODUCER, std::move(conf)));
+    return absl::OkStatus();
+  }
+
   static void OnEvents(rd_kafka_t*, void* self) { static_cast<Producer*>(self)->wakeup_(); }
   static void OnDelivered(rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
     const std::unique_ptr<Hash128> id(static_cast<Hash128*>(message->_private));

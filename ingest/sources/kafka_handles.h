@@ -1,13 +1,17 @@
-// Ownership of librdkafka's objects, and what its messages say.
+// librdkafka's objects: their ownership, how a client is made, and what its messages say.
 //
-//   KafkaPartitionList list = NewPartitionList(1);
-//   rd_kafka_topic_partition_list_add(list.get(), "topic", 0)->offset = 7;
+//   KafkaConf conf(rd_kafka_conf_new());
+//   TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "bootstrap.servers", "kafka:9092"));
+//   TOCSIN_ASSIGN_OR_RETURN(KafkaHandle handle, NewKafkaClient(RD_KAFKA_CONSUMER, std::move(conf)));
 #pragma once
 
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
+#include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/time.h"
 
 namespace tocsin {
@@ -34,6 +38,12 @@ using KafkaConfigResource =
     std::unique_ptr<rd_kafka_ConfigResource_t, KafkaDeleter<rd_kafka_ConfigResource_destroy>>;
 using KafkaPartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t,
                                            KafkaDeleter<rd_kafka_topic_partition_list_destroy>>;
+
+// InvalidArgument with the property's name and librdkafka's reason.
+absl::Status SetKafkaProperty(rd_kafka_conf_t* conf, const std::string& name,
+                              const std::string& value);
+// Its log lines are dropped: what matters comes as errors and events.
+absl::StatusOr<KafkaHandle> NewKafkaClient(rd_kafka_type_t type, KafkaConf conf);
 
 inline KafkaPartitionList NewPartitionList(int capacity) {
   return KafkaPartitionList(rd_kafka_topic_partition_list_new(capacity));

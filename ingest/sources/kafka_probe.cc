@@ -1,7 +1,6 @@
 #include "ingest/sources/kafka_probe.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <utility>
 
@@ -35,17 +34,6 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
 int Milliseconds(DurationUs duration) {
   return static_cast<int>(std::clamp<std::int64_t>(duration / kMillisecondUs, 1, 3'600'000));
 }
-
-absl::Status Set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
-  std::array<char, 512> error{};
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
-      RD_KAFKA_CONF_OK) {
-    return absl::InvalidArgumentError("kafka property " + name + ": " + error.data());
-  }
-  return absl::OkStatus();
-}
-
-void IgnoreLog(const rd_kafka_t*, int, const char*, const char*) {}
 
 bool IsSilence(rd_kafka_resp_err_t error) {
   return error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT ||
@@ -248,15 +236,12 @@ absl::StatusOr<std::unique_ptr<KafkaProbe>> KafkaProbe::New(
     Clock monotonic) {
   KafkaConf conf(rd_kafka_conf_new());
   for (const auto& [name, value] : properties) {
-    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
+    TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), name, value));
   }
-  for (const auto& [name, value] : kSettings) TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
-  TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "bootstrap.servers", brokers));
-  rd_kafka_conf_set_log_cb(conf.get(), IgnoreLog);
-  std::array<char, 512> error{};
-  KafkaHandle handle(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size()));
-  if (!handle) return absl::InvalidArgumentError(std::string("Kafka client: ") + error.data());
-  static_cast<void>(conf.release());  // The handle owns it now.
+  for (const auto& [name, value] : kSettings)
+    TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), name, value));
+  TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "bootstrap.servers", brokers));
+  TOCSIN_ASSIGN_OR_RETURN(KafkaHandle handle, NewKafkaClient(RD_KAFKA_CONSUMER, std::move(conf)));
   rd_kafka_poll_set_consumer(handle.get());
   return std::unique_ptr<KafkaProbe>(
       new KafkaProbe(std::make_unique<Impl>(std::move(handle), std::move(monotonic))));

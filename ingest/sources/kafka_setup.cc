@@ -51,16 +51,6 @@ constexpr Setting kRequired[] = {
 // The group that assign_all names because the library wants one; it is never joined.
 constexpr const char* kUnusedGroup = "tocsin-replay";
 
-void IgnoreLog(const rd_kafka_t*, int, const char*, const char*) {}
-
-absl::Status Set(rd_kafka_conf_t* conf, const char* name, const char* value) {
-  std::array<char, 512> error{};
-  if (rd_kafka_conf_set(conf, name, value, error.data(), error.size()) != RD_KAFKA_CONF_OK) {
-    return absl::InvalidArgumentError(std::string("kafka property ") + name + ": " + error.data());
-  }
-  return absl::OkStatus();
-}
-
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(
       std::clamp<std::int64_t>(absl::ToInt64Milliseconds(duration), 1, 3'600'000));
@@ -71,33 +61,27 @@ int Milliseconds(absl::Duration duration) {
 absl::Status KafkaMember::CreateHandle() {
   KafkaConf conf(rd_kafka_conf_new());
   for (const auto& [name, value] : kDefaults) {
-    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
+    TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), name, value));
   }
-  wakes_fetchers_ = !Set(conf.get(), kFullQueueBackoff.first, kFullQueueBackoff.second).ok();
+  wakes_fetchers_ =
+      !SetKafkaProperty(conf.get(), kFullQueueBackoff.first, kFullQueueBackoff.second).ok();
   for (const auto& [name, value] : options_.properties) {
-    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name.c_str(), value.c_str()));
+    TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), name, value));
   }
   for (const auto& [name, value] : kRequired) {
-    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), name, value));
+    TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), name, value));
   }
-  TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "bootstrap.servers", options_.brokers.c_str()));
+  TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "bootstrap.servers", options_.brokers));
   const std::string group = options_.assign_all ? kUnusedGroup : options_.group;
   if (group.empty()) return absl::InvalidArgumentError("a Kafka input needs a group");
-  TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "group.id", group.c_str()));
+  TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "group.id", group));
   if (!options_.instance_id.empty()) {
-    TOCSIN_RETURN_IF_ERROR(Set(conf.get(), "group.instance.id", options_.instance_id.c_str()));
+    TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "group.instance.id", options_.instance_id));
   }
   rd_kafka_conf_set_opaque(conf.get(), this);
-  rd_kafka_conf_set_log_cb(conf.get(), IgnoreLog);
   rd_kafka_conf_set_error_cb(conf.get(), OnErrorEvent);
   rd_kafka_conf_set_rebalance_cb(conf.get(), OnRebalance);
-
-  std::array<char, 512> error{};
-  handle_.reset(rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size()));
-  if (!handle_) {
-    return absl::InvalidArgumentError(std::string("Kafka client: ") + error.data());
-  }
-  static_cast<void>(conf.release());  // The handle owns it now.
+  TOCSIN_ASSIGN_OR_RETURN(handle_, NewKafkaClient(RD_KAFKA_CONSUMER, std::move(conf)));
   return absl::OkStatus();
 }
 
