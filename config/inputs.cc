@@ -125,10 +125,8 @@ DurationUs DefaultDelay(const std::string& format, DurationUs pane) {
 // "+05:30", "-03", "UTC".
 std::optional<DurationUs> ReadTimeZone(ConfigReader& input) {
   const std::string zone = input.String("time_zone");
-  // Noon, from which any offset stays within the day after 1970 began.
-  const std::optional<TimeUs> noon =
-      ParseRfc3339("1970-01-02T12:00:00" + (zone == "UTC" ? "Z" : zone));
-  if (noon && !zone.empty()) return kDayUs + 12 * kHourUs - *noon;
+  const std::optional<DurationUs> offset = ParseUtcOffset(zone == "UTC" ? "Z" : zone);
+  if (offset && !zone.empty()) return offset;
   input.Error("time_zone", absl::StrCat("time_zone is ", Quoted(zone),
                                         ": expected an offset from UTC such as \"+05:30\""));
   return std::nullopt;

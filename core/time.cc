@@ -1,6 +1,7 @@
 #include "core/time.h"
 
 #include <charconv>
+#include <chrono>
 #include <system_error>
 
 #include "core/ascii.h"
@@ -10,56 +11,8 @@ namespace {
 
 constexpr DurationUs kMaxParsedDuration = 3'650 * kDayUs;
 
-struct Date {
-  std::int64_t year;
-  int month;  // 1 to 12
-  int day;    // 1 to 31
-};
-
-// Source of both conversions: Howard Hinnant, "chrono-compatible low-level date algorithms". Years
-// start in March there, so that the leap day comes last.
-std::int64_t DaysFromDate(const Date& date) {
-  const std::int64_t year = date.month <= 2 ? date.year - 1 : date.year;
-  const std::int64_t era = FloorTo(year, 400) / 400;
-  const std::int64_t year_of_era = year - era * 400;
-  const std::int64_t month_from_march = (date.month + 9) % 12;
-  const std::int64_t day_of_year = (153 * month_from_march + 2) / 5 + date.day - 1;
-  const std::int64_t day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146'097 + day_of_era - 719'468;
-}
-
-Date DateFromDays(std::int64_t days) {
-  days += 719'468;
-  const std::int64_t era = FloorTo(days, 146'097) / 146'097;
-  const std::int64_t day_of_era = days - era * 146'097;
-  const std::int64_t year_of_era =
-      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-  const std::int64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const std::int64_t month_from_march = (5 * day_of_year + 2) / 153;
-  Date date{};
-  date.day = static_cast<int>(day_of_year - (153 * month_from_march + 2) / 5 + 1);
-  date.month =
-      static_cast<int>(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
-  date.year = year_of_era + era * 400 + (date.month <= 2 ? 1 : 0);
-  return date;
-}
-
-int DaysInMonth(std::int64_t year, int month) {
-  if (month == 2) return (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) ? 29 : 28;
-  return (month == 4 || month == 6 || month == 9 || month == 11) ? 30 : 31;
-}
-
-// The number that `count` digits at `at` spell, -1 if one of them is no digit.
-// REQUIRES: at + count ≤ text.size().
-int Digits(std::string_view text, std::size_t at, std::size_t count) {
-  int value = 0;
-  for (std::size_t i = at; i < at + count; ++i) {
-    if (!IsDigit(text[i])) return -1;
-    value = value * 10 + (text[i] - '0');
-  }
-  return value;
+std::chrono::year_month_day DateOf(TimeUs time) {
+  return std::chrono::sys_days(std::chrono::days(FloorTo(time, kDayUs) / kDayUs));
 }
 
 // REQUIRES: value ≥ 0 and below 2^63.
@@ -81,24 +34,6 @@ std::optional<DurationUs> TakeFraction(std::string_view* text) {
   if (i == 1) return std::nullopt;
   text->remove_prefix(i);
   return fraction;
-}
-
-// The offset from UTC that `text`, all that is left of a time, stands for.
-std::optional<DurationUs> ParseZone(std::string_view text) {
-  if (text.empty() || text == "Z" || text == "z") return 0;
-  if (text[0] != '+' && text[0] != '-') return std::nullopt;
-  int minutes = 0;
-  if (text.size() == 6 && text[3] == ':') {
-    minutes = Digits(text, 4, 2);
-  } else if (text.size() == 5) {
-    minutes = Digits(text, 3, 2);
-  } else if (text.size() != 3) {
-    return std::nullopt;
-  }
-  const int hours = Digits(text, 1, 2);
-  if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return std::nullopt;
-  const DurationUs offset = hours * kHourUs + minutes * kMinuteUs;
-  return text[0] == '-' ? -offset : offset;
 }
 
 // Appends `value` with leading zeros up to `width` digits. REQUIRES: value ≥ 0.
@@ -141,33 +76,75 @@ DurationUs TakeUnit(std::string_view* text) {
 
 }  // namespace
 
+int ParseDigits(std::string_view text, std::size_t at, std::size_t count) {
+  int value = 0;
+  for (std::size_t i = at; i < at + count; ++i) {
+    if (!IsDigit(text[i])) return -1;
+    value = value * 10 + (text[i] - '0');
+  }
+  return value;
+}
+
+int MonthFromName(std::string_view name) {
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::size_t at = name.size() == 3 ? kMonths.find(name) : kMonths.npos;
+  return at == kMonths.npos || at % 3 != 0 ? 0 : static_cast<int>(at / 3) + 1;
+}
+
+std::optional<DurationUs> ParseUtcOffset(std::string_view text) {
+  if (text.empty() || text == "Z" || text == "z") return 0;
+  if (text[0] != '+' && text[0] != '-') return std::nullopt;
+  int minutes = 0;
+  if (text.size() == 6 && text[3] == ':') {
+    minutes = ParseDigits(text, 4, 2);
+  } else if (text.size() == 5) {
+    minutes = ParseDigits(text, 3, 2);
+  } else if (text.size() != 3) {
+    return std::nullopt;
+  }
+  const int hours = ParseDigits(text, 1, 2);
+  if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return std::nullopt;
+  const DurationUs offset = hours * kHourUs + minutes * kMinuteUs;
+  return text[0] == '-' ? -offset : offset;
+}
+
+std::optional<TimeUs> TimeOf(const CivilTime& civil, DurationUs offset) {
+  if (civil.year < 0 || civil.month < 1 || civil.day < 1 || civil.hour < 0 || civil.hour > 23 ||
+      civil.minute < 0 || civil.minute > 59 || civil.second < 0 || civil.second > 60) {
+    return std::nullopt;
+  }
+  const std::chrono::year_month_day date(std::chrono::year(civil.year),
+                                         std::chrono::month(static_cast<unsigned>(civil.month)),
+                                         std::chrono::day(static_cast<unsigned>(civil.day)));
+  if (!date.ok()) return std::nullopt;
+  const TimeUs to_minute = std::chrono::sys_days(date).time_since_epoch().count() * kDayUs +
+                           civil.hour * kHourUs + civil.minute * kMinuteUs - offset;
+  // A leap second exists only at the end of a UTC day.
+  if (civil.second == 60 && (to_minute + kMinuteUs) % kDayUs != 0) return std::nullopt;
+  const TimeUs time = to_minute + civil.second * kSecondUs;
+  if (time < 0 || time > kMaxTime) return std::nullopt;
+  return time;
+}
+
 std::optional<TimeUs> ParseRfc3339(std::string_view text) {
   constexpr std::size_t kToSeconds = 19;  // "2026-03-01T21:05:00"
   if (text.size() < kToSeconds) return std::nullopt;
   if (text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':') return std::nullopt;
   if (text[10] != 'T' && text[10] != 't' && text[10] != ' ') return std::nullopt;
-  const Date date{Digits(text, 0, 4), Digits(text, 5, 2), Digits(text, 8, 2)};
-  const int hour = Digits(text, 11, 2);
-  const int minute = Digits(text, 14, 2);
-  const int second = Digits(text, 17, 2);
-  if (date.year < 0 || date.month < 1 || date.month > 12) return std::nullopt;
-  if (date.day < 1 || date.day > DaysInMonth(date.year, date.month)) return std::nullopt;
-  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) {
-    return std::nullopt;
-  }
+  const CivilTime civil = {.year = ParseDigits(text, 0, 4),
+                           .month = ParseDigits(text, 5, 2),
+                           .day = ParseDigits(text, 8, 2),
+                           .hour = ParseDigits(text, 11, 2),
+                           .minute = ParseDigits(text, 14, 2),
+                           .second = ParseDigits(text, 17, 2)};
   std::string_view rest = text.substr(kToSeconds);
   const std::optional<DurationUs> fraction = TakeFraction(&rest);
-  if (!fraction.has_value()) return std::nullopt;
-  const std::optional<DurationUs> offset = ParseZone(rest);
-  if (!offset.has_value()) return std::nullopt;
-
-  const TimeUs to_minute =
-      DaysFromDate(date) * kDayUs + hour * kHourUs + minute * kMinuteUs - *offset;
-  // A leap second exists only at the end of a UTC day.
-  if (second == 60 && (to_minute + kMinuteUs) % kDayUs != 0) return std::nullopt;
-  const TimeUs time = to_minute + second * kSecondUs + *fraction;
-  if (time < 0 || time > kMaxTime) return std::nullopt;
-  return time;
+  if (!fraction) return std::nullopt;
+  const std::optional<DurationUs> offset = ParseUtcOffset(rest);
+  if (!offset) return std::nullopt;
+  const std::optional<TimeUs> time = TimeOf(civil, *offset);
+  if (!time || *time + *fraction > kMaxTime) return std::nullopt;
+  return *time + *fraction;
 }
 
 std::optional<TimeUs> TimeFromEpoch(std::int64_t value) {
@@ -220,14 +197,15 @@ std::optional<TimeUs> ParseTime(std::string_view text) {
 std::string FormatTime(TimeUs time) {
   if (time == kNoTime) return "never";
   const TimeUs midnight = FloorTo(time, kDayUs);
-  const Date date = DateFromDays(midnight / kDayUs);
+  const std::chrono::year_month_day date = DateOf(time);
+  const int year = static_cast<int>(date.year());
   std::string out;
-  if (date.year < 0) out.push_back('-');
-  AppendPadded(date.year < 0 ? -date.year : date.year, 4, &out);
+  if (year < 0) out.push_back('-');
+  AppendPadded(year < 0 ? -year : year, 4, &out);
   out.push_back('-');
-  AppendPadded(date.month, 2, &out);
+  AppendPadded(static_cast<unsigned>(date.month()), 2, &out);
   out.push_back('-');
-  AppendPadded(date.day, 2, &out);
+  AppendPadded(static_cast<unsigned>(date.day()), 2, &out);
   out.push_back('T');
   AppendClock(time - midnight, &out);
   const DurationUs fraction = (time - midnight) % kSecondUs;
@@ -294,9 +272,7 @@ std::optional<DurationUs> ParseDuration(std::string_view text) {
   return total;
 }
 
-int UtcYear(TimeUs time) {
-  return static_cast<int>(DateFromDays(FloorTo(time, kDayUs) / kDayUs).year);
-}
+int UtcYear(TimeUs time) { return static_cast<int>(DateOf(time).year()); }
 
 int HourOfWeek(TimeUs time) {
   // The epoch was a Thursday, three days after a Monday.

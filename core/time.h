@@ -9,6 +9,7 @@
 // Thread-safe: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,28 @@ constexpr TimeUs FloorTo(TimeUs time, DurationUs step) {
 
 // The smallest multiple of `step` that is not below `time`. REQUIRES: step > 0.
 constexpr TimeUs CeilTo(TimeUs time, DurationUs step) { return -FloorTo(-time, step); }
+
+// A date and a time of day as they are written. Fields may be out of range; -1 is always.
+struct CivilTime {
+  int year = 0;
+  int month = 0, day = 0;  // from 1
+  int hour = 0, minute = 0, second = 0;
+};
+
+// The time at which a clock that is `offset` ahead of UTC shows `civil`. nullopt when there is no
+// such date or time of day, or it is outside [1970, kMaxTime]. A leap second counts as the second
+// after, and exists only at the end of a UTC day.
+std::optional<TimeUs> TimeOf(const CivilTime& civil, DurationUs offset = 0);
+
+// "+05:30", "-0300", "+01", "Z"; without anything: 0. nullopt when malformed.
+std::optional<DurationUs> ParseUtcOffset(std::string_view text);
+
+// The number that the `count` digits at `at` spell; -1 when one of them is not a digit.
+// REQUIRES: at + count ≤ text.size().
+int ParseDigits(std::string_view text, std::size_t at, std::size_t count);
+
+// 1 for "Jan" to 12 for "Dec"; 0 for anything else.
+int MonthFromName(std::string_view name);
 
 // RFC 3339 with any number of fraction digits (beyond µs cut), 'T', 't' or a space between date and
 // time, and a zone of 'Z', '±hh:mm', '±hhmm' or '±hh'. Without a zone: UTC. nullopt when malformed,

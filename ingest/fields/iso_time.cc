@@ -9,12 +9,10 @@ std::optional<TimeUs> IsoTime::ParseAnew(std::string_view text) {
   if (!time || text.size() < kBytesMin || text.size() > kBytesMax || text.back() != 'Z') {
     return time;
   }
-  std::array<char, kBytesMin> begin;
-  std::copy_n(text.begin(), kMinuteBytes, begin.begin());
-  std::copy_n("00Z", 3, begin.begin() + kMinuteBytes);
-  if (const std::optional<TimeUs> minute = ParseRfc3339({begin.data(), begin.size()})) {
+  // A leap second is in the minute after.
+  if (text.substr(kMinuteBytes, 2) != "60") {
     std::copy_n(text.begin(), kMinuteBytes, minute_text_.begin());
-    minute_ = *minute;
+    minute_ = FloorTo(*time, kMinuteUs);
   }
   return time;
 }

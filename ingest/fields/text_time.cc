@@ -18,7 +18,6 @@ constexpr std::size_t kZoneNameMax = 5;
 
 constexpr std::size_t kDateBytesMin = 24;   // "Sun Jan 10 16:47:39 2021"
 constexpr std::size_t kStampBytesMax = 48;  // with nanoseconds and a zone
-constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 struct NamedZone {
   std::string_view name;
@@ -53,12 +52,15 @@ std::size_t OffsetBytes(std::string_view text) {
   return text.size() >= 6 && text[3] == ':' && DigitsAt(text.substr(0, 6), 4) == 2 ? 6 : 3;
 }
 
-// A day and time with an offset, through the parser that knows all about them.
-std::optional<TimeUs> Instant(std::string_view to_seconds, std::string_view zone) {
-  std::array<char, kToSeconds + 8> text;
-  char* end = std::copy(to_seconds.begin(), to_seconds.end(), text.data());
-  end = std::copy(zone.begin(), zone.end(), end);
-  return ParseRfc3339({text.data(), static_cast<std::size_t>(end - text.data())});
+// "Feb 10 23:15:39", or with a space for the day's first digit. REQUIRES: kSyslogBytes.
+CivilTime SyslogTime(std::string_view text, int year) {
+  const bool one_digit = text[4] == ' ';
+  return {.year = year,
+          .month = MonthFromName(text.substr(0, 3)),
+          .day = one_digit ? ParseDigits(text, 5, 1) : ParseDigits(text, 4, 2),
+          .hour = text[9] == ':' ? ParseDigits(text, 7, 2) : -1,
+          .minute = ParseDigits(text, 10, 2),
+          .second = text[12] == ':' ? ParseDigits(text, 13, 2) : -1};
 }
 
 }  // namespace
@@ -108,34 +110,34 @@ std::optional<TimeUs> TextTime::ParseAll(std::string_view text, TimeUs record_ti
   return taken ? std::optional(time) : std::nullopt;
 }
 
-// As RFC 3339 with a zone's name behind it, which is known how to read.
+// "Sun Jan 10 16:47:39 EST 2021".
 bool TextTime::ReadDate(std::string_view text, TimeUs* time) const {
-  const std::string_view day = text.substr(4, kSyslogBytes);
-  const std::string_view year = text.substr(text.size() - 4);
-  const std::size_t month = kMonths.find(day.substr(0, 3));
-  if (text.size() > kStampBytesMax || month == kMonths.npos || month % 3 != 0) return false;
-  std::array<char, 2 * kStampBytesMax> iso;
-  char* end = iso.data();
-  const auto put = [&end](std::string_view part) {
-    end = std::copy(part.begin(), part.end(), end);
-  };
-  put(year);
-  put(std::string_view("-01-02-03-04-05-06-07-08-09-10-11-12").substr(month, 3));
-  put("-");
-  *end++ = day[4] == ' ' ? '0' : day[4];
-  put(day.substr(5, 1));
-  put("T");
-  put(day.substr(7));
-  put(text.substr(4 + kSyslogBytes, text.size() - 8 - kSyslogBytes));  // " EST "
-  std::string_view rest(iso.data(), static_cast<std::size_t>(end - iso.data()));
-  return TakeIso(&rest, time) == Result::kTaken && (rest.empty() || rest == " ");
+  if (text.size() > kStampBytesMax) return false;
+  const int year = ParseDigits(text, text.size() - 4, 4);
+  const CivilTime civil = SyslogTime(text.substr(4, kSyslogBytes), year);
+  std::string_view rest = text.substr(4 + kSyslogBytes, text.size() - 8 - kSyslogBytes);
+  return TakeRest(civil, &rest, time) == Result::kTaken && (rest.empty() || rest == " ");
 }
 
 TextTime::Result TextTime::TakeIso(std::string_view* text, TimeUs* time) const {
+  const std::string_view all = *text;
+  if (all[7] != '-' || all[13] != ':' || all[16] != ':') return Result::kNone;
+  const bool separated = all[10] == 'T' || all[10] == 't' || all[10] == ' ';
+  const CivilTime civil = {.year = ParseDigits(all, 0, 4),
+                           .month = ParseDigits(all, 5, 2),
+                           .day = ParseDigits(all, 8, 2),
+                           .hour = separated ? ParseDigits(all, 11, 2) : -1,
+                           .minute = ParseDigits(all, 14, 2),
+                           .second = ParseDigits(all, 17, 2)};
+  std::string_view rest = all.substr(kToSeconds);
+  const Result taken = TakeRest(civil, &rest, time);
+  if (taken == Result::kTaken) *text = rest;
+  return taken;
+}
+
+TextTime::Result TextTime::TakeRest(const CivilTime& civil, std::string_view* text,
+                                    TimeUs* time) const {
   std::string_view rest = *text;
-  if (rest[7] != '-' || rest[13] != ':' || rest[16] != ':') return Result::kNone;
-  const std::string_view to_seconds = rest.substr(0, kToSeconds);
-  rest.remove_prefix(kToSeconds);
   DurationUs fraction = 0;
   if (!rest.empty() && (rest[0] == '.' || rest[0] == ',') && DigitsAt(rest, 1) > 0) {
     const std::size_t digits = DigitsAt(rest, 1);
@@ -145,7 +147,7 @@ TextTime::Result TextTime::TakeIso(std::string_view* text, TimeUs* time) const {
   }
   DurationUs offset = 0;
   if (const Result zone = TakeZone(&rest, &offset); zone != Result::kTaken) return zone;
-  const std::optional<TimeUs> local = Instant(to_seconds, {});
+  const std::optional<TimeUs> local = TimeOf(civil);
   if (!local || *local < offset) return Result::kOutOfRange;
   *time = *local - offset + fraction;
   if (*time > kMaxTime) return Result::kOutOfRange;
@@ -158,10 +160,9 @@ TextTime::Result TextTime::TakeZone(std::string_view* text, DurationUs* offset) 
   std::string_view rest = *text;
   if (rest.starts_with(' ')) rest.remove_prefix(1);
   if (const std::size_t size = OffsetBytes(rest); size > 0) {
-    // Noon, from which any offset stays within the day after 1970 began.
-    const std::optional<TimeUs> noon = Instant("1970-01-02T12:00:00", rest.substr(0, size));
-    if (!noon) return Result::kOutOfRange;
-    *offset = kDayUs + 12 * kHourUs - *noon;
+    const std::optional<DurationUs> parsed = ParseUtcOffset(rest.substr(0, size));
+    if (!parsed) return Result::kOutOfRange;
+    *offset = *parsed;
     *text = rest.substr(size);
     return Result::kTaken;
   }
@@ -193,24 +194,11 @@ TextTime::Result TextTime::TakeSyslog(std::string_view* text, TimeUs record_time
   if (all.size() < kSyslogBytes || all[3] != ' ' || all[6] != ' ' || all[9] != ':') {
     return Result::kNone;
   }
-  const std::size_t month = kMonths.find(all.substr(0, 3));
-  if (month == kMonths.npos || month % 3 != 0) return Result::kNone;
+  if (MonthFromName(all.substr(0, 3)) == 0) return Result::kNone;
   const TimeUs near = record_time == kNoTime ? near_ : record_time;
   if (year_ == 0 && near == kNoTime) return Result::kNoYear;
-  std::array<char, kToSeconds> iso;
-  const auto put = [&](std::size_t at, std::string_view part) {
-    std::copy(part.begin(), part.end(), iso.begin() + static_cast<std::ptrdiff_t>(at));
-  };
-  put(0, "0000-00-");
-  iso[5] = static_cast<char>('0' + (month / 3 + 1) / 10);
-  iso[6] = static_cast<char>('0' + (month / 3 + 1) % 10);
-  put(8, all.substr(4, 2));
-  if (iso[8] == ' ') iso[8] = '0';
-  put(10, "T");
-  put(11, all.substr(7, 8));
   const auto in_year = [&](int year) -> std::optional<TimeUs> {
-    for (std::size_t i = 4; i-- > 0; year /= 10) iso[i] = static_cast<char>('0' + year % 10);
-    const std::optional<TimeUs> local = Instant({iso.data(), iso.size()}, {});
+    const std::optional<TimeUs> local = TimeOf(SyslogTime(all, year));
     if (!local || *local < zone_.value_or(0)) return std::nullopt;
     return *local - zone_.value_or(0);
   };

@@ -48,6 +48,8 @@ class TextTime {
 
  private:
   Result TakeIso(std::string_view* text, TimeUs* time) const;
+  // What may follow a date and time of day: a fraction, and a zone.
+  Result TakeRest(const CivilTime& civil, std::string_view* text, TimeUs* time) const;
   bool ReadDate(std::string_view text, TimeUs* time) const;
   Result TakeSyslog(std::string_view* text, TimeUs record_time, TimeUs* time) const;
   // The offset that stands here and the blank before it; zone_ or UTC where none does.
