@@ -3,18 +3,14 @@
 #include <cstdint>
 #include <optional>
 
+#include "core/ascii.h"
+
 namespace tocsin {
 namespace {
 
 constexpr std::size_t kGroups = 8;
 // Longer than any address: "xxxx:xxxx:xxxx:xxxx:xxxx:xxxx:255.255.255.255%zone".
 constexpr std::size_t kAddressBytesMax = 128;
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 struct Groups {
   std::array<std::uint16_t, kGroups> value{};

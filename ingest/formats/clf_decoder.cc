@@ -73,12 +73,6 @@ DurationUs FindSeconds(std::string_view fields) {
   return -1;
 }
 
-int HexDigit(char c) {
-  if (IsDigit(c)) return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 class ClfDecoder final : public Decoder {
  public:
   ClfDecoder(const InputConfig& input, ErrorList* errors)

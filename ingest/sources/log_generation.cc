@@ -21,8 +21,6 @@ namespace {
 
 using Found = LogGeneration::Found;
 
-constexpr std::string_view kGzipMagic = "\x1F\x8B";
-constexpr std::string_view kZstdMagic = "\x28\xB5\x2F\xFD";
 constexpr std::size_t kChunkBytes = 64 << 10;
 constexpr int kNumbers = 10;
 

@@ -22,8 +22,6 @@ namespace {
 
 constexpr std::size_t kInputBytes = 256 << 10;
 constexpr int kZstdWindowLogMax = 27;
-constexpr std::string_view kGzipMagic = "\x1F\x8B";
-constexpr std::string_view kZstdMagic = "\x28\xB5\x2F\xFD";
 
 absl::Status SystemError(const std::string& path, std::string_view what, int error) {
   return absl::UnavailableError(path + ": " + std::string(what) + ": " + std::strerror(error));

@@ -13,12 +13,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "system/file_descriptor.h"
 
 namespace tocsin {
+
+// What compressed files begin with.
+inline constexpr std::string_view kGzipMagic = "\x1F\x8B";
+inline constexpr std::string_view kZstdMagic = "\x28\xB5\x2F\xFD";
 
 class TextStream {
  public:
