@@ -3,11 +3,11 @@
 //   ./dev bench detect_bench [--benchmark_filter=storm]
 //
 // "quiet" is a series on which all is well, the state of nearly all series at nearly all times;
-// "firing" is one in an incident. Memory is what the allocator set aside for what the detector keeps
-// of a warm series (detect_cases.h says with what); beside it the engine has the key, the labels and
-// the 80 bytes of the rule. A series that only counts has 1 KiB, 2 KiB more for its season, and 1 us
-// a pane; one with sketches (histogram, distinct, top-k; of many kinds only while there is something
-// to explain) has 12 KiB. Exit status 1 when a limit is missed.
+// "firing" is one in an incident. Memory is what the allocator set aside for what the detector
+// keeps of a warm series (detect_cases.h says with what); beside it the engine has the key, the
+// labels and the 80 bytes of the rule. A series that only counts has 1 KiB, 2 KiB more for its
+// season, and 1 us a pane; one with sketches (histogram, distinct, top-k; of many kinds only while
+// there is something to explain) has 12 KiB. Exit status 1 when a limit is missed.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

@@ -3,19 +3,20 @@
 //   ./dev bench faults                         # an hour, seed 1, 20,000 events/s
 //   build/release/bench/faults MINUTES SEED EVENTS_PER_SECOND [FAULT [SECONDS]]
 //
-// A real Kafka, a log that is rotated, and posts by HTTP carry the requests of ten services that fail
-// now and then (bench/soak_traffic). `tocsin run` pages PagerDuty's stand-in. Meanwhile one thing after
-// another goes wrong: the program is stopped, ended or killed, the broker is stopped or killed, the
-// disk of the state directory is full, slow, read-only or gone, the log cannot be read, the clock
-// jumps; and at the same time, on their own, PagerDuty fails, unreadable things arrive, and clients
-// connect that say nothing. In the second half the program is not ended, so that what it takes can be
-// compared: memory, handles, disk. With FAULT only faults whose names contain it come, with SECONDS for
-// so long each: `faults 12 1 2000 "program is stopped" 60`.
+// A real Kafka, a log that is rotated, and posts by HTTP carry the requests of ten services that
+// fail now and then (bench/soak_traffic). `tocsin run` pages PagerDuty's stand-in. Meanwhile one
+// thing after another goes wrong: the program is stopped, ended or killed, the broker is stopped or
+// killed, the disk of the state directory is full, slow, read-only or gone, the log cannot be read,
+// the clock jumps; and at the same time, on their own, PagerDuty fails, unreadable things arrive,
+// and clients connect that say nothing. In the second half the program is not ended, so that what
+// it takes can be compared: memory, handles, disk. With FAULT only faults whose names contain it
+// come, with SECONDS for so long each: `faults 12 1 2000 "program is stopped" 60`.
 //
 // Ends with 1 unless what was decided is, byte for byte, what a replay of the same traffic decides,
-// PagerDuty has opened each page of it once and closed it, and nothing grew. An incident that began and
-// ended, or was raised, while the program could not see it wakes nobody with what is over; many pages
-// at once are folded into one; these are counted. Prints what each fault led the program to say.
+// PagerDuty has opened each page of it once and closed it, and nothing grew. An incident that began
+// and ended, or was raised, while the program could not see it wakes nobody with what is over; many
+// pages at once are folded into one; these are counted. Prints what each fault led the program to
+// say.
 
 #include <signal.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-// How well the detectors do: false pages on quiet traffic, recall, time to detect, what they make of
-// little traffic, and what a threshold changes. docs/quality.md says what is measured and against
-// what.
+// How well the detectors do: false pages on quiet traffic, recall, time to detect, what they make
+// of little traffic, and what a threshold changes. docs/quality.md says what is measured and
+// against what.
 //
 //   ./dev bench quality [SEED [SCALE [STANZA]]]
 //

@@ -4,9 +4,9 @@
 //   std::vector<ThresholdTally> tallies = RunThresholds({.per_minute = 100, .seed = 7});
 //
 // Two rules a threshold: `for: 0s, window: 2m`, which has nothing but its evidence against chance,
-// sees traffic without blips and restarts; `for: 5m, window: 5m` sees both. The share that fails has
-// a day of its own, half as much at night as at noon. Incidents last 5 to 20 min and fail a share of
-// 13 % to all. Pure functions of their arguments.
+// sees traffic without blips and restarts; `for: 5m, window: 5m` sees both. The share that fails
+// has a day of its own, half as much at night as at noon. Incidents last 5 to 20 min and fail a
+// share of 13 % to all. Pure functions of their arguments.
 #pragma once
 
 #include <cstdint>

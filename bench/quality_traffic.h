@@ -1,7 +1,8 @@
 // The traffic of bench/quality: what a service, a pool or an app looks like from one pane to the
 // next, on quiet days and with a fault.
 //
-//   Climate climate(seed);  std::unique_ptr<Traffic> traffic = NewRequests({.per_minute = 100}, &rng);
+//   Climate climate(seed);
+//   std::unique_ptr<Traffic> traffic = NewRequests({.per_minute = 100}, &rng);
 //   PaneFill fill(&setup, start);
 //   const Sign sign = traffic->Fill(climate.Next(start), fault, &rng, &fill);
 //   series.Update(pane, fill.Cells());
@@ -130,8 +131,8 @@ std::unique_ptr<Traffic> NewDiskTraffic(double samples_per_minute, Rng* rng);
 // `at_least` a minute. Evidence: events.
 std::unique_ptr<Traffic> NewVolumeTraffic(EventType type, double per_minute, double at_least);
 
-// Logins: 5 % fail, one to three times in a row, every fiftieth behind one of 20 shared addresses. A
-// fault is one address with `strength` failures a minute. Evidence: its failures.
+// Logins: 5 % fail, one to three times in a row, every fiftieth behind one of 20 shared addresses.
+// A fault is one address with `strength` failures a minute. Evidence: its failures.
 std::unique_ptr<Traffic> NewLoginTraffic(double per_minute);
 
 // Log lines of a service with that many requests a minute, of which one in 500,000 writes a line of

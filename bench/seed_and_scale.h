@@ -1,5 +1,5 @@
-// The arguments that the simulations share, `[SEED [SCALE]]`: a seed gives the same numbers on every
-// run, and a scale in (0, 10] how many of them.
+// The arguments that the simulations share, `[SEED [SCALE]]`: a seed gives the same numbers on
+// every run, and a scale in (0, 10] how many of them.
 #pragma once
 
 #include <cstdint>

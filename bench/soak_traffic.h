@@ -1,7 +1,8 @@
 // Hours of requests of ten services, some of which fail for minutes now and then: to a Kafka topic,
 // to a log that is rotated, and by HTTP.
 //
-//   SoakTraffic traffic({.brokers = …, .topic = "app", .partitions = 4, .logs = …, .http_port = …});
+//   SoakTraffic traffic({.brokers = …, .topic = "app", .partitions = 4,
+//                        .logs = …, .http_port = …});
 //   traffic.Start();
 //   traffic.Poison();                  // now and then: something that nobody can read
 //   traffic.Calm();                    // all are well from now on
@@ -9,9 +10,9 @@
 //
 // Six services write to Kafka (four fifths of the events), two to the log, two post. One thread for
 // each way; where the receiver does not take more, a thread waits, and what it should have sent
-// meanwhile is never sent. A body that was posted is posted again until it is answered with success.
-// Which service fails when is a function of the seed. Start, Calm and Stop from one thread, Poison
-// from any.
+// meanwhile is never sent. A body that was posted is posted again until it is answered with
+// success. Which service fails when is a function of the seed. Start, Calm and Stop from one
+// thread, Poison from any.
 #pragma once
 
 #include <atomic>

@@ -2,10 +2,10 @@
 //
 //   ./dev bench storms [SEED [WORLDS [WHICH]]]
 //
-// WORLDS of each kind, 200 unless said, once of the families that the rules were made with ("known"),
-// once of those that were not looked at meanwhile ("held"); WHICH is one of these. Lists the wrong
-// ones on standard error. The same for the same arguments. Exits with 1 when less than 95 % of a kind
-// are right.
+// WORLDS of each kind, 200 unless said, once of the families that the rules were made with
+// ("known"), once of those that were not looked at meanwhile ("held"); WHICH is one of these. Lists
+// the wrong ones on standard error. The same for the same arguments. Exits with 1 when less than 95
+// % of a kind are right.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -1,5 +1,6 @@
-// `check` finds every mistake in one go: into each configuration that is shipped mistakes are put at
-// random places, and each of them must be reported at its place, in order, whatever the others are.
+// `check` finds every mistake in one go: into each configuration that is shipped mistakes are put
+// at random places, and each of them must be reported at its place, in order, whatever the others
+// are.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -212,8 +213,8 @@ void CheckRound(const FaultFinder& finder, const std::vector<Fault>& chosen) {
     const bool told = std::any_of(found.begin(), found.end(), [&](const ConfigError& error) {
       return error.at == Location{"t.yaml", fault.line, fault.column};
     });
-    // A name that cannot be read may be the one that another place asks for, and what is wrong with a
-    // stanza is not known where its kind is not; that is said in its line.
+    // A name that cannot be read may be the one that another place asks for, and what is wrong with
+    // a stanza is not known where its kind is not; that is said in its line.
     const bool hidden = (unread && fault.ToString().ends_with("-> nobody")) ||
                         std::any_of(found.begin(), found.end(), [&](const ConfigError& error) {
                           return error.at.line == fault.line;

@@ -1,5 +1,5 @@
-// README.md, docs/worked-example.md and docs/sinks-rendered.md say what the program says: the card, the
-// messages, the post-mortem and what each sink is sent of the story that `tocsin demo` tells.
+// README.md, docs/worked-example.md and docs/sinks-rendered.md say what the program says: the card,
+// the messages, the post-mortem and what each sink is sent of the story that `tocsin demo` tells.
 
 #include <simdjson.h>
 #include <unistd.h>

@@ -126,7 +126,8 @@ std::vector<const Signal*> Ranked(const Incident& incident) {
   return ranked;
 }
 
-// The signals that are listed are those that matter most, and so are those of which the evidence is.
+// The signals that are listed are those that matter most, and so are those of which the evidence
+// is.
 void CheckSignals(const Incident& incident, const Element& line) {
   std::map<std::string, bool> listed;  // whether with evidence
   simdjson::dom::array signals;

@@ -166,8 +166,8 @@ TEST(Absence, ASparseSeriesThatIsAloneInItsScope) {
   }
 }
 
-// A scope in which little arrives: of a long silence the pipeline is doubted once, not with each pane
-// in which nothing else is heard.
+// A scope in which little arrives: of a long silence the pipeline is doubted once, not with each
+// pane in which nothing else is heard.
 TEST(Absence, AmongFewOthersItIsNotMuchLater) {
   Harness harness(kTraffic);
   harness.check_copy = false;

@@ -245,8 +245,8 @@ TEST(ClearingKinds, AreAll) {
   for (const std::string& kind : DetectorKinds()) EXPECT_TRUE(kinds.contains(kind)) << kind;
 }
 
-// What adaptive kinds take for usual is frozen while it fires; a rise that stays for more than a day
-// is what is usual now, and they say so.
+// What adaptive kinds take for usual is frozen while it fires; a rise that stays for more than a
+// day is what is usual now, and they say so.
 struct Adaptive {
   std::string name, stanza;
   std::function<Events(double times, int pane)> traffic;  // so many times what was usual

@@ -49,8 +49,8 @@ class Harness {
  public:
   explicit Harness(const std::string& yaml, const DetectorEnvironment& environment = {});
 
-  // Feeds one pane; events that the detector's predicate refuses are left out or, where they explain
-  // its series, do that. Each event's time is set into the pane.
+  // Feeds one pane; events that the detector's predicate refuses are left out or, where they
+  // explain its series, do that. Each event's time is set into the pane.
   Reading Pane(std::vector<Event> events);
   // `panes` panes of `total` requests of which `bad` failed.
   void Requests(int panes, int bad, int total);

@@ -64,8 +64,8 @@ class SeriesDriver {
   // A second series with the same past, by way of its encoding; nullopt when that does not decode.
   std::optional<SeriesDriver> Copy() const;
 
-  // Sets `firing` in the context by itself. `explaining`: a row of events that explain the series, an
-  // absent one for none.
+  // Sets `firing` in the context by itself. `explaining`: a row of events that explain the series,
+  // an absent one for none.
   Step Update(PaneContext pane, const SpecCells& cells, const SpecCells& explaining = {});
 
   SeriesState& state() { return *state_; }

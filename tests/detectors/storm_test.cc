@@ -137,7 +137,8 @@ TEST(Storm, AMorningIsNoStorm) {
   EXPECT_THAT(harness.changes(), IsEmpty());
 }
 
-// Crowds of minutes and an outage on the way up must not hold what is usual at what it was at night.
+// Crowds of minutes and an outage on the way up must not hold what is usual at what it was at
+// night.
 TEST(Storm, AMorningWithCrowdsAndAGapIsNoStorm) {
   constexpr double kPi = 3.141592653589793;
   for (unsigned seed = 1; seed <= 20; ++seed) {

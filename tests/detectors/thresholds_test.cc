@@ -1,6 +1,7 @@
-// Whoever lowers a threshold is never told later, or of less: for every kind of detector and each of
-// its thresholds, detectors that differ in nothing else see the same traffic, which is drawn from
-// wide ranges, and whenever a less sensitive one fires, every more sensitive one fires already.
+// Whoever lowers a threshold is never told later, or of less: for every kind of detector and each
+// of its thresholds, detectors that differ in nothing else see the same traffic, which is drawn
+// from wide ranges, and whenever a less sensitive one fires, every more sensitive one fires
+// already.
 //
 // It holds within the day after which a firing storm takes what it sees for the usual. `ratio` is a
 // multiple of that: from then on whoever set a lower one compares with the incident, and is not
@@ -51,8 +52,8 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-// What goes on around a series: how much arrives, and what is wrong with it. Faults come and go, one
-// after the other, of any strength and from one pane to hours; between them it may be silent.
+// What goes on around a series: how much arrives, and what is wrong with it. Faults come and go,
+// one after the other, of any strength and from one pane to hours; between them it may be silent.
 struct World {
   explicit World(std::uint64_t seed)
       : random(seed),

@@ -354,8 +354,8 @@ TEST(Decider, RefusesADamagedSnapshot) {
   EXPECT_EQ(other.Restore(older).code(), absl::StatusCode::kUnimplemented);
 }
 
-// What changes between the snapshot and the restart, and which of the firing detectors' signals clear
-// by it: those whose series are not the same any more. Others fire on (relearn_test.cc).
+// What changes between the snapshot and the restart, and which of the firing detectors' signals
+// clear by it: those whose series are not the same any more. Others fire on (relearn_test.cc).
 struct ChangeCase {
   std::string name;
   std::string from, to;

@@ -91,8 +91,8 @@ std::vector<std::string> Journal(const EngineSetup& setup, const std::vector<std
   return journal;
 }
 
-// Signal lines. With `restart_at` the decider is replaced by one that was restored from its snapshot
-// after so many records.
+// Signal lines. With `restart_at` the decider is replaced by one that was restored from its
+// snapshot after so many records.
 std::vector<std::string> Signals(const EngineSetup& setup, const std::vector<std::string>& journal,
                                  Executor executor, std::size_t restart_at = 0) {
   auto decider = std::make_unique<Decider>(&setup.config, &setup.plan, &setup.detectors, executor);

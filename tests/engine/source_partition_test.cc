@@ -447,8 +447,8 @@ TEST(SourcePartition, RefusesCommitsOfOthers) {
   }
 }
 
-// What groups hold. Where this fails the format has changed: raise its version, read this one on, and
-// add a line below.
+// What groups hold. Where this fails the format has changed: raise its version, read this one on,
+// and add a line below.
 TEST(SourcePartition, ReadsCommitsOfThisFormatAndTheOneBefore) {
   const std::string common =
       " 2 1772323230000000 1 1 "
@@ -568,7 +568,8 @@ TEST(SourcePartitionTest, TablesAreThoseOfTheEventsOneByOne) {
     for (const char* name : by) spec.by.push_back(*FieldRef::Parse(name));
     if (type != nullptr) spec.where.Require(*FieldRef::Parse("type"), {type});
     if (service != nullptr) spec.where.Require(*FieldRef::Parse("service"), {service});
-    // All that a coarser table is given by a finer one when the pane closes, and one that it is not.
+    // All that a coarser table is given by a finer one when the pane closes, and one that it is
+    // not.
     spec.measures = {Measure::Count(),
                      Measure::CountFailed(),
                      Measure::CountAbove(500),

@@ -3,7 +3,8 @@
 //   "t=12500 type=request service=api status=500 user=ann"      // t: ms after kBase
 //   "t=record type=request"                                     // the record's
 //
-// `duration` is in µs. One event a line; words that name no field are ignored; a line without `t` is undecodable.
+// `duration` is in µs. One event a line; words that name no field are ignored; a line without `t`
+// is undecodable.
 #pragma once
 
 #include <charconv>

@@ -77,8 +77,8 @@ pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 pthread_once_t once = PTHREAD_ONCE_INIT;
 char rules_file[PATH_MAX];
 std::atomic<long> checked_at{0};
-// Of the file that was read last. Two that are written in one tick of the kernel's clock have the same
-// time.
+// Of the file that was read last. Two that are written in one tick of the kernel's clock have the
+// same time.
 statx_timestamp rules_file_time = {};
 std::uint64_t rules_file_inode = 0, rules_file_size = 0;
 thread_local bool inside = false;

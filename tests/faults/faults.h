@@ -1,8 +1,8 @@
-// Makes the calls of a program on files fail, as disks do, and its clock jump: a library that a test
-// links, or that a whole program is run under.
+// Makes the calls of a program on files fail, as disks do, and its clock jump: a library that a
+// test links, or that a whole program is run under.
 //
-//   FaultScope faults("path=/tmp/x; write:ENOSPC; fsync:EIO:n=1");          // in a test, until it ends
-//   LD_PRELOAD=libtocsin_faults.so TOCSIN_FAULTS="seed=7; path=/tmp/x; read:EIO:p=0.01" tocsin run …
+//   FaultScope faults("path=/tmp/x; write:ENOSPC; fsync:EIO:n=1");      // in a test, until it ends
+//   LD_PRELOAD=libtocsin_faults.so TOCSIN_FAULTS="path=/tmp/x; read:EIO:p=0.01" tocsin run …
 //
 // Rules are separated by semicolons. `path=PREFIX` is for the rules after it (absolute, and as the
 // kernel names the file; what has no such path is never touched), `seed=N` for those with `p=`.
@@ -14,9 +14,10 @@
 //   EFFECT   the name of an errno such as ENOSPC; `short`: half of the bytes; `slow`: 20 ms first
 //   p=0.01   with this probability; n=3: the third such call alone; from=3, to=9: those
 //
-// All rules are looked at in order; the first one with an errno decides. With TOCSIN_FAULTS_FILE the
-// rules are those of a file, read again when it changes, so that a fault can begin and end while the
-// program runs. Calls of libc within itself (fopen) are seen where they read and write. Thread-safe.
+// All rules are looked at in order; the first one with an errno decides. With TOCSIN_FAULTS_FILE
+// the rules are those of a file, read again when it changes, so that a fault can begin and end
+// while the program runs. Calls of libc within itself (fopen) are seen where they read and write.
+// Thread-safe.
 #pragma once
 
 #include <string>

@@ -34,8 +34,8 @@ class Watched {
     return copy;
   }
 
-  // `fill` is called with what takes the pane's events, `beyond` says how many connections more than
-  // usual are open after it. True when it fires.
+  // `fill` is called with what takes the pane's events, `beyond` says how many connections more
+  // than usual are open after it. True when it fires.
   template <typename Fill, typename Beyond>
   bool Pane(bool explained, Fill fill, Beyond beyond) {
     const DetectorSetup* events = watch_->gauge ? setup_->explaining() : setup_;

@@ -4,8 +4,8 @@
 //   results.Right(StormKind::kSurge)            // 0.985
 //   std::fputs(results.Table().c_str(), stdout);
 //
-// A world has its quiet time once, and from its end every kind of storm that is possible in it, each
-// until it pages. Worlds are drawn until there are as many of each kind as asked for, from all
+// A world has its quiet time once, and from its end every kind of storm that is possible in it,
+// each until it pages. Worlds are drawn until there are as many of each kind as asked for, from all
 // families in turn. The same for the same options.
 #pragma once
 

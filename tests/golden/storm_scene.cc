@@ -261,8 +261,8 @@ bool StormScene::DrawSurge(Random* random) {
     const double least = std::clamp(1 - known_most, 0.0, 1.0);
     newcomers_ = random->Chance(0.25) ? least : Uniform(random, least, 1);
     visit_ = std::max(1.0, world_->visit_events() * Uniform(random, 0.8, 1.6));
-    // Where users cannot be told apart a crowd of one version behind one address would look like one
-    // client that goes mad.
+    // Where users cannot be told apart a crowd of one version behind one address would look like
+    // one client that goes mad.
     if (random->Chance(0.3) && (!hidden || world_->named() >= 0.35)) {
       newcomers_ = std::max(newcomers_, std::clamp(1 - known_most / 8, 0.0, 1.0));
       visit_ = std::max(1.0, world_->visit_events() * Uniform(random, 0.8, 1.15));
@@ -301,8 +301,8 @@ bool StormScene::DrawClient(Random* random) {
     const bool holds = new_version || world_->AgentOf(client) == agent;
     if (holds && random->Chance(share)) loopers_.push_back(client);
   }
-  // Too few of them in a crowd of which not all were seen, or of whom no name is known, look like an
-  // attack.
+  // Too few of them in a crowd of which not all were seen, or of whom no name is known, look like
+  // an attack.
   const bool all_seen = !dynamic && visits >= 5 * static_cast<double>(world_->population());
   const bool can_tell = world_->population() <= 1'000 && (world_->named() >= 0.35 || all_seen);
   if (loopers_.size() < 3 || (loopers_.size() < 100 && !can_tell)) return false;

@@ -9,8 +9,8 @@
 // which time it grows to that (10 s to 30 min), from how many, how often each, with which share of
 // known users and which user agents; whether the events are watched or the number of open
 // connections, and over which window. Not every storm is possible in every world: where nothing
-// that an event has would tell a botnet from a surge there is nothing to be right about. Functions of
-// their arguments; a scene refers to its world.
+// that an event has would tell a botnet from a surge there is nothing to be right about. Functions
+// of their arguments; a scene refers to its world.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// Hostile payloads, made of sound ones: a payload as a tree of parts, and parts of it that come many
-// times, come empty, or are long.
+// Hostile payloads, made of sound ones: a payload as a tree of parts, and parts of it that come
+// many times, come empty, or are long.
 //
 //   const Part root = JsonPart(R"({"labels": {"a": "b"}, "samples": [1]})");
 //   for (const Change& change : ChangesOf(root)) {

@@ -1,11 +1,12 @@
-// README.md and docs/ work as written: the commands in their blocks are run in order, each document in
-// a folder of its own with the files that it shows, and its configurations are checked.
+// README.md and docs/ work as written: the commands in their blocks are run in order, each document
+// in a folder of its own with the files that it shows, and its configurations are checked.
 //
 // Blocks are told by what stands behind their fence: `sh` are commands, each of which must succeed;
-// `console` are commands behind "$ " with what they print; `yaml` is a configuration or a part of one;
-// others are output, or a file where the paragraph before ends with its name: (`app.jsonl`):. What a
-// test machine lacks is marked in the line before, `<!-- not run: REASON -->`. A server in the
-// foreground is one that the reader ends with Ctrl-C; those behind & are ended with the document.
+// `console` are commands behind "$ " with what they print; `yaml` is a configuration or a part of
+// one; others are output, or a file where the paragraph before ends with its name: (`app.jsonl`):.
+// What a test machine lacks is marked in the line before, `<!-- not run: REASON -->`. A server in
+// the foreground is one that the reader ends with Ctrl-C; those behind & are ended with the
+// document.
 //
 // Where the kernel allows it, a document has a network of its own, so that its ports are free.
 

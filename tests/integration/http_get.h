@@ -1,4 +1,5 @@
-// What is served on the loopback interface: the body of a GET, empty when nothing answers, and metrics.
+// What is served on the loopback interface: the body of a GET, empty when nothing answers, and
+// metrics.
 #pragma once
 
 #include <curl/curl.h>

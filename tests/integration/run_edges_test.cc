@@ -1,4 +1,5 @@
-// `tocsin run` at its edges: nobody reads what it writes, SIGHUP, and what a web page elsewhere asks.
+// `tocsin run` at its edges: nobody reads what it writes, SIGHUP, and what a web page elsewhere
+// asks.
 
 #include <fcntl.h>
 #include <sys/stat.h>

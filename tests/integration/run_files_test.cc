@@ -1,6 +1,6 @@
 // `tocsin run` on logs that are rotated while it reads, killed in the middle, and on a disk that is
-// full, at the start or later: what was written is decided once, and as a replay of the files decides
-// it, and people are told.
+// full, at the start or later: what was written is decided once, and as a replay of the files
+// decides it, and people are told.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -131,8 +131,8 @@ class RunFilesTest : public testing::Test {
     std::function<void()> begin, end;
     bool blinds = false;  // it lasts long enough to be said
   };
-  // An outage during each: it is paged once, without waiting for the end, and afterwards the state has
-  // it all. REQUIRES: Start().
+  // An outage during each: it is paged once, without waiting for the end, and afterwards the state
+  // has it all. REQUIRES: Start().
   void HoldUpNoPage(const std::vector<Trouble>& troubles);
 
   // The state directory is on a file system of its own, of 16 MB. Only this test and what it starts

@@ -1,5 +1,5 @@
-// The real program on a real Kafka, with a PagerDuty stand-in at the other end: what the tests of it
-// begin with.
+// The real program on a real Kafka, with a PagerDuty stand-in at the other end: what the tests of
+// it begin with.
 //
 //   using RunKafkaTest = ProgramOnKafka;
 //   WriteConfig("orders, search");  StartProgram();  …  KillProgram();

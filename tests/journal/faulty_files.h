@@ -1,7 +1,7 @@
 // A disk that fails: SQLite's files with faults at chosen calls.
 //
 //   FaultyFiles files;                               // the default VFS while it lives
-//   files.FailAt(3, SQLITE_IOERR_FSYNC, 1);          // the third call from now on that changes files
+//   files.FailAt(3, SQLITE_IOERR_FSYNC, 1);        // the third call from now on that changes files
 //   files.calls();                                   // how many there were since
 //
 // Counts writes, truncations, syncs and deletions. A write that fails has written its first half. A

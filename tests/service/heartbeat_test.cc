@@ -1,5 +1,5 @@
-// When the watch lets a heartbeat go out: it says to a monitor outside that all is well, so whatever
-// stands still has to hold it back.
+// When the watch lets a heartbeat go out: it says to a monitor outside that all is well, so
+// whatever stands still has to hold it back.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// An incident of many signals with long labels: its lines are bounded wherever they go, and by its id
-// there is all of it, after a restart as well.
+// An incident of many signals with long labels: its lines are bounded wherever they go, and by its
+// id there is all of it, after a restart as well.
 
 #include <cstdlib>
 #include <filesystem>

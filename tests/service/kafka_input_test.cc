@@ -1,5 +1,6 @@
-// KafkaInput's own part: when an idle partition is closed and committed, and what becomes of a topic
-// that was created anew. Its librdkafka half is tests/ingest's, the whole is tests/integration's.
+// KafkaInput's own part: when an idle partition is closed and committed, and what becomes of a
+// topic that was created anew. Its librdkafka half is tests/ingest's, the whole is
+// tests/integration's.
 
 #include "service/kafka_input.h"
 

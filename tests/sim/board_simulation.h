@@ -4,13 +4,14 @@
 //   simulation.Run();
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
-// Virtual time passes in turns of 200 ms. In each, every partition that can be reached is read, closed
-// as far as it is idle by the rules of service/kafka_input, and reported to the real service/source_board; what
-// time it is says the real system/time_source, of a host clock that is set an hour ahead or back for 1.5 s
-// or is adjusted by less than a second. The process is stopped for 60 s or 10 min between any two steps
-// of a turn; all inputs are away for as long at once, and come back one after the other; single ones
-// are away for a minute. None of that may make the board exclude a source, and what comes out is what
-// an undisturbed run gives that closes nothing that is idle.
+// Virtual time passes in turns of 200 ms. In each, every partition that can be reached is read,
+// closed as far as it is idle by the rules of service/kafka_input, and reported to the real
+// service/source_board; what time it is says the real system/time_source, of a host clock that is
+// set an hour ahead or back for 1.5 s or is adjusted by less than a second. The process is stopped
+// for 60 s or 10 min between any two steps of a turn; all inputs are away for as long at once, and
+// come back one after the other; single ones are away for a minute. None of that may make the board
+// exclude a source, and what comes out is what an undisturbed run gives that closes nothing that is
+// idle.
 //
 // A pure function of the seed.
 #pragma once

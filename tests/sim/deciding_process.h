@@ -1,8 +1,8 @@
-// Stage 2 as a process that can crash: it reads a journal, decides, takes snapshots, and goes on from
-// the newest one. What it tells and writes is collected across its lives.
+// Stage 2 as a process that can crash: it reads a journal, decides, takes snapshots, and goes on
+// from the newest one. What it tells and writes is collected across its lives.
 //
 //   DecidingProcess process(&setup);
-//   process.Start(journal);                     // also after a crash: what was in no snapshot is gone
+//   process.Start(journal);                  // also after a crash: what was in no snapshot is gone
 //   process.Read(6);                            // the next six records
 //   process.TakeSnapshot().IgnoreError();
 //   SimOutput output = process.Finish();

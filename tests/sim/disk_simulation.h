@@ -4,12 +4,13 @@
 //   simulation.Run();
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
-// Half of the seeds have the SQLite journal of `tocsin run`, half that in memory. As in service/batch_log
-// and service/input_runner, readers append and read on; a writer makes it durable, in pieces, and tries
-// again where the disk is full, writes fail or a sync does; a source is told of a commit when what it
-// stands for is durable. Stage 2 goes on without the disk. Readers are made anew and the process is
-// killed at any moment; then everything that was not durable has not happened. What was acknowledged
-// must be in the journal that is opened again, and what comes out is what an undisturbed run gives.
+// Half of the seeds have the SQLite journal of `tocsin run`, half that in memory. As in
+// service/batch_log and service/input_runner, readers append and read on; a writer makes it
+// durable, in pieces, and tries again where the disk is full, writes fail or a sync does; a source
+// is told of a commit when what it stands for is durable. Stage 2 goes on without the disk. Readers
+// are made anew and the process is killed at any moment; then everything that was not durable has
+// not happened. What was acknowledged must be in the journal that is opened again, and what comes
+// out is what an undisturbed run gives.
 //
 // A pure function of the seed.
 #pragma once

@@ -4,8 +4,8 @@
 //   Poison poison(random());
 //   std::string broken = poison.Draw("logfmt", record_time, record);
 //
-// A poisoned record holds nothing that could count: what its format's decoder makes of it is refused,
-// or is hours away from kBase and neither a fact nor an alarm. Not thread-safe.
+// A poisoned record holds nothing that could count: what its format's decoder makes of it is
+// refused, or is hours away from kBase and neither a fact nor an alarm. Not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,8 @@
 namespace tocsin::testing {
 namespace {
 
-// Without wrong times and jumps: which of them the clock's guard believes depends on their neighbours.
+// Without wrong times and jumps: which of them the clock's guard believes depends on their
+// neighbours.
 constexpr LogShape kGoodShape = {.records_min = 12,
                                  .records_spread = 14,
                                  .step_ms = 14'000,

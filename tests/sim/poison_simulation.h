@@ -4,12 +4,12 @@
 //   simulation.Run();
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
-// Each partition has a format and the real decoder of it: JSON, logfmt or OTLP in JSON; what the logs
-// of tests/sim/traffic hold is written that way. Between its records stand poisoned ones: empty, huge,
-// cut off, nested deep, with flipped bits, not UTF-8, of another format (tests/ingest/payload_seeds),
-// of times hours away; producers' records also lie about their own. Instances crash and read them
-// again. What comes out of all partitions, the poisoned ones too, is what an undisturbed run over the
-// good records alone gives.
+// Each partition has a format and the real decoder of it: JSON, logfmt or OTLP in JSON; what the
+// logs of tests/sim/traffic hold is written that way. Between its records stand poisoned ones:
+// empty, huge, cut off, nested deep, with flipped bits, not UTF-8, of another format
+// (tests/ingest/payload_seeds), of times hours away; producers' records also lie about their own.
+// Instances crash and read them again. What comes out of all partitions, the poisoned ones too, is
+// what an undisturbed run over the good records alone gives.
 //
 // A pure function of the seed.
 #pragma once

@@ -4,13 +4,14 @@
 //   simulation.Run();
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
-// What the logs of tests/sim/traffic hold is written to files line by line, which are rotated in all
-// ways of tests/ingest/sources/log_rotator. The real ingest/sources/followed_file reads them into stage 1; where to go
-// on is written with the batches that it belongs to. The process is killed at any moment, reads on
-// where the journal says, and files are rotated while nobody reads them. What comes out is what an
-// undisturbed run over the lines gives.
+// What the logs of tests/sim/traffic hold is written to files line by line, which are rotated in
+// all ways of tests/ingest/sources/log_rotator. The real ingest/sources/followed_file reads them
+// into stage 1; where to go on is written with the batches that it belongs to. The process is
+// killed at any moment, reads on where the journal says, and files are rotated while nobody reads
+// them. What comes out is what an undisturbed run over the lines gives.
 //
-// A pure function of the seed. Files lie in a folder of their own, in memory where the machine has it.
+// A pure function of the seed. Files lie in a folder of their own, in memory where the machine has
+// it.
 #pragma once
 
 #include <cstdint>

@@ -7,9 +7,9 @@
 //   journal.Repair();
 //   journal.Kill();                                          // and open it again
 //
-// The database lies in a folder of its own, in memory where the machine has /dev/shm, and is removed
-// at the end. A memory journal never fails and survives the process: it stands for one elsewhere.
-// One SQLite journal at a time; not thread-safe.
+// The database lies in a folder of its own, in memory where the machine has /dev/shm, and is
+// removed at the end. A memory journal never fails and survives the process: it stands for one
+// elsewhere. One SQLite journal at a time; not thread-safe.
 #pragma once
 
 #include <memory>

@@ -4,11 +4,11 @@
 //   simulation.Run();
 //   EXPECT_EQ(Difference(simulation.expected(), simulation.actual()), "");
 //
-// Of most topics a second life begins at offset 0: while the instance runs and has read the first one
-// to its end, or while it is down and its commit needs nothing of the first one any more. It notices
-// as service/kafka_input does: by the record before its position, or by an offset that the log does not
-// have. Instances crash wherever what they would read again is still there. What comes out is what an
-// undisturbed run gives that reads both lives as one log.
+// Of most topics a second life begins at offset 0: while the instance runs and has read the first
+// one to its end, or while it is down and its commit needs nothing of the first one any more. It
+// notices as service/kafka_input does: by the record before its position, or by an offset that the
+// log does not have. Instances crash wherever what they would read again is still there. What comes
+// out is what an undisturbed run gives that reads both lives as one log.
 //
 // A pure function of the seed.
 #pragma once

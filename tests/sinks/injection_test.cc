@@ -49,8 +49,8 @@ const std::vector<std::string>& HostileTexts() {
   return *texts;
 }
 
-// Every text of an incident is hostile; an event may have a megabyte, of which a title keeps as much
-// as it likes.
+// Every text of an incident is hostile; an event may have a megabyte, of which a title keeps as
+// much as it likes.
 Incident Hostile(const std::string& title) {
   const std::string text = title.substr(0, 4096);
   Incident incident = MakeIncident(title);

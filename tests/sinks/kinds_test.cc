@@ -1,4 +1,5 @@
-// What each kind of sink sends, field by field. Texts that were made to break out: injection_test.cc.
+// What each kind of sink sends, field by field. Texts that were made to break out:
+// injection_test.cc.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <simdjson.h>

@@ -1,8 +1,8 @@
-// The outbox under crashes at every step, processes that lost their lease and do not know it, clocks
-// that run unlike, lost requests and replies, and receivers with bad moments, from a seed, in virtual
-// time, against the receivers of tests/sinks/vendors.h. One sink is PagerDuty, which counts as it
-// does: a key has at most one open incident, a trigger of an open key changes nothing, one of a
-// closed key opens a new incident and pages again; the other is of each kind in turn.
+// The outbox under crashes at every step, processes that lost their lease and do not know it,
+// clocks that run unlike, lost requests and replies, and receivers with bad moments, from a seed,
+// in virtual time, against the receivers of tests/sinks/vendors.h. One sink is PagerDuty, which
+// counts as it does: a key has at most one open incident, a trigger of an open key changes nothing,
+// one of a closed key opens a new incident and pages again; the other is of each kind in turn.
 //
 // A failure prints its seed; Simulate(seed, {}) repeats it.
 #include <algorithm>

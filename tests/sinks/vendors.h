@@ -2,7 +2,7 @@
 //
 //   std::unique_ptr<Vendor> slack = NewVendor("slack");
 //   SinkReply reply = slack->Receive(sink.RequestFor(delivery));
-//   slack->Faults();                         // what is against the documented schema; empty is well
+//   slack->Faults();                        // what is against the documented schema; empty is well
 //   slack->Of("incident 1").opened;          // what people see there
 //
 // A thing is what a receiver shows of one incident: a page, a message, a ticket, an alert, a mail.
@@ -62,7 +62,8 @@ struct VendorKind {
   // `base` is "http://host:port".
   std::string Stanza(const std::string& sink, const std::string& base) const;
 };
-// Secrets are in the environment: TOCSIN_TEST_KEY, and the URL of Slack's webhook in TOCSIN_TEST_URL.
+// Secrets are in the environment: TOCSIN_TEST_KEY, and the URL of Slack's webhook in
+// TOCSIN_TEST_URL.
 const std::vector<VendorKind>& VendorKinds();
 
 }  // namespace tocsin

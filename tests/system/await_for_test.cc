@@ -13,8 +13,8 @@
 
 namespace {
 
-// Milliseconds by which the wall clock is ahead of the kernel's. Whoever waits until a time of it waits
-// as if it had been set back by that much right after it was asked.
+// Milliseconds by which the wall clock is ahead of the kernel's. Whoever waits until a time of it
+// waits as if it had been set back by that much right after it was asked.
 std::atomic<std::int64_t> ahead_ms{0};
 
 }  // namespace

@@ -1,6 +1,6 @@
 // A mail server on loopback that keeps what it was sent, and acts up on command.
 //
-//   SmtpStandIn server;                      // listens at once; server.url() is "smtp://127.0.0.1:…"
+//   SmtpStandIn server;                    // listens at once; server.url() is "smtp://127.0.0.1:…"
 //   server.Answer("RCPT", "550 no such user");     // from now on
 //   ASSERT_EQ(server.Mails().size(), 1u);
 //

@@ -7,7 +7,8 @@
 //   TlsStandIn far({.host = "sns.us-east-1.amazonaws.com", .proxied = true, .answer = …});
 //   far.proxy()           // http://127.0.0.1:PORT, through which every host is this one
 //
-// Answers every request with 202 unless there is an `answer`. One connection at a time. Thread-safe.
+// Answers every request with 202 unless there is an `answer`. One connection at a time.
+// Thread-safe.
 #pragma once
 
 #include <openssl/pem.h>

@@ -180,8 +180,8 @@ TEST(LogfmtDecoder, NothingOfALineStaysForTheNext) {
   EXPECT_FALSE(sink.events[1].event.failed);
 }
 
-// What a record's lines become together, and each by itself: without padding behind it a line is left
-// to the parser, whatever the lines before it were like.
+// What a record's lines become together, and each by itself: without padding behind it a line is
+// left to the parser, whatever the lines before it were like.
 void ExpectLineByLine(const InputConfig& input, const std::vector<std::string>& lines,
                       std::string_view end = "\n") {
   std::string record;

@@ -62,9 +62,9 @@ TEST_F(KafkaProbeTest, ABrokerThatIsAwayDoesNotAnswerAndIsNotAskedAgainAtOnce) {
   EXPECT_EQ(Ends({full_})[full_].answer, Answer::kNoAnswer) << "for kSilentFor";
 }
 
-// One that joins asks where partitions end while the end watch does. Each question about a partition
-// that is not there makes the table of leaders be asked for again, so both change it; it is for
-// ThreadSanitizer to say whether they do so at once.
+// One that joins asks where partitions end while the end watch does. Each question about a
+// partition that is not there makes the table of leaders be asked for again, so both change it; it
+// is for ThreadSanitizer to say whether they do so at once.
 TEST_F(KafkaProbeTest, TwoThreadsMayAskForEnds) {
   const auto ask = [this] {
     for (int i = 0; i < 50; ++i) {

@@ -5,8 +5,9 @@
 //   log.Write("one\n");
 //   log.Rotate(LogRotator::Way::kRenameAndCompress);
 //
-// Keeps `keep` rotated files, as logrotate does. The times of files are the clock's, or what SetTime
-// says, so that a test whose days take milliseconds has files of different times. Not thread-safe.
+// Keeps `keep` rotated files, as logrotate does. The times of files are the clock's, or what
+// SetTime says, so that a test whose days take milliseconds has files of different times. Not
+// thread-safe.
 #pragma once
 
 #include <fcntl.h>

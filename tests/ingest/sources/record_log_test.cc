@@ -207,7 +207,8 @@ TEST_F(RecordLogTest, CutAnywhereAtTheEndNothingThatIsWholeIsLost) {
   fs::remove_all(kept);
 }
 
-// A record in the middle: all others are there, whoever reads, and what is damaged is kept and said.
+// A record in the middle: all others are there, whoever reads, and what is damaged is kept and
+// said.
 TEST_F(RecordLogTest, DamageIsPassedOverAndSaid) {
   const std::uint64_t size = kHeader + std::string("record 0").size();
   for (std::uint64_t at = size; at < 2 * size; ++at) {
@@ -371,8 +372,8 @@ TEST_F(RecordLogTest, AFolderThatCannotBeUsedYet) {
   EXPECT_THAT(ReadAll(0, log.get()).texts, ElementsAre("taken"));
 }
 
-// Disks that fail at random, and a process that ends at random: what was acknowledged is read, once,
-// in order; what was refused is read only where it became durable all the same.
+// Disks that fail at random, and a process that ends at random: what was acknowledged is read,
+// once, in order; what was refused is read only where it became durable all the same.
 TEST_F(RecordLogTest, WhatWasAcknowledgedSurvivesADiskThatFails) {
   long injected = 0;
   for (int seed = 1; seed <= 100; ++seed) {
