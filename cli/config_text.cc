@@ -11,6 +11,7 @@
 #include "config/predicate.h"
 #include "core/number_text.h"
 #include "core/string_hash.h"
+#include "ingest/decoder.h"
 #include "sinks/message_templates.h"
 
 namespace tocsin {
@@ -142,13 +143,14 @@ std::string DetectorText(const DetectorConfig& detector, const Config& config) {
 }
 
 std::string InputText(const InputConfig& input, DurationUs pane) {
-  const DurationUs worst = pane + input.delay + 2'500 * kMillisecondUs;
+  const DurationUs delay = DelayOf(input, pane);
+  const DurationUs worst = pane + delay + 2'500 * kMillisecondUs;
   std::string text =
       absl::StrCat("  input ", input.name, ": ",
                    input.http    ? (input.kafka ? "HTTP to Kafka" : "HTTP")
                    : input.kafka ? "Kafka"
                                  : "file",
-                   ", delay ", FormatDuration(input.delay), "; a fault is decided at most ",
+                   ", delay ", FormatDuration(delay), "; a fault is decided at most ",
                    FormatDuration(worst), " after it shows\n");
   if (input.kafka) {
     text +=

@@ -106,7 +106,8 @@ struct InputConfig {
   Location signal_at;
   std::string pattern;  // of format regex
   Location pattern_at;
-  DurationUs delay = 10 * kSecondUs;  // a multiple of the pane, at most 15 min
+  // A multiple of the pane, at most 15 min; nullopt: as the format asks for (ingest/decoder.h).
+  std::optional<DurationUs> delay = {};
   std::vector<FieldMapping> map;
   // Of time stamps in text that name no zone, and no year (syslog's); ingest/fields/text_time.h.
   std::optional<DurationUs> time_zone;  // offset from UTC

@@ -114,14 +114,6 @@ FileInputConfig ReadFile(const ConfigNode& node, const std::string& what, ErrorL
   return file;
 }
 
-// CloudWatch hands its records on with a delay of its own.
-DurationUs DefaultDelay(const std::string& format, DurationUs pane) {
-  DurationUs delay = 10 * kSecondUs;
-  if (format == "cloudwatch-metric-stream") delay = 3 * kMinuteUs;
-  if (format == "cloudwatch-logs") delay = 5 * kMinuteUs;
-  return CeilTo(delay, pane);
-}
-
 // "+05:30", "-03", "UTC".
 std::optional<DurationUs> ReadTimeZone(ConfigReader& input) {
   const std::string zone = input.String("time_zone");
@@ -176,12 +168,14 @@ InputConfig ReadInput(const ConfigNode& node, const InputSurroundings& surroundi
   input.signal_at = named.At("signal");
   input.pattern = named.String("pattern");
   input.pattern_at = named.At("pattern");
-  input.delay = named.Duration("delay", DefaultDelay(input.format, pane), 0, kDelayMax);
-  // A default is of whole panes; a wrong one has its error.
-  if (input.delay % pane != 0 && surroundings.pane_is_sound) {
-    named.Error("delay",
-                absl::StrCat("delay is ", FormatDuration(input.delay),
-                             ": expected a multiple of the pane (", FormatDuration(pane), ")"));
+  if (named.Has("delay")) {
+    const DurationUs delay = named.Duration("delay", 0, 0, kDelayMax);
+    if (delay % pane != 0 && surroundings.pane_is_sound) {
+      named.Error("delay",
+                  absl::StrCat("delay is ", FormatDuration(delay),
+                               ": expected a multiple of the pane (", FormatDuration(pane), ")"));
+    }
+    input.delay = delay;
   }
   if (named.Has("time_zone")) input.time_zone = ReadTimeZone(named);
   input.year = static_cast<int>(named.Int("year", input.year, 1970, 2199));

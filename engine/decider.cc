@@ -10,6 +10,7 @@
 #include "core/limits.h"
 #include "core/status_macros.h"
 #include "engine/seen_calls.h"
+#include "ingest/decoder.h"
 
 namespace tocsin {
 namespace {
@@ -69,8 +70,9 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
   PlanOptions options;
   options.scope = config.scope;
   options.pane = config.pane;
-  for (const InputConfig& input : config.inputs)
-    options.inputs.push_back({input.name, input.delay});
+  for (const InputConfig& input : config.inputs) {
+    options.inputs.push_back({input.name, DelayOf(input, config.pane)});
+  }
   std::vector<SeriesSpec> specs;
   for (const std::unique_ptr<Detector>& detector : detectors) {
     specs.push_back(SpecOf(*detector, format));

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "config/node.h"
 #include "core/event.h"
+#include "core/time.h"
 #include "ingest/framing.h"
 
 namespace tocsin {
@@ -70,6 +71,10 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 // How a file of this format falls into records: JSON is a sequence of values, text formats are
 // lines.
 Framing FramingOf(const std::string& format);
+
+// How long after its end a pane still takes events of the input: as configured, or as records of
+// its format arrive late; a multiple of the pane.
+DurationUs DelayOf(const InputConfig& input, DurationUs pane);
 
 // Whether the events of a format say when they were.
 enum class OwnTime : std::uint8_t {

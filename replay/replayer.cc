@@ -12,6 +12,7 @@
 #include "core/json_writer.h"
 #include "core/limits.h"
 #include "core/status_macros.h"
+#include "ingest/formats/format.h"
 #include "ingest/sources/file_listing.h"
 #include "ingest/sources/kafka_source.h"
 #include "ingest/sources/kafka_uri.h"
@@ -324,9 +325,7 @@ InputConfig InputFor(const Config& config, const std::string& argument, const st
   if (!format.empty()) {
     input.format = format;
     input.format_at = {.file = "--format"};
-    if (format != "json") input.preset.clear();
-    if (format != "regex") input.pattern.clear();
-    if (format != "otlp-proto") input.signal.clear();
+    ClearKeysOfOtherFormats(&input);
   }
   if (!signal.empty()) input.signal = signal;
   return input;

@@ -10,6 +10,7 @@
 
 #include "core/hash.h"
 #include "core/status_macros.h"
+#include "ingest/decoder.h"
 
 namespace tocsin {
 namespace {
@@ -201,7 +202,8 @@ absl::Status KafkaInput::BeginAtEnds(std::span<KafkaAssignment* const> assigned)
 absl::Status KafkaInput::BeginWhereDecided(std::span<KafkaAssignment* const> assigned) {
   if (assigned.empty()) return absl::OkStatus();
   // The newest pane of the tick.
-  const TimeUs since = earlier_.tick - config_->delay - setup_->plan.pane();
+  const DurationUs pane = setup_->plan.pane();
+  const TimeUs since = earlier_.tick - DelayOf(*config_, pane) - pane;
   TOCSIN_RETURN_IF_ERROR(
       BeginWhere(assigned, [&](std::span<const KafkaPartition> partitions, Visit visit) {
         probe_->OffsetsSince(partitions, since, kQuestionTimeout, visit);

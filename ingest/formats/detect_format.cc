@@ -1,16 +1,18 @@
 #include "ingest/formats/detect_format.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <iterator>
+#include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_cat.h"
 #include "core/status_macros.h"
+#include "core/string_hash.h"
 #include "ingest/decoder.h"
+#include "ingest/formats/format.h"
 #include "ingest/formats/postgres_line.h"
 #include "ingest/sources/file_source.h"
 
@@ -46,88 +48,91 @@ absl::StatusOr<std::vector<std::string>> FirstLines(const std::string& path) {
   return lines;
 }
 
-// In the order in which they are asked: PostgreSQL also writes JSON, so its own comes first.
-struct Candidate {
-  const char* format;
-  bool needs_time;  // of its own: without one, any text would do
-};
-constexpr Candidate kCandidates[] = {
-    {"postgres", false}, {"clf", true},    {"alb", true},    {"pgbouncer", true},
-    {"syslog", false},   {"logfmt", true}, {"influx", true},
-};
+using By = FormatDetection::By;
 
-bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
+// Those that are recognised so, in the order in which they are tried.
+std::vector<const Format*> Candidates(std::initializer_list<By> by) {
+  std::vector<const Format*> found;
+  for (const Format& format : AllFormats()) {
+    if (std::find(by.begin(), by.end(), format.detection.by) != by.end()) found.push_back(&format);
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Format* a, const Format* b) { return a->detection.rank < b->detection.rank; });
+  return found;
+}
+
+bool Decodes(const Format& format, const std::vector<std::string>& lines) {
   InputConfig input;
-  input.format = candidate.format;
+  input.format = std::string(format.name);
   input.time_zone = 0;
   ErrorList errors;
   const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   CountingSink sink;
-  const TimeUs record_time = candidate.needs_time ? kNoTime : kSomeTime;
+  const TimeUs record_time = format.detection.by == By::kDecoding ? kNoTime : kSomeTime;
   for (const std::string& line : lines) decoder->Decode(line, record_time, &sink);
   // A syslog in which others write more than PostgreSQL does is read for all of them.
   return sink.events > sink.undecodable && sink.events >= sink.others;
 }
 
-// JSON that only one program writes, by keys that stand together in every line of it.
-struct Signature {
-  const char* format;
-  std::array<std::string_view, 4> keys;
-};
-constexpr Signature kSignatures[] = {
-    {"bunyan", {"\"pid\":", "\"hostname\":", "\"level\":", "\"v\":0"}},
-    {"pino", {"\"pid\":", "\"hostname\":", "\"level\":", "\"time\":"}},
-    {"docker", {"{\"log\":", "\"stream\":\"std", "\"time\":", ""}},
-    {"nginx-json", {"\"request_time\":", "\"status\":", "\"remote_addr\":", ""}},
-    {"ecs", {"\"ecs.version\":", "\"@timestamp\":", "", ""}},
-};
+// Whether a line that is not empty is the first one, and begins with one of the keys.
+bool BeginsWithKey(const Format& format, const std::vector<std::string>& lines) {
+  const FormatDetection::Keys& keys = format.detection.keys.front();
+  for (const std::string& line : lines) {
+    if (line.empty()) continue;
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](std::string_view key) { return !key.empty() && line.starts_with(key); });
+  }
+  return false;
+}
 
-bool Carries(const Signature& signature, const std::vector<std::string>& lines) {
+bool StandInMostLines(const FormatDetection::Keys& keys, const std::vector<std::string>& lines) {
   std::size_t found = 0;
   std::size_t all = 0;
   for (const std::string& line : lines) {
     if (line.empty()) continue;
     ++all;
-    found += std::all_of(signature.keys.begin(), signature.keys.end(),
+    found += std::all_of(keys.begin(), keys.end(),
                          [&](std::string_view key) { return line.find(key) != line.npos; });
   }
   return 2 * found > all;
 }
 
-// Documents of vendors, by keys that stand in them somewhere, whose own come first.
-constexpr Signature kDocuments[] = {
-    {"otlp-json", {"\"resourceMetrics\"", "\"scopeMetrics\"", "", ""}},
-    {"otlp-json", {"\"resourceLogs\"", "\"scopeLogs\"", "", ""}},
-    {"grafana", {"\"alerts\"", "\"orgId\"", "\"groupKey\"", ""}},
-    {"alertmanager", {"\"alerts\"", "\"groupKey\"", "\"groupLabels\"", ""}},
-    {"telegraf", {"\"name\"", "\"fields\"", "\"tags\"", "\"timestamp\""}},
-    {"cloudwatch-metric-stream", {"\"metric_stream_name\"", "\"metric_name\"", "", ""}},
-    {"cloudwatch-logs", {"\"logEvents\"", "\"logGroup\"", "\"messageType\"", ""}},
-    {"cloudwatch-logs", {"\"awslogs\"", "\"data\"", "", ""}},
-    {"cloudwatch-alarm", {"AlarmName", "NewStateValue", "", ""}},
-    {"cloudwatch-alarm", {"\"CloudWatch Alarm State Change\"", "\"alarmName\"", "", ""}},
-    {"sns", {"\"TopicArn\"", "\"MessageId\"", "\"Message\"", ""}},
-    {"github-deploy", {"\"deployment_status\"", "\"repository\"", "", ""}},
-    {"gitlab-deploy", {"\"object_kind\"", "\"deployment_id\"", "", ""}},
-    {"kubernetes-events", {"\"involvedObject\"", "\"reason\"", "", ""}},
-    {"kubernetes-events", {"\"regarding\"", "\"reason\"", "", ""}},
-    {"pagerduty-webhook", {"\"event_type\"", "\"resource_type\"", "\"occurred_at\"", ""}},
-    {"sentry", {"\"installation\"", "\"actor\"", "\"action\"", "\"data\""}},
-};
-
-bool HoldsAnywhere(const Signature& signature, const std::vector<std::string>& lines) {
-  return std::all_of(signature.keys.begin(), signature.keys.end(), [&](std::string_view key) {
+bool StandAnywhere(const FormatDetection::Keys& keys, const std::vector<std::string>& lines) {
+  return std::all_of(keys.begin(), keys.end(), [&](std::string_view key) {
     return std::any_of(lines.begin(), lines.end(),
                        [&](const std::string& line) { return line.find(key) != line.npos; });
   });
 }
 
-// The comments that Prometheus' text has before its metrics.
-bool BeginsLikeAScrape(const std::vector<std::string>& lines) {
-  for (const std::string& line : lines) {
-    if (!line.empty()) return line.starts_with("# HELP ") || line.starts_with("# TYPE ");
+bool Fits(const Format& format, const std::vector<std::string>& lines) {
+  const FormatDetection& detection = format.detection;
+  const auto any = [&](auto stands) {
+    return std::any_of(detection.keys.begin(), detection.keys.end(),
+                       [&](const FormatDetection::Keys& keys) {
+                         return !keys.front().empty() && stands(keys, lines);
+                       });
+  };
+  switch (detection.by) {
+    case By::kNothing:
+      return false;
+    case By::kFirstLine:
+      return BeginsWithKey(format, lines);
+    case By::kDecoding:
+    case By::kDecodingWithAnyTime:
+      return Decodes(format, lines);
+    case By::kMostLines:
+      return any(StandInMostLines);
+    case By::kAnyLine:
+      return any(StandAnywhere);
   }
   return false;
+}
+
+const Format* FirstThatFits(std::initializer_list<By> by, const std::vector<std::string>& lines) {
+  for (const Format* format : Candidates(by)) {
+    if (Fits(*format, lines)) return format;
+  }
+  return nullptr;
 }
 
 bool BeginsLikeJson(const std::vector<std::string>& lines) {
@@ -146,36 +151,27 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::InvalidArgumentError("stdin: format auto needs a file: name the format");
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::vector<std::string> lines, FirstLines(path));
-  if (BeginsLikeAScrape(lines)) {
-    input->format = "prometheus-text";
-    return absl::OkStatus();
-  }
-  for (const Candidate& candidate : kCandidates) {
-    if (!Fits(candidate, lines)) continue;
-    input->format = candidate.format;
-    return absl::OkStatus();
-  }
-  if (BeginsLikeJson(lines)) {
-    const auto* const signature =
-        std::find_if(std::begin(kSignatures), std::end(kSignatures),
-                     [&](const Signature& candidate) { return Carries(candidate, lines); });
-    const auto* const document =
-        std::find_if(std::begin(kDocuments), std::end(kDocuments),
-                     [&](const Signature& candidate) { return HoldsAnywhere(candidate, lines); });
+  const Format* format = FirstThatFits({By::kFirstLine}, lines);
+  if (format == nullptr) format = FirstThatFits({By::kDecoding, By::kDecodingWithAnyTime}, lines);
+  if (format == nullptr && BeginsLikeJson(lines)) {
     input->format = "json";
     if (!input->preset.empty()) return absl::OkStatus();
-    if (signature != std::end(kSignatures)) {
-      input->format = signature->format;
-    } else if (document != std::end(kDocuments)) {
-      input->format = document->format;
-    }
+    format = FirstThatFits({By::kMostLines}, lines);
+    if (format == nullptr) format = FirstThatFits({By::kAnyLine}, lines);
+    if (format == nullptr) return absl::OkStatus();
+  }
+  if (format != nullptr) {
+    input->format = std::string(format->name);
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      path + ": the first lines tell no format (json, prometheus-text, " +
-      absl::StrJoin(kCandidates, ", ",
-                    [](std::string* out, const Candidate& c) { out->append(c.format); }) +
-      "): name it");
+  std::string message = path + ": the first lines tell no format (json";
+  for (const Format* candidate : Candidates({By::kFirstLine})) {
+    absl::StrAppend(&message, ", ", ToAbsl(candidate->name));
+  }
+  for (const Format* candidate : Candidates({By::kDecoding, By::kDecodingWithAnyTime})) {
+    absl::StrAppend(&message, ", ", ToAbsl(candidate->name));
+  }
+  return absl::InvalidArgumentError(message + "): name it");
 }
 
 }  // namespace tocsin

@@ -11,16 +11,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/string_hash.h"
 #include "ingest/decoder.h"
 #include "ingest/enriching_decoder.h"
 #include "ingest/fields/text_time.h"
 #include "ingest/formats/detect_format.h"
+#include "ingest/formats/format.h"
 #include "ingest/json/json_decoder.h"
 #include "ingest/json/json_fault.h"
 
 namespace tocsin {
 
-using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
 // One .cc each; a header for one function would say nothing more.
 DecoderFactory NewAlbDecoder;
 DecoderFactory NewAlertmanagerDecoder;
@@ -49,60 +50,203 @@ DecoderFactory NewTelegrafDecoder;
 
 namespace {
 
-struct Format {
-  std::string_view name;
-  DecoderFactory* create;
-  Framing framing = Framing::kLines;
-  bool carries_messages = false;  // of a format that `message_format` names
-  OwnTime own_time = OwnTime::kComplete;
-};
+using Detect = FormatDetection::By;
 
 constexpr std::array kFormats = {
     // sorted by name
-    Format{"alb", NewAlbDecoder},
-    Format{"alertmanager", NewAlertmanagerDecoder, Framing::kJsonValues},
-    Format{"bunyan", NewJsonDecoder, Framing::kJsonValues},
-    Format{"clf", NewClfDecoder},
-    Format{"cloudwatch-alarm", NewCloudWatchAlarmDecoder, Framing::kJsonValues},
-    Format{"cloudwatch-logs", NewCloudWatchLogsDecoder, Framing::kJsonValues, true},
-    Format{"cloudwatch-metric-stream", NewCloudWatchMetricStreamDecoder, Framing::kJsonOrPayload},
-    Format{"docker", NewJsonDecoder, Framing::kJsonValues},
-    Format{"ecs", NewJsonDecoder, Framing::kJsonValues},
-    Format{"fluent-bit", NewJsonDecoder, Framing::kJsonValues},
-    Format{"github-deploy", NewGitHubDeployDecoder, Framing::kJsonValues},
-    Format{"gitlab-deploy", NewGitLabDeployDecoder, Framing::kJsonValues},
-    // Grafana 8 and older.
-    Format{"grafana", NewGrafanaDecoder, Framing::kJsonValues, false, OwnTime::kMissing},
-    Format{"influx", NewInfluxDecoder, Framing::kLines, false, OwnTime::kMissing},
-    Format{"json", NewJsonDecoder, Framing::kJsonValues},
-    Format{"kubernetes-events", NewKubernetesEventsDecoder, Framing::kJsonValues},
-    Format{"logfmt", NewLogfmtDecoder},
-    Format{"nginx-json", NewJsonDecoder, Framing::kJsonValues},
-    Format{"otel", NewJsonDecoder, Framing::kJsonValues},
-    Format{"otlp-json", NewOtlpJsonDecoder, Framing::kJsonValues},
-    Format{"otlp-proto", NewOtlpProtoDecoder, Framing::kPayload},
-    Format{"pagerduty-webhook", NewPagerDutyWebhookDecoder, Framing::kJsonValues},
-    Format{"pgbouncer", NewPgbouncerDecoder, Framing::kLines, false, OwnTime::kYearless},
-    Format{"pino", NewJsonDecoder, Framing::kJsonValues},
-    Format{"postgres", NewPostgresDecoder, Framing::kLines, false, OwnTime::kYearless},
-    Format{"prometheus-remote-write", NewPrometheusRemoteWriteDecoder, Framing::kPayload},
-    Format{"prometheus-text", NewPrometheusTextDecoder, Framing::kPayload, false,
-           OwnTime::kMissing},
-    Format{"regex", NewRegexDecoder, Framing::kLines, false, OwnTime::kYearless},
-    // Resolved metric alerts.
-    Format{"sentry", NewSentryDecoder, Framing::kJsonValues, false, OwnTime::kMissing},
-    Format{"sns", NewSnsDecoder, Framing::kJsonValues, true},
-    Format{"syslog", NewSyslogDecoder, Framing::kLines, false, OwnTime::kYearless},
-    Format{"telegraf", NewTelegrafDecoder, Framing::kJsonValues},
-    Format{"vector", NewJsonDecoder, Framing::kJsonValues},
-    Format{"winston", NewJsonDecoder, Framing::kJsonValues},
-    Format{"zap", NewJsonDecoder, Framing::kJsonValues},
+    Format{
+        .name = "alb", .create = NewAlbDecoder, .detection = {.by = Detect::kDecoding, .rank = 3}},
+    Format{.name = "alertmanager",
+           .create = NewAlertmanagerDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 3,  // Grafana's have these keys, too
+                         .keys = {{{"\"alerts\"", "\"groupKey\"", "\"groupLabels\""}}}}},
+    Format{.name = "bunyan",
+           .create = NewJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kMostLines,
+                         .rank = 1,
+                         .keys = {{{"\"pid\":", "\"hostname\":", "\"level\":", "\"v\":0"}}}}},
+    Format{
+        .name = "clf", .create = NewClfDecoder, .detection = {.by = Detect::kDecoding, .rank = 2}},
+    Format{.name = "cloudwatch-alarm",
+           .create = NewCloudWatchAlarmDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 7,
+                         .keys = {{{"AlarmName", "NewStateValue"},
+                                   {"\"CloudWatch Alarm State Change\"", "\"alarmName\""}}}}},
+    // CloudWatch hands its records on with a delay of its own.
+    Format{.name = "cloudwatch-logs",
+           .create = NewCloudWatchLogsDecoder,
+           .framing = Framing::kJsonValues,
+           .carries_messages = true,
+           .delay = 5 * kMinuteUs,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 6,
+                         .keys = {{{"\"logEvents\"", "\"logGroup\"", "\"messageType\""},
+                                   {"\"awslogs\"", "\"data\""}}}}},
+    Format{.name = "cloudwatch-metric-stream",
+           .create = NewCloudWatchMetricStreamDecoder,
+           .framing = Framing::kJsonOrPayload,
+           .delay = 3 * kMinuteUs,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 5,
+                         .keys = {{{"\"metric_stream_name\"", "\"metric_name\""}}}}},
+    Format{.name = "docker",
+           .create = NewJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kMostLines,
+                         .rank = 3,
+                         .keys = {{{"{\"log\":", "\"stream\":\"std", "\"time\":"}}}}},
+    Format{.name = "ecs",
+           .create = NewJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kMostLines,
+                         .rank = 5,
+                         .keys = {{{"\"ecs.version\":", "\"@timestamp\":"}}}}},
+    Format{.name = "fluent-bit", .create = NewJsonDecoder, .framing = Framing::kJsonValues},
+    Format{.name = "github-deploy",
+           .create = NewGitHubDeployDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 9,
+                         .keys = {{{"\"deployment_status\"", "\"repository\""}}}}},
+    Format{.name = "gitlab-deploy",
+           .create = NewGitLabDeployDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 10,
+                         .keys = {{{"\"object_kind\"", "\"deployment_id\""}}}}},
+    Format{.name = "grafana",
+           .create = NewGrafanaDecoder,
+           .framing = Framing::kJsonValues,
+           .own_time = OwnTime::kMissing,  // Grafana 8 and older
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 2,
+                         .keys = {{{"\"alerts\"", "\"orgId\"", "\"groupKey\""}}}}},
+    Format{.name = "influx",
+           .create = NewInfluxDecoder,
+           .own_time = OwnTime::kMissing,
+           .detection = {.by = Detect::kDecoding, .rank = 7}},
+    Format{.name = "json",
+           .create = NewJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .own_key = "preset"},
+    Format{.name = "kubernetes-events",
+           .create = NewKubernetesEventsDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 11,
+                         .keys = {{{"\"involvedObject\"", "\"reason\""},
+                                   {"\"regarding\"", "\"reason\""}}}}},
+    Format{.name = "logfmt",
+           .create = NewLogfmtDecoder,
+           .detection = {.by = Detect::kDecoding, .rank = 6}},
+    Format{.name = "nginx-json",
+           .create = NewJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kMostLines,
+                         .rank = 4,
+                         .keys = {{{"\"request_time\":", "\"status\":", "\"remote_addr\":"}}}}},
+    Format{.name = "otel", .create = NewJsonDecoder, .framing = Framing::kJsonValues},
+    Format{.name = "otlp-json",
+           .create = NewOtlpJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 1,
+                         .keys = {{{"\"resourceMetrics\"", "\"scopeMetrics\""},
+                                   {"\"resourceLogs\"", "\"scopeLogs\""}}}}},
+    Format{.name = "otlp-proto",
+           .create = NewOtlpProtoDecoder,
+           .framing = Framing::kPayload,
+           .own_key = "signal",
+           .http = {.content_type = "application/x-protobuf",
+                    .body = "",
+                    .wrong_type = "application/json"}},
+    Format{.name = "pagerduty-webhook",
+           .create = NewPagerDutyWebhookDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 12,
+                         .keys = {{{"\"event_type\"", "\"resource_type\"", "\"occurred_at\""}}}}},
+    Format{.name = "pgbouncer",
+           .create = NewPgbouncerDecoder,
+           .own_time = OwnTime::kYearless,
+           .detection = {.by = Detect::kDecoding, .rank = 4}},
+    Format{.name = "pino",
+           .create = NewJsonDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kMostLines,
+                         .rank = 2,
+                         .keys = {{{"\"pid\":", "\"hostname\":", "\"level\":", "\"time\":"}}}}},
+    Format{.name = "postgres",
+           .create = NewPostgresDecoder,
+           .own_time = OwnTime::kYearless,
+           .detection = {.by = Detect::kDecodingWithAnyTime, .rank = 1}},
+    Format{.name = "prometheus-remote-write",
+           .create = NewPrometheusRemoteWriteDecoder,
+           .framing = Framing::kPayload,
+           .http = {.status = 204,
+                    .content_type = "text/plain; charset=utf-8",
+                    .body = "",
+                    .own_encoding = "snappy"}},
+    Format{.name = "prometheus-text",
+           .create = NewPrometheusTextDecoder,
+           .framing = Framing::kPayload,
+           .own_time = OwnTime::kMissing,
+           .detection = {.by = Detect::kFirstLine, .keys = {{{"# HELP ", "# TYPE "}}}}},
+    Format{.name = "regex",
+           .create = NewRegexDecoder,
+           .own_time = OwnTime::kYearless,
+           .own_key = "pattern"},
+    Format{.name = "sentry",
+           .create = NewSentryDecoder,
+           .framing = Framing::kJsonValues,
+           .own_time = OwnTime::kMissing,  // resolved metric alerts
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 13,
+                         .keys = {{{"\"installation\"", "\"actor\"", "\"action\"", "\"data\""}}}}},
+    Format{.name = "sns",
+           .create = NewSnsDecoder,
+           .framing = Framing::kJsonValues,
+           .carries_messages = true,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 8,
+                         .keys = {{{"\"TopicArn\"", "\"MessageId\"", "\"Message\""}}}}},
+    Format{.name = "syslog",
+           .create = NewSyslogDecoder,
+           .own_time = OwnTime::kYearless,
+           .detection = {.by = Detect::kDecodingWithAnyTime, .rank = 5}},
+    Format{.name = "telegraf",
+           .create = NewTelegrafDecoder,
+           .framing = Framing::kJsonValues,
+           .detection = {.by = Detect::kAnyLine,
+                         .rank = 4,
+                         .keys = {{{"\"name\"", "\"fields\"", "\"tags\"", "\"timestamp\""}}}}},
+    Format{.name = "vector", .create = NewJsonDecoder, .framing = Framing::kJsonValues},
+    Format{.name = "winston", .create = NewJsonDecoder, .framing = Framing::kJsonValues},
+    Format{.name = "zap", .create = NewJsonDecoder, .framing = Framing::kJsonValues},
 };
 
-const Format* FindFormat(std::string_view name) {
-  const auto* const found = std::find_if(kFormats.begin(), kFormats.end(),
-                                         [&](const Format& known) { return known.name == name; });
-  return found == kFormats.end() ? nullptr : found;
+// The keys of inputs that only one format has.
+struct OwnKey {
+  std::string_view name;
+  std::string InputConfig::*value;
+  Location InputConfig::*at;
+};
+constexpr OwnKey kOwnKeys[] = {
+    {"preset", &InputConfig::preset, &InputConfig::preset_at},
+    {"pattern", &InputConfig::pattern, &InputConfig::pattern_at},
+    {"signal", &InputConfig::signal, &InputConfig::signal_at},
+};
+
+std::string_view FormatWithKey(std::string_view key) {
+  for (const Format& format : kFormats) {
+    if (format.own_key == key) return format.name;
+  }
+  return "";
 }
 
 // Gives records that come without a time the one that is said of all of them.
@@ -129,14 +273,12 @@ class TimedDecoder final : public Decoder {
 
 // Of keys that go with another format than the input has.
 void CheckFormatKeys(const InputConfig& input, const Format& format, ErrorList* errors) {
-  const auto refuse = [&](bool set, const Location& at, const char* key, const char* of) {
-    if (!set || input.format == of) return;
-    errors->Add(at, absl::StrCat("input ", input.name, ": ", key, " is for format ", of,
-                                 ", and the format is ", input.format));
-  };
-  refuse(!input.preset.empty(), input.preset_at, "preset", "json");
-  refuse(!input.pattern.empty(), input.pattern_at, "pattern", "regex");
-  refuse(!input.signal.empty(), input.signal_at, "signal", "otlp-proto");
+  for (const OwnKey& key : kOwnKeys) {
+    if ((input.*key.value).empty() || format.own_key == key.name) continue;
+    errors->Add(input.*key.at, absl::StrCat("input ", input.name, ": ", ToAbsl(key.name),
+                                            " is for format ", ToAbsl(FormatWithKey(key.name)),
+                                            ", and the format is ", input.format));
+  }
   if (!input.message_format.empty() && !format.carries_messages) {
     errors->Add(input.message_format_at,
                 absl::StrCat("input ", input.name, ": message_format is for formats that carry ",
@@ -145,6 +287,20 @@ void CheckFormatKeys(const InputConfig& input, const Format& format, ErrorList* 
 }
 
 }  // namespace
+
+std::span<const Format> AllFormats() { return kFormats; }
+
+const Format* FindFormat(std::string_view name) {
+  const auto* const found = std::find_if(kFormats.begin(), kFormats.end(),
+                                         [&](const Format& known) { return known.name == name; });
+  return found == kFormats.end() ? nullptr : found;
+}
+
+void ClearKeysOfOtherFormats(InputConfig* input) {
+  for (const OwnKey& key : kOwnKeys) {
+    if (input->format != FormatWithKey(key.name)) (input->*key.value).clear();
+  }
+}
 
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors) {
   const Format* const format = FindFormat(input.format);
@@ -175,6 +331,12 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
 Framing FramingOf(const std::string& format) {
   const Format* const known = FindFormat(format);
   return known == nullptr ? Framing::kLines : known->framing;
+}
+
+DurationUs DelayOf(const InputConfig& input, DurationUs pane) {
+  if (input.delay) return *input.delay;
+  const Format* const known = FindFormat(input.format);
+  return CeilTo(known == nullptr ? Format::kDefaultDelay : known->delay, pane);
 }
 
 OwnTime OwnTimeOf(const InputConfig& input) {

@@ -21,6 +21,7 @@
 #include "core/string_hash.h"
 #include "ingest/compression/unpack.h"
 #include "ingest/decoder.h"
+#include "ingest/formats/format.h"
 #include "service/http_in/appender.h"
 #include "service/http_in/seen_bodies.h"
 #include "service/http_in/webhook_signature.h"
@@ -77,6 +78,7 @@ struct Credentials {
 
 struct Source {
   const InputConfig* config = nullptr;
+  const Format* format = nullptr;
   std::unique_ptr<RecordLog> log;
   std::unique_ptr<Appender> appender;
   std::unique_ptr<SeenBodies> seen;  // where bodies are signed
@@ -108,10 +110,10 @@ HttpResponse Busy(std::string_view message) {
   return response;
 }
 
-HttpResponse Success(const std::string& format) {
-  if (format == "prometheus-remote-write") return {.status = 204};
-  if (format == "otlp-proto") return {.content_type = "application/x-protobuf"};
-  return JsonResponse(200, "{}");
+HttpResponse Success(const Format& format) {
+  return {.status = format.http.status,
+          .content_type = std::string(format.http.content_type),
+          .body = std::string(format.http.body)};
 }
 
 HttpResponse Failure(const absl::Status& status) {
@@ -221,6 +223,7 @@ absl::Status Receiver::Impl::OpenSource(const InputConfig& input) {
   ErrorList errors;
   std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
   if (decoder == nullptr) return absl::InvalidArgumentError(errors.Sorted().front().message);
+  source->format = FindFormat(input.format);
   {
     absl::MutexLock lock(&source->mutex);
     source->credentials = credentials;
@@ -380,10 +383,11 @@ void Receiver::Impl::TakeSns(const SnsVerifier::Verdict& verdict, SnsJob job) {
 }
 
 void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respond respond) {
-  const std::string& format = source->config->format;
-  if (format == "otlp-proto" &&
-      MediaType(HttpHeader(request, "content-type")) == "application/json") {
-    return respond(ErrorResponse(415, "expected application/x-protobuf: this input is otlp-proto"));
+  const Format& format = *source->format;
+  const std::string content_type = HttpHeader(request, "content-type");
+  if (!format.http.wrong_type.empty() && MediaType(content_type) == format.http.wrong_type) {
+    return respond(ErrorResponse(415, absl::StrCat("expected ", ToAbsl(format.http.content_type),
+                                                   ": this input is ", ToAbsl(format.name))));
   }
   const bool is_signed = !source->config->http->signature.empty();
   const TimeUs now = environment_.now();
@@ -397,9 +401,8 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
     }
   }
   const std::string encoding = HttpHeader(request, "content-encoding");
-  // Remote write is always snappy, and its decoder undoes that.
-  const bool as_it_is = encoding.empty() || encoding == "identity" ||
-                        (encoding == "snappy" && format == "prometheus-remote-write");
+  const bool as_it_is =
+      encoding.empty() || encoding == "identity" || encoding == format.http.own_encoding;
   std::string body;
   if (as_it_is) {
     body = std::move(request.body);
@@ -421,7 +424,7 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
   }
   if (!probe.fault().empty()) {
     return respond(ErrorResponse(
-        400, absl::StrCat("nothing in it can be read as ", format, ": ", ToAbsl(probe.fault()))));
+        400, absl::StrCat("nothing in it can be read as ", ToAbsl(format.name), ": ", ToAbsl(probe.fault()))));
   }
   source->appender->Append(
       std::move(body),
@@ -429,7 +432,7 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
         if (!status.ok()) return respond(Failure(status));
         // Only now: what was not durable is taken when it is sent again.
         if (is_signed) source->seen->Remember(digest, now);
-        respond(Success(source->config->format));
+        respond(Success(*source->format));
       });
 }
 

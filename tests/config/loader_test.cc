@@ -139,9 +139,8 @@ inputs:
   EXPECT_EQ(config.inputs[1].year, 2026);
   EXPECT_EQ(a.time_zone, std::nullopt);
   EXPECT_EQ(a.year, 0);
-  EXPECT_EQ(config.inputs[1].delay, 30 * kSecondUs);  // the default, a whole number of panes
+  EXPECT_EQ(config.inputs[1].delay, std::nullopt);
   EXPECT_FALSE(config.inputs[2].file->follow);
-  EXPECT_EQ(config.inputs[2].delay, 5 * kMinuteUs);
 }
 
 TEST(LoaderTest, ReadsTheRest) {
