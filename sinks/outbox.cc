@@ -177,7 +177,7 @@ IncidentQueue* Outbox::State::Intend(const Sink& sink, Delivery delivery, Effect
 void Outbox::State::AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects) {
   std::vector<Delivery> unsent_pages;
   for (Entry& entry : queue->entries) {
-    if (!Intended(entry) || entry.in_flight || !Overtaken(*queue, entry)) continue;
+    if (!Intended(entry) || entry.request != Request::kNone || !Overtaken(*queue, entry)) continue;
     // What has arrived after all must not stay open there.
     if (LookUpDue(*queue, entry)) continue;
     Become(&entry, DeliveryState::kAbandoned);
@@ -271,7 +271,7 @@ void Outbox::State::Pump(IncidentQueue* queue, TimeUs now, Effects* effects) {
   AbandonOvertaken(queue, now, effects);
   HandOverParked(queue, now, effects);
   for (const Entry& entry : queue->entries) {
-    if (entry.in_flight) return Wake(queue, kNever);
+    if (entry.request != Request::kNone) return Wake(queue, kNever);
   }
   Entry* next = Next(queue, now);
   if (next == nullptr) return Settle(queue, now, effects);
@@ -319,17 +319,16 @@ void Outbox::State::Release(const SinkQueue& sink_queue, TimeUs now, Effects* ef
 
 void Outbox::State::Begin(IncidentQueue* queue, Entry* entry, TimeUs now, Effects* effects) {
   Delivery sent = AsSent(*queue, *entry);
-  entry->in_flight = true;
+  entry->request = LookUpDue(*queue, *entry) ? Request::kLookUp : Request::kMessage;
   entry->probe = queue->sink_queue->rate_limit.Begin(now, queue->sink->pace());
   queue->begun = ++begun;
-  entry->looking_up = LookUpDue(*queue, *entry);
-  if (!entry->looking_up) {
-    sent.may_repeat = Intended(*entry) && entry->may_have_arrived;
+  if (entry->request == Request::kMessage) {
+    sent.may_repeat = Intended(*entry) && entry->arrival != Arrival::kNone;
     sent.attempts = ++entry->delivery.attempts;
   }
-  effects->push_back(
-      {.kind = entry->looking_up ? OutboxEffect::Kind::kLookUp : OutboxEffect::Kind::kSend,
-       .delivery = std::move(sent)});
+  effects->push_back({.kind = entry->request == Request::kLookUp ? OutboxEffect::Kind::kLookUp
+                                                                 : OutboxEffect::Kind::kSend,
+                      .delivery = std::move(sent)});
   Wake(queue, kNever);
 }
 
@@ -379,13 +378,10 @@ void Outbox::State::Fail(IncidentQueue* queue, Entry* entry, const SinkReply& re
 bool Outbox::State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply,
                               TimeUs now, Effects* effects) {
   const bool repeated = entry->delivery.state == DeliveryState::kDelivered;
-  const bool looked_up = std::exchange(entry->looking_up, false);
+  const bool looked_up = std::exchange(entry->request, Request::kNone) == Request::kLookUp;
   const SendOutcome outcome = queue->sink->Judge(reply);
   if (outcome == SendOutcome::kRetry) {
-    if (!looked_up && reply.status != kTooManyRequests) {
-      entry->may_have_arrived = true;
-      entry->asked = false;
-    }
+    if (!looked_up && reply.status != kTooManyRequests) entry->arrival = Arrival::kUnknown;
     Fail(queue, entry, reply, now);
     return false;
   }
@@ -409,8 +405,7 @@ bool Outbox::State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkRepl
     std::string receipt = queue->sink->ReceiptOf(reply);
     if (receipt.empty() && NeedsReceipt(*queue, *entry) && !reply.unsent) {
       // A proxy's page, or a reply that was too long: what follows would find nothing to end.
-      entry->may_have_arrived = entry->accepted = true;
-      entry->asked = false;
+      entry->arrival = Arrival::kAccepted;
       entry->due = now + kHeldFor;
     } else {
       Deliver(queue, entry, std::move(receipt), now, effects);
@@ -430,12 +425,12 @@ void Outbox::State::TakeAnswer(IncidentQueue* queue, Entry* entry, SinkLookUp fo
     case SinkLookUp::Answer::kUnreadable:
       return Postpone(queue, entry, reply, now);
     case SinkLookUp::Answer::kMissing:
-      entry->may_have_arrived = entry->accepted = false;
+      entry->arrival = Arrival::kNone;
       return;
     case SinkLookUp::Answer::kUnknown:
-      entry->asked = true;
-      if (!entry->accepted) return;
-      break;
+      if (entry->arrival == Arrival::kAccepted) break;
+      entry->arrival = Arrival::kCannotTell;
+      return;
     case SinkLookUp::Answer::kArrived:
       break;
   }
@@ -547,10 +542,9 @@ void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEf
 void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
                      std::vector<OutboxEffect>* effects) {
   Entry* entry = state_->EntryOf(delivery);
-  if (entry == nullptr || !entry->in_flight) return;
+  if (entry == nullptr || entry->request == Request::kNone) return;
   IncidentQueue* const queue = state_->queue_of[delivery];
   SinkQueue* const sink_queue = queue->sink_queue;
-  entry->in_flight = false;
   sink_queue->rate_limit.End(entry->probe);
   const bool taken = state_->TakeReply(queue, entry, reply, now, effects);
   const bool recovered = taken && sink_queue->rate_limit.OnTaken();
@@ -561,11 +555,12 @@ void Outbox::OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now
 
 void Outbox::OnHeld(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects) {
   Entry* entry = state_->EntryOf(delivery);
-  if (entry == nullptr || !entry->in_flight) return;
+  if (entry == nullptr || entry->request == Request::kNone) return;
   IncidentQueue* const queue = state_->queue_of[delivery];
-  entry->in_flight = false;
   queue->sink_queue->rate_limit.End(entry->probe);
-  if (!std::exchange(entry->looking_up, false)) --entry->delivery.attempts;
+  if (std::exchange(entry->request, Request::kNone) == Request::kMessage) {
+    --entry->delivery.attempts;
+  }
   entry->due = now + kHeldFor;
   state_->Pump(queue, now, effects);
   state_->Serve(now, effects);

@@ -27,8 +27,8 @@ Delivery AsSent(const IncidentQueue& queue, const Entry& entry) {
 }
 
 bool LookUpDue(const IncidentQueue& queue, const Entry& entry) {
-  return Intended(entry) && entry.may_have_arrived && !entry.asked &&
-         queue.sink->RenderLookUp(AsSent(queue, entry)).has_value();
+  const bool open = entry.arrival == Arrival::kUnknown || entry.arrival == Arrival::kAccepted;
+  return Intended(entry) && open && queue.sink->RenderLookUp(AsSent(queue, entry)).has_value();
 }
 
 bool NeedsReceipt(const IncidentQueue& queue, const Entry& entry) {
@@ -95,7 +95,7 @@ void TakeOver(const Delivery& record, Entry* entry) {
   // It may have been on its way when the process ended.
   if (Intended(*entry)) {
     entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
-    entry->may_have_arrived = true;
+    entry->arrival = Arrival::kUnknown;
   }
   entry->due = entry->delivery.state == DeliveryState::kDelivered ? kNoTime : kAtOnce;
 }

@@ -21,16 +21,28 @@ namespace tocsin::outbox {
 inline constexpr TimeUs kAtOnce = 0;
 inline constexpr TimeUs kNever = SinkRateLimit::kNever;
 
+// What of a delivery is on its way to the receiver.
+enum class Request : std::uint8_t {
+  kNone,
+  kMessage,
+  kLookUp,  // whether the receiver has the message already
+};
+
+// What is known of the attempts that ended without a receipt and without a refusal.
+enum class Arrival : std::uint8_t {
+  kNone,        // there were none, or the receiver does not have the message
+  kUnknown,     // the receiver may have it, and has not been asked since
+  kCannotTell,  // the receiver was asked, and cannot tell
+  kAccepted,    // the receiver took it, without the id that it has there; not asked since
+};
+
 struct Entry {
   Delivery delivery;
   int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
-  bool in_flight = false;
-  bool may_have_arrived = false;  // an attempt ended without a receipt or a refusal
-  bool asked = false;             // the receiver, since then; it does not know
-  bool accepted = false;          // it said yes, in words that do not say what it calls it
-  bool looking_up = false;        // what is in flight is that question
-  bool probe = false;             // what is in flight asks whether the sink is well again
-  int failures = 0;               // attempts in this process that got no receipt
+  Request request = Request::kNone;
+  bool probe = false;  // the request asks whether the sink is well again
+  Arrival arrival = Arrival::kNone;
+  int failures = 0;  // attempts in this process that got no receipt
   // What its sink had taken when it failed last (SinkRateLimit::taken). Where that is more by the next
   // failure, the fault may be its own: it gets a back-off of its own, by the number of faults.
   std::optional<std::uint64_t> failed_at = {};
