@@ -21,7 +21,7 @@
 #include "replay/replayer.h"
 #include "sinks/incident_line.h"
 #include "sinks/incident_text.h"
-#include "sinks/outbox.h"
+#include "sinks/routing.h"
 
 namespace tocsin {
 namespace {

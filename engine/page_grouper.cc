@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/limits.h"
-#include "sinks/outbox.h"
+#include "sinks/routing.h"
 
 namespace tocsin {
 namespace {

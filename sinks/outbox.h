@@ -46,32 +46,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "config/config.h"
 #include "core/delivery.h"
+#include "sinks/outbox_effect.h"
 #include "sinks/sink.h"
 
 namespace tocsin {
 
-struct OutboxEffect {
-  enum class Kind : std::uint8_t {
-    kWrite,   // to the journal, then OnWritten: once per effect
-    kSend,    // to the sink (Sink::RequestFor), then OnReply or OnHeld
-    kLookUp,  // the same with Sink::LookUpFor
-    kForget,  // may leave the journal; no answer
-  };
-  Kind kind = Kind::kWrite;
-  Delivery delivery;  // as it is to be written or sent; `attempts` counts this one
-};
+namespace outbox {
+struct State;
+}
 
 class Outbox {
  public:
-  struct Counters {
-    std::int64_t submitted = 0, delivered = 0, retried = 0, parked = 0, abandoned = 0, withheld = 0;
-  };
+  using Counters = OutboxCounters;
 
   // `routes` and `sinks` outlive the outbox.
   Outbox(const std::vector<RouteConfig>& routes, const std::vector<std::unique_ptr<Sink>>& sinks,
@@ -106,23 +96,7 @@ class Outbox {
   const Counters& counters() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  const std::unique_ptr<outbox::State> state_;
 };
-
-// The routes that may take a page somewhere, by their places: "0 3 "; "all" without any routes.
-// Pages with the same ones reach the same people. nullopt where nobody is paged.
-std::optional<std::string> PagingRoutes(const std::vector<RouteConfig>& routes,
-                                        const Notification& notification);
-
-// The sinks a notification goes to, by the routes, each once. The first route that matches ends the
-// search unless it continues, or reached nobody because its sinks page people and the level does
-// not (a route to no sink at all silences on purpose). Without any routes every sink hears
-// everything. A service matches the incident's component or a `service` label; a team whom the
-// incident calls, a `team` label, or a service that it owns; hours the tick of the notification.
-// Missing is not equal. Of a change level, category and hours do not matter.
-std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
-                               const std::vector<std::unique_ptr<Sink>>& sinks,
-                               const Notification& notification);
 
 }  // namespace tocsin

@@ -78,28 +78,6 @@ bool Blocked(const IncidentQueue& queue, const Entry& entry) {
   return trigger != nullptr && Intended(*trigger);
 }
 
-void TakeOver(const Delivery& record, Entry* entry) {
-  const Delivery before = std::exchange(entry->delivery, record);
-  if (before.state == DeliveryState::kDelivered) {
-    entry->delivery.state = before.state;
-    entry->delivery.echoed = before.echoed || record.echoed;
-    if (record.receipt.empty()) entry->delivery.receipt = before.receipt;
-  }
-  if (!before.sink.empty()) entry->delivery.sequence = before.sequence;
-  // Whoever gave it up may not have known of another's attempt: where that can be asked, it is.
-  if (entry->delivery.state == DeliveryState::kAbandoned && entry->delivery.attempts > 0 &&
-      entry->delivery.action == NotificationAction::kTrigger) {
-    entry->delivery.state = DeliveryState::kIntended;
-    entry->failures = 1;
-  }
-  // It may have been on its way when the process ended.
-  if (Intended(*entry)) {
-    entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
-    entry->arrival = Arrival::kUnknown;
-  }
-  entry->due = entry->delivery.state == DeliveryState::kDelivered ? kNoTime : kAtOnce;
-}
-
 bool Complete(const IncidentQueue& queue) {
   return std::all_of(queue.entries.begin(), queue.entries.end(), [&](const Entry& entry) {
     return entry.delivery.action != NotificationAction::kTrigger ||

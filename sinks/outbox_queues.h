@@ -101,8 +101,6 @@ DurationUs RepeatedAfter(const IncidentQueue& queue, const Entry& entry);
 bool Overtaken(const IncidentQueue& queue, const Entry& entry);
 // A resolve that waits for the trigger of the level that replaces its own.
 bool Blocked(const IncidentQueue& queue, const Entry& entry);
-// What the journal says next about an entry that is restored.
-void TakeOver(const Delivery& record, Entry* entry);
 // Whether every trigger has its resolve.
 bool Complete(const IncidentQueue& queue);
 

@@ -1,8 +1,9 @@
+#include "sinks/routing.h"
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "core/labels.h"
-#include "sinks/outbox.h"
 
 namespace tocsin {
 namespace {

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sinks/outbox.h"
+#include "sinks/routing.h"
 #include "tests/sinks/sink_fixtures.h"
 
 namespace tocsin {
