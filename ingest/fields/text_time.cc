@@ -25,7 +25,7 @@ struct NamedZone {
   int minutes;
 };
 
-// Abbreviations that mean one offset wherever they are written.
+// Abbreviations that have the same offset everywhere.
 constexpr NamedZone kZones[] = {
     {"UTC", 0},    {"GMT", 0},    {"Z", 0},      {"WET", 0},    {"WEST", 60},   {"CET", 60},
     {"CEST", 120}, {"EET", 120},  {"EEST", 180}, {"MSK", 180},  {"BST", 60},    {"SAST", 120},
@@ -35,7 +35,7 @@ constexpr NamedZone kZones[] = {
     {"MST", -420}, {"MDT", -360}, {"PST", -480}, {"PDT", -420}, {"AKST", -540}, {"AKDT", -480},
     {"HST", -600},
 };
-// Behind a stamp without a zone PostgreSQL's severity may follow, which looks like one.
+// PostgreSQL's severities: one may follow a timestamp without a zone, and looks like a zone.
 constexpr std::string_view kNoZones[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
 
 std::size_t DigitsAt(std::string_view text, std::size_t at) {
@@ -53,7 +53,7 @@ std::size_t OffsetBytes(std::string_view text) {
   return text.size() >= 6 && text[3] == ':' && DigitsAt(text.substr(0, 6), 4) == 2 ? 6 : 3;
 }
 
-// A day and time with an offset, through the parser that knows all about them.
+// Parses a date and time with an offset, using ParseRfc3339.
 std::optional<TimeUs> Instant(std::string_view to_seconds, std::string_view zone) {
   std::array<char, kToSeconds + 8> text;
   char* end = std::copy(to_seconds.begin(), to_seconds.end(), text.data());
@@ -66,11 +66,11 @@ std::optional<TimeUs> Instant(std::string_view to_seconds, std::string_view zone
 std::string_view TextTime::Fault(Result result) {
   switch (result) {
     case Result::kUnknownZone:
-      return "a time in a zone whose offset is not known: set time_zone";
+      return "timestamp in an unknown time zone: set time_zone";
     case Result::kNoYear:
-      return "a time without a year: set year";
+      return "timestamp without a year: set year";
     default:
-      return "a time that does not exist";
+      return "timestamp is invalid or out of range";
   }
 }
 
@@ -108,7 +108,7 @@ std::optional<TimeUs> TextTime::ParseAll(std::string_view text, TimeUs record_ti
   return taken ? std::optional(time) : std::nullopt;
 }
 
-// As RFC 3339 with a zone's name behind it, which is known how to read.
+// Rearranges the parts into RFC 3339 with a zone name after it, which TakeIso parses.
 bool TextTime::ReadDate(std::string_view text, TimeUs* time) const {
   const std::string_view day = text.substr(4, kSyslogBytes);
   const std::string_view year = text.substr(text.size() - 4);
@@ -158,7 +158,7 @@ TextTime::Result TextTime::TakeZone(std::string_view* text, DurationUs* offset) 
   std::string_view rest = *text;
   if (rest.starts_with(' ')) rest.remove_prefix(1);
   if (const std::size_t size = OffsetBytes(rest); size > 0) {
-    // Noon, from which any offset stays within the day after 1970 began.
+    // Noon of the second day of 1970, so that the result is positive for any offset.
     const std::optional<TimeUs> noon = Instant("1970-01-02T12:00:00", rest.substr(0, size));
     if (!noon) return Result::kOutOfRange;
     *offset = kDayUs + 12 * kHourUs - *noon;
@@ -168,7 +168,7 @@ TextTime::Result TextTime::TakeZone(std::string_view* text, DurationUs* offset) 
   std::size_t size = 0;
   while (size < rest.size() && IsUpper(rest[size])) ++size;
   const std::string_view name = rest.substr(0, size);
-  // A word goes on in small letters, digits or an equals sign; a zone does not.
+  // A zone ends in a separator. A word continues with lower-case letters, digits or an equals sign.
   const bool is_word = size < rest.size() && rest[size] != ' ' && rest[size] != ':' &&
                        rest[size] != ',' && rest[size] != '[' && rest[size] != ']' &&
                        rest[size] != '"' && rest[size] != ';' && rest[size] != '|';

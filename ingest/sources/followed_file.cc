@@ -131,8 +131,8 @@ void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
   Push(RealPath(options_.path), &facts);
 }
 
-// A file of which nothing was read may have been copied and cut since it was looked at last. Nothing
-// of it tells that, so what was rotated meanwhile is read before it.
+// A file of which nothing was read may have been copied and cut since it was looked at last.
+// Nothing of it tells that, so what was rotated meanwhile is read before it.
 bool FollowedFile::PushCopies(TimeUs now) {
   File& newest = files_.back();
   if (newest.log.offset() > 0) return false;
@@ -146,8 +146,8 @@ bool FollowedFile::PushCopies(TimeUs now) {
   return !copies.empty();
 }
 
-// Whether the file at the path is one that is known: the newest, or, as when a rotation was undone or
-// a link switched back, an older one, which then is the newest again.
+// Whether the file at the path is one that is known: the newest, or, as when a rotation was undone
+// or a link switched back, an older one, which then is the newest again.
 bool FollowedFile::ComeBack(TimeUs now, const FileFacts& facts) {
   if (files_.back().log.identity().IsFile(facts)) return true;
   const auto is_it = [&](const LogGeneration& log) {

@@ -1,4 +1,4 @@
-// Ownership of librdkafka's objects, and what its messages say.
+// Owning pointers for librdkafka's objects, and the conversion of message timestamps.
 //
 //   KafkaPartitionList list = NewPartitionList(1);
 //   rd_kafka_topic_partition_list_add(list.get(), "topic", 0)->offset = 7;
@@ -39,7 +39,7 @@ inline KafkaPartitionList NewPartitionList(int capacity) {
   return KafkaPartitionList(rd_kafka_topic_partition_list_new(capacity));
 }
 
-// A message's timestamp; kNoTime where it has none that can be.
+// A message's timestamp; kNoTime if it has none or an invalid one.
 inline TimeUs KafkaTimestamp(rd_kafka_timestamp_type_t type, std::int64_t timestamp_ms) {
   const bool usable = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp_ms >= 0 &&
                       timestamp_ms <= kMaxTime / kMillisecondUs;
