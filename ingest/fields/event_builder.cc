@@ -87,7 +87,7 @@ std::optional<double> ParseNumber(std::string_view text) {
 
 bool AreDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsDigit); }
 
-// Takes "12.5" off the front of a text.
+// Removes a decimal such as "12.5" from the beginning of a string.
 std::optional<double> TakeDecimal(std::string_view* text) {
   constexpr std::size_t kDigitsMax = 18;  // cannot overflow 64 bits
   std::uint64_t digits = 0;

@@ -1,7 +1,7 @@
 // Maps JSON paths to event fields: compiled once, looked up once per key. The keys of other
 // formats, such as logfmt, are paths of one part.
 //
-//   FieldMap fields(input.map, &errors, FindPreset("pino"));   // without a preset: canonical events
+//   FieldMap fields(input.map, &errors, FindPreset("pino"));   // no preset: canonical events
 //   const FieldEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
 //                                                                // nullptr: the key is ignored
 //   for (int a = entry->action; a >= 0; a = fields.action(a).next) …

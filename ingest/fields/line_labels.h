@@ -34,8 +34,8 @@ class LineLabels {
              ErrorList* errors)
       : constants_(std::min(constants.labels().size(), limits::kLabelsMax - options.of_a_line)) {
     if (constants.labels().size() > constants_) {
-      errors->Add(input.at, "map: more labels than the " + std::to_string(constants_) +
-                                " that " + std::string(options.format) + " leaves room for");
+      errors->Add(input.at, "map: more labels than the " + std::to_string(constants_) + " that " +
+                                std::string(options.format) + " leaves room for");
     }
     std::copy_n(constants.labels().begin(), constants_, labels_.begin());
   }

@@ -109,7 +109,7 @@ class JsonEventReader {
     // quote of a string. `first`: as the first field of its object; `next`: as a later one.
     PlainJson::Stretch first, next;
   };
-  std::array<PredictedField, kFieldsPredicted + 1> predicted_;  // the last one is a sentinel without a node
+  std::array<PredictedField, kFieldsPredicted + 1> predicted_;  // the last is a sentinel, no node
   std::size_t field_number_ = 0;
   // If events are not plain, ReadPlain is tried less and less often.
   static constexpr int kNotPlainPauseMax = 63;

@@ -231,9 +231,8 @@ TEST(JsonPreset, Names) {
     EXPECT_EQ(NewDecoder(input, &errors), nullptr);
     return errors.Sorted().at(0).ToString();
   };
-  EXPECT_THAT(
-      error("json", "pinno"),
-      HasSubstr("a.yaml:3:9: input : unknown preset \"pinno\"; did you mean \"pino\"?"));
+  EXPECT_THAT(error("json", "pinno"),
+              HasSubstr("a.yaml:3:9: input : unknown preset \"pinno\"; did you mean \"pino\"?"));
   EXPECT_THAT(error("json", "something"), HasSubstr("expected one of bunyan, docker"));
   EXPECT_THAT(error("json", "logfmt"), HasSubstr("unknown preset \"logfmt\""));
   EXPECT_THAT(error("clf", "pino"), HasSubstr("preset is for format json"));

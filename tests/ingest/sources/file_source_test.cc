@@ -114,7 +114,7 @@ TEST_F(FileSourceTest, ATruncatedArchiveGivesItsLinesAndAnError) {
     const std::string message(FromAbsl(lines.status.message()));
     EXPECT_THAT(message, HasSubstr(path));
     EXPECT_THAT(message, HasSubstr("at byte " + std::to_string(archive.size() / 2)));
-    EXPECT_THAT(message, HasSubstr("cut short"));
+    EXPECT_THAT(message, HasSubstr("truncated"));
     ASSERT_GT(lines.texts.size(), 1000u);
     for (std::size_t i = 0; i < lines.texts.size(); ++i) {
       ASSERT_EQ(lines.texts[i], "line " + std::to_string(i * 7919));
@@ -167,7 +167,7 @@ TEST_F(FileSourceTest, APlainFileMayGrow) {
   Write("growing", "x\n");
   const Lines cut = ReadAll(**reader);
   EXPECT_EQ(cut.result, LineReader::Result::kError);
-  EXPECT_THAT(std::string(FromAbsl(cut.status.message())), HasSubstr("was cut to 2 bytes"));
+  EXPECT_THAT(std::string(FromAbsl(cut.status.message())), HasSubstr("was truncated to 2 bytes"));
 }
 
 TEST_F(FileSourceTest, Stdin) {

@@ -151,7 +151,7 @@ TEST_F(RecordLogTest, ReadSegmentsAreDeletedAndNoOthers) {
     ASSERT_LT(++appended, 100);
   }
   EXPECT_TRUE(absl::IsResourceExhausted(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("has not been read"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("have not been read"));
   EXPECT_EQ(appended, 6);
   EXPECT_EQ(ReadAll().texts.size(), 6U);
   // What is read makes room, and goes when there is more than may be.
