@@ -8,9 +8,10 @@
 //
 // The log is a folder of segments, each named by the log offset of its first byte
 // (record_segment.h). Timestamps never decrease. One LineReader reads the folder in order, as one
-// source. A record that Sync has made durable is never lost; only a record that was being written
-// when the process died is dropped. Any other incomplete or invalid record is damage: it stays in
-// the segment, is copied to a file under damaged/ (the first 64), reported, counted and skipped.
+// source. After a crash every record that Sync made durable is found again; only a record that was
+// being written when the process died is dropped. Any other incomplete or invalid record is damage:
+// it stays in the segment, is copied to a file under damaged/ (the first 64), reported, counted and
+// skipped.
 //
 // The disk may be full, read-only or failing at any time: Append and Sync fail then and work again
 // once the disk does. After a failed fsync, or if a partial write cannot be truncated, the segment

@@ -1,4 +1,4 @@
-// Every way in which a record is no event: counted once, and its neighbours untouched.
+// Every kind of malformed record is counted once and does not affect the records next to it.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -57,7 +57,7 @@ TEST(JsonMapping, NestedFlatAndConstant) {
 }
 
 TEST(JsonMapping, ReplacesTheCanonicalNameAndItsAliases) {
-  // A `status` that is no number harms nobody once the status is read from elsewhere.
+  // A `status` that is not a number is no fault once the status is mapped from another path.
   const RecordingSink sink = DecodeJson(R"({"status":"fine","code":503,"env":"x"})",
                                         {Path("status", "code"), Constant("env", "dev")});
   ASSERT_THAT(sink.events, SizeIs(1));

@@ -97,7 +97,7 @@ TEST_F(FileSourceTest, ArchivesAreReadAsTheyAre) {
     EXPECT_TRUE(lines.status.ok()) << lines.status;
     EXPECT_EQ(lines.texts, plain.texts);
     EXPECT_EQ(lines.offsets, plain.offsets);
-    // An offset is of the text, so it is one to go on from.
+    // Offsets count bytes of the text, so reading can continue from any of them.
     EXPECT_EQ(ReadFile(path, plain.offsets[99'990]).texts,
               std::vector<std::string>(plain.texts.end() - 10, plain.texts.end()));
   }
