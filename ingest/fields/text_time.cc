@@ -16,8 +16,8 @@ constexpr std::size_t kEpochDigitsMin = 10;
 constexpr std::size_t kEpochBytesMax = 24;
 constexpr std::size_t kZoneNameMax = 5;
 
-constexpr std::size_t kDateBytesMin = 24;   // "Sun Jan 10 16:47:39 2021"
-constexpr std::size_t kStampBytesMax = 48;  // with nanoseconds and a zone
+constexpr std::size_t kDateBytesMin = 24;       // "Sun Jan 10 16:47:39 2021"
+constexpr std::size_t kTimestampBytesMax = 48;  // with nanoseconds and a zone
 constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 struct NamedZone {
@@ -36,7 +36,7 @@ constexpr NamedZone kZones[] = {
     {"HST", -600},
 };
 // PostgreSQL's severities: one may follow a timestamp without a zone, and looks like a zone.
-constexpr std::string_view kNoZones[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
+constexpr std::string_view kSeverities[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
 
 std::size_t DigitsAt(std::string_view text, std::size_t at) {
   std::size_t end = at;
@@ -97,7 +97,7 @@ std::optional<TimeUs> TextTime::ParseAll(std::string_view text, TimeUs record_ti
   if (text.size() >= kDateBytesMin && text[3] == ' ' && IsUpper(text[4])) {
     return ReadDate(text, &time) ? std::optional(time) : std::nullopt;
   }
-  std::array<char, kStampBytesMax> dashed;
+  std::array<char, kTimestampBytesMax> dashed;
   if (text.size() >= kToSeconds && text.size() <= dashed.size() && text[4] == '/' &&
       text[7] == '/') {
     std::copy(text.begin(), text.end(), dashed.begin());
@@ -113,8 +113,8 @@ bool TextTime::ReadDate(std::string_view text, TimeUs* time) const {
   const std::string_view day = text.substr(4, kSyslogBytes);
   const std::string_view year = text.substr(text.size() - 4);
   const std::size_t month = kMonths.find(day.substr(0, 3));
-  if (text.size() > kStampBytesMax || month == kMonths.npos || month % 3 != 0) return false;
-  std::array<char, 2 * kStampBytesMax> iso;
+  if (text.size() > kTimestampBytesMax || month == kMonths.npos || month % 3 != 0) return false;
+  std::array<char, 2 * kTimestampBytesMax> iso;
   char* end = iso.data();
   const auto put = [&end](std::string_view part) {
     end = std::copy(part.begin(), part.end(), end);
@@ -173,7 +173,7 @@ TextTime::Result TextTime::TakeZone(std::string_view* text, DurationUs* offset) 
                        rest[size] != ',' && rest[size] != '[' && rest[size] != ']' &&
                        rest[size] != '"' && rest[size] != ';' && rest[size] != '|';
   if (size == 0 || size > kZoneNameMax || is_word ||
-      std::find(std::begin(kNoZones), std::end(kNoZones), name) != std::end(kNoZones)) {
+      std::find(std::begin(kSeverities), std::end(kSeverities), name) != std::end(kSeverities)) {
     return Result::kTaken;
   }
   const auto* const zone = std::find_if(std::begin(kZones), std::end(kZones),

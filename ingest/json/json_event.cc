@@ -34,8 +34,7 @@ std::string_view TrimRight(std::string_view token) {
   return token;
 }
 
-// An RFC 8259 number. simdjson's own check rejects integers above 2^64, which are valid as a
-// string.
+// An RFC 8259 number. simdjson's own check rejects integers above 2^64, which string fields accept.
 bool IsNumber(std::string_view text) {
   std::size_t at = 0;
   const auto digits = [&] {

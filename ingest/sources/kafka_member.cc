@@ -94,7 +94,7 @@ KafkaMember::Taken KafkaMember::Take(std::size_t max, absl::Duration wait) {
 
 // When the queue was full, librdkafka before 2.2 checks it again only after up to a second, however
 // fast it empties. Few public calls wake the fetching threads. This one has no other effect: it
-// sets the credentials that were configured, or none are in use.
+// sets the configured credentials again, or unused ones.
 void KafkaMember::WakeFetchers() {
   wake_due_ = false;
   woken_at_ = HostMonotonic();

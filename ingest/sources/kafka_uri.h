@@ -1,6 +1,7 @@
 // kafka://HOST:PORT[,HOST:PORT…]/TOPIC[?from=TIME&to=TIME]: a topic as the input of a command.
 //
-//   if (IsKafkaUri(argument)) TOCSIN_ASSIGN_OR_RETURN(KafkaUri uri, ParseKafkaUri(argument));
+//   if (!IsKafkaUri(argument)) return OpenFile(argument);
+//   TOCSIN_ASSIGN_OR_RETURN(KafkaUri uri, ParseKafkaUri(argument));
 //
 // Times are RFC 3339 or epoch numbers and may contain %XX escapes. The default port is 9092.
 #pragma once
