@@ -3,11 +3,11 @@
 //   auto decoder = NewDecoder(input_config, &errors);
 //   decoder->Decode(record, record_time, &sink);
 //
-// One decoder a thread: it owns its buffers. Events are handed to the sink one by one and their
-// views live until that call returns. A record may hold several events; the good ones of a bad
-// record are still handed over. Never throws, never fails as a whole: what cannot be read is
-// counted and shown to the sink, which samples it. A new format is one file and one line in
-// registry.cc.
+// Use one decoder per thread: it owns its buffers. Events go to the sink one by one; their views
+// are valid until that call returns. A record may hold several events; a malformed part does not
+// stop the valid ones from being delivered. Decoding never throws and never fails as a whole: each
+// undecodable part is passed to the sink, which counts and samples it. A new format is one file and
+// one line in registry.cc.
 #pragma once
 
 #include <cstddef>
@@ -31,32 +31,32 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void OnEvent(const Event& event) = 0;
-  // A line, array element, rest of an array, or whole record that is no event. `reason` is static
-  // text.
+  // A line, array element, rest of an array, or whole record that cannot be decoded. `reason` is a
+  // static string.
   virtual void OnUndecodable(std::string_view bytes, std::string_view reason) = 0;
-  // A line that is sound and no event of its own, such as the rest of a statement. `reason` as
-  // above.
+  // A valid line that is not an event of its own, such as a continuation line of a statement.
+  // `reason` is a static string.
   virtual void OnSkipped(std::string_view bytes, std::string_view reason) {
     (void)bytes;
     (void)reason;
   }
 };
 
-// So many bytes may be read behind a padded record; the first of them is 0.
+// A padded record is followed by this many readable bytes; the first of them is 0.
 inline constexpr std::size_t kDecodePadding = 64;
 
 class Decoder {
  public:
   virtual ~Decoder() = default;
-  // `record_time` is the record's timestamp, for payloads without a time of their own; kNoTime if
-  // none.
+  // `record_time` is the record's timestamp, used for events without a timestamp of their own;
+  // kNoTime if the record has none.
   virtual void Decode(std::string_view record, TimeUs record_time, EventSink* sink) = 0;
   // The same for a padded record, which saves some decoders a copy.
   virtual void DecodePadded(std::string_view record, TimeUs record_time, EventSink* sink) {
     Decode(record, record_time, sink);
   }
-  // The same for a record that stands within another one's payload, whose budget bounds what both
-  // unpack together.
+  // The same for a record nested in another record's payload. Both share the outer payload's
+  // budget, which bounds what they decompress together.
   virtual void DecodeWithin(PayloadBudget* budget, std::string_view record, TimeUs record_time,
                             EventSink* sink) {
     (void)budget;
@@ -64,28 +64,29 @@ class Decoder {
   }
 };
 
-// nullptr when the format is unknown or the mapping is wrong; the errors say so. REQUIRES: a format
-// `auto` was resolved (ingest/formats/detect_format.h). What the input's enrichment knows is filled in.
+// Returns nullptr and adds to `errors` when the format is unknown or the mapping is invalid. The
+// decoder also applies the input's enrichment. REQUIRES: a format `auto` was resolved
+// (ingest/formats/detect_format.h).
 std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors);
 
-// How a file of this format falls into records: JSON is a sequence of values, text formats are
-// lines.
+// How a file of this format is split into records: JSON into values, text formats into lines.
 Framing FramingOf(const std::string& format);
 
-// How long after its end a pane still takes events of the input: as configured, or as records of
-// its format arrive late; a multiple of the pane.
+// How long after its end a pane still accepts events of the input: the configured delay, or else
+// how late records of its format arrive; a multiple of the pane.
 DurationUs DelayOf(const InputConfig& input, DurationUs pane);
 
-// Whether the events of a format say when they were.
+// Whether the events of a format carry their own timestamp.
 enum class OwnTime : std::uint8_t {
   kComplete,  // always
-  kYearless,  // always, but the year may be missing, as in syslog's stamps
-  kMissing,   // some do not, and take the timestamp of their record
+  kYearless,  // always, but the year may be missing, as in syslog timestamps
+  kMissing,   // some do not and take the timestamp of their record
 };
-// Of the format and, for `regex`, the pattern. REQUIRES: a format `auto` was resolved.
+// Depends on the format and, for `regex`, on the pattern. REQUIRES: a format `auto` was resolved.
 OwnTime OwnTimeOf(const InputConfig& input);
 
-// Whether what was undecodable for this reason only lacks a time (InputConfig::record_time).
+// Whether `reason` means that only the timestamp is missing, so that InputConfig::record_time would
+// make the record decodable.
 bool WantsRecordTime(const InputConfig& input, std::string_view reason);
 
 // Names of all formats, sorted.

@@ -12,7 +12,7 @@
 namespace tocsin {
 namespace {
 
-constexpr std::size_t kRememberedMax = 4'096;
+constexpr std::size_t kCachedMax = 4'096;
 constexpr std::string_view kDefaultEnv = "prod";
 
 using Row = EnrichmentTable::Row;
@@ -22,7 +22,7 @@ class EnrichingDecoder final : public Decoder, private EventSink {
   EnrichingDecoder(std::unique_ptr<Decoder> decoder, std::shared_ptr<const Enrichment> enrichment)
       : decoder_(std::move(decoder)),
         enrichment_(std::move(enrichment)),
-        remembered_(enrichment_->size()) {}
+        cache_(enrichment_->size()) {}
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     sink_ = sink;
@@ -55,17 +55,17 @@ class EnrichingDecoder final : public Decoder, private EventSink {
 
   const Row* Find(std::size_t table, std::string_view value) {
     if (value.size() > limits::kLabelValueBytesMax) return (*enrichment_)[table].Find(value);
-    StringMap<const Row*>& known = remembered_[table];
+    StringMap<const Row*>& known = cache_[table];
     const auto found = known.find(value);
     if (found != known.end()) return found->second;
-    if (known.size() == kRememberedMax) known.clear();
+    if (known.size() == kCachedMax) known.clear();
     return known[std::string(value)] = (*enrichment_)[table].Find(value);
   }
 
   void Fill(const FieldRef& field, const std::string& text, bool overwrite) {
     if (field.kind == FieldRef::Kind::kField) {
-      const std::string_view said = event_.Get(field.field);
-      const bool absent = said.empty() || (field.field == Field::kEnv && said == kDefaultEnv);
+      const std::string_view value = event_.Get(field.field);
+      const bool absent = value.empty() || (field.field == Field::kEnv && value == kDefaultEnv);
       if (absent || overwrite) event_.Set(field.field, text);
       return;
     }
@@ -86,7 +86,7 @@ class EnrichingDecoder final : public Decoder, private EventSink {
 
   const std::unique_ptr<Decoder> decoder_;
   const std::shared_ptr<const Enrichment> enrichment_;
-  std::vector<StringMap<const Row*>> remembered_;
+  std::vector<StringMap<const Row*>> cache_;  // per table
   EventSink* sink_ = nullptr;
   Event event_;
   std::array<LabelView, limits::kLabelsMax> labels_;

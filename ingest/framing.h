@@ -1,4 +1,4 @@
-// How the bytes of a file fall into records.
+// How the bytes of a file are split into records.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ enum class Framing : std::uint8_t {
   kLines,
   kJsonValues,
   kPayload,        // the file is one record, of up to limits::kPayloadBytesMax
-  kJsonOrPayload,  // which of the two, its first bytes tell; stdin is JSON
+  kJsonOrPayload,  // either of the two, detected from the first bytes; stdin is always JSON
 };
 
 }  // namespace tocsin

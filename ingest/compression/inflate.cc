@@ -7,7 +7,8 @@
 namespace tocsin {
 namespace {
 
-// The text's first size, by that of what it comes from: most texts shrink to less than a quarter.
+// The initial output size as a multiple of the input size: most text shrinks to less than a
+// quarter.
 constexpr std::size_t kFirstFactor = 4;
 constexpr std::size_t kFirstBytesMin = 1 << 10;
 constexpr std::size_t kFirstBytesMax = 64 << 10;
@@ -23,15 +24,15 @@ bool IsDeflated(std::string_view bytes) {
 
 std::string_view Inflate(std::string_view bytes, std::size_t bytes_max, std::string* text) {
   z_stream inflater{};
-  // 15 window bits; + 32: gzip's or zlib's wrapping, told by the first bytes.
-  if (inflateInit2(&inflater, 15 + 32) != Z_OK) return "no memory to decompress with";
+  // 15 window bits; + 32: detect a gzip or zlib header from the first bytes.
+  if (inflateInit2(&inflater, 15 + 32) != Z_OK) return "out of memory while decompressing";
   inflater.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   inflater.avail_in = static_cast<uInt>(bytes.size());
   const std::size_t first = std::clamp(kFirstFactor * bytes.size(), kFirstBytesMin, kFirstBytesMax);
   std::size_t size = 0;
   int result = Z_OK;
   while (result == Z_OK && size <= bytes_max) {
-    // One byte more than may be, so that a text of just that size ends in time.
+    // One byte more than the limit, so that an output of exactly the limit reaches its end.
     text->resize(std::min(std::max(first, 2 * size), bytes_max + 1));
     inflater.next_out = reinterpret_cast<Bytef*>(text->data() + size);
     inflater.avail_out = static_cast<uInt>(text->size() - size);
@@ -42,9 +43,9 @@ std::string_view Inflate(std::string_view bytes, std::size_t bytes_max, std::str
   inflateEnd(&inflater);
   text->resize(std::min(size, bytes_max));
   if (size > bytes_max) return "too large when decompressed";
-  if (result == Z_BUF_ERROR) return "a compressed message that is cut short";
-  if (result != Z_STREAM_END) return "a compressed message that is damaged";
-  return trailing ? "bytes after a compressed message" : std::string_view();
+  if (result == Z_BUF_ERROR) return "truncated compressed data";
+  if (result != Z_STREAM_END) return "corrupt compressed data";
+  return trailing ? "trailing bytes after compressed data" : std::string_view();
 }
 
 }  // namespace tocsin

@@ -1,10 +1,11 @@
-// Decompresses a message that came in one piece, gzip or zlib, into bounded memory.
+// Decompresses a complete gzip or zlib message into bounded memory.
 //
 //   std::string text;
-//   if (IsDeflated(bytes)) fault = Inflate(bytes, 8 << 20, &text);    // empty: all went well
+//   if (IsDeflated(bytes)) fault = Inflate(bytes, 8 << 20, &text);    // empty: success
 //
-// What would be longer than the limit, is cut short, damaged, or followed by anything is a fault, a
-// static text. The capacity of `text` is kept from call to call. Thread-safe: pure functions.
+// Returns a static string when the output would exceed the limit, or the input is truncated,
+// corrupt, or followed by other bytes. The capacity of `text` is reused between calls. Thread-safe:
+// pure functions.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,7 @@
 
 namespace tocsin {
 
-// By the first bytes.
+// Whether the first bytes are a gzip or zlib header.
 bool IsDeflated(std::string_view bytes);
 
 std::string_view Inflate(std::string_view bytes, std::size_t bytes_max, std::string* text);

@@ -1,9 +1,9 @@
-// Decompresses an HTTP body, as its Content-Encoding says, into bounded memory.
+// Decompresses an HTTP body according to its Content-Encoding into bounded memory.
 //
 //   std::string text;
-//   fault = Unpack("gzip", body, limits::kPayloadBytesMax, &text);    // empty: all went well
+//   fault = Unpack("gzip", body, limits::kPayloadBytesMax, &text);    // empty: success
 //
-// gzip, deflate (zlib) and zstd. A fault is a static text. Thread-safe: a pure function.
+// Supports gzip, deflate (zlib) and zstd. A fault is a static string. Thread-safe: a pure function.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace tocsin {
 
-inline constexpr std::string_view kUnknownEncoding = "an encoding that is not known";
+inline constexpr std::string_view kUnknownEncoding = "unknown content encoding";
 
 std::string_view Unpack(std::string_view encoding, std::string_view bytes, std::size_t bytes_max,
                         std::string* text);

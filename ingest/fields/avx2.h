@@ -1,10 +1,10 @@
-// For the few loops that are worth it: functions compiled for processors with AVX2 and BMI, as x86
-// servers have been since 2015, and whether this one is such.
+// Compiles single functions for processors with AVX2 and BMI, which x86 servers have had since
+// 2015, and detects such a processor at run time. For the few loops where that pays off.
 //
-//   TOCSIN_AVX2 void ReadFast(…);              // beside one for all others
+//   TOCSIN_AVX2 void ReadFast(…);              // next to a Read for all other processors
 //   HasAvx2() ? ReadFast(…) : Read(…);
 //
-// Where TOCSIN_AVX2 is not defined there are none.
+// TOCSIN_AVX2 is defined only on x86-64.
 #pragma once
 
 #ifdef __x86_64__

@@ -11,10 +11,10 @@ namespace tocsin {
 namespace {
 
 constexpr std::string_view kId = ":id";
-// Shorter ones are words, versions and colours as often as ids.
+// Shorter hexadecimal strings are as often words, versions or colours as ids.
 constexpr std::size_t kHexDigitsMin = 16;
 
-// What the characters of a segment are, one bit each.
+// Character classes of a segment, one bit each.
 enum : std::uint8_t { kDigit = 1, kHexLetter = 2, kDash = 4, kOther = 8, kEnd = 16 };
 
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
@@ -42,15 +42,15 @@ bool IsUuid(std::string_view segment) {
   return true;
 }
 
-// `classes` are those of the segment's characters.
+// `classes`: all classes that occur in the segment.
 bool IsId(std::string_view segment, unsigned classes) {
   if (classes == kDigit) return true;
   if ((classes & kOther) != 0 || segment.size() < kHexDigitsMin) return false;
-  // A long word of a to f alone is no id.
+  // A long word of the letters a to f only is not an id.
   return (classes & kDash) != 0 ? IsUuid(segment) : (classes & kDigit) != 0;
 }
 
-// Cuts at a limit, but not inside a UTF-8 sequence.
+// Truncates to `bytes_max`, but not inside a UTF-8 sequence.
 std::string_view CutText(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
   std::size_t size = bytes_max;
@@ -59,7 +59,7 @@ std::string_view CutText(std::string_view text, std::size_t bytes_max) {
 }
 
 #ifdef TOCSIN_AVX2
-// What the characters of up to 63 bytes are, a bit each, the first byte's the lowest.
+// The character classes of up to 63 bytes: one bit per byte, the lowest for the first.
 struct CharacterBits {
   std::uint64_t digit = 0;
   std::uint64_t hex = 0;  // digits and letters a to f
@@ -68,8 +68,9 @@ struct CharacterBits {
   std::uint64_t stop = 0;  // ? and #
 };
 
-// A character's class is what the tables of its two halves have in common. Each is there twice, for
-// the two halves of a register; the masks are read from memory, which is quicker than making them.
+// A character's class is the bitwise AND of the table entries of its two nibbles. Each table is
+// stored twice, for the two halves of a register. The masks are loaded from memory, which is faster
+// than computing them.
 enum : std::uint8_t {
   kIsDigit = 1,
   kIsLetter = 2,
@@ -110,7 +111,7 @@ alignas(32) constexpr Bytes32 kHighHalves = [] {
 alignas(32) constexpr Bytes32 kHalf = Each(0x0F);
 alignas(32) constexpr Bytes32 kHexClasses = Each(kIsDigit | kIsLetter);
 alignas(32) constexpr Bytes32 kStopClasses = Each(kIsQuery | kIsFragment);
-// What carries any of those up into the highest bit.
+// Adding these carries into the highest bit if any of the classes is set.
 alignas(32) constexpr Bytes32 kHexCarry = Each(0x80 - kIsDigit);
 alignas(32) constexpr Bytes32 kStopCarry = Each(0x80 - kIsQuery);
 
@@ -134,7 +135,7 @@ TOCSIN_AVX2 inline CharacterBits BitsOf(__m256i text) {
           .stop = highest(_mm256_movemask_epi8(stop))};
 }
 
-// The bits of two blocks, the second `distance` bytes behind the first; they may overlap.
+// The bits of two blocks, the second `distance` bytes after the first; they may overlap.
 inline CharacterBits Joined(const CharacterBits& a, const CharacterBits& b, std::size_t distance) {
   return {.digit = a.digit | (b.digit << distance),
           .hex = a.hex | (b.hex << distance),
@@ -150,7 +151,7 @@ std::uint64_t Load(const char* bytes) {
   return word;
 }
 
-// Less than 16 bytes with zeros behind them; nothing beyond the text is read.
+// Loads fewer than 16 bytes, padded with zeros, without reading beyond the text.
 TOCSIN_AVX2 inline __m128i LoadFew(std::string_view text) {
   const char* const at = text.data();
   const std::size_t size = text.size();
@@ -182,7 +183,7 @@ TOCSIN_AVX2 inline void Store32(__m256i block, char* to) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), block);
 }
 
-// REQUIRES, here and below: less than 64 bytes.
+// REQUIRES, here and below: fewer than 64 bytes.
 TOCSIN_AVX2 inline CharacterBits BitsOf(std::string_view path) {
   const std::size_t size = path.size();
   if (size < 16) return BitsOf(_mm256_zextsi128_si256(LoadFew(path)));
@@ -202,7 +203,7 @@ TOCSIN_AVX2 inline CharacterBits BitsOf(std::string_view path) {
   return Joined(first, last, size - 16);
 }
 
-// Returns the end of the copy. Up to 16 bytes behind it may be written.
+// Returns the end of the copy. May write up to 16 bytes beyond it.
 TOCSIN_AVX2 inline char* Copy(std::string_view text, char* to) {
   const std::size_t size = text.size();
   const char* const end = text.data() + size;
@@ -238,8 +239,8 @@ TOCSIN_AVX2 std::string_view EndpointTemplate::ApplyShort(std::string_view path)
   const std::uint64_t begins = (ends << 1) | 1;
   const std::uint64_t id = (bits.hex | bits.dash) & (stop - 1);
   path = {path.data(), static_cast<std::size_t>(std::countr_zero(stop))};
-  // Adding a bit where a segment begins carries through all its characters that may be of an id, to
-  // the first that may not; where that is the segment's end, all may.
+  // Adding a bit at the beginning of a segment carries through all characters that an id may have,
+  // up to the first other one. If that is the end of the segment, the segment may be an id.
   std::uint64_t candidates = ((begins & id) + id) & ~id & ends;
   if (candidates == 0) return path;
   static_assert(kBytesMax >= 3 * kShortBytes);
@@ -268,7 +269,7 @@ TOCSIN_AVX2 std::string_view EndpointTemplate::ApplyShort(std::string_view path)
 
 std::string_view EndpointTemplate::ApplyAny(std::string_view path) {
   std::size_t copied = 0;  // the part of the path that is in the buffer already
-  std::size_t begin = 0;   // of the segment at hand
+  std::size_t begin = 0;   // of the current segment
   std::size_t at = 0;
   size_ = 0;
   full_ = false;
@@ -283,8 +284,7 @@ std::string_view EndpointTemplate::ApplyAny(std::string_view path) {
       Append(kId);
       copied = at;
     }
-    // Nothing past the limit is kept; ids only shrink by so much that twice of it is enough to look
-    // at.
+    // Bounds the work on a long path: the result keeps at most kBytesMax bytes.
     if (end || at >= 64 * kBytesMax) break;
     begin = at + 1;
   }

@@ -1,12 +1,13 @@
-// Turns the path of a request into the endpoint it belongs to, so that ids do not make series.
+// Replaces the ids in a request path, so that each endpoint is one series and not one per id.
 //
 //   EndpointTemplate endpoint;
 //   endpoint.Apply("/orders/42/items?page=2");      // "/orders/:id/items"
-//   endpoint.Apply("/health");                      // the argument itself: nothing to replace
+//   endpoint.Apply("/health");                      // returns the argument: nothing to replace
 //
-// A segment becomes ":id" when it is all digits, a UUID, or at least 16 hexadecimal digits, one of
-// them decimal. Query string and fragment are cut, and what is longer than kBytesMax. Allocates
-// nothing. The result lives until the next call, or as long as the argument. Not thread-safe.
+// A segment becomes ":id" when it is all decimal digits, a UUID, or at least 16 hexadecimal digits
+// with a decimal one among them. Query string and fragment are removed, and the result is truncated
+// to kBytesMax. Allocates nothing. The result is valid until the next call and no longer than the
+// argument. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -20,7 +21,7 @@ namespace tocsin {
 
 class EndpointTemplate {
  public:
-  // A series key cuts its values there as well.
+  // Series keys truncate their values to the same length.
   static constexpr std::size_t kBytesMax = limits::kSeriesLabelBytesMax;
 
   std::string_view Apply(std::string_view path) {
@@ -36,7 +37,7 @@ class EndpointTemplate {
   std::string_view ApplyAny(std::string_view path);
   void Append(std::string_view text);
 #ifdef TOCSIN_AVX2
-  // The same, all characters at once, for a path of less than kShortBytes, as most are.
+  // The same for a path shorter than kShortBytes, as most are: classifies all characters at once.
   TOCSIN_AVX2 std::string_view ApplyShort(std::string_view path);
 
   const bool has_avx2_ = HasAvx2();

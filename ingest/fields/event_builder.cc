@@ -21,8 +21,8 @@ namespace {
 // Sampling weights; more would overflow 64-bit counts after a few million events.
 constexpr std::int64_t kWeightMax = std::int64_t{1} << 32;
 
-// *to = from, in pieces that compilers copy with moves: for the whole of it they take `rep movs`,
-// which needs longer to start than this does.
+// *to = from, in pieces that compilers copy with plain moves. For the whole struct they use
+// `rep movs`, whose start-up alone takes longer than this.
 void CopyEvent(const Event& from, Event* to) {
   static_assert(std::is_trivially_copyable_v<Event>);
   constexpr std::size_t kPiece = 64;
@@ -33,7 +33,7 @@ void CopyEvent(const Event& from, Event* to) {
   std::memcpy(out, in, sizeof(Event) % kPiece);
 }
 
-// Truncation to an integer, without the call that std::trunc may be. REQUIRES: a number within
+// Truncates to an integer; std::trunc may be a function call. REQUIRES: a number within
 // limits::kNumberMagnitudeMax.
 double Truncated(double number) { return static_cast<double>(static_cast<std::int64_t>(number)); }
 
@@ -44,7 +44,7 @@ struct Unit {
   std::string_view name;
   double milliseconds;
 };
-// Of Go's durations and what others write; Go has both signs for micro.
+// Units of Go's durations and of other libraries; Go accepts both micro signs.
 constexpr Unit kUnits[] = {{"ms", 1},    {"s", 1e3}, {"us", 1e-3}, {"\u00B5s", 1e-3},
                            {"ns", 1e-6}, {"m", 6e4}, {"h", 3.6e6}, {"\u03BCs", 1e-3}};
 
@@ -52,12 +52,12 @@ struct Spelling {
   std::string_view short_form;
   std::string_view level;
 };
-// syslog's and log15's.
+// Abbreviations used by syslog and log15.
 constexpr Spelling kLevels[] = {{"err", "error"},       {"crit", "critical"},
                                 {"emerg", "emergency"}, {"informational", "info"},
                                 {"eror", "error"},      {"dbug", "debug"}};
 
-// pino's and bunyan's numbers; levels of one's own lie between them.
+// The level numbers of pino and bunyan; custom levels lie between them.
 // https://github.com/pinojs/pino/blob/main/docs/api.md#level-string
 // https://github.com/trentm/node-bunyan#levels
 std::string_view LevelOfNumber(double number) {
@@ -87,9 +87,9 @@ std::optional<double> ParseNumber(std::string_view text) {
 
 bool AreDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsDigit); }
 
-// Takes "12.5" off the front of a text.
+// Removes a decimal such as "12.5" from the beginning of a string.
 std::optional<double> TakeDecimal(std::string_view* text) {
-  constexpr std::size_t kDigitsMax = 18;  // fewer than would overflow
+  constexpr std::size_t kDigitsMax = 18;  // cannot overflow 64 bits
   std::uint64_t digits = 0;
   double scale = 1;
   bool fraction = false;
@@ -137,7 +137,7 @@ void EventBuilder::BeginAs(const EventBuilder& shared) {
   std::copy_n(shared.labels_.begin(), label_count_, labels_.begin());
 }
 
-// The first words of each list are the commonest.
+// The words of each list are ordered by how common they are.
 EventFault EventBuilder::SetWord(FieldTarget target, std::string_view text) {
   const auto find = [&](auto* field, int count, auto name_of) {
     for (int i = 0; i < count; ++i) {
@@ -153,7 +153,7 @@ EventFault EventBuilder::SetWord(FieldTarget target, std::string_view text) {
     case FieldTarget::kType:
       return find(&event_.type, kEventTypes, EventTypeName) ? EventFault() : WrongType(target);
     case FieldTarget::kOutcome:
-      // ECS knows "unknown" as well, which is what a missing outcome is.
+      // ECS also has "unknown", which equals a missing outcome.
       if (text == "unknown") return {};
       return find(&event_.outcome, 3, OutcomeName) ? EventFault() : WrongType(target);
     case FieldTarget::kAction:
@@ -321,7 +321,7 @@ EventFault EventBuilder::SetDuration(FieldTarget target, std::string_view text) 
   return SetNumber(FieldTarget::kDurationMs, milliseconds);
 }
 
-// In small letters, so that a rule need not know who wrote the line.
+// In lower case, so that rules do not depend on the logging library.
 void EventBuilder::SetLevel(FieldTarget target, std::string_view text) {
   if (const std::optional<double> number = IsDigit(text[0]) ? ParseNumber(text) : std::nullopt) {
     const bool severity = target == FieldTarget::kSeverityNumber;
@@ -342,8 +342,8 @@ void EventBuilder::SetLevel(FieldTarget target, std::string_view text) {
 EventFault EventBuilder::SetTime(std::string_view text) {
   std::optional<TimeUs> time = time_.Parse(text);
   if (fields_.preset() != nullptr && !(time && text.ends_with('Z'))) {
-    // As people let their logs write it; with the zone of the input.
-    if (const std::optional<TimeUs> stamp = stamps_.ParseAll(text, record_time_)) time = stamp;
+    // Other formats that logs use, with the time zone of the input.
+    if (const std::optional<TimeUs> other = text_time_.ParseAll(text, record_time_)) time = other;
   }
   if (!time) return WrongType(FieldTarget::kTime);
   event_.time = *time;
@@ -352,10 +352,10 @@ EventFault EventBuilder::SetTime(std::string_view text) {
 
 EventFault EventBuilder::AddLabel(std::string_view name, std::string_view text) {
   if (fields_.preset() != nullptr) {
-    // The first of a name counts, where several of a log's names mean the same.
+    // If several keys of a log map to the same label, the first one counts.
     const bool is_nothing = text.empty() || (fields_.preset()->dash_is_nothing && text == "-");
     const auto known = labels_.begin() + static_cast<std::ptrdiff_t>(label_count_);
-    // Names differ in their length or their end more often than not.
+    // Compare length and last byte first: names mostly differ in those.
     const bool is_known = std::any_of(labels_.begin(), known, [&](const LabelView& label) {
       return label.first.size() == name.size() &&
              (name.empty() || label.first.back() == name.back()) && label.first == name;
@@ -371,7 +371,7 @@ EventFault EventBuilder::Complete() {
     event_.time = record_time_;
   }
   if (has_unknown_words_) {
-    // Logs and requests have a `state` or an `action` of their own, which is none of ours.
+    // Only for these types: logs and requests may have an unrelated `state` or `action`.
     const auto refuses = [&](EventType type, FieldTarget target) {
       return event_.type == type && unknown_words_[static_cast<std::size_t>(target)];
     };
@@ -441,7 +441,8 @@ void EventBuilder::RenewStatus() {
 }
 
 std::optional<FieldTarget> EventBuilder::ReplaceableTarget(const FieldEntry& entry) const {
-  // Not those that Complete changes, that have a place of their own, or that others derive from.
+  // Excluded are targets that Complete changes, that are stored separately, or that other fields
+  // derive from.
   constexpr FieldTarget kReplaceable[] = {
       FieldTarget::kTime,       FieldTarget::kStatus,         FieldTarget::kDurationMs,
       FieldTarget::kDurationNs, FieldTarget::kDuration,       FieldTarget::kDurationS,

@@ -1,15 +1,15 @@
-// Fills an event with values that have names, as those of JSON have: which one counts where several
-// feed the same field, what a value may be, and what the whole lacks.
+// Builds an event from named values, such as the members of a JSON object: decides which value wins
+// if several map to the same field, converts and validates values, and completes the event.
 //
 //   EventBuilder builder(&fields, input);
 //   builder.Begin(record_time);                       // the mapping's constants
-//   const FieldEntry* entry = …;                       // what `fields` says about a name
+//   const FieldEntry* entry = …;                       // what `fields` has for a name
 //   EventFault fault = builder.Store(*entry, "503");
-//   fault = builder.Complete();                       // empty: builder.event() is an event
+//   fault = builder.Complete();                       // empty: builder.event() is valid
 //
-// JSON, whose values have types, goes step by step: Counts, SetNumber and the like, Keep. Allocates
-// nothing. The views of the event are the callers'; they live as long as those, and until
-// Begin. Faults are static texts. Not thread-safe.
+// JSON decoders, whose values are typed, use the single steps: Counts, then SetNumber or the like,
+// then Keep. Allocates nothing. The event's views refer to the caller's strings; they are valid
+// until Begin and no longer than those strings. Faults are static strings. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@
 
 namespace tocsin {
 
-using EventFault = std::string_view;  // empty: none
+using EventFault = std::string_view;  // empty: no fault
 
 class EventBuilder {
  public:
@@ -39,16 +39,16 @@ class EventBuilder {
   static constexpr EventFault kLabelSize = "a label of more than 1 KiB";
 
   EventBuilder(const FieldMap* fields, const InputConfig& input)
-      : fields_(*fields), stamps_(input) {}
+      : fields_(*fields), text_time_(input) {}
 
   void Begin(TimeUs record_time);
-  // Begins with all that another one was given, which many records have in common. REQUIRES: that
-  // one is of the same fields, not complete, and stays as it is while the event lives.
+  // Begins with everything stored in another builder, for records that share values. REQUIRES:
+  // `shared` has the same fields, is not complete, and is unchanged while the event is in use.
   void BeginAs(const EventBuilder& shared);
   Event& event() { return event_; }
   const Event& event() const { return event_; }
 
-  // Whether a value of this rank may fill the target, and that it now does; see FieldAction.
+  // Whether a value of this rank may fill the target, and to record that it did; see FieldAction.
   bool Counts(FieldTarget target, std::uint8_t rank) const {
     return rank >= ranks_[static_cast<std::size_t>(SlotOf(target))];
   }
@@ -56,15 +56,16 @@ class EventBuilder {
     ranks_[static_cast<std::size_t>(SlotOf(target))] = rank;
   }
 
-  // A value that is a text, in all that it feeds. Nothing is stored of an empty one.
+  // Stores a string value in all targets of `entry`. An empty string stores nothing.
   EventFault Store(const FieldEntry& entry, std::string_view text);
-  // `stored`: whether there was a value.
+  // `stored`: whether `text` was a value. It is not if it is empty or a dash that means absent.
   EventFault SetText(FieldTarget target, std::string_view text, bool* stored);
   EventFault SetNumber(FieldTarget target, double number);
   EventFault SetWord(FieldTarget target, std::string_view text);
   EventFault SetTime(std::string_view text);
   EventFault AddLabel(std::string_view name, std::string_view text);
-  // The same for one of a name that no label has, and of a text that is something.
+  // The same without looking for duplicates and empty values. REQUIRES: no label has this name, and
+  // `text` is not empty.
   EventFault AddNewLabel(std::string_view name, std::string_view text) {
     static_assert(limits::kLabelsMax == 64 && limits::kLabelValueBytesMax == 1024);
     if (name.size() > limits::kLabelValueBytesMax || text.size() > limits::kLabelValueBytesMax) {
@@ -77,25 +78,25 @@ class EventBuilder {
 
   EventFault Complete();
 
-  // For several events that differ in a few labels, behind Complete: the labels up to a count stay,
-  // and those that were added since are shown.
+  // For several events that differ only in some labels. After Complete: CutLabels keeps the first
+  // `count` labels, AddLabel adds others, and CompleteLabels updates the event.
   std::size_t label_count() const { return label_count_; }
   void CutLabels(std::size_t count) { label_count_ = count; }
   void CompleteLabels() { event_.labels = {labels_.data(), label_count_}; }
 
-  // For a record like the one before, with other values at some of its names: what that left in the
-  // event stays, but for these.
+  // For a record that differs from the previous one only in the values of some names: replaces
+  // those values and keeps everything else in the event.
   //
-  //   builder.event().Set(Field::kUser, "ann");         // texts that are taken as they stand
+  //   builder.event().Set(Field::kUser, "ann");         // string fields stored unchanged
   //   if (builder.Replace(FieldTarget::kDuration, "1.5s", record_time)) builder.Renew(targets);
   //
-  // REQUIRES: no text is empty, the targets are replaceable and nothing else of the record feeds
-  // their slots, and the views of the record before still live; of Replace also, that
-  // kReplacePadding bytes may be read from the text's begin on. False: there is no such value; the
-  // record must be read as a whole, or this be done again for another one.
+  // Returns false if the value is invalid; then read the whole record, or replace the same values
+  // again for another record. REQUIRES: `text` is not empty; the targets are replaceable, and
+  // nothing else in the record fills their slots; the views of the previous record are still valid;
+  // for Replace, kReplacePadding bytes are readable from the beginning of `text`.
   static constexpr std::size_t kReplacePadding = PlainDuration::kBytes;
   bool Replace(FieldTarget target, std::string_view text, TimeUs record_time) {
-    // The forms that most have.
+    // The most common forms.
     if (target == FieldTarget::kTime) {
       event_.time = time_.ParseInMinute(text);
       if (event_.time != kNoTime) return true;
@@ -105,7 +106,7 @@ class EventBuilder {
     }
     return ReplaceAny(target, text, record_time);
   }
-  // `targets`: what was replaced, as bits of slots.
+  // Updates what derives from the replaced values. `targets`: their slots, as bits (SlotBit).
   void Renew(std::uint64_t targets) {
     if ((targets & SlotBit(FieldTarget::kStatus)) != 0) RenewStatus();
     if ((targets & SlotBit(static_cast<FieldTarget>(Field::kEndpoint))) != 0) {
@@ -113,9 +114,9 @@ class EventBuilder {
       ApplyTemplate();
     }
   }
-  // The one target that an entry feeds, where that may be replaced.
+  // The target of an entry that has only one, if it is replaceable.
   std::optional<FieldTarget> ReplaceableTarget(const FieldEntry& entry) const;
-  // The slots that the entry feeds, a bit each.
+  // The slots that the entry fills, one bit each.
   std::uint64_t SlotsOf(const FieldEntry& entry) const;
   static constexpr std::uint64_t SlotBit(FieldTarget target) {
     static_assert(kJsonTargets <= 64);
@@ -129,15 +130,15 @@ class EventBuilder {
   EventFault SetNumberText(FieldTarget target, std::string_view text);
   EventFault SetDuration(FieldTarget target, std::string_view text);
   void SetLevel(FieldTarget target, std::string_view text);
-  // What a preset's event is, and its texts as events have them.
+  // With a preset: removes dashes that mean absent, splits the request line and derives the type.
   void CompletePreset();
   void DeriveType();
-  // Of an endpoint that is a whole URL.
+  // If the endpoint is a whole URL, keeps only its path.
   void TakePath() {
     if (event_.Get(Field::kEndpoint).starts_with("http")) TakePathOfUrl();
   }
   void TakePathOfUrl();
-  // To the endpoint; a query's is the name of a statement.
+  // Replaces ids in the endpoint, except for queries: their endpoint is the name of a statement.
   void ApplyTemplate() {
     const std::string_view endpoint = event_.Get(Field::kEndpoint);
     if (endpoint.empty() || event_.type == EventType::kQuery) return;
@@ -145,13 +146,14 @@ class EventBuilder {
   }
 
   const FieldMap& fields_;
-  const TextTime stamps_;
+  const TextTime text_time_;
   IsoTime time_;
   EndpointTemplate endpoint_;
   Event event_;
   TimeUs record_time_ = kNoTime;
   std::array<std::uint8_t, kJsonTargets> ranks_{};
-  // Words that only some types of events understand: an alarm's `state`, a connection's `action`.
+  // Slots with an unknown word, which is a fault only for some event types: an alarm's `state`, a
+  // connection's `action`.
   std::array<bool, kJsonTargets> unknown_words_{};
   bool has_unknown_words_ = false;
   std::array<LabelView, limits::kLabelsMax> labels_;

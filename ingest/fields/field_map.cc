@@ -89,15 +89,15 @@ constexpr FieldPath kAliases[] = {
     {"log.level", Text(Field::kLevel)},
     {"exception.type", Text(Field::kException)},
     {"error.type", Text(Field::kException)},
-    // `resource` is a text here, but OpenTelemetry's is an object with these in it.
+    // `resource` is a string above, but OpenTelemetry's is an object with these members.
     {"resource.service.name", Text(Field::kService)},
     {"resource.service.version", Text(Field::kVersion)},
     {"resource.deployment.environment", Text(Field::kEnv)},
     {"resource.host.name", Text(Field::kHost)},
 };
 
-// Ranks are the distance to the end of the table plus one and must fit a byte, with a preset's on
-// top of them.
+// A rank is the distance to the end of the table plus one; the ranks of a preset's paths come on
+// top. All must fit a byte.
 constexpr std::size_t kPresetPathsMax = 150;
 static_assert(std::size(kAliases) + kPresetPathsMax < FieldAction::kMappedRank);
 
@@ -109,7 +109,7 @@ constexpr std::string_view kOtherNames[] = {
 static_assert(std::size(kOtherNames) == kJsonTargets - kFields);
 
 std::string_view ExpectedOf(FieldTarget target) {
-  if (IsText(target) || IsDerivedText(target)) return " is not a text";
+  if (IsText(target) || IsDerivedText(target)) return " is not a string";
   switch (target) {
     case FieldTarget::kTime:
       return " is neither an RFC 3339 time nor an epoch number";
@@ -118,20 +118,20 @@ std::string_view ExpectedOf(FieldTarget target) {
     case FieldTarget::kAction:
     case FieldTarget::kState:
     case FieldTarget::kMetricType:
-      return " is none of the known words";
+      return " is not a known value";
     case FieldTarget::kLabels:
-      return " is not an object of texts";
+      return " is not an object";
     case FieldTarget::kLabel:
-      return " is not a text";
+      return " is not a string";
     case FieldTarget::kDuration:
     case FieldTarget::kDurationS:
-      return " is neither a number nor a time with its unit";
+      return " is neither a number nor a duration with a unit";
     default:
       return " is not a number";
   }
 }
 
-// One text per target, built once and never destroyed, so that views of them are static.
+// One string per target, built once and never destroyed, so that views of them are static.
 const std::array<std::string, kJsonTargets>& Texts(bool range) {
   static const auto* const kTexts = [] {
     auto* texts = new std::array<std::array<std::string, kJsonTargets>, 2>;
@@ -182,8 +182,8 @@ bool Assign(std::optional<Value> parsed, Slot* field) {
   return parsed.has_value();
 }
 
-// Stores a text as what the target is; false, and nothing is stored, if it is none that the target
-// can hold.
+// Converts `text` to the target's type and stores it. Returns false and stores nothing if it is
+// invalid for the target.
 bool StoreConstant(FieldTarget target, std::string_view text, Event* event) {
   if (IsText(target)) {
     event->Set(static_cast<Field>(target), text);
@@ -218,7 +218,7 @@ bool StoreConstant(FieldTarget target, std::string_view text, Event* event) {
     case FieldTarget::kAmount:
       return Assign(number, &event->amount);
     default:
-      return false;  // A time, a duration or a histogram's part is never the same for all events.
+      return false;  // Times, durations and parts of a histogram are never constant.
   }
 }
 
@@ -326,7 +326,7 @@ FieldMap::FieldMap(const std::vector<FieldMapping>& mappings, ErrorList* errors,
   if (enters_labels) ++reads_max_;
 }
 
-// The paths of the preset, then the names that are always understood.
+// The paths of the preset, then the names that are always recognized.
 void FieldMap::AddNames(const std::array<bool, kJsonTargets>& mapped) {
   const auto is_mapped = [&](FieldTarget target) {
     return mapped[static_cast<std::size_t>(SlotOf(target))];
@@ -354,7 +354,7 @@ void FieldMap::AddNames(const std::array<bool, kJsonTargets>& mapped) {
     const FieldAction action{.target = InPreset(alias.target),
                              .rank = static_cast<std::uint8_t>(rank--),
                              .lenient = preset_ != nullptr && preset_->is_lenient};
-    // What the preset reads as something else is not this as well.
+    // A preset's meaning of the same path replaces this one.
     if (is_mapped(alias.target) || is_of_preset(alias.path)) continue;
     AddPath(alias.path, action);
     if (preset_ == nullptr || alias.path.find('.') == alias.path.npos) continue;
@@ -381,7 +381,7 @@ void FieldMap::AddMapping(const FieldMapping& mapping, ErrorList* errors) {
   }
   if (!target) {
     const std::string nearest = Nearest(mapping.target, MappableNames());
-    errors->Add(mapping.at, "map: \"" + mapping.target + "\" is no field of an event" +
+    errors->Add(mapping.at, "map: unknown event field \"" + mapping.target + "\"" +
                                 (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
     return;
   }
@@ -409,7 +409,7 @@ void FieldMap::AddConstant(const FieldMapping& mapping, FieldTarget target, Erro
       constant_labels_.size() < limits::kLabelsMax) {
     constant_labels_.emplace_back(label_names_.back(), text);
   } else if (!StoreConstant(target, text, &base_)) {
-    errors->Add(mapping.at, "map: \"" + mapping.constant + "\" cannot be the constant of \"" +
+    errors->Add(mapping.at, "map: \"" + mapping.constant + "\" is not a valid constant for \"" +
                                 mapping.target + "\"");
   }
 }
@@ -422,8 +422,9 @@ int FieldMap::NodeFor(std::string_view prefix) {
   return static_cast<int>(nodes_.size()) - 1;
 }
 
-// Under every prefix of the path, each way to write the rest of it: "a.b.c" is key "a" (going on),
-// "a.b" (going on) and "a.b.c" at the root, "b" and "b.c" inside "a", "c" inside "a.b".
+// Inserts every way to write the path, nested or flat, at each of its prefixes: "a.b.c" gives the
+// keys "a", "a.b" and "a.b.c" at the root, "b" and "b.c" inside "a", and "c" inside "a.b". Only the
+// keys that complete the path get an action; the others lead to an inner node.
 void FieldMap::AddPath(std::string_view path, FieldAction action) {
   const int index = static_cast<int>(actions_.size());
   actions_.push_back(action);

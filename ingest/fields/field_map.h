@@ -1,17 +1,17 @@
-// Which JSON path feeds which field of an event: compiled once, looked up once per key. The names
-// of other formats' values (logfmt's keys) are paths of one part.
+// Maps JSON paths to event fields: compiled once, looked up once per key. The keys of other
+// formats, such as logfmt, are paths of one part.
 //
-//   FieldMap fields(input.map, &errors, FindPreset("pino"));   // or none: canonical events
+//   FieldMap fields(input.map, &errors, FindPreset("pino"));   // no preset: canonical events
 //   const FieldEntry* entry = fields.root().Find(key, JsonKeyWords::Of(key, length));
-//                                                                // nullptr: nobody reads this key
+//                                                                // nullptr: the key is ignored
 //   for (int a = entry->action; a >= 0; a = fields.action(a).next) …
 //
-// A path is understood nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed; an object
-// is entered only where some path goes on inside it.
+// A path matches nested ({"http":{"route":…}}), flat ({"http.route":…}) and mixed keys; an object
+// is entered only if some path continues inside it.
 //
-// With a preset (ingest/fields/field_presets.h) its paths outrank the canonical names and their aliases,
-// which then count where they fit and are ignored where they do not: a log's own `status` may be a
-// text. Immutable after construction, hence shareable.
+// The paths of a preset (ingest/fields/field_presets.h) outrank the canonical names and their
+// aliases. With a preset, a value of the wrong type under a canonical name or alias is ignored: a
+// log's own `status` may be a string. Thread-safe: immutable after construction.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@
 
 namespace tocsin {
 
-// What a value is stored as. The first kFields are the text fields, in the order of Field.
+// Where and how a value is stored. The first kFields are the string fields, in the order of Field.
 enum class FieldTarget : std::uint8_t {
   kTime = kFields,
   kType,
@@ -42,8 +42,8 @@ enum class FieldTarget : std::uint8_t {
   kStatus,
   kDurationMs,
   kDurationNs,  // `event.duration` of ECS
-  kDuration,    // a number of ms, or a text with units: "1.5s"
-  kDurationS,   // a number of seconds, or such a text
+  kDuration,    // a number of ms, or a string with units: "1.5s"
+  kDurationS,   // a number of seconds, or such a string
   kWeight,
   kValue,
   kLimit,
@@ -53,13 +53,13 @@ enum class FieldTarget : std::uint8_t {
   kSum,
   kMin,
   kMax,
-  kLevelWord,       // a level in any case, or a number as pino and bunyan have them
-  kSeverityNumber,  // a level as OpenTelemetry numbers them
-  kLine,            // a message with its line feed
-  kStack,           // an exception with its stack trace, of which the first line is kept
+  kLevelWord,       // a level in any case, or a level number of pino or bunyan
+  kSeverityNumber,  // a level as a severity number of OpenTelemetry
+  kLine,            // a message that ends in a line feed
+  kStack,           // an exception with its stack trace; the first line is kept
   kRequestLine,     // "GET /orders HTTP/1.1"
-  kLabels,          // an object of them
-  kLabel,           // one, named by the mapping
+  kLabels,          // an object of labels
+  kLabel,           // one label, named by the mapping
 };
 inline constexpr int kJsonTargets = static_cast<int>(FieldTarget::kLabel) + 1;
 
@@ -70,12 +70,12 @@ constexpr bool IsNumber(FieldTarget target) {
          (target >= FieldTarget::kStatus && target <= FieldTarget::kMax);
 }
 
-// A text of another form than the field that it fills.
+// A string that is converted before it is stored in its field.
 constexpr bool IsDerivedText(FieldTarget target) {
   return target >= FieldTarget::kLevelWord && target <= FieldTarget::kRequestLine;
 }
 
-// Targets that fill the same field share a slot, which is one of them.
+// Targets that fill the same field share a slot; the slot is one of these targets.
 constexpr FieldTarget SlotOf(FieldTarget target) {
   switch (target) {
     case FieldTarget::kDurationNs:
@@ -99,54 +99,54 @@ constexpr bool IsWord(FieldTarget target) {
   return target >= FieldTarget::kType && target <= FieldTarget::kMetricType;
 }
 
-// The canonical name, as `map:` spells it; static text.
+// The canonical name, as used in `map:`; a static string.
 std::string_view JsonTargetName(FieldTarget target);
-// Names that `map:` may have as targets.
+// Names allowed as targets in `map:`.
 std::vector<std::string> MappableNames();
-// Why a value was refused; static text, "status is not a number".
+// Why a value was rejected, such as "status is not a number"; a static string.
 std::string_view WrongType(FieldTarget target);
 std::string_view OutOfRange(FieldTarget target);
 
-// Fills the field of that name (also `resource`, `cvss`, …) with a text, as a constant of `map:`
-// does. False, and nothing happens, where no field has the name or it cannot hold the text.
+// Sets the field with this name (also `resource`, `cvss`, …) from a string, as a constant of `map:`
+// does. Returns false and changes nothing if there is no such field or the value is invalid for it.
 bool SetField(std::string_view name, std::string_view text, Event* event);
 
 struct FieldAction {
-  static constexpr std::uint8_t kMappedRank = 255;  // of a path that the input maps
+  static constexpr std::uint8_t kMappedRank = 255;  // of a path in the input's `map:`
 
   FieldTarget target = FieldTarget::kTime;
-  // Where several paths of one record feed a target, the highest rank wins, in whatever order they
-  // stand: the canonical name over its aliases.
+  // If several paths of a record fill the same target, the highest rank wins, in any order: the
+  // canonical name outranks its aliases.
   std::uint8_t rank = 0;
-  // A value that the target cannot hold is ignored, and no fault of the record.
+  // A value that is invalid for the target is ignored instead of being a fault.
   bool lenient = false;
   int label = -1;  // index into label_names, for kLabel
   int next = -1;   // another target of the same path
 };
 
 struct FieldEntry {
-  int node = -1;    // where to go on inside an object
-  int action = -1;  // what to do with a value
-  // Whether a value is stored once and as what, as for most keys; `target` and `rank` are then
-  // those of the action.
+  int node = -1;    // the node for the members of an object; -1: none
+  int action = -1;  // the first action for a value; -1: none
+  // For most keys a value has a single action. Then its kind, and `target` and `rank` are those of
+  // the action.
   enum class Only : std::uint8_t { kNone, kText, kNumber, kWord };
   Only only = Only::kNone;
   FieldTarget target = FieldTarget::kTime;
   std::uint8_t rank = 0;
 };
 
-// A key's length and its first and last eight bytes, which are all of a key of up to 16.
+// A key's length and its first and last eight bytes: the whole key if it has up to 16 bytes.
 struct JsonKeyWords {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   std::size_t length = 0;
 
-  // REQUIRES: 8 bytes may be read from `key`, however short it is (simdjson's padding grants it).
+  // REQUIRES: 8 bytes are readable from `key`, however short it is (simdjson's padding ensures it).
   static JsonKeyWords Of(const char* key, std::size_t length) {
     const std::uint64_t head = Load8(key);
     if (length >= 8) return {head, Load8(key + length - 8), length};
     if (length == 0) return {};
-    // The key's own bytes are the low ones on a little-endian machine.
+    // On a little-endian machine the key's own bytes are the low ones.
     const unsigned unused_bits = 64 - 8 * static_cast<unsigned>(length);
     return {std::endian::native == std::endian::little ? head << unused_bits : head >> unused_bits,
             0, length};
@@ -164,7 +164,7 @@ struct JsonKeyWords {
 
 class JsonNode {
  public:
-  // `words` are those of the key.
+  // REQUIRES: `words` are those of `key`.
   const FieldEntry* Find(const char* key, const JsonKeyWords& words) const;
 
  private:
@@ -185,30 +185,30 @@ class JsonNode {
   std::uint32_t mask_ = 0;
 };
 
-// What feeds a target: a path of a preset, or a name that is always understood.
+// A path that fills a target: of a preset, or one that is always recognized.
 struct FieldPath {
   std::string_view path;
   FieldTarget target;
   std::string_view label = {};  // for kLabel
 };
 
-// What the logs of one library or program call things. Of static lifetime.
+// The field names in the logs of one library or program. Of static lifetime.
 struct FieldPreset {
   std::string_view name;
   std::span<const FieldPath> paths;  // an earlier one outranks a later one
-  // OpenTelemetry's and ECS's names are also understood inside these objects.
+  // Names of OpenTelemetry and ECS are also recognized inside these objects.
   std::span<const std::string_view> prefixes = {};
-  // Of every event; kUnknown: of each by what it holds.
+  // The type of all events; kUnknown: derived from each event's fields.
   EventType type = EventType::kUnknown;
   bool is_json = true;
-  bool is_lenient = true;        // about names that are always understood
-  bool dash_is_nothing = false;  // "-" stands for a text that is absent
+  bool is_lenient = true;        // ignore invalid values under names that are always recognized
+  bool dash_is_nothing = false;  // "-" means that a string is absent
 };
 
 class FieldMap {
  public:
-  // Canonical names and aliases; a mapped target is read from its mapping only. Errors go to
-  // `errors`.
+  // Recognizes canonical names, aliases and the preset's paths, except for targets in `mappings`,
+  // which are read from their mapping only. Invalid mappings are added to `errors`.
   FieldMap(const std::vector<FieldMapping>& mappings, ErrorList* errors,
            const FieldPreset* preset = nullptr);
   FieldMap(const FieldMap&) = delete;
@@ -223,17 +223,17 @@ class FieldMap {
 
   const FieldPreset* preset() const { return preset_; }
 
-  // What every event starts as: the mappings' constants.
+  // The initial value of every event: the constants of `map:`.
   const Event& base() const { return base_; }
   const std::vector<LabelView>& constant_labels() const { return constant_labels_; }
-  // Whether the mappings make labels.
+  // Whether the mappings set labels.
   bool maps_labels() const { return maps_labels_; }
-  // How often the same value may be read, at most: once by each target of its path, and once more
+  // The maximum number of times that one value is read: once for each target of its path, plus once
   // as a label.
   std::size_t reads_max() const { return reads_max_; }
 
  private:
-  // A preset's log has levels and durations in other forms than a canonical event.
+  // Logs with a preset write levels and durations differently from canonical events.
   FieldTarget InPreset(FieldTarget target) const;
   void AddMapping(const FieldMapping& mapping, ErrorList* errors);
   void AddConstant(const FieldMapping& mapping, FieldTarget target, ErrorList* errors);

@@ -8,8 +8,8 @@ namespace {
 
 constexpr FieldTarget Text(Field field) { return static_cast<FieldTarget>(field); }
 
-// logfmt has no names of its own: those of Go's libraries (log15, logrus, go-kit, slog), lograge
-// and Heroku's router.
+// logfmt defines no names. These are the names of Go's libraries (log15, logrus, go-kit, slog),
+// lograge and Heroku's router.
 constexpr FieldPath kLogfmt[] = {
     {"ts", FieldTarget::kTime},
     {"t", FieldTarget::kTime},
@@ -44,7 +44,7 @@ constexpr FieldPath kLogfmt[] = {
 };
 
 // https://www.elastic.co/guide/en/ecs-logging/overview/current/intro.html; its names are always
-// understood, these are those that mean more here.
+// recognized; these have an additional meaning here.
 constexpr FieldPath kEcs[] = {
     {"@timestamp", FieldTarget::kTime},
     {"log.level", FieldTarget::kLevelWord},
@@ -64,7 +64,7 @@ constexpr FieldPath kEcs[] = {
     {"log.logger", Text(Field::kApp)},
 };
 
-// The log data model in JSON, and what SDKs print in its names.
+// The log data model in JSON, and what SDKs print with its names.
 // https://opentelemetry.io/docs/specs/otel/logs/data-model/
 constexpr FieldPath kOtel[] = {
     {"timeUnixNano", FieldTarget::kTime},
@@ -92,7 +92,7 @@ constexpr FieldPath kOtel[] = {
     {"exception.stacktrace", FieldTarget::kStack},
     {"attributes.exception.stacktrace", FieldTarget::kStack},
     {"Attributes.exception.stacktrace", FieldTarget::kStack},
-    // Of resources, in Kubernetes.
+    // Kubernetes resource attributes.
     {"k8s.pod.name", Text(Field::kHost)},
     {"service.instance.id", FieldTarget::kLabel, "instance"},
 };
@@ -100,7 +100,7 @@ constexpr std::string_view kOtelObjects[] = {"attributes", "Attributes",
                                              "resource",   "resource.attributes",
                                              "Resource",   "Resource.Attributes"};
 
-// https://github.com/pinojs/pino and pino-http, whose lines about requests have req and res.
+// https://github.com/pinojs/pino and pino-http, whose request lines have req and res.
 constexpr FieldPath kPino[] = {
     {"time", FieldTarget::kTime},
     {"level", FieldTarget::kLevelWord},
@@ -140,7 +140,7 @@ constexpr FieldPath kBunyan[] = {
     {"responseTime", FieldTarget::kDuration},
 };
 
-// https://github.com/winstonjs/winston; its requests by express-winston, in `meta`.
+// https://github.com/winstonjs/winston; requests are logged by express-winston, in `meta`.
 constexpr FieldPath kWinston[] = {
     {"timestamp", FieldTarget::kTime},
     {"level", FieldTarget::kLevelWord},
@@ -163,7 +163,7 @@ constexpr FieldPath kWinston[] = {
     {"responseTime", FieldTarget::kDuration},
 };
 
-// https://pkg.go.dev/go.uber.org/zap, NewProductionConfig; its requests by gin-contrib/zap.
+// https://pkg.go.dev/go.uber.org/zap, NewProductionConfig; requests are logged by gin-contrib/zap.
 constexpr FieldPath kZap[] = {
     {"ts", FieldTarget::kTime},
     {"level", FieldTarget::kLevelWord},
@@ -201,7 +201,7 @@ constexpr FieldPath kVector[] = {
 };
 
 // https://docs.fluentbit.io/manual: in_tail and the kubernetes filter, as out_stdout, out_kafka and
-// out_http write them; fluentd's Docker driver has the same names.
+// out_http write them; fluentd's Docker driver uses the same names.
 constexpr FieldPath kFluentBit[] = {
     {"date", FieldTarget::kTime},
     {"@timestamp", FieldTarget::kTime},
@@ -224,8 +224,8 @@ constexpr FieldPath kFluentBit[] = {
     {"path", Text(Field::kEndpoint)},
 };
 
-// nginx's access log as JSON (`log_format … escape=json`): people name keys after the variables.
-// https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
+// nginx's access log as JSON (`log_format … escape=json`): keys are usually named after the
+// variables. https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format
 constexpr FieldPath kNginxJson[] = {
     {"time_iso8601", FieldTarget::kTime},
     {"msec", FieldTarget::kTime},
@@ -271,7 +271,8 @@ constexpr FieldPath kPrometheus[] = {
     {"instance", Text(Field::kHost)},
 };
 
-// https://docs.docker.com/engine/logging/drivers/json-file: a line of a container's output each.
+// https://docs.docker.com/engine/logging/drivers/json-file: one line of a container's output per
+// object.
 constexpr FieldPath kDocker[] = {
     {"time", FieldTarget::kTime},
     {"log", FieldTarget::kLine},
@@ -296,7 +297,7 @@ constexpr FieldPreset kPresets[] = {
     {.name = "otel", .paths = kOtel, .prefixes = kOtelObjects},
     {.name = "pino", .paths = kPino},
     {.name = "prometheus", .paths = kPrometheus, .type = EventType::kMetric, .is_json = false},
-    // Names are those that the user gave.
+    // The user chooses the names in the pattern.
     {.name = "regex", .paths = {}, .is_json = false, .is_lenient = false},
     {.name = "vector", .paths = kVector},
     {.name = "winston", .paths = kWinston},

@@ -1,9 +1,9 @@
-// What the logs of well-known libraries and programs call the fields of an event.
+// The names that logs of well-known libraries and programs use for the fields of an event.
 //
-//   const FieldPreset* preset = FindPreset("pino");      // nullptr: there is none of that name
+//   const FieldPreset* preset = FindPreset("pino");      // nullptr: unknown preset
 //   FieldMap fields(input.map, &errors, preset);
 //
-// Immutable and static, hence shareable.
+// Thread-safe: presets are constants.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@
 namespace tocsin {
 
 const FieldPreset* FindPreset(std::string_view name);
-// Names of those of JSON logs, sorted; each is a format as well.
+// The names of the presets of JSON logs, sorted. Each is also the name of a format.
 std::vector<std::string> JsonPresetNames();
 
 }  // namespace tocsin

@@ -1,9 +1,9 @@
-// Time stamps in RFC 3339, one after the other: "2026-05-17T10:05:03.123Z".
+// Parses a sequence of RFC 3339 timestamps: "2026-05-17T10:05:03.123Z".
 //
 //   IsoTime time;
 //   std::optional<TimeUs> t = time.Parse(text);      // as ParseTime, epoch numbers included
 //
-// Remembers the last minute in UTC, which most stamps share with the one before. Not thread-safe.
+// Caches the last minute in UTC, which most timestamps share with the one before. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -22,7 +22,8 @@ class IsoTime {
     const TimeUs time = ParseInMinute(text);
     return time != kNoTime ? time : ParseAnew(text);
   }
-  // The same of one that shares the minute, ends in Z and is no leap second; kNoTime of all others.
+  // Fast path: a timestamp within the cached minute that ends in Z and is not a leap second.
+  // Returns kNoTime for all others.
   TimeUs ParseInMinute(std::string_view text) const {
     if (text.size() < kBytesMin || text.size() > kBytesMax || text.back() != 'Z' ||
         std::memcmp(text.data(), minute_text_.data(), kMinuteBytes) != 0) {
@@ -33,7 +34,7 @@ class IsoTime {
     DurationUs of_minute = (10 * tens + ones) * kSecondUs;
     if (tens > 5 || ones > 9) return kNoTime;
     if (text.size() == kBytesMilli && text[kFractionAt - 1] == '.') {
-      // As most are written.
+      // The most common form.
       const unsigned a = Digit(text[kFractionAt]);
       const unsigned b = Digit(text[kFractionAt + 1]);
       const unsigned c = Digit(text[kFractionAt + 2]);

@@ -1,11 +1,12 @@
-// The labels of a text format's event: the mapping's constants and what a line says.
+// Collects the labels of an event of a text format: the mapping's constants and a line's own
+// labels.
 //
 //   LineLabels labels(constants, {.of_a_line = 3, .format = "an access log"}, input, &errors);
 //   labels.Begin();
-//   labels.Add("bytes", "512");             // an empty value, or one that is too long, is none
+//   labels.Add("bytes", "512");             // ignored if the value is empty or too long
 //   event.labels = labels.view();
 //
-// Allocates nothing. The view lives until the next Begin. Not thread-safe.
+// Allocates nothing. The view is valid until the next Begin. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -26,15 +27,15 @@ namespace tocsin {
 class LineLabels {
  public:
   struct Options {
-    std::size_t of_a_line;    // how many one adds at most; more are left out
-    std::string_view format;  // in messages
+    std::size_t of_a_line;    // at most so many per line; the constants get the rest of kLabelsMax
+    std::string_view format;  // for messages, such as "an access log"
   };
   LineLabels(const MappedConstants& constants, const Options& options, const InputConfig& input,
              ErrorList* errors)
       : constants_(std::min(constants.labels().size(), limits::kLabelsMax - options.of_a_line)) {
     if (constants.labels().size() > constants_) {
-      errors->Add(input.at, "map: more labels than the " + std::to_string(constants_) +
-                                " for which " + std::string(options.format) + " leaves room");
+      errors->Add(input.at, "map: more labels than the " + std::to_string(constants_) + " that " +
+                                std::string(options.format) + " leaves room for");
     }
     std::copy_n(constants.labels().begin(), constants_, labels_.begin());
   }

@@ -5,13 +5,13 @@
 namespace tocsin {
 namespace {
 
-// What remains after the errors are told.
+// The valid constants; reports all other mappings.
 std::vector<FieldMapping> OnlyConstants(const InputConfig& input, ErrorList* errors) {
   std::vector<FieldMapping> constants;
   for (const FieldMapping& mapping : input.map) {
     const bool is_label = mapping.target.starts_with("labels.");
     if (!mapping.path.empty()) {
-      errors->Add(mapping.at, "map: format " + input.format + " has no names such as \"" +
+      errors->Add(mapping.at, "map: format " + input.format + " has no named fields such as \"" +
                                   mapping.path + "\": expected {value: constant}");
     } else if (!is_label && mapping.target != "weight" && !FieldFromName(mapping.target)) {
       errors->Add(mapping.at, "map: format " + input.format + " reads \"" + mapping.target +

@@ -1,13 +1,13 @@
-// What `map:` says about the events of a text format: fields that its lines do not name, the same
-// for all of them.
+// The constants of `map:` for a text format: fields and labels that are the same for all events.
 //
 //   MappedConstants constants(input, &errors);     // map: {service: {value: shop}}
 //   Event event = constants.base();                // labels and weight
-//   …                                              // what the line says
-//   constants.Apply(&event);                       // a mapped text counts, not the line's
+//   …                                              // fill in the fields of the line
+//   constants.Apply(&event);                       // mapped strings override the line's
 //
-// A line has no names, hence paths are an error, and so are constants of what a line itself says:
-// its type, its status. Views of the event live as long as this. Not copyable.
+// The fields of a line have no names, so paths in `map:` are an error. So are constants for what
+// the line itself determines, such as its type or status. Views in the event are valid as long as
+// this object. Not copyable. Thread-safe: immutable after construction.
 #pragma once
 
 #include <string_view>

@@ -1,10 +1,10 @@
-// "12.345ms" at once: a decimal with one of the common units, as most durations in logs are.
+// Fast parser for durations like "12.345ms": a decimal with a common unit, as most logs write them.
 //
-//   DurationUs duration = PlainDuration::Parse(text);         // −1: not of that form
+//   DurationUs duration = PlainDuration::Parse(text);         // −1: another form
 //
-// The same as EventBuilder gives of it digit by digit, to the last bit: all digits as an integer,
-// divided by a power of ten, times the unit in milliseconds, to whole microseconds. Thread-safe: a
-// pure function.
+// The result is bit-identical to EventBuilder's digit-by-digit parser: all digits as an integer,
+// divided by a power of ten, times the unit in milliseconds, rounded to whole microseconds.
+// Thread-safe: a pure function.
 #pragma once
 
 #include <bit>
@@ -19,7 +19,7 @@ namespace tocsin {
 
 class PlainDuration {
  public:
-  // REQUIRES: so many bytes may be read from the text's begin on.
+  // REQUIRES of Parse: this many bytes are readable from the beginning of the text.
   static constexpr std::size_t kBytes = 16;
 
   static DurationUs Parse(std::string_view text) {
@@ -31,7 +31,7 @@ class PlainDuration {
     if (behind == 0 || before + behind > 8) return -1;
     const double unit = UnitOf(text, before + 1 + behind);
     if (unit == 0) return -1;
-    // All digits as if there were no point.
+    // All digits, without the point.
     const std::uint64_t digits =
         (head & ((std::uint64_t{1} << (8 * before)) - 1)) | (tail << (8 * before));
     const auto number = static_cast<double>(Number(digits, before + behind));
@@ -42,24 +42,25 @@ class PlainDuration {
   static constexpr double kScales[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
   static constexpr std::uint64_t kEach = 0x0101010101010101;
 
-  // The first byte is the lowest.
+  // The first byte becomes the lowest.
   static std::uint64_t Load(const char* bytes) {
     std::uint64_t word;
     std::memcpy(&word, bytes, sizeof word);
     if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
     return word;
   }
-  // How many digits it begins with.
+  // The number of leading digits.
   static unsigned DigitsIn(std::uint64_t word) {
-    // The upper bit of a byte that is more than '9', or less than '0' once that is subtracted; a
-    // carry or borrow comes from bytes before it only where one of those is no digit itself.
+    // Sets the high bit of each byte that is more than '9' or less than '0'. A carry or borrow can
+    // come only from an earlier byte that is not a digit, after which no byte matters.
     const std::uint64_t others =
         ((word + (0x7F - '9') * kEach) | (word - '0' * kEach)) & (0x80 * kEach);
     return static_cast<unsigned>(std::countr_zero(others)) / 8;
   }
-  // Of the first `count` bytes, which are digits. REQUIRES: not 0.
+  // The number in the first `count` bytes. REQUIRES: they are digits, and count > 0.
   static std::int64_t Number(std::uint64_t word, unsigned count) {
-    // To the end of eight, behind zeros; then pairs, fours and all eight of them.
+    // Moves the digits to the high end, with zeros before them; then combines pairs, fours and all
+    // eight.
     word = (word - '0' * kEach) << (64 - 8 * count);
     word = word * 10 + (word >> 8);
     word = ((word & 0x000000FF000000FF) * (100 + (std::uint64_t{1'000'000} << 32)) +
@@ -67,7 +68,7 @@ class PlainDuration {
            32;
     return static_cast<std::int64_t>(word);
   }
-  // What the rest of a text is in milliseconds, where it is a unit of one or two letters; or 0.
+  // The unit at `at`, which must end the text, in milliseconds; 0: another unit.
   static double UnitOf(std::string_view text, std::size_t at) {
     if (text.size() == at + 2 && text[at + 1] == 's') {
       if (text[at] == 'm') return 1;

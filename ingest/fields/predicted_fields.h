@@ -1,11 +1,11 @@
-// Which fields names stand for, for formats whose records mostly have the same names in the same
-// order: found again by their position with one comparison.
+// Predicts a key's field mapping from its position in the previous record. For formats whose
+// records mostly have the same keys in the same order; a correct prediction costs one comparison.
 //
 //   PredictedFields predicted(&fields);
-//   const FieldEntry* entry = predicted.Find("http.route", 3);    // nullptr: nobody reads it
-//   predicted.repeats()   // all since position 0 stood there before, together, each name once
+//   const FieldEntry* entry = predicted.Find("http.route", 3);    // nullptr: the key is ignored
+//   predicted.repeats()   // since position 0 all keys were predicted correctly, without duplicates
 //
-// Not thread-safe: it remembers.
+// Remembers up to limits::kLabelsMax names of up to limits::kNameBytesMax. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -23,13 +23,13 @@ namespace tocsin {
 
 class PredictedFields {
  public:
-  // `fields` outlives this.
+  // `fields` must outlive this object.
   explicit PredictedFields(const FieldMap* fields)
       : fields_(*fields), predicted_(limits::kLabelsMax) {}
 
   const FieldEntry* Find(std::string_view name) {
     padded_ = name;
-    padded_.append(8, '\0');  // JsonKeyWords may read on
+    padded_.append(8, '\0');  // JsonKeyWords reads up to 8 bytes
     return fields_.root().Find(padded_.data(), JsonKeyWords::Of(padded_.data(), name.size()));
   }
   const FieldEntry* Find(std::string_view name, std::size_t position) {
@@ -39,10 +39,10 @@ class PredictedFields {
     }
     repeats_ = false;
     const FieldEntry* const entry = Find(name);
-    // What stood behind the name that was here stood behind no other.
+    // The names after this position followed another name, so they no longer predict anything.
     known_ = std::min(position, predicted_.size());
     const auto known = predicted_.begin() + static_cast<std::ptrdiff_t>(known_);
-    // What is longer is not remembered, so that names never take more than 64 KiB.
+    // Longer names are not remembered, so that names never take more than 64 KiB.
     if (known == predicted_.end() || name.size() > limits::kNameBytesMax) return entry;
     const bool is_new = std::none_of(predicted_.begin(), known,
                                      [&](const Predicted& one) { return one.name == name; });
@@ -52,7 +52,7 @@ class PredictedFields {
   bool repeats() const { return repeats_; }
 
  private:
-  // Most names are short: two words compare quicker than a call does.
+  // Most names are short: comparing two words is faster than a function call.
   static bool IsSame(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;
     if (a.size() < 8 || a.size() > 16) return a == b;
@@ -71,7 +71,7 @@ class PredictedFields {
 
   const FieldMap& fields_;
   std::vector<Predicted> predicted_;
-  std::size_t known_ = 0;  // of them
+  std::size_t known_ = 0;  // number of valid elements in predicted_
   bool repeats_ = false;
   std::string padded_;
 };

@@ -5,10 +5,10 @@
 namespace tocsin {
 namespace {
 
-// Longer ones are no methods; WebDAV's longest has 16 letters.
+// Longer words are not methods; the longest one of WebDAV has 16 letters.
 constexpr std::size_t kMethodBytesMax = 20;
 
-// The length of the method that a blank follows, or 0: there is none.
+// The length of the method at the beginning, which a space must follow; 0: there is none.
 std::size_t MethodBytes(std::string_view line) {
   for (std::size_t i = 0; i < line.size() && i <= kMethodBytesMax; ++i) {
     const char c = line[i];

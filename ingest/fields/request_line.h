@@ -1,11 +1,11 @@
-// What the request line of an HTTP request says, as access logs quote it.
+// Parses the request line of an HTTP request, as quoted in access logs.
 //
 //   RequestLine request = ParseRequestLine("GET /orders/42?x=1 HTTP/1.1");
-//   request.method;                           // "GET"; empty: a line that is no request
+//   request.method;                           // "GET"; empty: not a request line
 //   request.target;                           // "/orders/42?x=1"
 //   PathOf("https://shop.example/orders");    // "/orders"
 //
-// Views of the text. Thread-safe: pure functions.
+// The results are views of the argument. Thread-safe: pure functions.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,13 @@ namespace tocsin {
 
 struct RequestLine {
   std::string_view method;
-  std::string_view target;  // as it stands: a path, "*", host:port, or a whole URL
+  std::string_view target;  // unchanged: a path, "*", host:port, or a whole URL
 };
 
 RequestLine ParseAnyRequestLine(std::string_view line);
 
 inline RequestLine ParseRequestLine(std::string_view line) {
-  // As most are.
+  // Fast path for the most common form.
   constexpr std::size_t kBegin = 4;  // "GET "
   constexpr std::size_t kEnd = 9;    // " HTTP/1.1"
   if (line.size() <= kBegin + kEnd || !line.starts_with("GET ") ||
@@ -34,7 +34,7 @@ inline RequestLine ParseRequestLine(std::string_view line) {
 
 std::string_view PathOfUrl(std::string_view url);
 
-// The path of a target. Empty: it names none.
+// The path of a request target; empty if it has none.
 inline std::string_view PathOf(std::string_view target) {
   return target.starts_with('/') ? target : PathOfUrl(target);
 }

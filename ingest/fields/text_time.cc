@@ -16,15 +16,15 @@ constexpr std::size_t kEpochDigitsMin = 10;
 constexpr std::size_t kEpochBytesMax = 24;
 constexpr std::size_t kZoneNameMax = 5;
 
-constexpr std::size_t kDateBytesMin = 24;   // "Sun Jan 10 16:47:39 2021"
-constexpr std::size_t kStampBytesMax = 48;  // with nanoseconds and a zone
+constexpr std::size_t kDateBytesMin = 24;       // "Sun Jan 10 16:47:39 2021"
+constexpr std::size_t kTimestampBytesMax = 48;  // with nanoseconds and a zone
 
 struct NamedZone {
   std::string_view name;
   int minutes;
 };
 
-// Abbreviations that mean one offset wherever they are written.
+// Abbreviations that have the same offset everywhere.
 constexpr NamedZone kZones[] = {
     {"UTC", 0},    {"GMT", 0},    {"Z", 0},      {"WET", 0},    {"WEST", 60},   {"CET", 60},
     {"CEST", 120}, {"EET", 120},  {"EEST", 180}, {"MSK", 180},  {"BST", 60},    {"SAST", 120},
@@ -34,8 +34,8 @@ constexpr NamedZone kZones[] = {
     {"MST", -420}, {"MDT", -360}, {"PST", -480}, {"PDT", -420}, {"AKST", -540}, {"AKDT", -480},
     {"HST", -600},
 };
-// Behind a stamp without a zone PostgreSQL's severity may follow, which looks like one.
-constexpr std::string_view kNoZones[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
+// PostgreSQL's severities: one may follow a timestamp without a zone, and looks like a zone.
+constexpr std::string_view kSeverities[] = {"LOG", "ERROR", "FATAL", "PANIC", "INFO"};
 
 std::size_t DigitsAt(std::string_view text, std::size_t at) {
   std::size_t end = at;
@@ -68,11 +68,11 @@ CivilTime SyslogTime(std::string_view text, int year) {
 std::string_view TextTime::Fault(Result result) {
   switch (result) {
     case Result::kUnknownZone:
-      return "a time in a zone whose offset is not known: set time_zone";
+      return "timestamp in an unknown time zone: set time_zone";
     case Result::kNoYear:
-      return "a time without a year: set year";
+      return "timestamp without a year: set year";
     default:
-      return "a time that does not exist";
+      return "timestamp is invalid or out of range";
   }
 }
 
@@ -99,7 +99,7 @@ std::optional<TimeUs> TextTime::ParseAll(std::string_view text, TimeUs record_ti
   if (text.size() >= kDateBytesMin && text[3] == ' ' && IsUpper(text[4])) {
     return ReadDate(text, &time) ? std::optional(time) : std::nullopt;
   }
-  std::array<char, kStampBytesMax> dashed;
+  std::array<char, kTimestampBytesMax> dashed;
   if (text.size() >= kToSeconds && text.size() <= dashed.size() && text[4] == '/' &&
       text[7] == '/') {
     std::copy(text.begin(), text.end(), dashed.begin());
@@ -112,7 +112,7 @@ std::optional<TimeUs> TextTime::ParseAll(std::string_view text, TimeUs record_ti
 
 // "Sun Jan 10 16:47:39 EST 2021".
 bool TextTime::ReadDate(std::string_view text, TimeUs* time) const {
-  if (text.size() > kStampBytesMax) return false;
+  if (text.size() > kTimestampBytesMax) return false;
   const int year = ParseDigits(text, text.size() - 4, 4);
   const CivilTime civil = SyslogTime(text.substr(4, kSyslogBytes), year);
   std::string_view rest = text.substr(4 + kSyslogBytes, text.size() - 8 - kSyslogBytes);
@@ -169,12 +169,12 @@ TextTime::Result TextTime::TakeZone(std::string_view* text, DurationUs* offset) 
   std::size_t size = 0;
   while (size < rest.size() && IsUpper(rest[size])) ++size;
   const std::string_view name = rest.substr(0, size);
-  // A word goes on in small letters, digits or an equals sign; a zone does not.
+  // A zone ends in a separator. A word continues with lower-case letters, digits or an equals sign.
   const bool is_word = size < rest.size() && rest[size] != ' ' && rest[size] != ':' &&
                        rest[size] != ',' && rest[size] != '[' && rest[size] != ']' &&
                        rest[size] != '"' && rest[size] != ';' && rest[size] != '|';
   if (size == 0 || size > kZoneNameMax || is_word ||
-      std::find(std::begin(kNoZones), std::end(kNoZones), name) != std::end(kNoZones)) {
+      std::find(std::begin(kSeverities), std::end(kSeverities), name) != std::end(kSeverities)) {
     return Result::kTaken;
   }
   const auto* const zone = std::find_if(std::begin(kZones), std::end(kZones),

@@ -1,18 +1,17 @@
-// Time stamps as text logs begin with them, which leave things out that an instant needs.
+// Parses the timestamps at the beginning of text log lines, which may lack a time zone or a year.
 //
-//   TextTime stamps(input);                          // time_zone: and year: of the input
+//   TextTime text_time(input);                       // uses the input's time_zone: and year:
 //   std::string_view rest = "2026-01-01 12:00:00.123 CET [17] LOG:  ready";
 //   TimeUs time;
-//   stamps.Take(&rest, record_time, &time);          // Result::kTaken, rest " [17] LOG:  ready"
+//   text_time.Take(&rest, record_time, &time);       // Result::kTaken, rest " [17] LOG:  ready"
 //
-// Understood are RFC 3339 and its like with a blank, a comma before the fraction, or a zone's name
-// behind it (PostgreSQL's %t and %m), syslog's "Feb 10 23:15:39", and an epoch of ten digits or
-// more with a fraction or without. Where a stamp names no zone, it is `time_zone`'s, else UTC;
-// names that several zones share (CST, IST) count as not known. Where it names no year, it is
-// `year`, else the one that puts it nearest to the record's own time, or to the one that is said of
-// all records of a file (InputConfig::record_time). Nothing here looks at a
-// clock, and nothing is remembered, so that a line means the same wherever reading begins.
-// Thread-compatible.
+// Accepts RFC 3339, also with a space instead of T, a comma before the fraction, or a zone name
+// after it (PostgreSQL's %t and %m); syslog's "Feb 10 23:15:39"; and epoch numbers of at least ten
+// digits, with or without a fraction. A timestamp without a zone is in `time_zone`, else UTC; names
+// that several zones share (CST, IST) are unknown. A timestamp without a year is in `year`, else in
+// the year that puts it nearest to the record's timestamp, or to InputConfig::record_time if the
+// record has none. It uses neither a clock nor state, so that a line has the same meaning wherever
+// reading begins. Thread-compatible.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +27,8 @@ class TextTime {
  public:
   enum class Result : std::uint8_t {
     kTaken,
-    kNone,         // no stamp here; the text is as before
-    kUnknownZone,  // as the next two a stamp, but no instant
+    kNone,         // no timestamp here; the text is unchanged
+    kUnknownZone,  // this and the next two: a timestamp, but not a valid time
     kNoYear,
     kOutOfRange,
   };
@@ -37,13 +36,15 @@ class TextTime {
   explicit TextTime(const InputConfig& input)
       : zone_(input.time_zone), year_(input.year), near_(input.record_time) {}
 
+  // Parses a timestamp at the beginning of `text` and, if it is valid, removes it.
   Result Take(std::string_view* text, TimeUs record_time, TimeUs* time) const;
 
-  // A text that is a stamp and nothing else, also as access logs ("17/May/2015:10:05:03 +0000") and
-  // date(1) ("Sun Jan 10 16:47:39 EST 2021") write it. nullopt: none, or no instant.
+  // Parses a string that is only a timestamp, also in the formats of access logs
+  // ("17/May/2015:10:05:03 +0000") and date(1) ("Sun Jan 10 16:47:39 EST 2021"). nullopt: not a
+  // timestamp, or not a valid time.
   std::optional<TimeUs> ParseAll(std::string_view text, TimeUs record_time) const;
 
-  // Why a stamp is no instant; static text.
+  // Why a timestamp is not a valid time; a static string.
   static std::string_view Fault(Result result);
 
  private:
@@ -52,12 +53,12 @@ class TextTime {
   Result TakeRest(const CivilTime& civil, std::string_view* text, TimeUs* time) const;
   bool ReadDate(std::string_view text, TimeUs* time) const;
   Result TakeSyslog(std::string_view* text, TimeUs record_time, TimeUs* time) const;
-  // The offset that stands here and the blank before it; zone_ or UTC where none does.
+  // Removes a zone and the space before it; without one the offset is zone_, else UTC.
   Result TakeZone(std::string_view* text, DurationUs* offset) const;
 
   std::optional<DurationUs> zone_;
   int year_;
-  TimeUs near_;  // of records without a time
+  TimeUs near_;  // for records without a timestamp
 };
 
 }  // namespace tocsin

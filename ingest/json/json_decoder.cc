@@ -22,14 +22,14 @@ static_assert(kDecodePadding >= simdjson::SIMDJSON_PADDING);
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string_view Trim(std::string_view text) {
-  // A control character or a space; whatever else that is, is looked at again.
+  // A cheap check first: a space or control character at either end.
   const auto may_be_space = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
   if (text.empty() || !(may_be_space(text.front()) || may_be_space(text.back()))) return text;
   text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
   return text.substr(0, text.find_last_not_of(kSpace) + 1);
 }
 
-// Whether a text with line feeds in it is a single value laid out over several lines.
+// Whether a text that contains line feeds is a single value spread over several lines.
 bool IsOneValue(std::string_view text, std::size_t line_feed) {
   // A line that ends in a brace before one that starts with a brace ends a value: no valid JSON has
   // the two in a row. This spares the scan for almost all newline-separated records.
@@ -40,7 +40,7 @@ bool IsOneValue(std::string_view text, std::size_t line_feed) {
   return scanner.state() == JsonScanner::State::kComplete && used == text.size();
 }
 
-// Where the text, number or word that stands at `at` inside an array ends.
+// The end of the string, number or literal that begins at `at` inside an array.
 std::size_t ScalarEnd(std::string_view text, std::size_t at) {
   bool in_string = false;
   for (; at < text.size(); ++at) {
@@ -69,7 +69,7 @@ class JsonDecoder final : public Decoder {
 
  private:
   void DecodeRecord(std::string_view record, bool padded, TimeUs record_time, EventSink* sink);
-  // Where the text begins with a line that is a plain object: decodes all of it.
+  // If the first line is a plain object, decodes all of `text` and returns true.
   bool DecodePlain(std::string_view text);
   void DecodeLines(std::string_view text);
   void DecodeValue(std::string_view text);
@@ -78,14 +78,14 @@ class JsonDecoder final : public Decoder {
   void Deliver(std::string_view text, EventFault fault);
   void DecodeArray(std::string_view text);
   void DecodeElements(std::string_view text, std::size_t at, bool skip_first);
-  // Copies to the padded buffer; the copy lives until the next one.
+  // Copies to the padded buffer; the copy is valid until the next call.
   std::string_view Padded(std::string_view text);
 
   FieldMap fields_;
   JsonEventReader reader_;
   std::vector<char> buffer_;
-  // Of the call at hand:
-  bool is_padded_ = false;  // all of the record stands in padded memory
+  // Of the current call:
+  bool is_padded_ = false;  // the whole record is in padded memory
   TimeUs record_time_ = kNoTime;
   EventSink* sink_ = nullptr;
 };
@@ -121,7 +121,7 @@ bool JsonDecoder::DecodePlain(std::string_view text) {
   const std::size_t length = reader_.ReadPlain(text, record_time_, &fault);
   if (length == 0 || (length < text.size() && text[length] != '\n')) return false;
   Deliver(text.substr(0, length), fault);
-  // A complete object before a line feed: whatever follows, they are lines.
+  // A complete object ends before the line feed, so the record consists of lines.
   text.remove_prefix(std::min(length + 1, text.size()));
   DecodeLines(text);
   return true;
@@ -131,7 +131,7 @@ std::string_view JsonDecoder::Padded(std::string_view text) {
   const std::size_t needed = text.size() + simdjson::SIMDJSON_PADDING;
   if (buffer_.size() < needed) buffer_.resize(std::max(needed, 2 * buffer_.size()));
   std::memcpy(buffer_.data(), text.data(), text.size());
-  // What stands behind a broken text must not look like its continuation.
+  // The padding must not look like the continuation of a truncated text.
   std::memset(buffer_.data() + text.size(), 0, simdjson::SIMDJSON_PADDING);
   return {buffer_.data(), text.size()};
 }
@@ -185,8 +185,8 @@ void JsonDecoder::DecodeArray(std::string_view text) {
     DecodeElements(text, 1, /*skip_first=*/false);
     return;
   }
-  // At full speed up to the first fault, which may be anywhere in the text (UTF-8 is checked for
-  // all of it at once); from there on element by element.
+  // At full speed up to the first fault, which may be anywhere in the text because UTF-8 is checked
+  // for all of it at once; element by element from there on.
   const JsonEventReader::ArrayEnd end =
       reader_.ReadArray(text, record_time_, [this](const Event& event) { sink_->OnEvent(event); });
   if (end.complete) return;
@@ -198,17 +198,17 @@ void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool ski
   const auto rest = [&](std::string_view fault) { sink_->OnUndecodable(text.substr(at), fault); };
   const bool is_first = at == 1;
   space();
-  // Behind a comma a closing bracket is an element that is missing.
+  // A closing bracket ends the array, but after a comma it means a missing element.
   bool more = at == text.size() || text[at] != ']' || !is_first;
   for (; more; space()) {
-    if (at == text.size()) return rest("an array that is cut short");
+    if (at == text.size()) return rest("a truncated array");
     const std::size_t begin = at;
     if (text[at] == '{' || text[at] == '[') {
       JsonScanner scanner(JsonScanner::Layout::kAny);
       at += scanner.Feed(text.substr(at));
       if (scanner.state() != JsonScanner::State::kComplete) {
         at = begin;
-        return rest("an array that is cut short or broken");
+        return rest("a truncated or malformed array");
       }
     } else {
       at = ScalarEnd(text, at);
@@ -219,12 +219,12 @@ void JsonDecoder::DecodeElements(std::string_view text, std::size_t at, bool ski
     } else if (element.starts_with('{')) {
       DecodeObject(element);
     } else {
-      sink_->OnUndecodable(element, "an array element that is no object");
+      sink_->OnUndecodable(element, "an array element that is not an object");
     }
     space();
-    if (at == text.size()) return rest("an array that is cut short");
+    if (at == text.size()) return rest("a truncated array");
     more = text[at] == ',';
-    if (!more && text[at] != ']') return rest("an array that is broken");
+    if (!more && text[at] != ']') return rest("a malformed array");
     if (more) ++at;
   }
   ++at;  // the closing bracket
@@ -241,7 +241,7 @@ std::unique_ptr<Decoder> NewJsonDecoder(const InputConfig& input, ErrorList* err
     const std::vector<std::string> names = JsonPresetNames();
     const std::string nearest = Nearest(input.preset, names);
     own.Add(input.preset_at,
-            "input " + input.name + ": there is no preset \"" + input.preset + "\"" +
+            "input " + input.name + ": unknown preset \"" + input.preset + "\"" +
                 (nearest.empty() ? ": expected one of " + absl::StrJoin(names, ", ")
                                  : "; did you mean \"" + nearest + "\"?"));
   }

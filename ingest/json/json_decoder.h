@@ -1,11 +1,12 @@
-// The canonical JSON event (design, "The event"), also under OpenTelemetry's and ECS's names, and
-// the logs of those who have a preset (ingest/fields/field_presets.h), which is the input's or of its
-// format's name.
+// Decodes JSON events: the canonical event (design, "The event"), also with OpenTelemetry and ECS
+// field names, and the logs of libraries and programs that have a preset
+// (ingest/fields/field_presets.h). The preset is the input's `preset`, else the one named like its
+// format, if there is one.
 //
-// A record is one object, an array of objects, or one of these a line. A line, an array element, or
-// the rest of an array whose structure breaks counts as one undecodable each; their neighbours are
-// read. A record of up to limits::kEventBytesMax is copied once, into a padded buffer; a larger one
-// piece by piece, so memory stays bounded by that.
+// A record is one object, an array of objects, or several of these, one per line. A malformed line,
+// a malformed array element and the rest of a malformed array count as one undecodable item each;
+// what surrounds them is still decoded. A record of up to limits::kEventBytesMax is copied once,
+// into a padded buffer; a larger one is copied piece by piece, so that limit bounds memory.
 #pragma once
 
 #include <memory>

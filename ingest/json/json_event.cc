@@ -20,7 +20,7 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
-constexpr EventFault kNotPlain = "to be read in full";
+constexpr EventFault kNotPlain = "not plain JSON";  // internal: read it again in full
 constexpr EventFault kTrailing = "bytes after the event";
 
 // simdjson's buffers start at this, so that most decoders never grow them.
@@ -28,13 +28,13 @@ constexpr std::size_t kParserBytesMin = 64 << 10;
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-// A token reaches to the next one, white space included.
+// A token of simdjson extends to the next one and includes white space.
 std::string_view TrimRight(std::string_view token) {
   while (!token.empty() && IsSpace(token.back())) token.remove_suffix(1);
   return token;
 }
 
-// RFC 8259's number. simdjson's own check refuses integers above 2^64, which are fine as a text.
+// An RFC 8259 number. simdjson's own check rejects integers above 2^64, which string fields accept.
 bool IsNumber(std::string_view text) {
   std::size_t at = 0;
   const auto digits = [&] {
@@ -58,13 +58,13 @@ bool IsNumber(std::string_view text) {
   return at == text.size();
 }
 
-// Whether a string may stand for it.
+// Whether the target accepts a JSON string.
 bool MayBeText(FieldTarget target) {
   return IsWord(target) || IsDerivedText(target) || target == FieldTarget::kStatus ||
          target == FieldTarget::kDuration || target == FieldTarget::kDurationS;
 }
 
-// Of a label that is left out where a log may have others than ours.
+// Whether the fault only concerns one label, which a lenient mapping then leaves out.
 bool IsLabelFault(EventFault fault) {
   return fault == json_fault::kLabelType || fault == EventBuilder::kLabelSize ||
          fault == EventBuilder::kLabelCount;
@@ -72,8 +72,8 @@ bool IsLabelFault(EventFault fault) {
 
 bool StartsNumber(std::string_view token) { return token[0] == '-' || IsDigit(token[0]); }
 
-// The key's bytes between its quotes. The value's token gives the end without a search: between the
-// closing quote and the value there can only be white space and a colon.
+// The bytes of the key between its quotes. The end is found backwards from the value's token: only
+// white space and a colon can be between the closing quote and the value.
 std::string_view KeyBytes(const od::raw_json_string& key, std::string_view token) {
   const char* end = token.data() - 1;
   while (*end != ':') --end;
@@ -82,7 +82,7 @@ std::string_view KeyBytes(const od::raw_json_string& key, std::string_view token
   return {key.raw(), static_cast<std::size_t>(end - key.raw())};
 }
 
-// No white space behind it. REQUIRES: the text holds no escapes.
+// Whether the token is a string without white space after it. REQUIRES: the text has no escapes.
 bool IsPlainString(std::string_view token) {
   return token.size() >= 2 && token[0] == '"' && token.back() == '"';
 }
@@ -91,8 +91,8 @@ bool IsPlainString(std::string_view token) {
 
 bool JsonEventReader::Iterate(std::string_view text, od::document* document,
                               simdjson::error_code* error) {
-  // Texts with escapes are written to a buffer of the parser, which has room for each of them once
-  // for every document of the capacity, and is not checked.
+  // simdjson unescapes strings into a buffer without a bounds check. The buffer has room for every
+  // string of a document of the given capacity once, but a value may be read reads_max() times.
   const std::size_t capacity = text.size() * fields_.reads_max();
   if (capacity > parser_.capacity()) {
     *error = parser_.allocate(std::max(kParserBytesMin, std::bit_ceil(capacity)));
@@ -136,7 +136,8 @@ std::size_t JsonEventReader::ReadPlain(std::string_view text, TimeUs record_time
 
 const char* JsonEventReader::ReadPlainFields(PlainJson json, const JsonNode& node, int depth) {
   if (depth > limits::kJsonDepthMax) return nullptr;
-  // In a register: for all the compiler knows, storing a field might change a member.
+  // A local copy stays in a register: the compiler must assume that storing a field changes
+  // members.
   const PredictedField* predicted = &predicted_[field_number_];
   const auto number = [&] { return static_cast<std::size_t>(predicted - predicted_.data()); };
   PlainJson::Stretch PredictedField::*before = &PredictedField::first;
@@ -195,7 +196,7 @@ ABSL_ATTRIBUTE_NOINLINE JsonEventReader::PlainKey JsonEventReader::ReadPlainKey(
   const std::size_t number = field_number_;
   const FieldEntry* const entry = Find(node, key);
   if (!json.Skip(':')) return {};
-  // A text's quote belongs to it: where one stood, one will stand again.
+  // The opening quote of a string is part of the predicted bytes.
   if (!json.Skip('"')) json.SkipSpace();
   if (number < kFieldsPredicted && predicted_[number].node == &node &&
       predicted_[number].key == JsonKeyWords::Of(key.data(), key.size())) {
@@ -239,7 +240,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline const FieldEntry* JsonEventReader::Find(cons
                                                                             std::string_view key) {
   if (field_number_ < kFieldsPredicted) {
     const PredictedField& predicted = predicted_[field_number_++];
-    // Kept in registers: what is written in parts and read as a whole stalls on store forwarding.
+    // Kept in registers: writing parts and then reading the whole stalls on store forwarding.
     const JsonKeyWords words = JsonKeyWords::Of(key.data(), key.size());
     if (predicted.node == &node && predicted.key.length == words.length &&
         predicted.key.first == words.first && predicted.key.last == words.last) {
@@ -260,7 +261,7 @@ ABSL_ATTRIBUTE_NOINLINE const FieldEntry* JsonEventReader::FindAnew(const JsonNo
   return entry;
 }
 
-// What most fields are, and nothing that could go wrong.
+// The most common case; it cannot fail.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const FieldEntry& entry,
                                                                          std::string_view text) {
   if (text.empty() || !builder_.Counts(entry.target, entry.rank)) return;
@@ -271,7 +272,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void JsonEventReader::StorePlainText(const F
 EventFault JsonEventReader::ReadFields(od::object& object, const JsonNode& node, int depth) {
   for (auto result : object) {
     if (result.error()) return json_fault::Of(result.error());
-    // By reference: copying what was just written in parts stalls on store forwarding.
+    // By reference: copying a value that was just written in parts stalls on store forwarding.
     od::field&& field = std::move(result).value_unsafe();
     od::value& value = field.value();
     const std::string_view token = value.raw_json_token();
@@ -341,7 +342,7 @@ EventFault JsonEventReader::StoreAll(const FieldEntry& entry, Value* value,
 EventFault JsonEventReader::ReadLabels(od::object& object, bool lenient) {
   for (auto result : object) {
     if (result.error()) return json_fault::Of(result.error());
-    // By reference: copying what was just written in parts stalls on store forwarding.
+    // By reference: copying a value that was just written in parts stalls on store forwarding.
     od::field&& field = std::move(result).value_unsafe();
     od::value& value = field.value();
     const std::string_view token = value.raw_json_token();

@@ -1,14 +1,13 @@
-// Reads one JSON object into an Event, or says why it is none.
+// Reads one JSON object into an Event, or returns why it cannot.
 //
 //   JsonEventReader reader(&fields, input);
-//   std::string_view fault = reader.Read(text, record_time);
+//   EventFault fault = reader.Read(text, record_time);
 //   if (fault.empty()) sink->OnEvent(reader.event());
 //
-// The fields of an object are walked once, in their own order, each key looked up in FieldMap
-// unless it is the one that stood there in the event before;
-// texts without escapes are views into the input, the others into the parser's buffer. After the
-// buffers have grown to the largest event nothing is allocated. Faults are static texts. Not
-// thread-safe.
+// Visits the fields of an object once, in input order. A key is looked up in FieldMap unless it
+// equals the key at the same position of the previous event. Strings without escapes are views into
+// the input, others into the parser's buffer. Allocates nothing once the buffers have grown to the
+// largest event. Faults are static strings. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -32,21 +31,21 @@ class JsonEventReader {
   JsonEventReader(const FieldMap* fields, const InputConfig& input)
       : fields_(*fields), builder_(fields, input) {}
 
-  // All of `text` must be one object. REQUIRES here and below: simdjson::SIMDJSON_PADDING readable
-  // bytes after the text. The event's views live until the next call, and as long as `text`.
+  // All of `text` must be one object. The event's views are valid until the next call and no longer
+  // than `text`. REQUIRES, here and below: simdjson::SIMDJSON_PADDING readable bytes after `text`.
   EventFault Read(std::string_view text, TimeUs record_time);
   const Event& event() const { return builder_.event(); }
 
-  // The same, several times as fast, for an object that is plain (ingest/json/plain_json.h) and stands
-  // at the beginning of the text. Gives its length, or 0: not plain, read it in full.
+  // The same, several times as fast, for a plain object (ingest/json/plain_json.h) at the beginning
+  // of `text`. Returns the object's length, or 0 if it is not plain: then use Read.
   std::size_t ReadPlain(std::string_view text, TimeUs record_time, EventFault* fault);
 
-  // Reads the elements of the array that is all of `text` (padded, too) and calls `on_event` for
-  // each, up to the first thing that is wrong. Where it stopped:
+  // Reads the elements of an array, which must be all of `text` (padded as above), and calls
+  // `on_event` for each, up to the first fault. Returns where it stopped:
   struct ArrayEnd {
     bool complete = false;
-    // Of the element to go on with: the next one, or (`delivered`) one that was good, behind which
-    // the array breaks. 0: no element was reached.
+    // Offset of the last element that was reached; 0: none. `delivered`: that element was valid,
+    // and the fault is after it.
     std::size_t element = 0;
     bool delivered = false;
   };
@@ -63,14 +62,14 @@ class JsonEventReader {
   }
   EventFault ReadEvent(simdjson::ondemand::object& object, TimeUs record_time);
   EventFault ReadFields(simdjson::ondemand::object& object, const JsonNode& node, int depth);
-  // What to do with the next key; nullptr: nothing.
+  // The entry of the next key; nullptr: the key is ignored.
   const FieldEntry* Find(const JsonNode& node, std::string_view key);
   const FieldEntry* FindAnew(const JsonNode& node, std::string_view key);
-  // Gives the end, or nullptr.
+  // Returns the end of the object, or nullptr if it is not plain.
   const char* ReadPlainFields(PlainJson json, const JsonNode& node, int depth);
-  // Reads what stands before a field's value, which is then predicted.
+  // Reads a key and its punctuation up to the value, and remembers them to predict the next event.
   struct PlainKey {
-    const char* end = nullptr;  // where the value begins; nullptr: not plain
+    const char* end = nullptr;  // the beginning of the value; nullptr: not plain
     const FieldEntry* entry = nullptr;
   };
   PlainKey ReadPlainKey(PlainJson json, const JsonNode& node, bool first);
@@ -81,7 +80,7 @@ class JsonEventReader {
     builder_.Begin(record_time);
     field_number_ = 0;
   }
-  // `value`: nullptr where the text is plain.
+  // `value`: nullptr when called by ReadPlain, which has no simdjson value.
   EventFault StoreAll(const FieldEntry& entry, Value* value, std::string_view token);
   EventFault ReadField(const FieldEntry& entry, Value& value, std::string_view token, int depth);
   EventFault SkipField(std::string_view token, int depth) const;
@@ -96,23 +95,23 @@ class JsonEventReader {
 
   const FieldMap& fields_;
   simdjson::ondemand::parser parser_;
-  const char* end_ = nullptr;  // of the text at hand
-  bool has_escapes_ = false;   // a backslash stands somewhere in it
+  const char* end_ = nullptr;  // of the current text
+  bool has_escapes_ = false;   // it contains a backslash
   EventBuilder builder_;
-  // The events of a stream mostly have the same keys in the same order: what was found for the n-th
-  // key of the last one.
+  // The lookup result of the n-th key of the previous event: the events of a stream mostly have the
+  // same keys in the same order.
   static constexpr std::size_t kFieldsPredicted = 64;
   struct PredictedField {
     const JsonNode* node = nullptr;
     JsonKeyWords key;
     const FieldEntry* entry = nullptr;
-    // All that stood before its value where the event was plain, from the brace or comma to the
-    // quote of a text: where it was its object's first field, and where not.
+    // If the event was plain: the bytes before the value, from the brace or comma to the opening
+    // quote of a string. `first`: as the first field of its object; `next`: as a later one.
     PlainJson::Stretch first, next;
   };
-  std::array<PredictedField, kFieldsPredicted + 1> predicted_;  // behind the last: one of no node
+  std::array<PredictedField, kFieldsPredicted + 1> predicted_;  // the last is a sentinel, no node
   std::size_t field_number_ = 0;
-  // A stream whose events are not plain is tried less and less often.
+  // If events are not plain, ReadPlain is tried less and less often.
   static constexpr int kNotPlainPauseMax = 63;
   int not_plain_run_ = 0;
   int not_plain_pause_ = 0;

@@ -1,4 +1,4 @@
-// Why a JSON text is no event: static texts, which every reader of JSON shares.
+// Reasons why JSON cannot be decoded as an event: static strings that all JSON readers share.
 #pragma once
 
 #include <string_view>
@@ -9,7 +9,7 @@
 
 namespace tocsin {
 
-using JsonFault = std::string_view;  // empty: none
+using JsonFault = std::string_view;  // empty: no fault
 
 namespace json_fault {
 
@@ -21,11 +21,11 @@ inline constexpr JsonFault kBadEscape = "a string with a bad escape";
 inline constexpr JsonFault kNoTime = "no time";
 inline constexpr JsonFault kLabelCount = "more than 64 labels";
 inline constexpr JsonFault kLabelSize = "a label of more than 1 KiB";
-inline constexpr JsonFault kLabelType = "a label that is not a text";
+inline constexpr JsonFault kLabelType = "a label that is not a string";
 static_assert(limits::kJsonDepthMax == 32 && limits::kLabelsMax == 64 &&
               limits::kLabelValueBytesMax == 1024 && limits::kEventBytesMax == 1 << 20);
 
-// REQUIRES: an error.
+// REQUIRES: `error` is not SUCCESS.
 inline JsonFault Of(simdjson::error_code error) {
   switch (error) {
     case simdjson::UTF8_ERROR:

@@ -1,12 +1,13 @@
-// Finds where a JSON value ends, by its brackets and quotes alone.
+// Finds the end of a JSON value by looking only at brackets and quotes.
 //
 //   JsonScanner scanner(JsonScanner::Layout::kAny);
 //   std::size_t used = scanner.Feed(text);
 //   if (scanner.state() == JsonScanner::State::kComplete) …  // text.substr(0, used) is the value
 //
-// For what must survive broken JSON: splitting an array around a bad element, values of a file that
-// does not fit in memory, the depth of a value that nobody reads. It may be fed in pieces of any
-// size. The first byte must open an object or array. Constant memory. Not thread-safe.
+// For code that must cope with malformed JSON: splitting an array around a malformed element,
+// finding the values of a file that does not fit in memory, or the depth of an ignored value. Feed
+// it pieces of any size; the first byte must open an object or array. Constant memory. Not
+// thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -19,17 +20,17 @@ class JsonScanner {
  public:
   enum class Layout : std::uint8_t {
     kAny,
-    // Also broken: a line feed inside a string, a bracket where no value may stand, and the 65th one
-    // within one another. A line that was cut short is noticed that way before it swallows the good
-    // ones after it; nobody decodes anything as deep.
+    // Also rejects a line feed inside a string, a bracket where no value is allowed, and the 65th
+    // level of nesting, which is deeper than any decoder accepts. A truncated line is thus detected
+    // before it swallows the valid lines after it.
     kStrict,
   };
   enum class State : std::uint8_t { kOpen, kComplete, kBroken };
 
   explicit JsonScanner(Layout layout) : layout_(layout) {}
 
-  // Scans until the value is complete or broken. Returns the bytes used: up to and including the
-  // last bracket, or up to the byte that broke it.
+  // Scans until the value is complete or broken. Returns the number of bytes used: through the last
+  // bracket, or up to the first invalid byte.
   std::size_t Feed(std::string_view text);
 
   State state() const { return state_; }
@@ -50,7 +51,7 @@ class JsonScanner {
   char last_ = 0;  // the last byte outside strings that is not white space
   int depth_ = 0;
   int depth_max_ = 0;
-  // Bit d − 1: the d-th open bracket is an object's. Deeper ones are not compared.
+  // Bit d − 1: the d-th open bracket is a brace. Brackets deeper than kComparedMax are not matched.
   static constexpr int kComparedMax = 64;
   std::uint64_t objects_ = 0;
 };

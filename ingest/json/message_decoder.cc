@@ -11,7 +11,7 @@
 namespace tocsin {
 namespace {
 
-// Hands events on with what the document around them says.
+// Passes events on with the labels of the enclosing document.
 class LabellingSink final : public EventSink {
  public:
   LabellingSink(std::string_view message, std::initializer_list<LabelView> labels, EventSink* sink)
@@ -57,7 +57,7 @@ MessageDecoder::MessageDecoder(const InputConfig& input, ErrorList* errors)
   inner.format = lines_ ? "json" : input.message_format;
   inner.format_at = input.message_format_at;
   inner.message_format.clear();
-  inner.enrichment = nullptr;  // the whole input knows it
+  inner.enrichment = nullptr;  // applied once, by the decoder of the whole input
   decoder_ = NewDecoder(inner, errors);
 }
 

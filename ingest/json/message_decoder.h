@@ -1,11 +1,11 @@
-// Decodes the messages that a document of another format carries: a second format inside a first.
+// Decodes messages that are embedded in a document of another format.
 //
 //   MessageDecoder messages(input, &errors);                  // message_format: of the input
 //   messages.Decode(message, its_time, {{"log_group", group}}, &reader_);
 //
-// Without `message_format` a message that begins with a brace is read as json, any other is a log
-// line. What does not say its type is a log, what has no time takes the message's, and all events
-// get the labels that are not empty. `map:` is that of the inner format. Not thread-safe.
+// Without `message_format`, a message that begins with a brace is decoded as JSON and any other is
+// a log line. Events without a type become logs, events without a timestamp take the message's, and
+// all events get the non-empty labels. `map:` applies to the inner format. Not thread-safe.
 #pragma once
 
 #include <initializer_list>
@@ -23,17 +23,18 @@ class MessageDecoder {
  public:
   MessageDecoder(const InputConfig& input, ErrorList* errors);
 
-  // Views live until the call returns. `reader` is the document's, whose sink it goes to.
+  // The views must be valid until the call returns. `reader` is the reader of the enclosing
+  // document; events go to its sink.
   void Decode(std::string_view message, TimeUs time, std::initializer_list<LabelView> labels,
               PayloadReader* reader);
 
  private:
-  bool lines_;  // what is no JSON is a log line
+  bool lines_;  // no message_format: messages that are not JSON are log lines
   std::unique_ptr<Decoder> decoder_;
 };
 
-// The input of the document around the messages: of `map:`, the constants that its own log lines
-// can have; the rest is the inner format's to judge.
+// Returns a copy of `input` for the enclosing document: `map:` keeps only the constants that can
+// apply to log lines. The inner decoder validates the rest.
 InputConfig WithoutMessageMap(const InputConfig& input);
 
 }  // namespace tocsin

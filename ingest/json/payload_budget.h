@@ -1,23 +1,24 @@
-// What decoding one payload may cost beyond reading its bytes once, so that work and memory stay
-// linear in its size, whatever it says.
+// Limits the cost of decoding one payload beyond reading its bytes once, so that work and memory
+// stay linear in the payload's size whatever it contains.
 //
 //   PayloadBudget budget;
 //   budget.Begin(record.size());                        // of each payload
 //   if (!budget.TakeNames(outer.size() + inner.size())) return budget_fault::kNames;
 //
-// Most of what a payload could multiply is done once instead, and needs no budget: labels are read
+// Most work that a payload could multiply is done only once and needs no budget: labels are read
 // once for all samples of a series, all quantiles of a point and all fields of a measurement, and
-// the attributes of a resource once for all of its logs. What is left is drawn before it is done:
+// the attributes of a resource once for all of its logs. Before doing the rest, a decoder takes its
+// cost in bytes from one of these budgets:
 //
-//   names      made of the keys of maps within maps: "http.request.method"
-//   resources  texts that every record of a resource, and every point of a metric, has again
-//   series     texts that every sample of a series, quantile of a point and field of a measurement
-//              has again, which is work for whoever is handed the event
-//   unpacked   what compressed data within the payload becomes
+//   names      names joined from the keys of nested maps, such as "http.request.method"
+//   resources  strings repeated for every record of a resource and every point of a metric
+//   series     strings repeated for every sample of a series, quantile of a point and field of a
+//              measurement; they cost the receiver of the events work
+//   unpacked   output of decompressing data within the payload
 //
-// Each grows with the payload and lies beyond what an honest sender comes near (core/limits.h). A
-// draw that does not fit takes nothing: what it was for, one name or one event, is undecodable, and
-// budget_fault says why. Not thread-safe.
+// Each budget grows with the payload and is far above what a well-behaved sender needs
+// (core/limits.h). If the budget does not suffice, nothing is taken and the name or event that
+// needed it is undecodable, for a reason in budget_fault. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -74,7 +75,7 @@ class PayloadBudget {
   std::size_t unpacked_ = 0;
 };
 
-// Empties a list for the next record or payload. What a large one took is given back.
+// Empties a list for the next record or payload. Frees the memory of a large list.
 template <typename Element>
 void ClearAndShrink(std::vector<Element>* list) {
   constexpr std::size_t kKept = 4'096;
@@ -85,7 +86,7 @@ void ClearAndShrink(std::vector<Element>* list) {
   }
 }
 
-// The texts that an event has.
+// Total size of an event's strings.
 inline std::size_t TextBytesOf(const Event& event) {
   std::size_t bytes = 0;
   for (const std::string_view text : event.text) bytes += text.size();

@@ -1,5 +1,5 @@
-// Why a payload that is no JSON is no event, or not all of it: static texts, which the decoders of
-// binary formats share.
+// Reasons why a payload that is not JSON cannot be decoded, or not all of it: static strings that
+// the decoders of binary formats share.
 #pragma once
 
 #include <string_view>

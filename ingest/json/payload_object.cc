@@ -9,7 +9,7 @@
 namespace tocsin {
 namespace {
 
-// What Go writes for a time that is none.
+// Go writes this for a time that is not set.
 constexpr std::string_view kGoZeroTime = "0001-01-01T00:00:00Z";
 
 // "2026-03-01 21:50:00 +0200", "… UTC", as Ruby writes them.

@@ -1,13 +1,13 @@
-// Reads what a decoder needs of a vendor's JSON document.
+// Reads the fields that a decoder needs from a vendor's JSON document.
 //
 //   std::string_view rule = alert.Object<"labels">().Text<"alertname">();  // empty: absent
 //   TimeUs start = alert.Time<"startsAt">();                               // kNoTime: absent
 //   alert.ForEach<"matches">([&](const PayloadObject& match) { … });
 //
-// What is absent or null reads as nothing, and so does all that would be inside it. What is there
-// and of another type reads as nothing, too, and is a fault, "startsAt is not a time"; of several
-// the first is kept, where whoever made the object wanted it kept. A view into the parsed document:
-// valid until its parser reads the next one. Not thread-safe.
+// A field that is absent or null reads as empty, and so does everything inside it. A field of the
+// wrong type also reads as empty and is a fault, such as "summary is not a string"; the first fault
+// is stored in the JsonFault that the constructor was given. A view into the parsed document: valid
+// until its parser parses the next one. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -25,10 +25,10 @@
 
 namespace tocsin {
 
-// A text as a template argument, for faults that are static texts and yet name the field.
+// A string literal as a template argument, so that faults are static strings that name the field.
 template <std::size_t kBytes>
 struct PayloadKey {
-  // NOLINTNEXTLINE(google-explicit-constructor): that is its purpose.
+  // NOLINTNEXTLINE(google-explicit-constructor): literals must convert implicitly.
   constexpr PayloadKey(const char (&literal)[kBytes]) {
     std::copy_n(literal, kBytes, chars.begin());
   }
@@ -46,7 +46,7 @@ inline constexpr auto kPayloadFault = [] {
 
 class PayloadObject {
  public:
-  PayloadObject() = default;  // one that is absent
+  PayloadObject() = default;  // an absent object
   PayloadObject(simdjson::dom::object object, JsonFault* fault) : object_(object), fault_(fault) {}
 
   bool present() const { return object_.has_value(); }
@@ -58,18 +58,19 @@ class PayloadObject {
 
   template <PayloadKey kKey>
   std::string_view Text() const {
-    return TextOf(kKey.view(), Fault<kKey, " is not a text">());
+    return TextOf(kKey.view(), Fault<kKey, " is not a string">());
   }
-  // A text or an integer, as vendors write ids.
+  // A string or an integer: vendors write ids either way.
   template <PayloadKey kKey>
   std::string Id() const {
-    return IdOf(kKey.view(), Fault<kKey, " is neither a text nor an integer">());
+    return IdOf(kKey.view(), Fault<kKey, " is neither a string nor an integer">());
   }
   template <PayloadKey kKey>
   std::optional<double> Number() const {
     return NumberOf(kKey.view(), Fault<kKey, " is not a number in range">());
   }
-  // A whole number, which JSON that was protobuf has as a text. Beyond 2^53 it is rounded.
+  // An integer, also as a string: protobuf's JSON mapping writes 64-bit integers so. Rounded beyond
+  // 2^53.
   template <PayloadKey kKey>
   std::optional<double> Integer() const {
     return IntegerOf(kKey.view(), Fault<kKey, " is not an integer">());
@@ -83,7 +84,8 @@ class PayloadObject {
   bool Boolean() const {
     return BooleanOf(kKey.view(), Fault<kKey, " is neither true nor false">());
   }
-  // RFC 3339, perhaps with a blank before the zone, or an epoch. Go's zero time is none.
+  // RFC 3339, also with a space before the zone, or an epoch number. Go's zero time reads as
+  // absent.
   template <PayloadKey kKey>
   TimeUs Time() const {
     return TimeOf(kKey.view(), Fault<kKey, " is neither an RFC 3339 time nor an epoch number">());
@@ -92,8 +94,8 @@ class PayloadObject {
   PayloadObject Object() const {
     return ObjectOf(kKey.view(), Fault<kKey, " is not an object">());
   }
-  // Calls `visit` for each element of an array. One that is no object is a fault and visited as an
-  // object that is absent.
+  // Calls `visit` for each element of an array. An element that is not an object is a fault and is
+  // visited as an absent object.
   template <PayloadKey kKey, typename Visit>
   void ForEach(Visit visit) const {
     const std::optional<simdjson::dom::array> array =
@@ -103,7 +105,7 @@ class PayloadObject {
       visit(AsObject(element, Fault<kKey, " has an element that is not an object">()));
     }
   }
-  // Calls visit(text) for each element of an array of texts.
+  // Calls visit(text) for each element of an array of strings.
   template <PayloadKey kKey, typename Visit>
   void ForEachTextIn(Visit visit) const {
     const std::optional<simdjson::dom::array> array =
@@ -112,14 +114,14 @@ class PayloadObject {
     for (const simdjson::dom::element element : *array) {
       std::string_view text;
       if (element.get(text)) {
-        Refuse(Fault<kKey, " has an element that is not a text">());
+        Refuse(Fault<kKey, " has an element that is not a string">());
       } else {
         visit(text);
       }
     }
   }
-  // Calls visit(name, value) for each element of an array of pairs of texts; of a pair with null or
-  // with less than a name and a value nothing becomes.
+  // Calls visit(name, value) for each element of an array of pairs of strings. Pairs with a missing
+  // or null name or value are ignored.
   template <PayloadKey kKey, typename Visit>
   void ForEachPair(Visit visit) const {
     const std::optional<simdjson::dom::array> array =
@@ -128,7 +130,7 @@ class PayloadObject {
     for (const simdjson::dom::element element : *array) {
       simdjson::dom::array pair;
       if (element.get(pair)) {
-        Refuse(Fault<kKey, " has an element that is not a pair of texts">());
+        Refuse(Fault<kKey, " has an element that is not a pair of strings">());
         continue;
       }
       std::string_view name;
@@ -136,7 +138,8 @@ class PayloadObject {
       if (!pair.at(0).get(name) && !pair.at(1).get(value)) visit(name, value);
     }
   }
-  // Calls visit(name, text) for each member that is a text; others but null are faults.
+  // Calls visit(name, text) for each member that is a string. Null is ignored, other types are
+  // faults.
   template <typename Visit>
   void ForEachText(Visit visit) const {
     if (!present()) return;
@@ -151,8 +154,8 @@ class PayloadObject {
     }
   }
 
-  // Calls visit(name, number) for each member that is a number, or a boolean as 0 or 1; texts and
-  // null are passed over, others are faults.
+  // Calls visit(name, number) for each member that is a number, or a boolean as 0 or 1. Strings and
+  // null are ignored, objects and arrays are faults.
   template <typename Visit>
   void ForEachNumber(Visit visit) const {
     if (!present()) return;
@@ -164,7 +167,7 @@ class PayloadObject {
       } else if (!member.value.get(yes)) {
         visit(member.key, yes ? 1.0 : 0.0);
       } else if (!member.value.is_string() && !member.value.is_null()) {
-        Refuse("a field that is no number, boolean or text");
+        Refuse("a field that is not a number, boolean or string");
       }
     }
   }
@@ -177,7 +180,7 @@ class PayloadObject {
   void Refuse(JsonFault fault) const {
     if (fault_->empty()) *fault_ = fault;
   }
-  // nullopt for null as well.
+  // nullopt if absent or null.
   std::optional<simdjson::dom::element> Find(std::string_view key) const;
   PayloadObject AsObject(simdjson::dom::element element, JsonFault fault) const;
   std::string_view TextOf(std::string_view key, JsonFault fault) const;
@@ -194,7 +197,7 @@ class PayloadObject {
   JsonFault* fault_ = nullptr;
 };
 
-// The first that says something.
+// The first of the two that is not empty.
 inline std::string_view FirstOf(std::string_view text, std::string_view other) {
   return text.empty() ? other : text;
 }

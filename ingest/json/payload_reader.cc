@@ -18,7 +18,7 @@ std::string_view TrimLeft(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
 }
 
-// The size of the value that the text begins with, or of the broken one.
+// The size of the value at the beginning of `text`; if it is malformed, the size to skip.
 std::size_t ValueBytes(std::string_view text, bool* cut_short) {
   *cut_short = false;
   const auto through_line = [&](std::size_t from) {
@@ -30,7 +30,7 @@ std::size_t ValueBytes(std::string_view text, bool* cut_short) {
   if (scanner.state() == JsonScanner::State::kComplete) return used;
   *cut_short = scanner.state() == JsonScanner::State::kOpen;
   if (*cut_short) return text.size();
-  // Where the fault opens a line, the lines before it were at fault.
+  // If the fault is at the beginning of a line, the value was truncated on the lines before.
   const std::size_t line_feed = text.substr(0, used).rfind('\n');
   if (line_feed != text.npos && text.find_first_not_of(kSpace, line_feed) >= used) {
     *cut_short = true;
@@ -107,7 +107,7 @@ void PayloadReader::VisitValue(std::string_view text, Visit visit) {
   } else {
     for (const simdjson::dom::element element : array) {
       if (element.get(object)) {
-        Refuse("an array element that is no object");
+        Refuse("an array element that is not an object");
       } else {
         visit({object, &fault_});
       }

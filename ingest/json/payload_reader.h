@@ -1,7 +1,7 @@
-// What all decoders of vendors' JSON documents share: from a record to its documents, and from what
-// a decoder takes out of one to an event.
+// The shared part of all decoders of vendors' JSON documents: splits a record into documents and
+// builds events from the values that a decoder extracts.
 //
-//   reader.ForEach(record, record_time, sink, [this](const PayloadObject& alert) {
+//   reader_.ForEach(record, record_time, sink, [this](const PayloadObject& alert) {
 //     Event& event = reader_.BeginEvent(EventType::kAlarm);
 //     event.time = alert.Time<"startsAt">();
 //     reader_.TakeLabels(alert.Object<"labels">());
@@ -9,13 +9,13 @@
 //     reader_.Deliver();                              // or Skip("…"), or Refuse("…")
 //   });
 //
-// A record is a sequence of JSON values, however laid out; the elements of an array at the top are
-// documents of their own. One that is broken is cut at a line, so that its neighbours are read. A
-// document has at most limits::kEventBytesMax and limits::kJsonDepthMax levels, and is parsed as a
-// whole: all of it must be sound. The first fault of an event makes it, and only it, undecodable;
-// the sink is shown the value that the document stands in. `map:` gives constants, which win over
-// what a document says. Views that are given to Set live until Deliver. Memory: about ten times the
-// largest document. Not thread-safe.
+// A record is a sequence of JSON values in any layout; the elements of a top-level array are
+// separate documents. A malformed value ends at a line end, so that the values around it are still
+// read. A document has at most limits::kEventBytesMax bytes and limits::kJsonDepthMax levels, is
+// parsed as a whole, and must be valid as a whole. The first fault of an event makes that event
+// undecodable, and no other; the sink gets the top-level value that contains the document.
+// Constants of `map:` override what a document says. Views passed to Set must be valid until
+// Deliver. Memory: about ten times the largest document. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -39,15 +39,14 @@
 
 namespace tocsin {
 
-// Parses one document at a time; what it gave dies with the next.
+// Parses one document at a time; parsing the next one invalidates the results of the last.
 class PayloadParser {
  public:
   explicit PayloadParser(std::size_t bytes_max = limits::kEventBytesMax) : bytes_max_(bytes_max) {}
 
-  // All of `text` must be one value. A fault that the text itself has is returned; those of reading
-  // it go to `fault`.
+  // All of `text` must be one value. Returns why it cannot be parsed.
   JsonFault Parse(std::string_view text, simdjson::dom::element* value);
-  // An object is asked for: anything else is a fault.
+  // The same for a value that must be an object. Faults of reading its fields later go to `fault`.
   JsonFault Parse(std::string_view text, JsonFault* fault, PayloadObject* object);
 
  private:
@@ -63,40 +62,41 @@ class PayloadReader {
                 std::size_t bytes_max = limits::kEventBytesMax);
 
   void ForEach(std::string_view record, TimeUs record_time, EventSink* sink, Visit visit);
-  // Around what a decoder reads of a record by other means, such as its decompressed text.
+  // Instead of ForEach, around a record that the decoder reads by other means, such as its
+  // decompressed text.
   void Begin(std::string_view record, TimeUs record_time, EventSink* sink);
   void End() {
     if (!fault_.empty()) Refuse({});
   }
 
-  // An event that says nothing yet but its type and the constants' labels. Without a time of its
-  // own it takes the record's.
+  // Starts an event that has only its type and the constants of `map:`. If it gets no timestamp, it
+  // takes the record's.
   Event& BeginEvent(EventType type);
   Event& event() { return event_; }
-  // Does nothing where the text is empty.
+  // Does nothing if `text` is empty.
   void Set(Field field, std::string_view text) {
     if (!text.empty()) event_.Set(field, text);
   }
   void AddLabel(std::string_view name, std::string_view text);
-  // A label that, where it is named like a field and can, fills that as well.
+  // Adds a label and, if a field has its name and accepts the value, also fills that field.
   void TakeLabel(std::string_view name, std::string_view text);
-  // All members of `labels`.
+  // The same for all members of `labels`.
   void TakeLabels(const PayloadObject& labels);
 
-  // An alarm's id: "<source>:<state>:<time>", so that what is told again is one fact with the
-  // first, and the next state is not. Without a source or a time of its own there is none, and a
-  // fact makes one of its content. REQUIRES: state and time are set.
+  // Sets an alarm's id, "<source>:<state>:<time>", so that a repeated notification is the same fact
+  // as the first and the next state is a new one. Without a source or a timestamp of its own the
+  // event gets no id; then the fact derives one from its content. REQUIRES: state and time are set.
   void SetStateId(std::string_view source);
 
   void Deliver();
-  // Nothing becomes of the document, or of this part of it. Static texts; a fault that was kept
-  // goes before them.
+  // Skips or rejects the document, or this part of it. `reason` and `fault` are static strings; a
+  // fault recorded earlier takes precedence.
   void Skip(std::string_view reason);
   void Refuse(JsonFault fault);
-  // Keeps a fault that the next Deliver reports.
+  // Where to record a fault that the next Deliver reports.
   JsonFault* fault() { return &fault_; }
 
-  // Of the record at hand.
+  // Of the current record.
   PayloadBudget* budget() { return &budget_; }
 
   TimeUs record_time() const { return record_time_; }
@@ -112,14 +112,14 @@ class PayloadReader {
   std::size_t label_count_ = 0;
   std::string id_;
   PayloadBudget budget_;
-  // Of the call at hand:
+  // Of the current call:
   std::string_view bytes_;
   TimeUs record_time_ = kNoTime;
   EventSink* sink_ = nullptr;
   JsonFault fault_;
 };
 
-// What a factory of such a decoder is: `Kind` is made of (input, errors).
+// The factory function of such decoders. `Kind` is constructed from (input, errors).
 template <typename Kind>
 std::unique_ptr<Decoder> NewPayloadDecoder(const InputConfig& input, ErrorList* errors) {
   ErrorList own;

@@ -1,15 +1,15 @@
-// Walks JSON that is plain: what nearly every log line is, and nothing that takes care to read.
+// A fast reader for plain JSON, the simple subset that nearly every log line uses.
 //
-//   PlainJson json(text.data());               // stands at the first byte
+//   PlainJson json(text.data());               // positioned at the first byte
 //   std::string_view key, value;
 //   if (json.Skip('{') && json.String(&key) && json.Skip(':') && json.Scalar(&value)) …
 //   else …                                // not plain, or not JSON: a full parser decides
 //
-// Plain are ASCII strings without escapes or control characters, numbers, true, false and null,
-// with at most one space between tokens. Every call says whether what stood there was that; after a
-// false the position means nothing. All that is accepted is valid JSON. REQUIRES: 32 readable bytes
-// behind the text, of which the first that is not part of more text is a control character; whether
-// the text was left is for the caller to see at its end (`position`).
+// Plain JSON has only ASCII strings without escapes or control characters, numbers, true, false and
+// null, with at most one space between tokens. Every call returns whether the expected token was
+// found; after false the position is unspecified. Everything accepted is valid JSON. Reading may
+// run past the end of the text: the caller must check `position`. REQUIRES: 32 readable bytes after
+// the text; the first of them that does not belong to further text is a control character.
 #pragma once
 
 #include <algorithm>
@@ -33,8 +33,8 @@ class PlainJson {
 
   const char* position() const { return at_; }
 
-  // Some bytes of a text, to be found again with one or two comparisons. Longer ones are never
-  // found.
+  // A byte string that can be matched again with one or two SIMD comparisons. Strings longer than
+  // 32 bytes never match.
   class Stretch {
    public:
     Stretch() = default;
@@ -51,7 +51,7 @@ class PlainJson {
    private:
     friend class PlainJson;
     alignas(16) char bytes_[32] = {};
-    // A bit for every byte that counts, of each half; as it is here, some never match.
+    // One bit for each byte to compare, per half. These initial values never match.
     unsigned first_mask_ = ~0u;
     unsigned second_mask_ = 0;
     unsigned length_ = 0;
@@ -78,7 +78,7 @@ class PlainJson {
   void SkipSpace() {
     if (*at_ == ' ') ++at_;
   }
-  // This byte, with a space before it or none.
+  // This byte, optionally preceded by one space.
   bool Skip(char c) {
     if (*at_ == c) {
       ++at_;
@@ -89,9 +89,9 @@ class PlainJson {
     return true;
   }
 
-  // A string, whose quotes are not in `text`.
+  // A string; `text` excludes the quotes.
   bool String(std::string_view* text) { return Skip('"') && StringRest(text); }
-  // The same behind its first quote.
+  // The same after the opening quote.
   bool StringRest(std::string_view* text) {
     const char* const begin = at_;
     at_ = StringEnd(begin);
@@ -99,12 +99,12 @@ class PlainJson {
     return *at_++ == '"';
   }
 
-  // A number as most are: digits, perhaps a point and digits, together no more than 2^53.
+  // A common number: digits, optionally a point and more digits; as an integer at most 2^53.
   struct Decimal {
     std::uint64_t digits = 0;  // without the point
-    unsigned decimals = 0;     // how many of them stand behind it
+    unsigned decimals = 0;     // number of digits after the point
 
-    // Rightly rounded: such an integer and such a power of ten are exact as doubles.
+    // Correctly rounded, because the integer and the power of ten are both exact as doubles.
     double ToDouble() const {
       static constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,
                                                 1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13,
@@ -125,7 +125,7 @@ class PlainJson {
            *at_ != 'e' && *at_ != 'E';
   }
 
-  // A number as RFC 8259 has it, true, false or null.
+  // An RFC 8259 number, true, false or null.
   bool Scalar(std::string_view* token) {
     const char* const begin = at_;
     const bool valid = IsDigit(*at_) || *at_ == '-' ? AnyNumber() : Word();
@@ -134,10 +134,10 @@ class PlainJson {
   }
 
  private:
-  static constexpr unsigned kDigitsMax = 18;  // fewer than would overflow
+  static constexpr unsigned kDigitsMax = 18;  // cannot overflow 64 bits
   static constexpr std::uint64_t kExactMax = std::uint64_t{1} << 53;
 
-  // Appends the digits that stand here to a number. Gives how many.
+  // Reads digits and appends them to `number`. Returns how many there were.
   unsigned Digits(std::uint64_t* number) {
     static constexpr std::uint64_t kPowersOfTen[] = {
         1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
@@ -150,13 +150,13 @@ class PlainJson {
       if (found < 8) return count;
     }
   }
-  // Without a branch on how many there are, which differs from number to number.
+  // Without a branch on the number of digits, which would be mispredicted often.
   unsigned UpToEightDigits(std::uint64_t* number) const {
     if constexpr (std::endian::native == std::endian::little) {
       std::uint64_t bytes;
       std::memcpy(&bytes, at_, sizeof bytes);
-      // Digits are 0x30 to 0x39: the upper half of each byte is 3, and still is with 6 added. What
-      // an addition carries into the next byte matters only behind a byte that is no digit.
+      // Digits are 0x30 to 0x39: the high nibble is 3 and stays 3 when 6 is added. A carry into the
+      // next byte can come only from a byte that is not a digit, after which no byte matters.
       constexpr std::uint64_t kUpper = 0xF0F0F0F0F0F0F0F0;
       constexpr std::uint64_t kThrees = 0x3030303030303030;
       const std::uint64_t others =
@@ -164,9 +164,9 @@ class PlainJson {
       const unsigned bits = static_cast<unsigned>(std::countr_zero(others)) & ~7u;
       *number = 0;
       if (bits == 0) return 0;
-      // The digits to the end, zeros before them; the low bytes are the first ones.
+      // Move the digits to the high end, with zeros before them; the low bytes come first.
       bytes = (bytes & 0x0F0F0F0F0F0F0F0F) << (64 - bits);
-      // Neighbours join: pairs, then fours, then all eight.
+      // Combine neighbours: pairs, then fours, then all eight.
       bytes = (bytes * 10 + (bytes >> 8)) & 0x00FF00FF00FF00FF;
       bytes = (bytes * 100 + (bytes >> 16)) & 0x0000FFFF0000FFFF;
       *number = (bytes * 10'000 + (bytes >> 32)) & 0xFFFFFFFF;

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder of more, or deeper, is not looked through to its end.
+// Larger or deeper folders are not listed completely.
 constexpr std::size_t kFilesMax = 65'536;
 constexpr int kDepthMax = 32;
 
@@ -23,10 +23,10 @@ bool IsHidden(const fs::path& path) { return path.filename().native().starts_wit
 void ListFolder(const fs::path& folder, const fs::path& root, int depth, FoundFiles* found) {
   std::error_code error;
   fs::directory_iterator at(folder, error);
-  // The files of a record log are not read one by one; other logs may lie in it.
+  // The files of a record log are not inputs of their own, but its subfolders may hold other logs.
   const bool is_log = depth > 0 && IsRecordLog(folder.string());
   for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
-    std::error_code gone;  // What vanishes, or is a link to nothing, is no input.
+    std::error_code gone;  // Files that vanish and dangling links are not inputs.
     if (IsHidden(at->path())) continue;
     const std::string name = at->path().lexically_relative(root).string();
     if (at->is_directory(gone) && !at->is_symlink(gone)) {
@@ -44,7 +44,7 @@ void ListFolder(const fs::path& folder, const fs::path& root, int depth, FoundFi
   }
 }
 
-// What stands before the first folder with a wildcard in it.
+// The part before the first folder with a wildcard in its name.
 fs::path FixedPart(const std::string& pattern) {
   fs::path fixed;
   for (const fs::path& part : fs::path(pattern).parent_path()) {
@@ -54,7 +54,7 @@ fs::path FixedPart(const std::string& pattern) {
   return fixed;
 }
 
-// The folder in which a pattern begins.
+// Reports whether the folder that a pattern begins in is missing or cannot be listed.
 void LookAtFolder(const fs::path& folder, FoundFiles* found) {
   std::error_code error;
   const fs::directory_iterator listed(folder.empty() ? "." : folder, error);
@@ -70,7 +70,7 @@ void ListPattern(const std::string& pattern, FoundFiles* found) {
   const fs::path fixed = FixedPart(pattern);
   LookAtFolder(fixed, found);
   glob_t matches = {};
-  // What cannot be listed on the way holds no match.
+  // Folders that cannot be listed have no match.
   const int result = glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches);
   for (std::size_t i = 0; result == 0 && i < std::min(matches.gl_pathc, kFilesMax); ++i) {
     const fs::path path = matches.gl_pathv[i];
@@ -78,7 +78,7 @@ void ListPattern(const std::string& pattern, FoundFiles* found) {
     if (!fs::is_regular_file(path, gone)) continue;
     found->files.push_back({path.string(), path.lexically_relative(fixed).string()});
   }
-  if (result == GLOB_NOSPACE) found->faults.push_back(pattern + ": matches too much");
+  if (result == GLOB_NOSPACE) found->faults.push_back(pattern + ": matches too many files");
   globfree(&matches);
 }
 

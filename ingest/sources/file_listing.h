@@ -1,8 +1,8 @@
-// Which files a path stands for: a file, a folder, or a pattern of the shell.
+// Lists the files that a path refers to: a file, a folder, or a shell pattern.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(std::vector<FileInput> files, ListFiles("logs/"));
 //
-// Thread-safe: functions over the file system.
+// Thread-safe: stateless functions over the file system.
 #pragma once
 
 #include <string>
@@ -14,21 +14,22 @@ namespace tocsin {
 
 struct FileInput {
   std::string path;
-  std::string name;  // relative path: the source partition's name
+  std::string name;  // the relative path; used as the name of the source partition
 };
 
-// The regular files under a directory (recursively, hidden ones left out) in the order of their
-// names, the file itself, or those that a pattern of the shell (*, ?, []) matches, where there is no
-// file of that name; their names are relative to its part without one. "-" is stdin, and the folder
-// of a record log (ingest/sources/record_log.h) is one input. Errors name the path.
+// For a directory: the regular files under it, recursively, without hidden ones, sorted by name.
+// For a file: that file. If no such file exists and the path has wildcards (*, ?, []): the files
+// that match, with names relative to the part before the wildcards. "-" is stdin. The folder of a
+// record log (ingest/sources/record_log.h) is one input. Errors name the path.
 absl::StatusOr<std::vector<FileInput>> ListFiles(const std::string& path);
 
-// The same as far as can be seen, for whoever looks again: what cannot be listed hides nothing else.
+// The same for callers that list repeatedly: a folder that cannot be listed does not hide the files
+// of others.
 struct FoundFiles {
   std::vector<FileInput> files;
-  std::vector<std::string> faults;  // of folders that cannot be listed, in words for people
-  std::string missing;              // the folder of a pattern that is not there, in the same words
-  bool is_single = false;           // the path is of one file, which need not be there
+  std::vector<std::string> faults;  // messages about folders that cannot be listed
+  std::string missing;              // a message if the folder of a pattern does not exist
+  bool is_single = false;           // the path refers to one file, which need not exist
 };
 FoundFiles FindFiles(const std::string& path);
 

@@ -24,7 +24,7 @@ class TextLineReader final : public LineReader {
     while (true) {
       const std::size_t line_feed = buffer_.LineFeed(0);
       if (line_feed != std::string_view::npos) return Deliver(line_feed, line_feed + 1, line);
-      // One byte more than the largest line, for its carriage return.
+      // One byte more than the largest line, for a carriage return.
       constexpr std::size_t kKeptMax = limits::kEventBytesMax + 1;
       if (buffer_.text().size() > kKeptMax) buffer_.Drop(kKeptMax);
       if (buffer_.Fill() > 0) continue;
@@ -67,11 +67,11 @@ class PayloadFileReader final : public LineReader {
     std::uint64_t size = 0;
     std::size_t kept = 0;
     for (std::size_t count = kRoom; count > 0; size += count) {
-      // Where there is no room left, which a stream that gives little at a time seldom finds.
+      // Grow only when the buffer is full: a stream may return a few bytes at a time.
       if (kept == buffer_.size())
         buffer_.resize(std::min(std::max(2 * kept, kRoom), kKeptMax + kRoom));
       count = stream_->Read(buffer_.data() + kept, buffer_.size() - kept);
-      // What is beyond the limit is read, so as to be passed over, and not kept.
+      // Bytes beyond the limit are read in order to skip them, but not kept.
       kept = std::min(kept + count, kKeptMax);
     }
     if (!status().ok()) return Result::kError;
@@ -96,8 +96,8 @@ class PayloadFileReader final : public LineReader {
 
 }  // namespace
 
-// A length is a varint, which is a bracket only by chance: what a request begins with, its tag and
-// its own length, stands behind it then.
+// The first byte of a length prefix (a varint) may happen to be a bracket. Then the request's first
+// tag and length follow, which reveal it.
 bool BeginsAsJson(std::string_view bytes) {
   const std::size_t begin = bytes.find_first_not_of(" \t\r\n");
   if (begin == bytes.npos) return true;

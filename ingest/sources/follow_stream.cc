@@ -52,7 +52,8 @@ std::size_t FollowStream::Read(char* buffer, std::size_t size) {
     return 0;
   }
   const auto all = static_cast<std::size_t>(count);
-  // Short of what is behind us only where the file is; a read that is cut short is repeated.
+  // Fewer bytes than the overlap mean that the file is shorter now, or that the read was partial:
+  // then read again.
   if (all < overlap) {
     std::string again;
     if (ReadAt(file_.number(), offset_ - overlap, overlap, &again)) return Read(buffer, size);

@@ -1,12 +1,12 @@
-// The bytes of a plain file that grows, read so that a cut is noticed however much was written since.
+// Reads a growing plain file and detects truncation, no matter how much was written since.
 //
 //   FollowStream stream(std::move(file), path, offset);
 //   while ((n = stream.Read(buffer, size)) > 0) …
-//   if (stream.cut()) …          // it does not hold any more what was read of it
+//   if (stream.cut()) …          // the file no longer holds what was read from it
 //
-// With what is new, the last 256 bytes before it are read again, by the same call: when they have
-// changed, the file was cut (copytruncate) or written anew in place, and nothing of it is taken. Not
-// thread-safe.
+// Each read also reads the last 256 bytes before the new ones, in the same system call. If those
+// have changed, the file was truncated (copytruncate) or rewritten in place, and the new bytes are
+// not used. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -23,12 +23,12 @@ class FollowStream final : public TextStream {
   static constexpr std::size_t kTailBytes = 256;
   static constexpr std::size_t kHeadBytes = 1'024;
 
-  // Takes what stands before `offset` in the file for what was read of it.
+  // Assumes that the file's bytes before `offset` are what was read from it before.
   FollowStream(FileDescriptor file, std::string path, std::uint64_t offset);
 
   std::size_t Read(char* buffer, std::size_t size) override;
   bool cut() const { return cut_; }
-  // Of the file: how far it was read, the last bytes before that, and the first of what was read.
+  // The position in the file, the last bytes before it, and the first bytes that this stream read.
   std::uint64_t offset() const { return offset_; }
   const std::string& tail() const { return tail_; }
   const std::string& head() const { return head_; }
@@ -42,8 +42,8 @@ class FollowStream final : public TextStream {
   bool cut_ = false;
 };
 
-// Reads exactly these bytes; false at the end of the file or on an error, which errno then says (0:
-// the end).
+// Reads exactly `size` bytes. Returns false at the end of the file (errno 0) or on an error
+// (errno).
 bool ReadAt(int file, std::uint64_t offset, std::size_t size, std::string* bytes);
 
 }  // namespace tocsin

@@ -12,7 +12,7 @@ namespace {
 
 using Found = LogGeneration::Found;
 
-// Where the file is that a path leads to, so that it is found after a link has been switched.
+// Resolves links, so that the file is found again after a link was switched.
 std::string RealPath(const std::string& path) {
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(path, error);
@@ -27,7 +27,7 @@ Tail::Result FollowedFile::Next(TimeUs now, LineReader::Line* line) {
     if (!in_turn_) BeginTurn(now);
     while (cursor_ < files_.size()) {
       File& file = files_[cursor_];
-      // Past the limit only the newest is read on, which needs no segment more.
+      // At the segment limit only the newest file is read on, which needs no further segment.
       const bool waits = segments_.full() && cursor_ + 1 < files_.size();
       if (file.finished || file.at_end || !file.log.is_open() || waits) {
         blocked_ = blocked_ || (waits && !file.finished && !file.at_end);
@@ -39,8 +39,8 @@ Tail::Result FollowedFile::Next(TimeUs now, LineReader::Line* line) {
       switch (file.log.Next(line)) {
         case LogGeneration::Read::kLine:
           file.grew_at = now;
-          // With what lies between the records, so that offsets do not depend on where a segment
-          // began: what is read after a restart has those that it had.
+          // Includes the bytes between records, so that offsets do not depend on where a segment
+          // began: after a restart the same records have the same offsets.
           line->offset = segments_.Add(file.id, before, line->next_offset) + line->offset - before;
           line->next_offset = segments_.end();
           return Result::kLine;
@@ -74,7 +74,7 @@ void FollowedFile::BeginTurn(TimeUs now) {
   blocked_ = false;
   for (std::size_t i = 0; i < files_.size();) {
     File& file = files_[i];
-    // The last one says what is at the path.
+    // The last element represents the file at the path.
     if (!file.finished || i + 1 == files_.size() || segments_.Uses(file.id)) {
       ++i;
       continue;
@@ -131,8 +131,8 @@ void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
   Push(RealPath(options_.path), &facts);
 }
 
-// A file of which nothing was read may have been copied and cut since it was looked at last. Nothing
-// of it tells that, so what was rotated meanwhile is read before it.
+// A file of which nothing was read may have been copied and truncated since it was last checked.
+// Its content cannot reveal that, so files that were rotated meanwhile are read before it.
 bool FollowedFile::PushCopies(TimeUs now) {
   File& newest = files_.back();
   if (newest.log.offset() > 0) return false;
@@ -146,8 +146,8 @@ bool FollowedFile::PushCopies(TimeUs now) {
   return !copies.empty();
 }
 
-// Whether the file at the path is one that is known: the newest, or, as when a rotation was undone or
-// a link switched back, an older one, which then is the newest again.
+// Whether the file at the path is known. It may be the newest one, or an older one if a rotation
+// was undone or a link switched back: that one becomes the newest again.
 bool FollowedFile::ComeBack(TimeUs now, const FileFacts& facts) {
   if (files_.back().log.identity().IsFile(facts)) return true;
   const auto is_it = [&](const LogGeneration& log) {
@@ -173,8 +173,9 @@ bool FollowedFile::ComeBack(TimeUs now, const FileFacts& facts) {
   return true;
 }
 
-// A file that was written anew under another name and put in this one's place, as rsync and editors
-// do, goes on where it was: it holds all that this one did, which was not rotated.
+// Handles a file that was rewritten under another name and moved to the path, as rsync and editors
+// do. If it contains everything that the old file did and the old one was deleted rather than
+// rotated, reading continues at the same position.
 bool FollowedFile::Replaced(File* file) {
   const std::optional<FileFacts> old = file->log.Facts();
   if (!old || old->links > 0 || !file->log.Learn()) return false;
@@ -261,7 +262,7 @@ void FollowedFile::Fail(File* file, TimeUs now) {
   file->retry_at = now + file->retry_after;
   file->retry_after = std::min(2 * file->retry_after, kRetryMax);
   if (!file->rotated || now - file->failing_since < kGiveUpAfter) return;
-  notes_.push_back({reason_ + ": given up; what was not read of it is lost", /*is_loss=*/true});
+  notes_.push_back({reason_ + ": given up: its unread bytes are lost", /*is_loss=*/true});
   file->finished = true;
 }
 
@@ -277,18 +278,18 @@ void FollowedFile::OpenFile(File* file, TimeUs now) {
     file->rotated = !is_at_path;
     return;
   }
-  Lose(file, "is not to be found any more");
+  Lose(file, "no longer found");
 }
 
 void FollowedFile::Lose(File* file, const char* why) {
   file->finished = true;
   const std::uint64_t read = file->log.offset();
   const std::uint64_t size = file->log.size();
-  // An older one that had been read to its end was deleted as rotation does.
+  // An older file that was read to its end was deleted by rotation: nothing to report.
   if (size > read || (read > 0 && file == &files_.back())) {
     std::string text =
-        file->log.path() + ": " + why + "; " + std::to_string(read) + " bytes of it were read";
-    if (size > read) text += ", " + std::to_string(size - read) + " or more are lost";
+        file->log.path() + ": " + why + " after " + std::to_string(read) + " bytes were read";
+    if (size > read) text += "; at least " + std::to_string(size - read) + " bytes are lost";
     notes_.push_back({std::move(text), /*is_loss=*/size > read});
   }
   file->log.ForgetFile();
@@ -301,12 +302,12 @@ void FollowedFile::Cut(std::size_t index, TimeUs now) {
   file.rotated = true;
   file.rotated_at = now;
   file.at_end = file.completing = false;
-  // The rest of what it held is in a copy, or nowhere.
+  // The unread rest is either in a copy or lost.
   const Found found = file.log.identity().has_content() ? Find(&file.log, file.log) : Found::kOther;
   if (found == Found::kFailed) {
     Fail(&file, now);
   } else if (found != Found::kYes) {
-    Lose(&file, "was cut");
+    Lose(&file, "was truncated");
   }
   FileFacts facts;
   if (!was_at_path || !FileFacts::At(options_.path, &facts) || !facts.is_file()) return;

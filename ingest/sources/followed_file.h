@@ -1,16 +1,16 @@
-// A log that is rotated while it is read.
+// Follows a log file that is rotated while it is read.
 //
-// The file at the path and those that it was rotated into are one log: what was not read of a file
-// when it was renamed, removed or compressed is read to its end first, then whatever was rotated in
-// between, then the new file from its beginning. A file that was renamed is watched until nothing
-// has been written to it for kLingerFor, because its writers may still have it open. After a cut
-// (copytruncate) the rest of what it held is looked for in its copies. Nothing is read twice: a file
-// is known by inode and content (log_generation.h), so a copy or an archive of what was read is not
-// read again, and after a restart reading goes on in the right file wherever it is now.
+// The file at the path and the files that it was rotated into form one log. When a file is renamed,
+// removed or compressed, its unread rest is read first, then any files rotated in between, then the
+// new file from its beginning. A renamed file is watched until nothing was written to it for
+// kLingerFor, because its writers may still have it open. After a truncation (copytruncate) the
+// unread rest is searched in the file's copies. Nothing is read twice: a file is identified by
+// inode and content (log_generation.h), so copies and archives of what was read are skipped, and
+// after a restart reading continues in the right file even if it was moved.
 //
-// What cannot be saved: what is written between the copy and the cut of copytruncate; what was
-// removed before it was read; a file that was cut and written anew up to the same bytes at the same
-// place.
+// These bytes are lost: those written between copytruncate's copy and its truncation; those of a
+// file that was removed before they were read; and those of a file that was truncated and rewritten
+// with the same bytes just before the position. See tail.h for an example. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -34,10 +34,10 @@ class FollowedFile final : public Tail {
   static constexpr DurationUs kLingerFor = 30 * kSecondUs;
   static constexpr DurationUs kRetryMin = 200 * kMillisecondUs;
   static constexpr DurationUs kRetryMax = 5 * kSecondUs;
-  // A file of the past that cannot be read is given up then; that at the path never is.
+  // A rotated file that cannot be read is given up after this; the file at the path never is.
   static constexpr DurationUs kGiveUpAfter = 60 * kSecondUs;
   static constexpr std::size_t kKnownMax = 16;
-  // So that a file with a late writer is not read by turns with the newest too often.
+  // Limits how often reading alternates between the newest file and a rotated one that still grows.
   static constexpr DurationUs kLookAtRotatedEvery = kSecondUs;
 
   explicit FollowedFile(TailOptions options) : options_(std::move(options)) {}
@@ -46,8 +46,8 @@ class FollowedFile final : public Tail {
   TimeUs looked_at() const override { return looked_at_; }
   std::string Position(std::uint64_t oldest) override;
   absl::Status Restore(std::string_view position) override;
-  // Goes on at a position of the last release, which knew only how many bytes of the path's file it
-  // had read: `oldest` is where reading begins, `next` what comes after the last record.
+  // Restores a position of the previous release, which stored only byte offsets of the file at the
+  // path: reading begins at `oldest`; `next` is the end of the last record.
   void RestoreBytes(std::uint64_t oldest, std::uint64_t next);
 
   State state() const override { return state_; }
@@ -61,27 +61,27 @@ class FollowedFile final : public Tail {
   struct File {
     std::uint64_t id = 0;
     LogGeneration log;
-    bool rotated = false;     // it is not at the path any more
-    bool at_end = false;      // when it was last looked at
-    bool completing = false;  // nothing more is expected of it
+    bool rotated = false;     // no longer at the path
+    bool at_end = false;      // read to its end when last checked
+    bool completing = false;  // no more data is expected; an incomplete last record is delivered
     bool finished = false;
     TimeUs rotated_at = 0, grew_at = 0, looked_at = 0;
-    std::int64_t uncut_at = 0;  // its time, in ns, when it was known not to have been cut
+    std::int64_t uncut_at = 0;  // its modification time (ns) when it was last known not to be cut
     TimeUs failing_since = kNoTime, retry_at = 0;
     DurationUs retry_after = kRetryMin;
   };
 
-  // Of a rotated file of the folder.
+  // A rotated file in the folder.
   struct Rotated {
     std::string path;
     FileFacts facts;
-    const LogGeneration* owner = nullptr;  // of files_ or known_: the one that it is, or a copy of
+    const LogGeneration* owner = nullptr;  // the element of files_ or known_ that it is or copies
   };
 
-  // One turn: looks at the path, then reads all files from the oldest on to their ends.
+  // Begins a turn: checks the path; then Next reads all files to their ends, oldest first.
   void BeginTurn(TimeUs now);
   void Look(TimeUs now);
-  // There is a file at the path, perhaps another than before.
+  // Handles the file at the path, which may have been replaced.
   void TakeNewFile(TimeUs now, const FileFacts& facts);
   bool ComeBack(TimeUs now, const FileFacts& facts);
   bool Replaced(File* file);
@@ -101,30 +101,31 @@ class FollowedFile final : public Tail {
   File& PushRotated(const Rotated& rotated, TimeUs now);
   void PushUnread(const File& newest, TimeUs now);
   bool PushCopies(TimeUs now);
-  // Opens a file where it was last seen, or wherever it is now.
+  // Opens a file where it was last seen, or else where it is now.
   void OpenFile(File* file, TimeUs now);
-  // Opens the file that `log` is: anywhere but where it was last seen. `owner` is what is known of
-  // it in files_; `log` may be another reader of the same.
+  // Searches for the file of `log` and opens it. `owner` is its element of files_; `log` may be a
+  // second reader of the same file.
   LogGeneration::Found Find(LogGeneration* log, const LogGeneration& owner,
                             std::optional<std::uint64_t> from = std::nullopt) const;
-  // The same for a file of which nothing is known but between which others it was written.
+  // The same for a file that has no known content: finds it by its place in the rotation order.
   LogGeneration::Found FindByOrder(File* file) const;
   // Oldest first.
   std::vector<Rotated> ListRotated() const;
   void SetOwners(std::vector<Rotated>* rotated) const;
-  // Those that were rotated after `newest`.
+  // The files that were rotated after `newest`.
   std::vector<Rotated> Unread(const LogGeneration& newest) const;
-  // Those before `newest` that are nobody's and were changed at this time (in ns) or later.
+  // The files just before `newest` that have no owner and were modified at `since` (in ns) or
+  // later.
   std::vector<Rotated> Before(const LogGeneration& newest, std::int64_t since) const;
 
-  // Of a restart: the next record of what is read again; nullopt: all of it has been.
+  // After a restart: the next record of the part to read again; nullopt: that part is complete.
   std::optional<Result> ReadAgain(TimeUs now, LineReader::Line* line);
   LogGeneration::Found OpenAgain(const LogSegments::Part& part);
   Result FailAgain(TimeUs now);
 
   const TailOptions options_;
   std::deque<File> files_;           // in the order in which they were written
-  std::deque<LogGeneration> known_;  // finished before those
+  std::deque<LogGeneration> known_;  // older, finished files
   LogSegments segments_;
   std::uint64_t next_id_ = 1;
   std::vector<LogSegments::Part> again_parts_;

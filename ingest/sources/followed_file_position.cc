@@ -1,4 +1,4 @@
-// Of a followed file: where its parts are now, and going on after a restart.
+// FollowedFile: locating the parts of the log, and continuing after a restart.
 
 #include <dirent.h>
 
@@ -18,18 +18,18 @@ namespace {
 
 using Found = LogGeneration::Found;
 
-// Programs that compress give their file the time of the one that it was, perhaps in whole seconds.
+// Compression programs copy the modification time of the original file, some in whole seconds.
 constexpr std::int64_t kTimeSlackNs = 2'000'000'000;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::size_t kNamesMax = 65'536;
 
-// Whether a file was changed last when the other was or later, as far as its time tells.
+// Whether a file was modified at `modified` or later, within the precision of its timestamp.
 bool IsAsNewAs(const FileFacts& facts, std::int64_t modified) {
   const bool in_whole_seconds = facts.modified % kSecondNs == 0;
   return facts.modified >= (in_whole_seconds ? modified - modified % kSecondNs : modified);
 }
 
-// The file of this inode in the folder of `path`, whatever it is called now.
+// The file with this inode in the folder of `path`, under any name.
 std::optional<std::string> FindInode(const std::string& path, const FileIdentity& identity) {
   const std::filesystem::path whole(path);
   const std::string folder = whole.has_parent_path() ? whole.parent_path().string() : ".";
@@ -50,7 +50,7 @@ std::optional<std::string> FindInode(const std::string& path, const FileIdentity
   return found;
 }
 
-// Splits off what stands before a separator.
+// Removes and returns the part before the separator.
 std::string_view TakeUpTo(std::string_view* text, char separator) {
   const std::size_t end = std::min(text->find(separator), text->size());
   const std::string_view part = text->substr(0, end);
@@ -67,7 +67,7 @@ bool ParseNumber(std::string_view text, std::uint64_t* number) {
 
 std::vector<FollowedFile::Rotated> FollowedFile::ListRotated() const {
   std::vector<std::string> paths = RotatedFrom(options_.path);
-  // Where the path is a link, those that it leads and led to.
+  // If the path is a link, also the rotations of its current and previous targets.
   std::set<std::string> logs = {options_.path};
   std::error_code error;
   const std::string real = std::filesystem::canonical(options_.path, error).string();
@@ -102,13 +102,13 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
   }
   for (const File& file : files_) {
     FileIdentity identity = file.log.identity();
-    // Of a file that is still open we know more than what was read.
+    // A file that is still open can be read beyond the position.
     if (!identity.has_content()) identity = file.log.Whole().value_or(identity);
     if (!file.finished || identity.has_content()) logs.push_back({&file.log, identity});
   }
   std::vector<Log> elsewhere;
-  // An inode is used again, so the content has to fit as well; a copy counts only where the file
-  // itself is gone, because two files may hold the same.
+  // Inodes are reused, so the content must match as well. A copy counts only if the file itself is
+  // gone, because two files may have the same content.
   for (const Log& one : logs) {
     const FileIdentity& identity = one.identity;
     bool is_found = IsAtPath(*one.log) && HoldsContent(options_.path, identity);
@@ -120,8 +120,8 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
     }
     if (!is_found && identity.has_content()) elsewhere.push_back(one);
   }
-  // Where several hold the same, those from before it are older than it was when it was seen last,
-  // and those from after it stand behind it.
+  // If several files have the same content, earlier generations are older than its last seen
+  // modification time, and later ones come after it in the list.
   for (const Log& one : elsewhere) {
     const std::int64_t modified = one.log->modified();
     Rotated* copy = nullptr;
@@ -133,7 +133,7 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
     }
     if (copy != nullptr) copy->owner = one.log;
   }
-  // Of the text of an archive that was read nothing is kept.
+  // The content of an archive that was read is not remembered: identify it by inode and time.
   const auto set_archive = [&](const LogGeneration& log) {
     if (log.identity().has_content()) return;
     for (Rotated& one : *rotated) {
@@ -226,7 +226,7 @@ Found FollowedFile::FindByOrder(File* file) const {
 bool FollowedFile::Owns(const std::string& path) const {
   FileFacts facts;
   if (!FileFacts::At(path, &facts) || !facts.is_file()) return false;
-  // A copy counts only where the file itself is gone, because two files may hold the same.
+  // A copy counts only if the file itself is gone, because two files may have the same content.
   std::vector<const LogGeneration*> gone;
   for (const LogGeneration& log : known_) gone.push_back(&log);
   for (const File& file : files_) {
@@ -333,7 +333,7 @@ std::optional<Tail::Result> FollowedFile::ReadAgain(TimeUs now, LineReader::Line
       const Found found = OpenAgain(part);
       if (found == Found::kFailed) return FailAgain(now);
       if (found != Found::kYes) {
-        notes_.push_back({options_.path + ": what was read last cannot be read again: " +
+        notes_.push_back({options_.path + ": a part to read again after the restart is missing: " +
                               std::to_string(part.to - part.from) + " bytes are lost",
                           /*is_loss=*/true});
         part.from = part.to;
@@ -352,7 +352,7 @@ std::optional<Tail::Result> FollowedFile::ReadAgain(TimeUs now, LineReader::Line
         return Result::kLine;
       }
       case LogGeneration::Read::kEnd:
-        // Its last record may have no end of its own.
+        // The last record may be incomplete.
         if (again_completing_) part.from = part.to;
         if (!std::exchange(again_completing_, true)) again_->CompleteAtEnd();
         break;

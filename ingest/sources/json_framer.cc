@@ -14,12 +14,12 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-// What stands for the missing end of an array whose elements were records: the decoder counts it as
-// the rest of a broken array.
+// Emitted for the missing end of an array whose elements were records: the decoder counts it as the
+// rest of a malformed array.
 constexpr std::string_view kUnclosedArray = "[";
 
-// Whether no closing brace in the text has something behind it that cannot stand there within a
-// value: another value, for one.
+// False if a closing brace in the text is followed by something that cannot follow it within a
+// value, such as another value.
 bool MayBeOneValue(std::string_view text) {
   for (std::size_t at = text.find('}'); at != text.npos; at = text.find('}', at + 1)) {
     const std::size_t next = text.find_first_not_of(kSpace, at + 1);
@@ -48,11 +48,11 @@ class JsonValueReader final : public LineReader {
   bool SkipToValue();
   // The size of the value that the window begins with; 0 if more bytes are needed.
   std::size_t Find();
-  std::size_t FindFlat();  // 0: not told by its line alone
+  std::size_t FindFlat();  // by looking at the line only; 0: undecided
   std::size_t FindBalanced();
   std::size_t FindLineEnd();
   std::size_t CutBroken(std::size_t at);
-  // Whether the value is an array whose elements are the records if it is longer than the limit.
+  // Whether the value is an array whose elements become the records if it exceeds the limit.
   bool MayOpen() const;
   void OpenArray();
   Result AtEnd(Line* line);
@@ -60,20 +60,20 @@ class JsonValueReader final : public LineReader {
 
   TextBuffer buffer_;
   bool complete_at_end_;
-  bool resumed_;           // begun at an offset, and not known to be outside an array
-  bool in_array_ = false;  // of an array whose elements are the records
-  // How far the last such array was scanned before its elements are scanned once more. Another one
-  // opens behind that only, so that no text makes more than two scans of a byte.
+  bool resumed_;           // started at an offset, possibly inside an array
+  bool in_array_ = false;  // inside an array whose elements are the records
+  // The end of the first scan of the last such array; its elements are then scanned again. No other
+  // array is opened before this offset, so that no byte is scanned more than twice.
   std::uint64_t opened_to_ = 0;
-  // The line feed of the line that FindFlat has judged, and where its value ends if it is flat.
+  // The result of FindFlat for the line that ends at this line feed, and the end of a flat value.
   std::optional<std::uint64_t> judged_;
   bool is_flat_ = false;
   std::uint64_t flat_end_ = 0;
-  // Of the value that the window begins with:
+  // State of the value that the window begins with:
   JsonScanner scanner_{JsonScanner::Layout::kStrict};
-  std::size_t scanned_ = 0;     // bytes of the window looked at
-  std::size_t line_begin_ = 0;  // behind the last line feed among them
-  bool is_line_ = false;        // it ends with its line: it is no value, or broken
+  std::size_t scanned_ = 0;     // bytes of the window that were scanned
+  std::size_t line_begin_ = 0;  // after the last line feed among them
+  bool is_line_ = false;        // malformed: the record ends with its line
 };
 
 LineReader::Result JsonValueReader::Next(Line* line) {
@@ -85,7 +85,7 @@ LineReader::Result JsonValueReader::Next(Line* line) {
         continue;
       }
     }
-    // A value longer than the limit is kept in part; the rest is only scanned.
+    // Of a value longer than the limit the first part is kept; the rest is only scanned.
     if (buffer_.text().size() > limits::kEventBytesMax) {
       buffer_.Drop(limits::kEventBytesMax);
       scanned_ = buffer_.text().size();
@@ -102,7 +102,7 @@ bool JsonValueReader::SkipToValue() {
   while (true) {
     const std::string_view text = buffer_.text();
     const std::size_t space = std::min(text.find_first_not_of(kSpace), text.size());
-    // No value begins with a comma: the offset we began at lies inside a long array.
+    // No value begins with a comma or a closing bracket: we started inside a long array.
     if (resumed_ && space < text.size() && (text[space] == ',' || text[space] == ']')) {
       resumed_ = false;
       in_array_ = true;
@@ -131,14 +131,14 @@ std::size_t JsonValueReader::Find() {
   return FindBalanced();
 }
 
-// A line that ends in a brace before one that begins with a brace is a whole value, or broken, and
-// ends here either way: no valid JSON has the two in a row.
+// A line that ends in a brace, before a line that begins with a brace, is a complete or a malformed
+// value. It ends here either way, because no valid JSON has these two braces in a row.
 std::size_t JsonValueReader::FindFlat() {
   const std::string_view text = buffer_.text();
   if (text[0] != '{') return 0;
   const std::size_t line_feed = buffer_.LineFeed(0);
   if (line_feed == text.npos || line_feed + 1 >= text.size()) return 0;
-  // Once for a line, which may hold many values.
+  // Computed once per line, which may hold many values.
   if (judged_ != buffer_.offset() + line_feed) {
     judged_ = buffer_.offset() + line_feed;
     const std::size_t last = text.find_last_not_of(kSpace, line_feed);
@@ -163,9 +163,9 @@ void JsonValueReader::OpenArray() {
 
 std::size_t JsonValueReader::FindBalanced() {
   const std::string_view text = buffer_.text();
-  // An array that has not ended by then is opened, however much of it is in the window.
+  // Scan an array only up to the limit: one that is longer is opened, independent of the window.
   const std::size_t size = MayOpen() ? std::min(text.size(), limits::kEventBytesMax) : text.size();
-  // By line, because a broken value is cut at the beginning of one.
+  // Line by line, because a malformed value may be cut at the beginning of a line.
   while (scanned_ < size) {
     const std::size_t end = std::min(buffer_.LineFeed(scanned_), size - 1) + 1;
     scanned_ += scanner_.Feed(text.substr(scanned_, end - scanned_));
@@ -178,7 +178,7 @@ std::size_t JsonValueReader::FindBalanced() {
 
 std::size_t JsonValueReader::CutBroken(std::size_t at) {
   const std::string_view text = buffer_.text();
-  // Where the fault opens a line, the lines before it were at fault.
+  // If the fault is at the beginning of a line, the value was truncated on the lines before.
   const bool opens_line = text.find_first_not_of(kSpace, line_begin_) == at;
   if (opens_line && line_begin_ > 0 && buffer_.dropped() == 0) return line_begin_;
   is_line_ = true;

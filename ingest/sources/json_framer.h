@@ -1,10 +1,11 @@
-// Cuts a file into JSON values, however they are laid out: one a line, pretty-printed, in one
-// array.
+// Splits a file into JSON values in any layout: one per line, pretty-printed, or in one array.
 //
-// An array of up to limits::kEventBytesMax is one record; of a longer one, each element is. Broken
-// text is handed over up to a line end, so that a line that was cut short does not take the good
-// ones behind it along; the decoder counts what is in it. Values that are one a line cost a search
-// for the line feed, others a scan of their bytes.
+//   std::unique_ptr<LineReader> reader = NewJsonValueReader(std::move(stream), options);
+//
+// An array of up to limits::kEventBytesMax is one record; of a longer array each element is one.
+// Malformed text becomes a record that ends at a line end, so that a truncated line does not
+// swallow the valid lines after it; the decoder counts it as undecodable. One value per line costs
+// only a search for the line feed; other layouts cost a scan of all bytes. Not thread-safe.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// librdkafka's objects: their ownership, how a client is made, and what its messages say.
+// Owning pointers for librdkafka's objects, how its clients are made, and the conversion of message
+// timestamps.
 //
 //   KafkaConf conf(rd_kafka_conf_new());
 //   TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "bootstrap.servers", "kafka:9092"));
@@ -49,7 +50,7 @@ inline KafkaPartitionList NewPartitionList(int capacity) {
   return KafkaPartitionList(rd_kafka_topic_partition_list_new(capacity));
 }
 
-// A message's timestamp; kNoTime where it has none that can be.
+// A message's timestamp; kNoTime if it has none or an invalid one.
 inline TimeUs KafkaTimestamp(rd_kafka_timestamp_type_t type, std::int64_t timestamp_ms) {
   const bool usable = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp_ms >= 0 &&
                       timestamp_ms <= kMaxTime / kMillisecondUs;

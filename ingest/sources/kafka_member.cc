@@ -12,11 +12,11 @@
 namespace tocsin {
 namespace {
 
-// Messages taken from the queue at a time.
+// The number of messages taken from the queue at a time.
 constexpr std::size_t kSliceMessages = 8'192;
 constexpr DurationUs kWakeEvery = 5 * kMillisecondUs;
 constexpr int kSeekTimeoutMs = 5'000;
-// A question about where a log begins, and the pause after one that was not answered.
+// The timeout of querying the beginning of a log, and the pause after a failed query.
 constexpr int kResetTimeoutMs = 2'000;
 constexpr DurationUs kResetEvery = kSecondUs;
 
@@ -45,8 +45,8 @@ std::size_t KafkaMember::Poll(absl::Duration wait) {
   AssignWhenDue();
   if (commits_sent_ > 0) rd_kafka_queue_poll_callback(commits_.get(), 0);
   ResetOffsetsDue();
-  // Asking for many with a timeout would wait for all of them: first what is there, and only if
-  // that is nothing, wait for one.
+  // A request for many messages with a timeout would wait for all of them. So take what is
+  // available first, and wait for a single message only if there is none.
   Taken total = Take(kSliceMessages, absl::ZeroDuration());
   if (total.messages == 0 && wait > absl::ZeroDuration()) {
     if (wake_due_) WakeFetchers();
@@ -58,7 +58,8 @@ std::size_t KafkaMember::Poll(absl::Duration wait) {
     total.messages += taken.messages;
     total.records += taken.records;
     total.bytes += taken.bytes;
-    // What was handed over must be dealt with before a partition is assigned anew.
+    // After a revocation return first: the delivered records must be processed before a partition
+    // is assigned again.
     more = taken.messages == kSliceMessages && !taken.revoked;
   }
   wake_due_ = wakes_fetchers_ && (wake_due_ || total.records > 0);
@@ -83,17 +84,17 @@ KafkaMember::Taken KafkaMember::Take(std::size_t max, absl::Duration wait) {
     }
     Handle(*message);
   }
-  // In one go: each gives back a reference to its partition, which the fetching thread takes for
-  // every message too, and a cache line that goes back and forth is what costs.
+  // Destroy the messages together. Each releases a reference to its partition, and the fetching
+  // thread takes one per message: the cost is that cache line moving between the threads.
   for (ssize_t i = 0; i < count; ++i) {
     rd_kafka_message_destroy(batch_[static_cast<std::size_t>(i)]);
   }
   return taken;
 }
 
-// Once the queue is full, librdkafka before 2.2 looks again only after up to a second, however fast
-// the queue empties. Its public calls that wake the fetching threads are few; this one changes
-// nothing, as the credentials are those that were configured, or none are in use.
+// When the queue was full, librdkafka before 2.2 checks it again only after up to a second, however
+// fast it empties. Few public calls wake the fetching threads. This one has no other effect: it
+// sets the configured credentials again, or unused ones.
 void KafkaMember::WakeFetchers() {
   wake_due_ = false;
   woken_at_ = HostMonotonic();
@@ -106,7 +107,7 @@ void KafkaMember::WakeFetchers() {
 }
 
 KafkaMember::Assigned* KafkaMember::Find(const rd_kafka_message_t& message) {
-  // Messages come in runs of one partition.
+  // Consecutive messages are mostly from the same partition.
   if (last_found_ != nullptr && last_found_->topic == message.rkt &&
       last_found_->partition.partition == message.partition) {
     return last_found_;
@@ -137,8 +138,8 @@ void KafkaMember::Handle(const rd_kafka_message_t& message) {
     HandleError(message, assigned);
     return;
   }
-  // A rebalance or a seek may happen while a batch is taken from the queue; what it holds from
-  // before is not wanted, or comes again.
+  // A rebalance or a seek may happen while a batch is taken from the queue. Records in the batch
+  // from before it are not wanted, or will be fetched again.
   if (assigned == nullptr || assigned->sought_in_batch == batch_number_) return;
   if (assigned->broken) {
     ProbeWasGood(assigned);
@@ -177,7 +178,7 @@ void KafkaMember::HandleError(const rd_kafka_message_t& message, Assigned* assig
   } else if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
              message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
     if (assigned->broken) {
-      ProbeWasGood(assigned);  // Beyond the end there is nothing broken.
+      ProbeWasGood(assigned);  // Nothing is broken beyond the end.
     } else {
       ResetOffset(assigned);
     }
@@ -201,7 +202,7 @@ void KafkaMember::HandleBroken(Assigned* assigned, std::int64_t offset, std::str
     ContinueSearch(assigned);
     return;
   }
-  // The first time it may have been the network, or the library goes on behind it by itself.
+  // The first time it may be a network error, or librdkafka may continue after the batch by itself.
   if (std::exchange(assigned->error_offset, offset) != offset) {
     assigned->error_reason = reason;
     return;
@@ -242,8 +243,8 @@ void KafkaMember::ResetOffset(Assigned* assigned) {
       rd_kafka_query_watermark_offsets(handle_.get(), assigned->partition.topic.c_str(),
                                        assigned->partition.partition, &low, &high, kResetTimeoutMs);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    // The library fetches nothing of it meanwhile. Going on without an answer would leave open
-    // whether the log was created anew.
+    // Try again later; librdkafka does not fetch the partition meanwhile. Without an answer we
+    // could not tell whether the topic was recreated.
     callbacks_->OnError(assigned->partition.ToString() + ": " + rd_kafka_err2str(error));
     assigned->reset_at = HostMonotonic() + kResetEvery;
     return;
@@ -251,8 +252,9 @@ void KafkaMember::ResetOffset(Assigned* assigned) {
   assigned->reset_at.reset();
   const std::int64_t expected = std::exchange(assigned->position, low);
   Seek(assigned, low);
-  callbacks_->OnSkipped(assigned->partition, expected, low,
-                        "the offset is out of range: the log was cut or created anew");
+  callbacks_->OnSkipped(
+      assigned->partition, expected, low,
+      "the offset is out of range: records were deleted or the topic was recreated");
 }
 
 void KafkaMember::ResetOffsetsDue() {
@@ -270,16 +272,17 @@ void KafkaMember::Seek(Assigned* assigned, std::int64_t offset) {
   const KafkaError error(rd_kafka_seek_partitions(handle_.get(), list.get(), kSeekTimeoutMs));
   const rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error.get()) : list->elems[0].err;
   if (code == RD_KAFKA_RESP_ERR__STATE) {
-    // After an offset out of range the library has stopped fetching the partition, and refuses.
+    // After an offset out of range librdkafka has stopped fetching the partition and rejects a
+    // seek.
     Reassign(*assigned, offset);
   } else if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     callbacks_->OnError(assigned->partition.ToString() +
-                        ": seeking failed: " + rd_kafka_err2str(code));
+                        ": seek failed: " + rd_kafka_err2str(code));
   }
 }
 
-// Assigns what we have once more: the only way to start a single partition again under an
-// assignment strategy that is not cooperative. What the others had queued is fetched again.
+// Assigns our partitions again: the only way to restart a single partition under an assignment
+// strategy that is not cooperative. Queued records of the other partitions are fetched again.
 void KafkaMember::Reassign(const Assigned& sought, std::int64_t offset) {
   const KafkaPartitionList list = NewPartitionList(static_cast<int>(assigned_.size()));
   for (const std::unique_ptr<Assigned>& assigned : assigned_) {
@@ -291,7 +294,7 @@ void KafkaMember::Reassign(const Assigned& sought, std::int64_t offset) {
   }
   if (const rd_kafka_resp_err_t error = rd_kafka_assign(handle_.get(), list.get());
       error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    callbacks_->OnError(std::string("assigning again failed: ") + rd_kafka_err2str(error));
+    callbacks_->OnError(std::string("reassigning partitions failed: ") + rd_kafka_err2str(error));
   }
   for (const std::unique_ptr<Assigned>& assigned : assigned_) {
     if (assigned->paused) SetPaused(assigned->partition, true);
@@ -322,13 +325,14 @@ absl::Status KafkaMember::CommitAndWait(std::span<const KafkaPosition> positions
   }
   awaited_ = 0;
   if (answer_) return *answer_;
-  return absl::DeadlineExceededError("no broker has answered a commit within " +
+  return absl::DeadlineExceededError("no broker answered a commit within " +
                                      absl::FormatDuration(timeout));
 }
 
 absl::StatusOr<std::uint64_t> KafkaMember::Commit(std::span<const KafkaPosition> positions) {
   if (!handle_ || options_.assign_all) {
-    return absl::FailedPreconditionError("this Kafka source commits nothing");
+    return absl::FailedPreconditionError(
+        "this Kafka source is not running or has no consumer group: it cannot commit");
   }
   const KafkaPartitionList list = NewPartitionList(static_cast<int>(positions.size()));
   for (const auto& [partition, commit] : positions) {
@@ -336,7 +340,7 @@ absl::StatusOr<std::uint64_t> KafkaMember::Commit(std::span<const KafkaPosition>
         rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
     element->offset = commit.offset;
     if (commit.metadata.empty()) continue;
-    // The list frees it with the library's own allocator.
+    // The list frees it with librdkafka's own allocator.
     element->metadata = rd_kafka_mem_malloc(handle_.get(), commit.metadata.size());
     std::memcpy(element->metadata, commit.metadata.data(), commit.metadata.size());
     element->metadata_size = commit.metadata.size();
@@ -352,7 +356,7 @@ absl::StatusOr<std::uint64_t> KafkaMember::Commit(std::span<const KafkaPosition>
 
 absl::StatusOr<std::int64_t> KafkaMember::QueryEndOffset(const KafkaPartition& partition,
                                                          absl::Duration timeout) {
-  if (!handle_) return absl::FailedPreconditionError("the Kafka source does not run");
+  if (!handle_) return absl::FailedPreconditionError("the Kafka source is not running");
   std::int64_t low = 0;
   std::int64_t high = 0;
   const absl::Status status = ToStatus(
@@ -372,7 +376,7 @@ std::size_t KafkaMember::queued() const { return queue_ ? rd_kafka_queue_length(
 
 void KafkaMember::Stop() {
   if (!handle_) return;
-  // Takes leave of the group, which revokes what we have: the last chance to commit.
+  // Leaves the group, which revokes our partitions: the last chance to commit.
   if (started_) rd_kafka_consumer_close(handle_.get());
   assigned_.clear();
   last_found_ = nullptr;
@@ -390,7 +394,7 @@ void KafkaMember::OnErrorEvent(rd_kafka_t* handle, int error, const char* reason
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
     std::array<char, 512> text{};
     rd_kafka_fatal_error(handle, text.data(), text.size());
-    message = std::string("the Kafka client cannot go on: ") + text.data();
+    message = std::string("fatal error of the Kafka client: ") + text.data();
     impl->status_ = absl::UnavailableError(message);
   }
   if (impl->started_) {

@@ -12,20 +12,20 @@
 namespace tocsin {
 namespace {
 
-// Leaders that were asked for so long ago are asked for again.
+// How long the known leaders of partitions are used before they are queried again.
 constexpr DurationUs kLeadersFor = kMinuteUs;
 constexpr std::int32_t kNoLeader = -1;
 
 constexpr std::pair<const char*, const char*> kSettings[] = {
     {"client.id", "tocsin-probe"},
-    {"group.id", "tocsin-probe"},  // the library wants one; it is never joined
+    {"group.id", "tocsin-probe"},  // librdkafka requires one; it is never joined
     {"isolation.level", "read_uncommitted"},
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"enable.partition.eof", "true"},
     {"auto.offset.reset", "error"},
     {"allow.auto.create.topics", "false"},
-    // One record is wanted, not all that follow it.
+    // Only one record is needed, not those after it.
     {"queued.min.messages", "1"},
     {"fetch.message.max.bytes", "65536"},
     {"fetch.wait.max.ms", "50"},
@@ -70,9 +70,10 @@ class KafkaProbe::Impl {
   const KafkaHandle handle_;
   const Clock monotonic_;
   std::atomic<bool> cancelled_ = false;  // relaxed: guards nothing
-  absl::Mutex mutex_;                    // never held while a broker is asked
+  absl::Mutex mutex_;                    // never held while a broker is queried
   std::map<KafkaPartition, std::int32_t> leaders_ ABSL_GUARDED_BY(mutex_);
-  TimeUs leaders_at_ ABSL_GUARDED_BY(mutex_) = kNoTime;  // kNoTime: they must be asked for
+  // When they were queried; kNoTime: query them again.
+  TimeUs leaders_at_ ABSL_GUARDED_BY(mutex_) = kNoTime;
   std::map<std::int32_t, TimeUs> silent_until_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -113,7 +114,7 @@ void KafkaProbe::Impl::FindLeaders(std::span<const KafkaPartition> partitions, D
     if (std::exchange(topic, partition.topic) == partition.topic) continue;  // they are sorted
     const KafkaTopic handle(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr));
     const rd_kafka_metadata_t* answer = nullptr;
-    // Without an answer those that were known before stay.
+    // Without an answer keep those already known.
     if (!handle || rd_kafka_metadata(handle_.get(), 0, handle.get(), &answer,
                                      Milliseconds(timeout)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return;
@@ -174,11 +175,11 @@ void KafkaProbe::Impl::Offsets(std::span<const KafkaPartition> partitions, std::
       AskLeader(leader, its, query, timeout, visit);
       continue;
     }
-    // What has no leader is known to have none: that is an answer, unless nobody was reached.
-    const bool told = leader == kNoLeader && ForgetLeaders();
+    // That a partition has no leader is an answer too, if the leaders could be queried.
+    const bool is_answered = leader == kNoLeader && ForgetLeaders();
     for (const KafkaPartition& partition : its) {
       visit({.partition = partition,
-             .answer = told ? End::Answer::kRefused : End::Answer::kNoAnswer,
+             .answer = is_answered ? End::Answer::kRefused : End::Answer::kNoAnswer,
              .asked_at = monotonic_()});
     }
   }
@@ -223,9 +224,9 @@ absl::Status KafkaProbe::Impl::RecordsAt(std::span<RecordQuestion> questions, Du
   }
   rd_kafka_assign(handle_.get(), nullptr);
   if (open.empty()) return absl::OkStatus();
-  return absl::DeadlineExceededError("no broker has shown the record before the commit of " +
-                                     open.begin()->first.ToString() + " within " +
-                                     FormatDuration(timeout));
+  return absl::DeadlineExceededError(
+      "no broker returned the record before the committed offset of " +
+      open.begin()->first.ToString() + " within " + FormatDuration(timeout));
 }
 
 KafkaProbe::KafkaProbe(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -1,15 +1,15 @@
-// A second client of the brokers that an input reads from, for questions about its partitions: where
-// they end, where a time begins, and what stands at an offset.
+// A second client of an input's brokers that queries its partitions: their end offsets, the offset
+// of a timestamp, and the record at an offset.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<KafkaProbe> probe, KafkaProbe::New(brokers, {}));
 //   probe->EndOffsets(partitions, 2 * kSecondUs, [&](const KafkaProbe::End& end) { … });
 //
-// It is a client of its own because it reads uncommitted: to a consumer that waits for transactions
-// a partition ends where the oldest open one begins, although records behind that may be days old
-// by their append time when they are committed. It joins no group and commits nothing.
+// It is a separate client because it reads uncommitted: for a read_committed consumer a partition
+// ends at the oldest open transaction, although records after that may be days old by their append
+// time when they are committed. It joins no group and commits nothing.
 //
-// One request goes to each leader; one that does not answer in time is not asked again for
-// kSilentFor, so that a dead broker does not hold up the answers of the others. All calls block.
+// Each leader gets one request. A leader that does not answer in time is not asked again for
+// kSilentFor, so that a dead broker does not delay the answers of others. All calls block.
 // EndOffsets, OffsetsSince and Cancel are thread-safe; RecordsAt is for one thread at a time.
 #pragma once
 
@@ -36,7 +36,7 @@ class KafkaProbe {
   static constexpr DurationUs kSilentFor = 10 * kSecondUs;
 
   using Clock = std::function<TimeUs()>;
-  // `monotonic` is what End::asked_at and the pauses are measured in.
+  // `monotonic` is the clock for End::asked_at and the pauses.
   static absl::StatusOr<std::unique_ptr<KafkaProbe>> New(
       const std::string& brokers, const std::map<std::string, std::string>& properties,
       Clock monotonic = HostMonotonic);
@@ -56,16 +56,17 @@ class KafkaProbe {
     std::int64_t offset = -1;
     TimeUs asked_at = 0;  // monotonic, before the request left
   };
-  // Calls `visit` once for each partition, those of one leader together as soon as it has answered.
-  // `timeout` is of one leader.
+  // Calls `visit` once per partition; partitions of one leader together, as soon as it has
+  // answered. `timeout` is per leader.
   void EndOffsets(std::span<const KafkaPartition> partitions, DurationUs timeout,
                   absl::FunctionRef<void(const End&)> visit);
 
-  // The same for the first record of `since` or later, by the records' timestamps.
+  // The same for the first record whose timestamp is `since` or later.
   void OffsetsSince(std::span<const KafkaPartition> partitions, TimeUs since, DurationUs timeout,
                     absl::FunctionRef<void(const End&)> visit);
 
-  // EndOffsets returns before it asks the next leader, now and from now on. From any thread.
+  // Makes current and future calls of EndOffsets return before they ask the next leader.
+  // Thread-safe.
   void Cancel();
 
   struct Record {
@@ -76,10 +77,10 @@ class KafkaProbe {
   struct RecordQuestion {
     KafkaPartition partition;
     std::int64_t offset = 0;
-    // The first record at or behind the offset; nullopt: the log has none there.
+    // The first record at or after the offset; nullopt: there is none.
     std::optional<Record> record = std::nullopt;
   };
-  // DeadlineExceeded where not all were answered within `timeout`.
+  // Fills in `record` of each question. DeadlineExceeded if some are not answered within `timeout`.
   absl::Status RecordsAt(std::span<RecordQuestion> questions, DurationUs timeout);
 
  private:

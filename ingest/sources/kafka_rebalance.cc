@@ -1,4 +1,5 @@
-// Partitions come and go: where to start reading, and the last commit before one is taken away.
+// Rebalances: where to start reading an assigned partition, and the last commit before a
+// revocation.
 
 #include <algorithm>
 
@@ -11,7 +12,7 @@ namespace tocsin {
 namespace {
 
 constexpr int kQueryTimeoutMs = 5'000;
-// The pause before partitions are tried again whose beginning could not be found out.
+// The pause before assigning partitions again whose start offsets could not be determined.
 constexpr DurationUs kAssignRetry = kSecondUs;
 
 }  // namespace
@@ -22,8 +23,8 @@ void KafkaMember::OnRebalance(rd_kafka_t* handle, rd_kafka_resp_err_t error,
   if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     impl->to_assign_.reset(rd_kafka_topic_partition_list_copy(partitions));
     impl->assign_at_ = 0;
-    // Where a batch is being taken, it may hold records of before the revocation, which nothing
-    // tells from new ones: then the next Poll begins with it.
+    // A batch that is being taken may hold records from before the revocation, which could not be
+    // told from new ones. Then the next Poll assigns the partitions.
     if (!impl->revoked_while_taking_ && impl->AssignWhenDue()) return;
   } else {
     impl->to_assign_.reset();
@@ -40,8 +41,8 @@ bool KafkaMember::AssignWhenDue() {
     to_assign_.reset();
     return true;
   }
-  // They stay ours in the group. Reading on from a wrong offset would lose records, so nothing is
-  // read until it is known.
+  // The group still counts them as ours. Reading from a wrong offset would lose records, so they
+  // are not read until it is known.
   callbacks_->OnError("the assigned partitions cannot be read yet: " +
                       std::string(FromAbsl(status.message())));
   Revoke(*to_assign_);
@@ -55,13 +56,13 @@ absl::Status KafkaMember::FetchCommitted(rd_kafka_topic_partition_list_t* partit
     error = partitions->elems[i].err;
   }
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
-  return absl::UnavailableError(std::string("the group's offsets are not to be had: ") +
+  return absl::UnavailableError(std::string("cannot fetch the group's committed offsets: ") +
                                 rd_kafka_err2str(error));
 }
 
 absl::Status KafkaMember::Assign(rd_kafka_topic_partition_list_t* partitions) {
   if (!options_.assign_all) TOCSIN_RETURN_IF_ERROR(FetchCommitted(partitions));
-  // A deterministic order, whatever the coordinator's.
+  // A deterministic order, independent of the coordinator's.
   rd_kafka_topic_partition_list_sort(partitions, nullptr, nullptr);
   last_found_ = nullptr;
   std::vector<KafkaAssignment> assignments;
@@ -97,7 +98,7 @@ void KafkaMember::Revoke(const rd_kafka_topic_partition_list_t& partitions) {
     const KafkaPartition partition{partitions.elems[i].topic, partitions.elems[i].partition};
     if (Find(partition) == nullptr) continue;
     callbacks_->OnRevoked(partition);
-    // From here on records of it, also of the batch at hand, are nobody's.
+    // From here on its records are ignored, including those in the current batch.
     last_found_ = nullptr;
     std::erase_if(assigned_, [&](const std::unique_ptr<Assigned>& assigned) {
       return assigned->partition == partition;

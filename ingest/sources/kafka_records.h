@@ -1,4 +1,4 @@
-// What a KafkaSource is given and hands out: partitions, records, commits. Values.
+// Value types and callbacks of KafkaSource: partitions, records, commits, options.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ struct KafkaPartition {
   std::string ToString() const;  // "topic/3"
 };
 
-// Lives until the callback returns.
+// Valid until the callback returns.
 struct KafkaRecord {
   std::int64_t offset = 0;
   TimeUs timestamp = kNoTime;
@@ -41,38 +41,38 @@ struct KafkaPosition {
   KafkaCommit commit;
 };
 
-// A partition that became ours.
+// A partition that the group assigned to us.
 struct KafkaAssignment {
   KafkaPartition partition;
-  std::optional<KafkaCommit> committed;  // the group's, if there is one
-  // Where to begin, for the callback to say; nullopt: at the first record that the log has.
+  std::optional<KafkaCommit> committed;  // the group's last commit, if there is one
+  // Set by the callback: where to begin reading; nullopt: at the first record of the log.
   std::optional<std::int64_t> start;
 };
 
 class KafkaCallbacks {
  public:
   virtual ~KafkaCallbacks() = default;
-  // These partitions became ours. To be answered with where each begins; an error is told by
-  // OnError, and the same are given again a little later.
+  // Partitions were assigned to us: set the `start` of each. An error is reported to OnError, and
+  // the same assignment is offered again after a second.
   virtual absl::Status OnAssigned(std::span<KafkaAssignment> assigned) = 0;
-  // About to be taken away.
+  // The partition is about to be revoked.
   virtual void OnRevoked(const KafkaPartition& partition) = 0;
   virtual void OnRecord(const KafkaPartition& partition, const KafkaRecord& record) = 0;
   // Everything up to `end_offset` was delivered. librdkafka reports it once per end offset.
   virtual void OnEnd(const KafkaPartition& partition, std::int64_t end_offset) = 0;
-  // A broken record or batch that was skipped (bad CRC, inflated size …), or an offset that the log
-  // does not have any more: offsets [from, to). Where a log was created anew, `to` is below `from`.
+  // Offsets [from, to) were skipped: a broken record or batch (bad CRC, wrong size …), or offsets
+  // that the log no longer has. If the topic was recreated, `to` is below `from`.
   virtual void OnSkipped(const KafkaPartition& partition, std::int64_t from, std::int64_t to,
                          std::string_view reason) = 0;
   virtual void OnError(std::string_view message) = 0;
-  // What became of a Commit.
+  // The result of a Commit.
   virtual void OnCommitted(std::uint64_t ticket, const absl::Status& status) {
     (void)ticket, (void)status;
   }
 };
 
-// What one Poll takes: at most so many messages, and so many bytes after which it takes no more.
-// Little enough to be still near the caches when it is read; four times as much measured slower.
+// Limits of one Poll: at most this many messages, and no more slices once it has this many bytes.
+// Small enough to stay in the CPU caches; four times as much measured slower.
 inline constexpr std::size_t kKafkaPollMessagesMax = 16'384;
 inline constexpr std::size_t kKafkaPollBytes = 8u << 20;
 
@@ -81,7 +81,7 @@ struct KafkaSourceOptions {
   std::vector<std::string> topics;
   std::string group;
   std::string instance_id;  // group.instance.id; empty: dynamic membership
-  // Without a group: assign all partitions of the topics (replay, offsets never committed).
+  // Read all partitions of the topics without a group, for replay. Offsets are never committed.
   bool assign_all = false;
   std::map<std::string, std::string> properties;
 };

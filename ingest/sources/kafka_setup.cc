@@ -1,4 +1,5 @@
-// Start: configuration, reaching a broker, the topics' partitions and timestamp types.
+// KafkaMember::Start: configuration, connecting to a broker, the topics' partitions and timestamp
+// types.
 
 #include <algorithm>
 #include <array>
@@ -16,39 +17,39 @@ using Setting = std::pair<const char*, const char*>;
 
 // Measured with librdkafka 2.0.2 on events of 300 bytes; `properties` may override them.
 constexpr Setting kDefaults[] = {
-    // Fewer, larger fetches. A trickle waits at most fetch.wait.max.ms, 500 ms.
+    // Fewer, larger fetches. Under low traffic records wait at most fetch.wait.max.ms, 500 ms.
     {"fetch.min.bytes", "100000"},
     {"fetch.message.max.bytes", "1048576"},
-    // Enough to read on while one batch is handled, bounded by the second.
+    // Enough to keep fetching while a batch is processed; the second setting bounds memory.
     {"queued.min.messages", "50000"},
     {"queued.max.messages.kbytes", "131072"},
     {"check.crcs", "true"},
     {"client.id", "tocsin"},
     // The pause after a fetch that failed; the search for the end of a broken batch takes many.
     {"fetch.error.backoff.ms", "50"},
-    // New partitions and topics that were created anew are noticed within this.
+    // How soon new partitions and recreated topics are noticed.
     {"topic.metadata.refresh.interval.ms", "10000"},
-    // Said rather than left to the library: what an aborted transaction wrote is no event.
+    // Set explicitly: records of aborted transactions are not events.
     {"isolation.level", "read_committed"},
 };
 
-// How soon a fetcher looks again that found the queue full: known from 2.2 on, by default a second.
+// How soon a fetcher checks a full queue again: supported since 2.2, by default one second.
 constexpr Setting kFullQueueBackoff = {"fetch.queue.backoff.ms", "5"};
 
-// What the rest of this code relies on; `properties` may not change them.
+// Settings that this code relies on; `properties` cannot override them.
 constexpr Setting kRequired[] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"enable.partition.eof", "true"},
     // Cooperative-sticky is unsafe below 2.10.1.
     {"partition.assignment.strategy", "range"},
-    // An offset out of range is ours to report before we go to the earliest.
+    // We report an offset out of range before we continue at the earliest.
     {"auto.offset.reset", "error"},
     {"allow.auto.create.topics", "false"},
     {"log.queue", "false"},
 };
 
-// The group that assign_all names because the library wants one; it is never joined.
+// The group for assign_all, because librdkafka requires one; it is never joined.
 constexpr const char* kUnusedGroup = "tocsin-replay";
 
 int Milliseconds(absl::Duration duration) {
@@ -73,7 +74,7 @@ absl::Status KafkaMember::CreateHandle() {
   }
   TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "bootstrap.servers", options_.brokers));
   const std::string group = options_.assign_all ? kUnusedGroup : options_.group;
-  if (group.empty()) return absl::InvalidArgumentError("a Kafka input needs a group");
+  if (group.empty()) return absl::InvalidArgumentError("a Kafka input requires a consumer group");
   TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "group.id", group));
   if (!options_.instance_id.empty()) {
     TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "group.instance.id", options_.instance_id));
@@ -86,8 +87,8 @@ absl::Status KafkaMember::CreateHandle() {
 }
 
 absl::Status KafkaMember::Start(absl::Duration timeout) {
-  if (started_) return absl::FailedPreconditionError("the Kafka source runs already");
-  if (options_.topics.empty()) return absl::InvalidArgumentError("no Kafka topic was named");
+  if (started_) return absl::FailedPreconditionError("the Kafka source is already running");
+  if (options_.topics.empty()) return absl::InvalidArgumentError("no Kafka topic is configured");
   TOCSIN_RETURN_IF_ERROR(CreateHandle());
   absl::Status status = ConnectAndListPartitions(timeout);
   if (status.ok()) {
@@ -105,7 +106,7 @@ absl::Status KafkaMember::Start(absl::Duration timeout) {
 }
 
 absl::Status KafkaMember::NoAnswer(absl::Duration timeout) {
-  rd_kafka_poll(handle_.get(), 0);  // Serves the errors that came in meanwhile.
+  rd_kafka_poll(handle_.get(), 0);  // Serves pending error callbacks.
   std::string message = "no broker answered at " + options_.brokers + " within " +
                         absl::FormatDuration(timeout) + ": is Kafka running and the address right?";
   if (!last_error_.empty()) message += " (" + last_error_ + ")";
@@ -126,7 +127,7 @@ absl::Status KafkaMember::ConnectAndListPartitions(absl::Duration timeout) {
 
 absl::Status KafkaMember::ListPartitions(const std::string& topic, TimeUs deadline) {
   const KafkaTopic handle(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr));
-  if (!handle) return absl::InvalidArgumentError("\"" + topic + "\" is no topic name");
+  if (!handle) return absl::InvalidArgumentError("invalid topic name \"" + topic + "\"");
   while (true) {
     const absl::Duration left = absl::Microseconds(deadline - HostMonotonic());
     const rd_kafka_metadata_t* answer = nullptr;
@@ -150,13 +151,13 @@ absl::Status KafkaMember::ListPartitions(const std::string& topic, TimeUs deadli
                          found.err == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (!passing || left <= absl::ZeroDuration()) {
       if (found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || passing) {
-        return absl::NotFoundError("there is no topic \"" + topic + "\" at " + options_.brokers +
+        return absl::NotFoundError("topic \"" + topic + "\" does not exist at " + options_.brokers +
                                    ": create it, or correct `topics:`");
       }
       return absl::FailedPreconditionError("topic \"" + topic + "\" at " + options_.brokers + ": " +
                                            rd_kafka_err2str(found.err));
     }
-    absl::SleepFor(absl::Milliseconds(100));  // A new topic gets its leaders in a moment.
+    absl::SleepFor(absl::Milliseconds(100));  // A new topic soon gets its leaders.
   }
 }
 
@@ -177,7 +178,7 @@ void KafkaMember::ReadTimestampTypes(absl::Duration timeout) {
                            queue.get());
   const KafkaEvent event(
       rd_kafka_queue_poll(queue.get(), Milliseconds(timeout + absl::Seconds(1))));
-  // A broker that refuses, or that is too old to be asked, leaves it to the records.
+  // If the broker refuses or is too old, the timestamp types of the records are used.
   const rd_kafka_DescribeConfigs_result_t* const result =
       event ? rd_kafka_event_DescribeConfigs_result(event.get()) : nullptr;
   if (result == nullptr || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;

@@ -5,10 +5,10 @@
 //   while (running) source.Poll(absl::Milliseconds(100));      // calls back on this thread
 //   source.Stop();
 //
-// Everything, callbacks, Pause, Resume and Commit included, happens on the thread that calls Poll
-// (librdkafka 2.0.2 loses records when a partition is paused from another one). Offsets are
-// committed with rd_kafka_commit and carry metadata text (offsets_store would drop it). Settings
-// that measured well are in kafka_setup.cc with their reason.
+// Call everything from the thread that calls Poll, including Pause, Resume and Commit: librdkafka
+// 2.0.2 loses records when a partition is paused from another thread. Callbacks run on that thread,
+// too. Offsets are committed with rd_kafka_commit_queue and carry a metadata string, which
+// offsets_store would drop. kafka_setup.cc has the tuned settings with their reasons.
 #pragma once
 
 #include <cstddef>
@@ -37,28 +37,28 @@ class KafkaSource {
   KafkaSource(const KafkaSource&) = delete;
   KafkaSource& operator=(const KafkaSource&) = delete;
 
-  // Fails with a message that names the brokers when none answers within `timeout`, or a topic does
-  // not exist.
+  // Fails if no broker answers within `timeout` or a topic does not exist; the message names the
+  // brokers.
   absl::Status Start(absl::Duration timeout = absl::Seconds(10));
-  // Delivers what is there, waiting at most `wait`. Returns the number of records.
+  // Delivers available records; waits at most `wait` for the first. Returns the number of records.
   std::size_t Poll(absl::Duration wait);
-  // Not OK once the client cannot go on, such as a static member that another one has taken the
-  // place of: a new source has to be made.
+  // Not OK after a fatal client error, such as a static member that another client has replaced.
+  // Then create a new source.
   absl::Status status() const;
 
-  // Records that Poll has taken from the queue already are still delivered.
+  // Records that Poll has already taken from the queue are still delivered.
   void Pause(const KafkaPartition& partition);
   void Resume(const KafkaPartition& partition);
-  // All in one request; OnCommitted says from a later Poll what became of it, under the ticket that
-  // is given here.
+  // Commits all positions in one request and returns its ticket. A later Poll reports the result to
+  // OnCommitted with that ticket.
   absl::StatusOr<std::uint64_t> Commit(std::span<const KafkaPosition> positions);
-  // The same, and waits for the answer.
+  // The same, but waits for the result.
   absl::Status CommitAndWait(std::span<const KafkaPosition> positions, absl::Duration timeout);
 
-  // All partitions of the topics, sorted, as of Start. The expected source partitions.
+  // All partitions of the topics as of Start, sorted: the expected source partitions.
   std::vector<KafkaPartition> AllPartitions() const;
-  // Whether the topic's message.timestamp.type is LogAppendTime as the broker says; nullopt if it
-  // would not tell (then the records do).
+  // Whether the topic's message.timestamp.type is LogAppendTime, as reported by the broker; nullopt
+  // if it did not report that: then use KafkaRecord::append_time.
   std::optional<bool> AppendTime(const std::string& topic) const;
   // Asks the broker for a partition's end offset. Blocks for at most `timeout`.
   absl::StatusOr<std::int64_t> QueryEndOffset(const KafkaPartition& partition,

@@ -35,7 +35,7 @@ std::optional<std::string> PercentDecode(std::string_view text) {
   return out;
 }
 
-// Kafka's own rule for topic names.
+// Kafka's rules for topic names.
 bool IsTopicName(std::string_view name) {
   return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
          std::all_of(name.begin(), name.end(), [](char c) {
@@ -52,7 +52,7 @@ absl::StatusOr<std::string> ParseBrokers(std::string_view text, std::string_view
     if (broker.empty() || broker.front() == ':') return Malformed(text, "a host is missing");
     if (!brokers.empty()) brokers += ',';
     brokers += broker;
-    // The colons of an IPv6 address stand before its closing bracket.
+    // The colons of an IPv6 address are before its closing bracket.
     const std::size_t colon = broker.rfind(':');
     if (colon == broker.npos || broker.find(']', colon) != broker.npos) {
       brokers += ":9092";
@@ -61,7 +61,7 @@ absl::StatusOr<std::string> ParseBrokers(std::string_view text, std::string_view
       const char* const end = broker.data() + broker.size();
       const auto [rest, error] = std::from_chars(broker.data() + colon + 1, end, port);
       if (error != std::errc() || rest != end || port == 0) {
-        return Malformed(text, "the port of \"" + std::string(broker) + "\" is no port number");
+        return Malformed(text, "invalid port number in \"" + std::string(broker) + "\"");
       }
     }
     if (comma == hosts.size()) return brokers;
@@ -77,12 +77,12 @@ absl::Status ParseQuery(std::string_view text, std::string_view query, KafkaUri*
     const std::size_t equals = std::min(parameter.find('='), parameter.size());
     const std::string_view name = parameter.substr(0, equals);
     if (name != "from" && name != "to") {
-      return Malformed(text, "there is no parameter \"" + std::string(name) + "\"");
+      return Malformed(text, "unknown parameter \"" + std::string(name) + "\"");
     }
     const std::optional<std::string> value =
         PercentDecode(parameter.substr(std::min(equals + 1, parameter.size())));
     const std::optional<TimeUs> time = value ? ParseTime(*value) : std::nullopt;
-    if (!time) return Malformed(text, "\"" + std::string(name) + "\" is no time");
+    if (!time) return Malformed(text, "\"" + std::string(name) + "\" is not a valid time");
     (name == "from" ? uri->from : uri->to) = time;
   }
   if (uri->from && uri->to && *uri->from >= *uri->to) {
@@ -96,7 +96,7 @@ absl::Status ParseQuery(std::string_view text, std::string_view query, KafkaUri*
 bool IsKafkaUri(std::string_view text) { return text.starts_with(kScheme); }
 
 absl::StatusOr<KafkaUri> ParseKafkaUri(std::string_view text) {
-  if (!IsKafkaUri(text)) return Malformed(text, "no Kafka address");
+  if (!IsKafkaUri(text)) return Malformed(text, "not a Kafka address");
   std::string_view rest = text.substr(kScheme.size());
   std::string_view query;
   if (const std::size_t mark = rest.find('?'); mark != rest.npos) {
@@ -108,7 +108,8 @@ absl::StatusOr<KafkaUri> ParseKafkaUri(std::string_view text) {
   KafkaUri uri;
   uri.topic = std::string(rest.substr(slash + 1));
   if (!IsTopicName(uri.topic)) {
-    return Malformed(text, "\"" + uri.topic + "\" is no topic name (letters, digits, . _ -)");
+    return Malformed(text,
+                     "invalid topic name \"" + uri.topic + "\" (allowed: letters, digits, . _ -)");
   }
   TOCSIN_ASSIGN_OR_RETURN(uri.brokers, ParseBrokers(text, rest.substr(0, slash)));
   TOCSIN_RETURN_IF_ERROR(ParseQuery(text, query, &uri));

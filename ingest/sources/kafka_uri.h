@@ -1,8 +1,9 @@
 // kafka://HOST:PORT[,HOST:PORT…]/TOPIC[?from=TIME&to=TIME]: a topic as the input of a command.
 //
-//   if (IsKafkaUri(argument)) TOCSIN_ASSIGN_OR_RETURN(KafkaUri uri, ParseKafkaUri(argument));
+//   if (!IsKafkaUri(argument)) return OpenFile(argument);
+//   TOCSIN_ASSIGN_OR_RETURN(KafkaUri uri, ParseKafkaUri(argument));
 //
-// Times are RFC 3339 or epoch numbers; %XX escapes are understood in them. Without a port: 9092.
+// Times are RFC 3339 or epoch numbers and may contain %XX escapes. The default port is 9092.
 #pragma once
 
 #include <optional>
@@ -17,8 +18,8 @@ namespace tocsin {
 struct KafkaUri {
   std::string brokers;  // as librdkafka wants them, "a:9092,b:9092"
   std::string topic;
-  std::optional<TimeUs> from;  // first record timestamp wanted
-  std::optional<TimeUs> to;    // first one not wanted any more
+  std::optional<TimeUs> from;  // the first record timestamp to read
+  std::optional<TimeUs> to;    // the first record timestamp not to read
 };
 
 bool IsKafkaUri(std::string_view text);

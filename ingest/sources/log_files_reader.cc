@@ -1,4 +1,4 @@
-// The files of one log, one after another as if they were one.
+// Reads the files of one log in order, as if they were one file.
 
 #include <utility>
 

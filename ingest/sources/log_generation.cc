@@ -25,7 +25,7 @@ constexpr std::size_t kChunkBytes = 64 << 10;
 constexpr int kNumbers = 10;
 
 FileDescriptor OpenFile(const std::string& path) {
-  // A FIFO or a device must not hold us up before it is known to be none.
+  // O_NONBLOCK: opening a FIFO or a device must not block before we know that it is one.
   return FileDescriptor(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
@@ -53,7 +53,7 @@ bool IsCompressed(int file) {
   return head.starts_with(kGzipMagic) || head == kZstdMagic;
 }
 
-// kFailed: errno says why.
+// On kFailed errno is set.
 Found ComparePlain(int file, const FileIdentity& identity) {
   std::string bytes;
   if (!ReadAt(file, 0, identity.head_bytes, &bytes))
@@ -65,7 +65,7 @@ Found ComparePlain(int file, const FileIdentity& identity) {
   return Hash64(bytes) == identity.tail_hash ? Found::kYes : Found::kOther;
 }
 
-// kFailed: the stream's status says why. With kYes it stands at tail_end.
+// On kFailed the stream's status has the error. On kYes the stream is at tail_end.
 Found CompareText(TextStream* text, const FileIdentity& identity) {
   std::string head;  // of the text
   std::string last;  // at most the tail's bytes
@@ -87,8 +87,8 @@ Found CompareText(TextStream* text, const FileIdentity& identity) {
   return Hash64(last) == identity.tail_hash ? Found::kYes : Found::kOther;
 }
 
-// Where the text begins in a file that was cut while its writer kept its place: the file system
-// shows zeros up to there.
+// The beginning of the text in a file that was truncated while its writer kept its offset: the file
+// has zeros up to there.
 std::uint64_t SkipHole(int file, std::uint64_t size) {
   std::string bytes;
   if (size == 0 || !ReadAt(file, 0, 1, &bytes) || bytes[0] != '\0') return 0;
@@ -172,7 +172,7 @@ Found LogGeneration::Open(const std::string& path, Framing framing, bool by_cont
     return Fail(path, "cannot be opened", errno);
   }
   FileFacts facts;
-  if (!FileFacts::Of(file.number(), &facts)) return Fail(path, "cannot be looked at", errno);
+  if (!FileFacts::Of(file.number(), &facts)) return Fail(path, "cannot read its metadata", errno);
   if (!facts.is_file()) {
     fault_ = path + ": is " + FileKind(facts) + ": expected a file";
     return Found::kFailed;
@@ -227,7 +227,7 @@ Found LogGeneration::OpenCompressed(FileDescriptor file, const std::string& path
     if (!text.ok()) return failed(text.status());
     at = 0;
   }
-  // Of a text that is unpacked this is the way that is left.
+  // The comparison has already advanced the stream to `at`.
   if (const absl::Status skipped = (*text)->SkipTo(from - at); !skipped.ok()) {
     return failed(skipped);
   }
@@ -335,7 +335,7 @@ void LogGeneration::See(const FileFacts& facts) {
 bool LogGeneration::Learn() {
   if (stream_ == nullptr || offset_ == 0 || identity_.tail_end == stream_->offset()) return true;
   FileIdentity learned = identity_;
-  // A file that was cut may be long enough again, and hold something else there.
+  // A truncated file may have grown again and have other content there.
   if (LearnUpTo(stream_->offset(), &learned) && learned.tail_hash == Hash64(stream_->tail())) {
     identity_ = learned;
     return true;

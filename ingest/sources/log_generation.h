@@ -1,13 +1,14 @@
-// One file of a log that is rotated: who it is, wherever it is moved, and how far it was read.
+// One file of a rotated log: identifies it even after it was moved, and tracks how far it was read.
 //
 //   LogGeneration generation("/var/log/app.log");
-//   if (generation.Open(generation.path(), framing) == LogGeneration::Found::kYes) …
+//   if (generation.Open(generation.path(), framing) != LogGeneration::Found::kYes) …
 //   while (generation.Next(&line) == LogGeneration::Read::kLine) …
 //
-// A file is known by device, inode and when it was made. Not every file system says that, and inodes
-// are used again; so it is also known by what was read of it: a hash of its first 1,024 bytes and one
-// of the 256 before the place where it was read to. So it is found again when it was renamed, copied
-// or compressed, and a new file in its place is not taken for it. Not thread-safe.
+// A file is identified by device, inode and creation time. Not every file system reports the
+// latter, and inodes are reused; so it is also identified by what was read from it: a hash of its
+// first 1,024 bytes and one of the 256 bytes before the position. So it is found again after it was
+// renamed, copied or compressed, and a new file in its place is not mistaken for it. Not
+// thread-safe.
 #pragma once
 
 #include <sys/stat.h>
@@ -24,32 +25,32 @@
 
 namespace tocsin {
 
-// What the file system says of a file.
+// Metadata of a file.
 struct FileFacts {
   std::uint64_t device = 0, inode = 0;
-  std::int64_t born = 0;  // in ns; 0: the file system does not say
+  std::int64_t born = 0;  // creation time in ns; 0: unknown
   std::int64_t modified = 0;
   std::uint64_t size = 0, links = 0;
   mode_t mode = 0;
 
   bool is_file() const { return S_ISREG(mode); }
-  // False: errno says why.
+  // Return false and set errno on failure.
   static bool At(const std::string& path, FileFacts* facts);
   static bool Of(int file, FileFacts* facts);
 };
 
 struct FileIdentity {
-  std::uint64_t device = 0, inode = 0;  // 0: not known
-  std::int64_t born = 0;                // so that an inode that is used again is told from it
+  std::uint64_t device = 0, inode = 0;  // 0: unknown
+  std::int64_t born = 0;                // distinguishes a reused inode
   std::uint64_t head_bytes = 0, head_hash = 0;
-  std::uint64_t tail_end = 0;  // the tail's bytes end here
+  std::uint64_t tail_end = 0;  // offset of the end of the tail
   std::uint64_t tail_bytes = 0, tail_hash = 0;
 
   bool IsFile(const FileFacts& facts) const {
     const bool is_born_then = born == facts.born || born == 0 || facts.born == 0;
     return device == facts.device && inode == facts.inode && is_born_then;
   }
-  // Whether anything is known of what the file holds.
+  // Whether any content of the file is known.
   bool has_content() const { return head_bytes > 0; }
 };
 
@@ -58,49 +59,49 @@ class LogGeneration {
   enum class Found : std::uint8_t { kYes, kOther, kMissing, kFailed };
   enum class Read : std::uint8_t { kLine, kEnd, kCut, kFailed };
 
-  // Of the file that is at this path, or, where its facts are known, of that one alone.
+  // Represents the file at this path or, with `facts`, only the file that they describe.
   explicit LogGeneration(std::string path, const FileFacts* facts = nullptr);
 
-  // Opens a file if it is this one; with `by_content`, also one that holds the same. What is not a
-  // regular file fails. kFailed: see fault(). Reading goes on at offset(), or at `from`.
+  // Opens the file at `path` if it is this one; with `by_content`, also a file with the same
+  // content. Fails if it is not a regular file. kFailed: see fault(). Reading continues at `from`,
+  // by default at offset().
   Found Open(const std::string& path, Framing framing, bool by_content = false,
              std::optional<std::uint64_t> from = std::nullopt);
-  // Takes the file at the path for one of which so many bytes were read, which is all that is known.
-  // False: it is shorter, or no record ends there.
+  // For positions that hold only an offset: assumes that the file at the path was read up to
+  // `offset`. Returns false if it is shorter or no record ends there.
   bool Assume(Framing framing, std::uint64_t offset);
   void Close();
-  // The same where the file does not hold any more what it did: what was read of it says what that
-  // was.
+  // Closes a file that was truncated: updates the identity from what was read, not from the file.
   void Abandon();
-  // Forgets which file it was, so that another of the same inode is not taken for it.
+  // Forgets device and inode, so that another file with the same inode is not mistaken for it.
   void ForgetFile() { identity_.device = identity_.inode = 0; }
   bool is_open() const { return reader_ != nullptr; }
 
   Read Next(LineReader::Line* line);
-  // An incomplete last record is handed over by the next call of Next.
+  // The next call of Next delivers an incomplete last record.
   void CompleteAtEnd() { reader_->CompleteAtEnd(); }
-  // Whether the open file has something new, or may have; its facts as of now.
+  // Whether the open file may have new content, given its current facts.
   bool HasNews(const FileFacts& facts) const;
-  std::optional<FileFacts> Facts() const;  // nullopt: not a plain file that is open
+  std::optional<FileFacts> Facts() const;  // nullopt: no plain file is open
 
-  // Takes into the identity what was read since. False: the file was cut.
+  // Updates the identity with what was read since. False: the file was truncated.
   bool Learn();
-  // What would be known of the open file if all of it had been read.
+  // The identity that the open file would have if all of it had been read.
   std::optional<FileIdentity> Whole() const;
-  // The time of its last change as last seen, in ns.
+  // The modification time as last seen, in ns.
   std::int64_t modified() const { return modified_; }
   void See(const FileFacts& facts);
 
   const std::string& path() const { return path_; }
   const FileIdentity& identity() const { return identity_; }
   std::uint64_t offset() const { return offset_; }
-  std::uint64_t size() const { return size_; }  // of the file when it was last looked at
+  std::uint64_t size() const { return size_; }  // of the file when last checked
   bool is_compressed() const { return reader_ != nullptr && stream_ == nullptr; }
   const std::string& fault() const { return fault_; }
 
-  // What is known of the same file, which is not open there.
+  // A copy for the same file that is not open.
   LogGeneration Closed() const;
-  // "device,inode,…,path": what has to be known to go on with it.
+  // "device,inode,…,path": what is needed to continue reading after a restart.
   std::string ToText() const;
   static std::optional<LogGeneration> FromText(std::string_view text);
 
@@ -110,13 +111,13 @@ class LogGeneration {
                   std::uint64_t from);
   Found OpenCompressed(FileDescriptor file, const std::string& path, const FileFacts& facts,
                        std::uint64_t from);
-  // Reads this file from here on.
+  // Makes this the open file.
   void Take(const std::string& path, const FileFacts& facts, std::uint64_t from,
             std::unique_ptr<TextStream> stream);
 
   void SetFile(const FileFacts& facts);
   void Drop();
-  // What the file held that is not there any more.
+  // Updates the identity from the bytes in memory, when the file no longer holds them.
   void LearnFromMemory();
   // REQUIRES: a plain file is open.
   bool LearnUpTo(std::uint64_t end, FileIdentity* identity) const;
@@ -126,16 +127,16 @@ class LogGeneration {
   std::uint64_t offset_ = 0;
   std::uint64_t size_ = 0;
   std::int64_t modified_ = 0;
-  std::uint64_t opened_at_ = 0;  // where reading began
+  std::uint64_t opened_at_ = 0;  // offset where reading began
   Framing framing_ = Framing::kLines;
   std::unique_ptr<LineReader> reader_;
-  FollowStream* stream_ = nullptr;  // reader_'s, of a plain file
+  FollowStream* stream_ = nullptr;  // owned by reader_; nullptr unless it is a plain file
   std::string fault_;
 };
 
-// Whether a file, perhaps compressed, holds what is known of this one.
+// Whether a file, possibly compressed, has the content of this identity.
 bool HoldsContent(const std::string& path, const FileIdentity& identity);
-// "a directory" and so on, of what is no regular file.
+// The kind of a file that is not a regular one, such as "a directory".
 const char* FileKind(const FileFacts& facts);
 
 }  // namespace tocsin

@@ -21,7 +21,7 @@ bool TakeChar(std::string_view* text, char c) {
 }  // namespace
 
 std::uint64_t LogSegments::Add(std::uint64_t file, std::uint64_t from, std::uint64_t to) {
-  // What lies between two records belongs to neither, and counts all the same.
+  // Bytes between two records belong to neither, but count for offsets.
   const bool goes_on = !segments_.empty() && segments_.back().file == file &&
                        from >= segments_.back().from + (end_ - segments_.back().offset);
   if (!goes_on) segments_.push_back({.file = file, .from = from, .offset = end_});

@@ -1,11 +1,11 @@
-// Where the bytes of a log that is rotated lie: which part of which file each stretch of it is.
+// Maps the offsets of a rotated log to parts of its files.
 //
 //   std::uint64_t offset = segments.Add(/*file=*/7, line.offset, line.next_offset);   // in the log
 //   for (const LogSegments::Part& part : segments.From(offset)) …                     // read again
 //
-// Offsets of the log rise for ever; a file contributes a stretch each time when it is read on after
-// another one was. Bounded by kSegmentsMax: whoever reads several files by turns has to stop (Full)
-// until what is old is not needed any more. Not thread-safe.
+// Log offsets only increase. A new segment begins each time reading switches to another file.
+// Limited to kSegmentsMax: when full(), the caller must stop switching between files until Forget
+// has removed old segments. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -25,18 +25,18 @@ class LogSegments {
   struct Part {
     std::uint64_t file = 0;
     std::uint64_t from = 0, to = 0;  // in the file
-    std::uint64_t offset = 0;        // of `from` in the log
+    std::uint64_t offset = 0;        // of `from`, in the log
   };
 
-  // The log goes on with these bytes of a file; where they begin in the log.
+  // Appends these bytes of a file to the log. Returns the log offset of `from`.
   std::uint64_t Add(std::uint64_t file, std::uint64_t from, std::uint64_t to);
   std::uint64_t end() const { return end_; }
-  // Goes on at an offset that nothing is known before of.
+  // Drops all segments and continues the log at `offset`.
   void Restart(std::uint64_t offset);
 
-  // The parts from an offset of the log on, in order.
+  // The parts from a log offset to the end, in order.
   std::vector<Part> From(std::uint64_t offset) const;
-  // Parts before it are needed no more.
+  // Drops the segments before a log offset.
   void Forget(std::uint64_t offset);
   bool Uses(std::uint64_t file) const;
   bool full() const { return segments_.size() >= kSegmentsMax; }

@@ -20,9 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A batch of appends is written in pieces of this.
+// Appended records are written in chunks of this size.
 constexpr std::size_t kBufferBytes = 1 << 20;
-// A folder that cannot be used is not looked through for every record.
+// Recovery of an unusable folder is not tried for every record.
 constexpr std::int64_t kRecoverEveryMs = 1'000;
 constexpr std::size_t kDamagedFilesMax = 64;
 
@@ -32,7 +32,7 @@ std::int64_t SteadyMs() {
       .count();
 }
 
-// All of it, or the errno that stopped it.
+// Writes all bytes. Returns 0 or errno.
 int WriteAll(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = write(file, bytes.data(), bytes.size());
@@ -51,7 +51,7 @@ bool Retry(Call call) {
   return true;
 }
 
-// So that the name of a new file is durable as well.
+// Makes the name of a new file durable.
 bool SyncFolder(const std::string& directory) {
   const int folder = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return false;
@@ -111,7 +111,7 @@ absl::Status RecordLog::Recover() {
         options_.report(file.path + ": " + std::to_string(next - end) +
                         " bytes are missing between it and the next segment");
       }
-      // What lies behind the beginning of the next one never became durable.
+      // Bytes beyond the beginning of the next segment never became durable.
       end = std::min(end, next);
     }
     if (end <= file.begin && i + 1 < found.size()) continue;
@@ -122,12 +122,12 @@ absl::Status RecordLog::Recover() {
   return absl::OkStatus();
 }
 
-// The last segments say what time it was and where the log ends.
+// The last segments give the latest timestamp and the end of the log.
 absl::Status RecordLog::RecoverLast(const std::deque<Segment>& segments) {
   std::deque<Segment> known = segments;
   Findings last;
   std::int64_t mark = 0;
-  // The last one may be empty.
+  // Two segments, because the last one may be empty.
   for (std::size_t i = known.size() - std::min<std::size_t>(known.size(), 2); i < known.size();
        ++i) {
     TOCSIN_ASSIGN_OR_RETURN(last, Check(known[i]));
@@ -204,7 +204,7 @@ absl::StatusOr<RecordLog::Findings> RecordLog::Check(const Segment& segment) {
 void RecordLog::KeepDamaged(const Segment& segment, std::int64_t from, std::string_view bytes) {
   const std::string folder = options_.directory + "/damaged";
   const std::string path = SegmentPath(folder, segment.begin + from, segment.version) + ".damaged";
-  std::string kept = "; they are kept in " + path;
+  std::string kept = "; a copy is in " + path;
   std::error_code error;
   if (!fs::exists(path, error)) {
     fs::create_directories(folder, error);
@@ -225,14 +225,14 @@ void RecordLog::KeepDamaged(const Segment& segment, std::int64_t from, std::stri
   if (options_.report) {
     options_.report(SegmentPath(options_.directory, segment.begin, segment.version) + ": " +
                     std::to_string(bytes.size()) + " bytes from byte " + std::to_string(from) +
-                    " on are damaged and passed over" + kept);
+                    " on are damaged and were skipped" + kept);
   }
 }
 
 absl::Status RecordLog::StartSegment() {
   const std::string path = SegmentPath(options_.directory, next_begin_);
   const int file = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return Error("cannot be made", path);
+  if (file < 0) return Error("cannot be created", path);
   if (const int error = WriteAll(file, SegmentHeader(options_.times)); error != 0) {
     close(file);
     unlink(path.c_str());
@@ -240,7 +240,7 @@ absl::Status RecordLog::StartSegment() {
     return Error("cannot be written", path);
   }
   if (!SyncFolder(options_.directory)) {
-    const absl::Status failed = Error("cannot be made durable", path);
+    const absl::Status failed = Error("cannot be synced to disk", path);
     close(file);
     unlink(path.c_str());
     return failed;
@@ -270,10 +270,10 @@ absl::Status RecordLog::Append(TimeUs now, std::string_view payload, std::int64_
     if (last.end + static_cast<std::int64_t>(buffer_.size()) + size -
             std::max(read_until_, segments_.front().begin) >
         options_.bytes_max) {
-      return absl::ResourceExhaustedError("the log is full of what has not been read yet");
+      return absl::ResourceExhaustedError("the log is full of records that have not been read yet");
     }
   }
-  // Where no new one can be made now, this one grows on.
+  // If no new segment can be created now, the current one keeps growing.
   if (is_full) StartSegment().IgnoreError();
   last_time_ = std::max(last_time_, now);
   appended_mark_ = mark;
@@ -309,15 +309,16 @@ void RecordLog::Rewind(bool trusted) {
   const auto size =
       static_cast<off_t>(SegmentHeader(options_.times).size()) + last.end - last.begin;
   if (trusted && Retry([&] { return ftruncate(file_, size); })) return;
-  // What stands behind the durable end is not known: it stays there, and the next segment says
-  // where the log goes on.
+  // The content after the durable end is unknown: it stays there, and the next segment's name tells
+  // where the log continues.
   close(std::exchange(file_, -1));
   next_begin_ = last.end;
   const absl::StatusOr<Findings> findings = Check(last);
   if (options_.report) {
-    options_.report(SegmentPath(options_.directory, last.begin) +
-                    ": the disk failed; the log goes on in a new segment, and what was durable " +
-                    (findings.ok() ? "has been checked" : "cannot be read at the moment"));
+    options_.report(
+        SegmentPath(options_.directory, last.begin) +
+        ": the disk failed; the log continues in a new segment, and the durable records " +
+        (findings.ok() ? "were checked" : "cannot be read at the moment"));
   }
 }
 
@@ -325,8 +326,8 @@ absl::Status RecordLog::Sync() {
   if (buffer_.empty() && file_ < 0) return status();
   TOCSIN_RETURN_IF_ERROR(WriteBuffer());
   if (!Retry([&] { return fdatasync(file_); })) {
-    const absl::Status failed = Error("cannot be made durable", options_.directory);
-    // The kernel may have dropped what it could not write, and say nothing the next time.
+    const absl::Status failed = Error("cannot be synced to disk", options_.directory);
+    // The kernel may have dropped pages that it could not write, without an error the next time.
     Rewind(/*trusted=*/false);
     SetStatus(failed);
     return failed;
@@ -345,7 +346,7 @@ void RecordLog::Trim(std::int64_t offset) {
 }
 
 void RecordLog::DeleteRead() {
-  // The last one is being written.
+  // The last segment is being written and stays.
   while (segments_.size() > 1 && segments_.front().end <= read_until_ &&
          segments_.back().end - segments_.front().begin > options_.bytes_max) {
     const Segment& front = segments_.front();

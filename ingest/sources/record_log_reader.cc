@@ -1,4 +1,4 @@
-// A record log, read from its folder, or along with whoever appends to it.
+// Reads a record log from its folder, also while this process appends to it.
 
 #include <algorithm>
 #include <cstring>
@@ -67,7 +67,7 @@ class RecordLogReader final : public LineReader {
     line->next_offset = static_cast<std::uint64_t>(offset_);
   }
 
-  // The bytes to be read next: more of this segment, or another. False: there are none.
+  // Finds more bytes to read, in this segment or in another one. False: there are none.
   bool FindMore() {
     const std::optional<SegmentFile> file = log_ != nullptr ? log_->Holder(offset_) : Listed();
     if (!file) return false;
@@ -90,7 +90,7 @@ class RecordLogReader final : public LineReader {
     return true;
   }
 
-  // The segment that holds `offset_`, or the next one, of a log that nobody is known to write.
+  // The segment that holds `offset_`, or the next one. For a log that this process does not write.
   std::optional<SegmentFile> Listed() {
     std::error_code error;
     std::vector<SegmentFile> files = ListSegments(directory_, &error);
@@ -101,14 +101,14 @@ class RecordLogReader final : public LineReader {
     for (std::size_t i = 0; i < files.size(); ++i) {
       SegmentFile& file = files[i];
       listed_last_ = i + 1 == files.size();
-      // What lies behind the beginning of the next one never became durable.
+      // Bytes beyond the beginning of the next segment never became durable.
       if (!listed_last_) file.bytes = std::min(file.bytes, files[i + 1].begin - file.begin);
       if (file.begin + file.bytes > offset_) return std::move(file);
     }
     return std::nullopt;
   }
 
-  // Goes on behind what is not whole; false: at the end of a log that may be being written.
+  // Skips an incomplete or invalid record; false: at the end of a log that may still be written.
   bool PassDamage() {
     const std::int64_t left = end_ - offset_;
     if (const std::optional<std::int64_t> skipped = segment_.SkipDamage(left)) {
@@ -117,7 +117,7 @@ class RecordLogReader final : public LineReader {
       return true;
     }
     if (is_last_) {
-      // What is here as yet is looked at again when there is more.
+      // Read the incomplete record again when there is more.
       segment_.Close();
       end_ = offset_;
       return false;
@@ -130,7 +130,7 @@ class RecordLogReader final : public LineReader {
   const std::string directory_;
   const RecordLog* const log_;
   std::int64_t offset_;
-  std::int64_t end_ = 0;  // of what may be read of the segment
+  std::int64_t end_ = 0;  // log offset up to which the segment may be read
   std::string path_;
   SegmentReader segment_;
   bool is_last_ = false;

@@ -25,9 +25,10 @@ constexpr std::string_view kMagic = "tocsinL2";
 constexpr std::size_t kFileHeaderBytes = 16;
 constexpr std::size_t kRecordHeaderBytes1 = 4 + 8 + 8;
 constexpr std::size_t kReadBytes = 256 << 10;
-// A record is not looked for where its time is further than this behind the one before.
+// While searching for the next valid record, candidates whose timestamp is further than this after
+// the previous record are ignored.
 constexpr DurationUs kTimeGapMax = 400 * kDayUs;
-// Looking for it costs at most so many bytes of checksums for each that is searched.
+// The search computes checksums over at most this many bytes per byte searched.
 constexpr std::size_t kSearchCostMax = 16;
 
 void PutFixed(std::uint64_t value, int bytes, std::string* out) {
@@ -77,7 +78,7 @@ std::vector<SegmentFile> ListSegments(const std::string& directory, std::error_c
        at.increment(*error)) {
     std::optional<SegmentFile> file = ParseName(at->path());
     if (!file) continue;
-    std::error_code gone;  // It may just have been deleted.
+    std::error_code gone;  // The file may just have been deleted.
     const std::uintmax_t size = fs::file_size(at->path(), gone);
     if (gone) continue;
     const std::size_t header = file->version == 1 ? 0 : kFileHeaderBytes;

@@ -1,11 +1,11 @@
-// The segments of a record log (record_log.h): their names, and the records in them.
+// The segment files of a record log (record_log.h): their names and their format.
 //
-//   00000000000000004096.v2.tlog                 what begins at byte 4096 of the log
-//   "tocsinL2" kind(1) zeros(7)                  a header, which offsets do not count
+//   00000000000000004096.v2.tlog                 the segment that begins at byte 4096 of the log
+//   "tocsinL2" kind(1) zeros(7)                  the file header, not counted in offsets
 //   size(4) time(8) mark(8) checksum(8) payload  a record; integers are little-endian
 //
-// The checksum is over all else of the record. Version 1, which the last release wrote, is called
-// 00000000000000004096.tlog and has neither header nor marks; its checksum is over time and payload.
+// The checksum covers the rest of the record. Version 1, written by the last release, is named
+// 00000000000000004096.tlog and has neither header nor marks; its checksum covers time and payload.
 // Not thread-safe.
 #pragma once
 
@@ -21,35 +21,35 @@
 
 namespace tocsin {
 
-// What the times of a log are.
+// The meaning of a log's timestamps.
 enum class RecordTimes : std::uint8_t {
-  kAppended = 0,  // when somebody sent the record
-  kRead = 1,      // when it was read in a file
+  kAppended = 0,  // when the record was received
+  kRead = 1,      // when the record was read from a file
 };
 
 struct SegmentFile {
-  std::int64_t begin = 0;  // in the log
+  std::int64_t begin = 0;  // log offset
   int version = 0;
   std::string path;
-  std::int64_t bytes = 0;  // of records; some may not be whole
+  std::int64_t bytes = 0;  // of records; the last ones may be incomplete
 };
 
 inline constexpr int kSegmentVersion = 2;
 
 std::string SegmentPath(const std::string& directory, std::int64_t begin,
                         int version = kSegmentVersion);
-// In order of their beginnings; other files are left out.
+// Sorted by their beginnings; other files are ignored.
 std::vector<SegmentFile> ListSegments(const std::string& directory, std::error_code* error);
 
-// Of a file of this version, before its first record.
+// The header of a file of the current version.
 std::string SegmentHeader(RecordTimes times);
-// Bytes of a record of the current version beside its payload.
+// Bytes of a record of the current version before its payload.
 inline constexpr std::size_t kRecordHeaderBytes = 4 + 8 + 8 + 8;
 void AppendRecord(TimeUs time, std::int64_t mark, std::string_view payload, std::string* out);
 
 class SegmentReader {
  public:
-  // kEnd: a record is not there as a whole; more may come. kError: see error().
+  // kEnd: no complete record is left; more may be appended. kError: see error().
   enum class Result : std::uint8_t { kRecord, kEnd, kDamaged, kError };
   struct Record {
     TimeUs time = 0;
@@ -71,23 +71,23 @@ class SegmentReader {
   std::int64_t bytes_read() const { return bytes_read_; }
   int error() const { return error_; }  // errno
 
-  // Looks at no more than `bytes_max` from where it stands, since what follows may still change.
+  // Reads at most `bytes_max` bytes from the position, since later bytes may still change.
   Result Next(std::int64_t bytes_max, Record* record);
-  // After kDamaged or kEnd, where there should be more: the bytes up to the next whole record among
-  // the next `bytes_max`, which are passed over; nullopt: there is none, or they cannot be read.
+  // After kDamaged or an unexpected kEnd: skips to the next complete record within `bytes_max`
+  // bytes and returns the number of skipped bytes. nullopt: there is none, or reading failed.
   std::optional<std::int64_t> SkipDamage(std::int64_t bytes_max);
-  // Whether the next bytes are the beginning of a record whose writing was cut short, or zeros.
+  // Whether the next bytes are the beginning of a partly written record, or zeros.
   bool IsTorn(std::int64_t bytes_max);
-  // The next bytes as they are.
+  // The next bytes, without consuming them.
   std::string Peek(std::int64_t bytes_max);
 
  private:
   Result Missing() const { return error_ != 0 ? Result::kError : Result::kEnd; }
-  // Whether so many bytes are here; reads at most up to `size_max`.
+  // Ensures that `size` bytes are buffered; buffers at most `size_max`. False: end or error.
   bool Have(std::size_t size, std::size_t size_max);
   std::string_view rest() const { return std::string_view(text_).substr(begin_); }
   std::size_t header_bytes() const;
-  // Whether these bytes begin with a whole record.
+  // Parses the record at the beginning; false: it is incomplete or invalid.
   bool Parse(std::string_view bytes, Record* record) const;
 
   int file_ = -1;

@@ -19,7 +19,7 @@ constexpr std::string_view kReadable[] = {".gz", ".zst"};
 constexpr std::string_view kUnreadable[] = {".bz2", ".xz", ".lz4", ".Z", ".zip"};
 constexpr std::string_view kSeparators = ".-_";
 constexpr std::size_t kNumberDigitsMax = 4;
-// A folder with more is not looked through to its end.
+// Folders with more names are not read to the end.
 constexpr std::size_t kNamesMax = 65'536;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -28,7 +28,7 @@ bool IsDay(std::uint64_t year, std::uint64_t month, std::uint64_t day) {
   return year >= 1970 && year < 2300 && month >= 1 && month <= 12 && day <= 31;
 }
 
-// The runs of digits of a text that holds nothing else but what separates parts of a date.
+// The numbers in a string of digits and date separators; nullopt if it contains anything else.
 std::optional<std::vector<std::uint64_t>> Numbers(std::string_view text) {
   std::vector<std::uint64_t> numbers;
   while (!text.empty()) {
@@ -90,7 +90,8 @@ RotatedName TakeCompression(std::string_view* name) {
 }  // namespace
 
 bool RotatedName::IsBefore(const RotatedName& other) const {
-  // Where a log has both, its rotation was changed once; numbers are what most have now.
+  // A log with both kinds changed its rotation scheme once; numbers are assumed to be the newer
+  // one.
   if (dated != other.dated) return dated;
   return dated ? digits < other.digits : digits > other.digits;
 }
@@ -139,7 +140,7 @@ std::vector<LogFiles> GroupRotations(const std::vector<FileInput>& files,
     }
     if (!is_part) grouped.push_back({.path = file.path, .name = file.name, .older = {}});
   }
-  // A log whose file is not there just now.
+  // Logs whose own file does not exist at the moment.
   for (const FileInput& log : logs) {
     const bool is_there = std::any_of(grouped.begin(), grouped.end(), [&](const LogFiles& other) {
       return other.path == log.path;

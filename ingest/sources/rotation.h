@@ -1,11 +1,13 @@
-// Which files of a folder are one log: a file, and what log rotation made of what it held before.
+// Groups the files of a folder into logs: a file and the older files that log rotation made from
+// it.
 //
 //   app.log.3.gz  app.log.2.gz  app.log.1  app.log           // one log, in this order
 //   app.log-20260301  app-2026-03-01.log  app.log.old         // also rotated, if app.log is there
 //
-// By name alone, so that recorded traffic means the same on another machine: a number, `old` or a
-// date behind the name or before its extension, and .gz or .zst. Numbers count back in time, dates
-// forward. A number before the extension (worker-2.log) is a log of its own. Pure functions.
+// Uses names alone, so that recorded traffic has the same meaning on another machine. A rotated
+// file has a number, `old` or a date after the name, or a date before its extension, and may end in
+// .gz or .zst. Higher numbers are older, later dates are newer. A number before the extension
+// (worker-2.log) makes a separate log. Thread-safe: stateless functions.
 #pragma once
 
 #include <cstdint>
@@ -20,43 +22,43 @@
 
 namespace tocsin {
 
-// What a file's name says about its place in the log called `base`.
+// The place of a file in the log named `base`, parsed from the file's name.
 struct RotatedName {
   std::string base;
   bool dated = false;
   std::vector<std::uint64_t> digits;  // of the number or date
   bool compressed = false;
-  bool readable = true;  // not compressed in a way that we cannot undo
+  bool readable = true;  // false: compressed in an unsupported format
 
-  // Whether it was written before the other one of the same base.
+  // Whether it is older than `other`. REQUIRES: the same base.
   bool IsBefore(const RotatedName& other) const;
-  // The same part of the log, perhaps compressed.
+  // Whether both are the same part of the log; one may be compressed.
   bool IsSamePart(const RotatedName& other) const {
     return dated == other.dated && digits == other.digits;
   }
 };
 
-// All that it could be, without knowing which logs there are; the shortest base first.
+// All possible interpretations of a name, without knowing which logs exist; shortest base first.
 std::vector<RotatedName> RotationsOf(std::string_view name);
 
 struct LogFiles {
   std::string path = {};
-  std::string name = {};                // of the source partition: that of `path`
+  std::string name = {};                // of the source partition: the name of `path`
   std::vector<std::string> older = {};  // oldest first
 };
 
-// Each file is a log of its own unless it is one rotated from another of `files` or of the names
-// `logs`, which need not be there. In the order of `files`, then those of `logs` that are not.
+// Each file is a separate log unless it was rotated from another one in `files` or `logs`; those in
+// `logs` need not exist. Returned in the order of `files`, then those only in `logs`.
 std::vector<LogFiles> GroupRotations(const std::vector<FileInput>& files,
                                      const std::vector<FileInput>& logs = {});
 
-// Reads them from the oldest on as if they were one: an incomplete last record ends with its file.
-// REQUIRES: `options` begin at the beginning.
+// Reads the files as one, oldest first. An incomplete last record ends with its file. REQUIRES:
+// `options.start_offset` is 0.
 absl::StatusOr<std::unique_ptr<LineReader>> OpenLogFiles(const LogFiles& log,
                                                          const LineReader::Options& options);
 
-// The files in the folder of `path` that were rotated from it, oldest first; those that are there
-// compressed and plain, plain. Empty where the folder cannot be listed.
+// The files in the folder of `path` that were rotated from it, oldest first. If a file exists plain
+// and compressed, the plain one. Empty if the folder cannot be listed.
 std::vector<std::string> RotatedFrom(const std::string& path);
 
 }  // namespace tocsin

@@ -1,5 +1,6 @@
-// A file that holds one payload, and is replaced by the next one: a page of metrics that is written
-// anew every few seconds. Whether by rename or in place, each is one record.
+// A file that holds one payload and is replaced by the next one, such as a page of metrics that is
+// rewritten every few seconds. Each version is one record, whether it is renamed or written in
+// place.
 
 #include <algorithm>
 #include <cerrno>
@@ -37,7 +38,7 @@ class SnapshotFile final : public Tail {
       seen_ = version;
       seen_at_ = now;
     }
-    // It may be being written: there is more, but not yet.
+    // It may still be written: try again later.
     if (now - seen_at_ < kSettledFor) return Result::kBlocked;
     return Read(now, version, line);
   }
@@ -105,7 +106,7 @@ class SnapshotFile final : public Tail {
     const LineReader::Result result = reader_->Next(line);
     if (result == LineReader::Result::kError) return fail(reader_->status());
     FileFacts facts;
-    // Replaced while it was read: the next one is looked at from the beginning.
+    // Replaced while it was read: start over with the next version.
     if (!FileFacts::At(options_.path, &facts) || VersionOf(facts) != version) {
       return Result::kBlocked;
     }

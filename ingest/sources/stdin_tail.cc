@@ -1,4 +1,4 @@
-// What comes through stdin, read as it comes.
+// Reads stdin as data arrives, without blocking.
 
 #include <poll.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ class StdinTail final : public Tail {
         return Result::kLine;
       case LineReader::Result::kEnd:
         if (stream_->waits()) return Result::kBlocked;
-        // Its last record may have no end of its own.
+        // The last record may be incomplete.
         if (std::exchange(completing_, true)) return Result::kDone;
         reader_->CompleteAtEnd();
         return Next(now, line);
@@ -46,7 +46,7 @@ class StdinTail final : public Tail {
   std::vector<Note> TakeNotes() override { return {}; }
 
  private:
-  // Its first bytes say whether it is compressed, so there have to be some.
+  // Opens stdin once it has data: the first bytes tell whether it is compressed.
   bool Open() {
     pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
     if (poll(&ready, 1, 0) <= 0) return false;
@@ -64,7 +64,7 @@ class StdinTail final : public Tail {
 
   const Framing framing_;
   std::unique_ptr<LineReader> reader_;
-  TextStream* stream_ = nullptr;  // reader_'s
+  TextStream* stream_ = nullptr;  // owned by reader_
   bool completing_ = false, done_ = false;
   TimeUs looked_at_ = 0;
   std::string reason_;

@@ -1,12 +1,12 @@
-// A file that is followed: its records as they come, through whatever happens to the file.
+// Follows a file: delivers its records as they are written, across rotation, truncation and errors.
 //
 //   FollowedFile tail({.path = "/var/log/app.log"});       // or NewSnapshotFile
 //   while (tail.Next(now, &line) == Tail::Result::kLine) …
-//   journal.Write(tail.Position(oldest));                  // once what was read is durable
+//   journal.Write(tail.Position(oldest));                  // once the records are durable
 //
-// A fault is a state, never an error: what cannot be read is tried again, less and less often, down
-// to every five seconds, and goes on where it was. Offsets are those of the log, which goes on
-// across the files that it was rotated into. Not thread-safe.
+// A failure is a state, never an error: a file that cannot be read is retried with growing pauses
+// of up to five seconds, and reading continues where it was. Offsets count the bytes of the whole
+// log, across its rotated files. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -25,56 +25,56 @@ class Tail {
  public:
   enum class Result : std::uint8_t {
     kLine,
-    kEnd,      // all that there is has been handed over
-    kBlocked,  // not all: something cannot be read
-    kDone,     // all, and nothing will follow
+    kEnd,      // everything written so far has been delivered
+    kBlocked,  // not everything: something cannot be read now
+    kDone,     // everything, and nothing will follow
   };
   enum class State : std::uint8_t { kReading, kMissing, kFailing };
   struct Note {
     std::string text;
-    bool is_loss = false;  // of what was not read, as far as is known
+    bool is_loss = false;  // unread data was lost, as far as is known
   };
 
   virtual ~Tail() = default;
 
-  // `now` is monotonic. The line's views live until the next call.
+  // `now` is monotonic. The line's views are valid until the next call.
   virtual Result Next(TimeUs now, LineReader::Line* line) = 0;
-  // After kEnd: everything that was written before this (monotonic) has been handed over.
+  // After kEnd: everything written before this time (monotonic) has been delivered.
   virtual TimeUs looked_at() const = 0;
 
-  // Everything that is needed to go on behind the last record, and to read again what lies between
-  // `oldest` and it. One word. Also forgets what is before `oldest`.
+  // The state to persist in order to continue after the last record and to read the bytes from
+  // `oldest` to it again. A string without spaces. Also forgets what is before `oldest`.
   virtual std::string Position(std::uint64_t oldest) = 0;
-  // Before the first Next. InvalidArgument for a text that is none of Position's.
+  // Call before the first Next. InvalidArgument if `position` is malformed.
   virtual absl::Status Restore(std::string_view position) = 0;
 
   virtual State state() const = 0;
-  // Why it is not read, in words for people; empty: it is.
+  // A message why the file is not read; empty: it is.
   virtual const std::string& reason() const = 0;
-  // Since when there is no file (monotonic); kNoTime: there is one.
+  // Since when the file has been missing (monotonic); kNoTime: it exists.
   virtual TimeUs missing_since() const = 0;
   // About when the newest record was written.
   virtual TimeUs modified() const = 0;
-  // Whether a file that was found elsewhere is a part of this log, or a copy of one.
+  // Whether the file at `path` is a part of this log or a copy of one.
   virtual bool Owns(const std::string& path) const = 0;
-  // What people should know of, once each.
+  // Messages for the operator, each returned once.
   virtual std::vector<Note> TakeNotes() = 0;
 };
 
 struct TailOptions {
   std::string path;
-  // Of the same log, oldest first: read before it at the first start.
+  // Older files of the same log, oldest first; read before `path` at the first start.
   std::vector<std::string> older = {};
   Framing framing = Framing::kLines;
-  bool grows = true;  // false: it ends at its end
+  bool grows = true;  // false: kDone at the end of the file
 };
 
-// A file that holds one payload and is replaced by the next one: each is one record, once it has
-// been the same for kSettledFor. What is replaced sooner is not seen.
+// Follows a file that holds one payload at a time. Each version is one record, delivered once it
+// has been unchanged for kSettledFor; a version that is replaced sooner is missed.
 inline constexpr DurationUs kSettledFor = 100 * kMillisecondUs;
 std::unique_ptr<Tail> NewSnapshotFile(TailOptions options);
 
-// What comes through stdin, without waiting for it; it ends at its end and has no position.
+// Reads stdin without blocking. Returns kDone at its end and has no position.
 std::unique_ptr<Tail> NewStdinTail(Framing framing);
 
 }  // namespace tocsin

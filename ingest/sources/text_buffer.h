@@ -1,11 +1,11 @@
-// A window over a TextStream: the bytes of the record at hand and what was read beyond it.
+// A window over a TextStream: the bytes of the current record and those read beyond it.
 //
 //   TextBuffer buffer(std::move(stream), start_offset);
 //   while (!found(buffer.text()) && buffer.Fill() > 0) {}
-//   buffer.Take(record.size());          // the window moves on; views into it die at the next Fill
+//   buffer.Take(record.size());          // advances; views are valid until the next Fill
 //
-// Memory is fixed at kBytes, and none while nothing is in the window: a record that is longer is cut
-// with Drop. Not thread-safe.
+// Memory: kBytes, or none while the window is empty. Use Drop to truncate a longer record. Not
+// thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -30,14 +30,13 @@ class TextBuffer {
       : stream_(std::move(stream)), offset_(offset) {}
 
   std::string_view text() const { return {bytes_.get() + begin_, end_ - begin_}; }
-  // Of the first byte of text().
+  // The offset of the first byte of text().
   std::uint64_t offset() const { return offset_; }
-  // Bytes between the kept ones and the window's end that Drop has taken out.
+  // The number of bytes that Drop has removed since the last Take.
   std::uint64_t dropped() const { return dropped_; }
 
-  // The index of the first line feed at or behind `from`; npos: the window has none. Asked in
-  // ascending order, as the window moves on, it looks at every byte once, however many values share
-  // a line.
+  // The index of the first line feed at or after `from`; npos: none in the window. Remembers the
+  // searched range: calls in ascending order scan each byte once, even if many values share a line.
   std::size_t LineFeed(std::size_t from) {
     const std::size_t at = begin_ + from;
     if (at < clear_begin_ || at > clear_end_) clear_begin_ = clear_end_ = at;
@@ -50,7 +49,8 @@ class TextBuffer {
     return clear_end_ < end_ ? clear_end_ - begin_ : std::string_view::npos;
   }
 
-  // Appends what the stream has; 0 at its end, on an error, and when the window is full.
+  // Appends bytes from the stream. Returns how many; 0 at its end, on an error, or if the window is
+  // full.
   std::size_t Fill() {
     if (begin_ > 0) {
       std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
@@ -63,12 +63,12 @@ class TextBuffer {
     if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kBytes);
     const std::size_t count = stream_->Read(bytes_.get() + end_, kBytes - end_);
     end_ += count;
-    // Of thousands of files that are followed, few have something in the window.
+    // Frees memory: of thousands of followed files, few have unread bytes in the window.
     if (end_ == 0) bytes_ = nullptr;
     return count;
   }
 
-  // Forgets the window behind its first `keep` bytes; they still count for offsets.
+  // Removes all but the first `keep` bytes of the window. Removed bytes still count for offsets.
   void Drop(std::size_t keep) {
     dropped_ += end_ - begin_ - keep;
     end_ = begin_ + keep;
@@ -76,7 +76,7 @@ class TextBuffer {
     clear_end_ = std::min(clear_end_, end_);
   }
 
-  // Moves on by `size` bytes of the window and all that was dropped.
+  // Advances by `size` bytes of the window and all dropped bytes.
   void Take(std::size_t size) {
     begin_ += size;
     offset_ += size + std::exchange(dropped_, 0);
@@ -89,7 +89,7 @@ class TextBuffer {
   std::unique_ptr<char[]> bytes_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  // No line feed stands between these two.
+  // There is no line feed between these two positions.
   std::size_t clear_begin_ = 0;
   std::size_t clear_end_ = 0;
   std::uint64_t offset_ = 0;

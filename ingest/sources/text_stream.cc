@@ -27,12 +27,12 @@ absl::Status SystemError(const std::string& path, std::string_view what, int err
   return absl::UnavailableError(path + ": " + std::string(what) + ": " + std::strerror(error));
 }
 
-// The bytes of the file as they are, those that told its kind first.
+// The raw bytes of a file, with a Peek for detecting its kind.
 class RawFile {
  public:
   RawFile(std::string path, FileDescriptor file) : path_(std::move(path)), file_(std::move(file)) {}
 
-  // As Read(2) with retries; −1 on an error, which `status` then holds.
+  // Like read(2), with retries; returns −1 and sets `status` on an error.
   std::ptrdiff_t Read(char* buffer, std::size_t size, absl::Status* status) {
     if (!head_.empty()) {
       const std::size_t taken = std::min(size, head_.size());
@@ -48,7 +48,7 @@ class RawFile {
     return count;
   }
 
-  // The first bytes, without taking them.
+  // The first bytes, without consuming them.
   absl::StatusOr<std::string_view> Peek(std::size_t size) {
     absl::Status status;
     std::string head;
@@ -104,21 +104,21 @@ class PlainStream final : public TextStream {
     if (count == 0) {
       bytes_total_ = file_.Size();
       if (bytes_total_ != 0 && bytes_total_ < bytes_read_) {
-        status_ =
-            absl::DataLossError(file_.path() + ": was cut to " + std::to_string(bytes_total_) +
-                                " bytes after " + std::to_string(bytes_read_) + " were read");
+        status_ = absl::DataLossError(file_.path() + ": was truncated to " +
+                                      std::to_string(bytes_total_) + " bytes after " +
+                                      std::to_string(bytes_read_) + " were read");
       }
     }
     return static_cast<std::size_t>(count);
   }
 
   absl::Status SkipTo(std::uint64_t offset) override {
-    if (bytes_total_ == 0) return TextStream::SkipTo(offset);  // A pipe, or empty as yet.
+    if (bytes_total_ == 0) return TextStream::SkipTo(offset);  // A pipe, or still empty.
     if (offset > bytes_total_) {
       return absl::OutOfRangeError(file_.path() + ": offset " + std::to_string(offset) +
                                    " is beyond its end at " + std::to_string(bytes_total_));
     }
-    if (!file_.SeekTo(offset)) return SystemError(file_.path(), "cannot be sought", errno);
+    if (!file_.SeekTo(offset)) return SystemError(file_.path(), "cannot seek", errno);
     bytes_read_ = offset;
     return absl::OkStatus();
   }
@@ -127,7 +127,7 @@ class PlainStream final : public TextStream {
   RawFile file_;
 };
 
-// What gzip and zstd share: an input buffer, and an end inside a member is an error.
+// The common part of gzip and zstd: an input buffer, and the check for a truncated archive.
 class CompressedStream : public TextStream {
  public:
   explicit CompressedStream(RawFile file) : file_(std::move(file)), input_(kInputBytes) {
@@ -139,11 +139,11 @@ class CompressedStream : public TextStream {
     while (status_.ok() && produced == 0 && !ended_) {
       if (begin_ == end_ && !Refill()) {
         ended_ = true;
-        // What the decoder holds back is still to come.
+        // The decoder may still hold output back.
         produced = Step(buffer, size);
         if (produced > 0) ended_ = false;
         if (produced == 0 && inside_ && status_.ok()) {
-          status_ = absl::DataLossError(Place() + "the archive is cut short");
+          status_ = absl::DataLossError(Place() + "the archive is truncated");
         }
         break;
       }
@@ -190,7 +190,7 @@ class CompressedStream : public TextStream {
 class GzipStream final : public CompressedStream {
  public:
   explicit GzipStream(RawFile file) : CompressedStream(std::move(file)) {
-    // 15 window bits; + 16: gzip's wrapping.
+    // 15 window bits; + 16: expect a gzip header.
     if (inflateInit2(&inflate_, 15 + 16) != Z_OK) {
       status_ = absl::ResourceExhaustedError("no memory for gzip");
     }
@@ -293,7 +293,7 @@ absl::StatusOr<std::unique_ptr<TextStream>> TextStream::Over(FileDescriptor desc
   } else if (head == kZstdMagic) {
     stream = std::make_unique<ZstdStream>(std::move(file));
   } else if (head.empty() && (path.ends_with(".gz") || path.ends_with(".zst"))) {
-    return absl::DataLossError(path + ": the archive is empty: it is cut short");
+    return absl::DataLossError(path + ": the archive is empty");
   } else {
     stream = std::make_unique<PlainStream>(std::move(file));
   }

@@ -1,18 +1,18 @@
-// Walks lines whose fields stand between blanks or in quotes, as those of access logs do.
+// Scans lines whose fields are separated by spaces or quoted, such as access logs.
 //
 //   FieldScanner scan(record);                // 203.0.113.7 - - "a \"b\"" 200 17 …
 //   for (; !scan.done(); scan.EndLine()) {
 //     scan.BeginLine();
-//     scan.Word(&address);                    // up to a blank, which is next
-//     if (scan.Skip(" - - \"") && scan.Quoted(&text)) …     // text: a \"b\", as it stands
+//     scan.Word(&address);                    // up to, not including, the next space
+//     if (scan.Skip(" - - \"") && scan.Quoted(&text)) …     // text: a \"b\", still escaped
 //     scan.Rest();                            //  200 17 …
 //   }
 //
-// Every call says whether what stood there was that; after a false the position is one in the same
-// line and means nothing more. Where a line ends is not looked for before anybody asks; no field
-// goes beyond it. Sixty-four bytes at a time, and nothing beyond the record is read. What was walked
-// over of a line is known to be ASCII and free of backslashes, or not (`ascii`, `escapes`). Lines
-// are those of text_lines.h.
+// Every call returns whether the expected item was found. After false the position is unspecified
+// but still within the same line. The end of a line is searched only on demand; no field extends
+// beyond it. Quoted fields are scanned 64 bytes at a time; nothing beyond the record is read.
+// `ascii` and `escapes` tell whether the scanned part of the line was all ASCII and whether it
+// contained a backslash. Lines are split as in text_lines.h.
 #pragma once
 
 #include <algorithm>
@@ -46,7 +46,7 @@ class FieldScanner {
     ascii_ = true;
     escapes_ = false;
   }
-  // All of the line, and what is left of it.
+  // The whole line, and its unscanned rest.
   std::string_view Line() const { return From(line_); }
   std::string_view Rest() const { return From(at_); }
   bool AtLineEnd() const { return IsLineEnd(at_); }
@@ -59,14 +59,14 @@ class FieldScanner {
     if (at_ < end_) ++at_;
   }
 
-  // The bytes from here on, of the next lines as well.
+  // The bytes from the position to the end of the record, including the following lines.
   std::string_view ahead() const { return {at_, static_cast<std::size_t>(end_ - at_)}; }
-  // Whether so many bytes ahead are the end of a line. REQUIRES, here and below:
-  // bytes <= ahead().size(), and that they are of this line.
+  // Whether the line ends `bytes` bytes ahead. REQUIRES, here and below: bytes <= ahead().size(),
+  // and those bytes belong to this line.
   bool IsLineEnd(std::size_t bytes) const { return IsLineEnd(at_ + bytes); }
-  // These are known to be ASCII without a backslash …
+  // Skips bytes that are known to be ASCII without a backslash.
   void Advance(std::size_t bytes) { at_ += bytes; }
-  // … and these are not.
+  // Skips bytes that are not.
   void AdvanceOverAny(std::size_t bytes) {
     at_ += bytes;
     ascii_ = false;
@@ -84,7 +84,8 @@ class FieldScanner {
     const char* const begin = at_;
 #ifdef __SSE2__
     if (end_ - at_ >= 16) {
-      // A control character, which a line feed is, stops it as well; it may be of the word.
+      // This also stops at any control character, such as a line feed. One that belongs to the word
+      // is handled by the loop below.
       const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
       const __m128i low = _mm_cmpgt_epi8(_mm_set1_epi8(' ' + 1), bytes);  // and all from 128 on
       const unsigned found = Mask(low);
@@ -98,7 +99,7 @@ class FieldScanner {
     return at_ < end_ && *at_ == ' ';
   }
 
-  // From behind an opening quote to behind the closing one, which no backslash precedes.
+  // Reads from just after an opening quote to the first unescaped closing quote and skips that.
   bool Quoted(std::string_view* text) {
     const char* const begin = at_;
     for (;;) {
@@ -127,7 +128,7 @@ class FieldScanner {
     if (at == end_ || *at == '\n') return true;
     return *at == '\r' && (at + 1 == end_ || at[1] == '\n');
   }
-  // To the end of the line.
+  // From `at` to the end of the line.
   std::string_view From(const char* at) const {
     const char* const feed = LineFeed(at);
     std::string_view text(at, static_cast<std::size_t>(feed - at));
@@ -135,7 +136,7 @@ class FieldScanner {
     return text;
   }
 
-  // The first quote, backslash, line feed or byte from 128 on, at or behind `at`; nullptr: none.
+  // The first quote, backslash, line feed or byte >= 128 at or after `at`; nullptr: none.
   const char* NextSpecial(const char* at) {
 #ifdef __SSE2__
     if (end_ - begin_ >= kBlock) {
@@ -146,7 +147,7 @@ class FieldScanner {
           at = block_end_;
         }
         if (at >= end_) return nullptr;
-        // What is nearer to the end is read from a block before it, whose first bytes do not count.
+        // Near the end of the record the block starts earlier; its first bytes are ignored.
         block_ = std::min(at, end_ - kBlock);
         block_end_ = block_ + kBlock;
         found_ = SpecialsOf(block_);
@@ -161,7 +162,7 @@ class FieldScanner {
 #ifdef __SSE2__
   static constexpr std::ptrdiff_t kBlock = 64;
 
-  // The upper bits: of a comparison's byte, or of one from 128 on.
+  // The high bit of each byte: set by a comparison, or because the byte is >= 128.
   static unsigned Mask(__m128i bytes) { return static_cast<unsigned>(_mm_movemask_epi8(bytes)); }
   static std::uint64_t SpecialsOf(const char* block) {
     const auto in16 = [block](int from) {
@@ -180,7 +181,7 @@ class FieldScanner {
   const char* const begin_;
   const char* const end_;
   const char* line_;
-  // What was found last, and where.
+  // The block that NextSpecial scanned last, and the special bytes in it, one bit each.
   const char* block_;
   const char* block_end_;
   std::uint64_t found_ = 0;

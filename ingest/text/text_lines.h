@@ -1,10 +1,11 @@
-// The lines of a record of a text format, for every decoder that reads lines.
+// Splits a record of a text format into lines, for every decoder that reads lines.
 //
 //   ForEachLine(record, sink, [&](std::string_view line) { … });
 //
-// A record is usually one line (of a file, always); a Kafka record may hold several. Lines end in
-// LF or CR LF, the last one perhaps in neither. Empty ones are no lines. One that is larger than
-// limits::kEventBytesMax (a file's line is cut just past that) goes to the sink as undecodable.
+// A record from a file is always one line; a Kafka record may hold several. Lines end in LF or
+// CR LF; the last one may end in neither. Empty lines are skipped. A line larger than
+// limits::kEventBytesMax (a line of a file is cut one byte past that) goes to the sink as
+// undecodable.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,8 @@ namespace tocsin {
 
 inline constexpr std::string_view kLineTooLong = "larger than 1 MiB";
 
-// Takes a line off the front of what is left of a record; false: there was none to read.
+// Removes the first line from `record`. Returns false if the line is empty or too large; a line
+// that is too large goes to the sink.
 inline bool TakeLine(std::string_view* record, EventSink* sink, std::string_view* line) {
   const std::size_t end = std::min(record->find('\n'), record->size());
   *line = record->substr(0, end);
@@ -31,7 +33,7 @@ inline bool TakeLine(std::string_view* record, EventSink* sink, std::string_view
   return !line->empty();
 }
 
-// Where a line has been read already. REQUIRES: the record begins with its end.
+// Removes the end of a line that was already read. REQUIRES: `record` begins with that line end.
 inline void SkipLineEnd(std::string_view* record) {
   if (record->starts_with('\r')) record->remove_prefix(1);
   if (!record->empty()) record->remove_prefix(1);

@@ -1,8 +1,8 @@
-// Whether a text of a binary format is one.
+// Checks that a string of a binary format is valid UTF-8.
 //
 //   if (!IsUtf8(label)) return "not valid UTF-8";
 //
-// Fast for short texts of ASCII, which most are. Thread-safe: a pure function.
+// Optimized for short ASCII strings, the common case. Thread-safe: a pure function.
 #pragma once
 
 #include <cstdint>

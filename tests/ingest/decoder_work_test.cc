@@ -1,5 +1,5 @@
-// Whatever a payload says, decoding it takes work and memory that are linear in its size: for every
-// format of the registry, hostile payloads made of sound ones, and bytes that no format expects.
+// Decoding any payload takes work and memory linear in its size: tests every format of the registry
+// with hostile payloads made from valid ones, and with bytes that no format expects.
 //
 // Work is counted, not timed (work_counter.h).
 
@@ -55,7 +55,7 @@ constexpr std::size_t kPairBytes = 4 << 10;
 
 class DecoderWork : public testing::TestWithParam<std::string> {
  protected:
-  // By a decoder that is new, and once more by the same one: what it has learned makes it no worse.
+  // With a new decoder, and again with the same one: remembered state must not make it slower.
   static Decoded Decode(const InputConfig& input, const std::string& payload, std::size_t bytes) {
     ErrorList errors;
     const std::unique_ptr<Decoder> decoder = NewDecoder(input, &errors);
@@ -118,7 +118,8 @@ TEST_P(DecoderWork, OfHostilePayloads) {
   }
 }
 
-// Two parts at once: what grows with the product of two sizes is several times as much per byte.
+// Two parts at once: work that grows with the product of two sizes is several times as much per
+// byte.
 TEST_P(DecoderWork, OfTwoHostileParts) {
   for (const PayloadSeed& seed : SeedsOf(GetParam())) {
     if (!seed.input.message_format.empty()) continue;  // as that format by itself

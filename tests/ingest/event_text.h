@@ -1,5 +1,5 @@
-// What a case expects of an event, as one text: its time, type and words, then its numbers, fields
-// and labels by name, absent ones left out, and `env` where it is the default.
+// An event as one string for the tables of tests: its time, type and words, then its numbers,
+// fields and labels by name. Absent values are left out, and so is `env` if it is the default.
 #pragma once
 
 #include <optional>
@@ -40,7 +40,7 @@ inline std::string EventText(const KeptEvent& kept) {
   return text;
 }
 
-// All that becomes of a record, a line each: events, "skipped: why", "undecodable: why".
+// Everything decoded from a record, one line each: events, "skipped: why", "undecodable: why".
 inline std::string DecodedText(const InputConfig& input, std::string_view record,
                                TimeUs record_time = kNoTime) {
   const RecordingSink sink = DecodeRecord(input, record, record_time);
@@ -52,7 +52,7 @@ inline std::string DecodedText(const InputConfig& input, std::string_view record
   return text;
 }
 
-// A record of a case and what becomes of it.
+// A record and its expected result.
 struct RecordCase {
   std::string_view record;
   std::string_view expected;

@@ -1,13 +1,13 @@
-// Hostile payloads, made of sound ones: a payload as a tree of parts, and parts of it that come
-// many times, come empty, or are long.
+// Makes hostile payloads from valid ones: parses a payload into a tree of parts, and repeats,
+// empties or lengthens some of them.
 //
 //   const Part root = JsonPart(R"({"labels": {"a": "b"}, "samples": [1]})");
 //   for (const Change& change : ChangesOf(root)) {
 //     std::string payload = WithChanges(root, {change}, 1 << 15);      // 32 KiB longer
 //   }
 //
-// Two changes at once show what grows with the product of two sizes: labels and samples, a name and
-// what stands in its map. REQUIRES: sound samples. Changes point into their tree.
+// Two changes at once reveal work that grows with the product of two sizes: labels and samples, or
+// a name and the content of its map. REQUIRES: valid samples. Changes point into their tree.
 #pragma once
 
 #include <cstddef>
@@ -33,9 +33,9 @@ struct Part {
 };
 
 Part JsonPart(std::string_view json);
-// Every field whose bytes can be read as a message is taken for one, unless they are all printable.
+// A field whose bytes parse as a message is treated as one, unless they are all printable.
 Part ProtobufPart(std::string_view message);
-// Lines, in them words, in them what stands between commas, in them letters and signs.
+// Lines, split into words, those at commas, and those into letters and punctuation.
 Part TextPart(std::string_view text);
 
 struct Change {

@@ -1,5 +1,5 @@
-// An event as one text, for the tables of decoder tests: what is absent is left out, and `env`
-// where it is the default.
+// An event as one string, for the tables of decoder tests. Absent values are left out, and so is
+// `env` if it is the default.
 #pragma once
 
 #include <string>

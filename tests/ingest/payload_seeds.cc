@@ -25,7 +25,7 @@ InputConfig Of(const std::string& format) {
   return input;
 }
 
-// Keys of several libraries: whose they are not passes them over.
+// Keys of several libraries; a preset ignores those of the others.
 constexpr std::string_view kJsonLog =
     R"([{"time":"2026-01-01T00:00:00Z","type":"request","level":"warn","msg":"a \"b\" c",)"
     R"("log":"x\n","endpoint":"/orders/42?x=1","status":503,"duration_ms":12.5,"user":"ann",)"
@@ -352,7 +352,7 @@ std::vector<PayloadSeed> SeedsOf(const std::string& format) {
   }
   if (format == "cloudwatch-metric-stream") {
     std::vector<PayloadSeed> seeds = Documents(format, {kStreamMetric});
-    // Without the tag, the length stands before the request.
+    // Without the tag: the length, then the request.
     seeds.push_back({Of(format), ProtobufPart(OtlpMetrics()), [](const std::string& request) {
                        std::string framed;
                        pbf_writer(framed).add_bytes(1, request);

@@ -1,5 +1,5 @@
-// A sound payload or several of each format, with every part of one that its decoder looks at: what
-// hostile payloads are made of (tests/ingest/hostile_payloads.h).
+// One or more valid payloads of each format, with every part that its decoder reads: the seeds of
+// hostile payloads (tests/ingest/hostile_payloads.h).
 //
 // A new format needs a line here: ingest_work_test fails without one.
 #pragma once
@@ -16,7 +16,7 @@ namespace tocsin {
 struct PayloadSeed {
   InputConfig input;
   Part root;
-  // What is done to the bytes that the parts make: compression, an envelope. Empty: nothing.
+  // Applied to the encoded parts, such as compression or an envelope. Empty: nothing.
   std::function<std::string(const std::string&)> pack = {};
 };
 

@@ -1,4 +1,5 @@
-// An EventSink for tests: keeps what it was given, as text, because views die with the call.
+// An EventSink for tests: copies what it receives, because the views are valid only during the
+// call.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,7 @@
 
 namespace tocsin {
 
-// An event that owns its texts.
+// An event that owns its strings.
 struct KeptEvent {
   Event event;  // numbers only; its views are dead
   std::map<std::string, std::string> text;
@@ -68,7 +69,7 @@ inline RecordingSink DecodeRecord(const InputConfig& input, std::string_view rec
   // A copy of the exact size on the heap: a read beyond it is seen by AddressSanitizer.
   const std::vector<char> exact(record.begin(), record.end());
   DecoderFor(input)->Decode({exact.data(), exact.size()}, record_time, &sink);
-  // In place it must come out the same, whatever stands behind the zero.
+  // DecodePadded must give the same result, whatever follows the zero.
   std::string padded(record);
   padded += '\0';
   padded.append(kDecodePadding, '"');

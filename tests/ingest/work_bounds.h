@@ -1,9 +1,9 @@
-// What decoding a payload may cost at most, in work as tests/ingest/work_counter.h counts it.
+// Upper bounds of the work of decoding a payload, as counted by tests/ingest/work_counter.h.
 //
 //   EXPECT_EQ(BeyondBounds(counter.Done(), payload.size()), "");
 //
-// The factors are some times what the most expensive honest lines cost, so that they hold for what
-// is linear, and what grows with the product of two parts of a payload passes them at a few
+// The factors are several times the cost of the most expensive normal lines. Linear work stays
+// within them; work that grows with the product of two parts of a payload exceeds them at a few
 // kilobytes.
 #pragma once
 
@@ -41,7 +41,7 @@ inline std::string BeyondBounds(const Work& work, std::size_t payload_bytes) {
   return text;
 }
 
-// What of a compressed record the bounds count: the text that it may become.
+// The size of a compressed record for the bounds: that of the text that it may decompress to.
 inline std::size_t PayloadBytes(const std::string& format, std::size_t record_bytes) {
   if (format == "prometheus-remote-write") {
     return std::min(22 * record_bytes, limits::kPayloadBytesMax);

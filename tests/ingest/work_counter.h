@@ -8,9 +8,9 @@
 //
 // For programs that link ingest_counted (tests/ingest/CMakeLists.txt): the sources of ingest/,
 // built so that they call work_counter.cc at every basic block, and its own operator new, memcpy,
-// memmove, memset, memchr and memcmp for the whole program. What other libraries do between these
-// calls is not seen. Under sanitizers, which have their own, the bytes of mem… are not counted. One
-// thread.
+// memmove, memset, memchr and memcmp for the whole program. Work of other libraries between these
+// calls is not counted. Under sanitizers, which replace the mem… functions, their bytes are not
+// counted. Single-threaded.
 #pragma once
 
 #include <cstdint>

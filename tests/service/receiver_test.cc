@@ -285,7 +285,7 @@ TEST_F(ReceiverTest, AboveTheRateOrAFullLog) {
   int taken = 0;
   std::string reply;
   while (StatusOf(reply = Post("/v1/sources/full", large)) == 200) ASSERT_LT(++taken, 100);
-  EXPECT_THAT(reply, AllOf(HasSubstr("429"), HasSubstr("has not been read")));
+  EXPECT_THAT(reply, AllOf(HasSubstr("429"), HasSubstr("have not been read")));
   EXPECT_EQ(taken, 18);
 }
 

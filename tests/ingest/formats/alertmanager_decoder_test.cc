@@ -87,18 +87,18 @@ TEST(AlertmanagerDecoder, WhatIsNoAlarm) {
       {R"({"alerts":[1]})", "undecodable: alerts has an element that is not an object"},
       {R"({"alerts":[{"status":"pending"}]})",
        "undecodable: status is neither firing nor resolved"},
-      {R"({"alerts":[{"status":1}]})", "undecodable: status is not a text"},
+      {R"({"alerts":[{"status":1}]})", "undecodable: status is not a string"},
       {R"({"alerts":[{"status":"firing","startsAt":"soon"}]})",
        "undecodable: startsAt is neither an RFC 3339 time nor an epoch number"},
       {R"({"alerts":[{"status":"firing","startsAt":{}}]})",
        "undecodable: startsAt is neither an RFC 3339 time nor an epoch number"},
       {R"({"alerts":[{"status":"firing","labels":[]}]})", "undecodable: labels is not an object"},
       {R"({"alerts":[{"status":"firing","labels":{"a":1}}]})",
-       "undecodable: a label that is not a text"},
+       "undecodable: a label that is not a string"},
       {R"({"alerts":[{"status":"firing","annotations":{"summary":1}}]})",
-       "undecodable: summary is not a text"},
+       "undecodable: summary is not a string"},
       {R"({"alerts":[{"status":"firing","fingerprint":1.5}]})",
-       "undecodable: fingerprint is neither a text nor an integer"},
+       "undecodable: fingerprint is neither a string nor an integer"},
   };
   for (const RecordCase& test : cases) ExpectDecoded(kInput, test);
 }

@@ -234,9 +234,9 @@ TEST(ClfDecoder, MappingsThatALineCannotFill) {
     std::string_view error;
   };
   const Case cases[] = {
-      {{"service", "app.name", "", {}}, "no names such as \"app.name\""},
+      {{"service", "app.name", "", {}}, "no named fields such as \"app.name\""},
       {{"status", "", "200", {}}, "reads \"status\" from its lines"},
-      {{"weight", "", "0", {}}, "cannot be the constant of \"weight\""},
+      {{"weight", "", "0", {}}, "is not a valid constant for \"weight\""},
   };
   for (const Case& test : cases) {
     ErrorList errors;

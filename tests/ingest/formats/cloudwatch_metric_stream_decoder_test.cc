@@ -69,7 +69,7 @@ TEST(CloudWatchMetricStreamDecoder, WhatIsNoMetric) {
       {R"({"metric_name": "a", "value": 1})", "undecodable: value is not an object"},
       {R"({"value": {"count": 1, "sum": 2}})", "undecodable: a metric without a name"},
       {R"({"metric_name": "a", "value": {"count": 1, "sum": 2}, "dimensions": {"b": 1}})",
-       "undecodable: a label that is not a text"},
+       "undecodable: a label that is not a string"},
       {R"({"metric_name": "a", "value": {"count": 1, "sum": 2}, "timestamp": -1})",
        "undecodable: timestamp is neither an RFC 3339 time nor an epoch number"},
   };

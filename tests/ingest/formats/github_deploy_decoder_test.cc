@@ -55,7 +55,7 @@ TEST(GitHubDeployDecoder, WhatIsNoDeploy) {
       {R"({"deployment_status": {"state": "success"}, "deployment": []})",
        "undecodable: deployment is not an object"},
       {R"({"deployment_status": {"state": "success"}, "deployment": {"id": {}}})",
-       "undecodable: id is neither a text nor an integer"},
+       "undecodable: id is neither a string nor an integer"},
       {R"({"deployment_status": {"state": "success"}, "deployment": {"ref": "a"}})",
        "2019-12-20T00:00:00Z deploy name=release version=a labels.ref=a"},
   };

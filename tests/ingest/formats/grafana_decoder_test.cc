@@ -54,7 +54,7 @@ TEST(GrafanaDecoder, RulesOfDashboards) {
       {R"({"ruleName": "Pool", "state": "on fire"})",
        "undecodable: neither alerts nor a state that a rule can have"},
       {R"({"ruleName": "Pool"})", "undecodable: neither alerts nor a state that a rule can have"},
-      {R"({"ruleName": 1, "state": "ok"})", "undecodable: ruleName is not a text"},
+      {R"({"ruleName": 1, "state": "ok"})", "undecodable: ruleName is not a string"},
       {R"({"state": "ok", "evalMatches": [{"value": "high"}]})",
        "undecodable: value is not a number in range"},
       {R"({"state": "ok", "evalMatches": [{"value": 1e30}]})",

@@ -120,7 +120,7 @@ TEST(KubernetesEventsDecoder, WhatIsNoEvent) {
        "undecodable: items has an element that is not an object"},
       {R"({"type": "ERROR", "object": {"kind": "Status", "reason": "Expired"}})",
        "undecodable: no event of Kubernetes"},
-      {R"({"reason": "A", "involvedObject": {"name": 1}})", "undecodable: name is not a text"},
+      {R"({"reason": "A", "involvedObject": {"name": 1}})", "undecodable: name is not a string"},
       {R"({"reason": "A", "involvedObject": {}, "lastTimestamp": "x"})",
        "undecodable: lastTimestamp is neither an RFC 3339 time nor an epoch number"},
   };

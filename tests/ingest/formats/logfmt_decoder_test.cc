@@ -115,9 +115,9 @@ TEST(LogfmtDecoder, LinesThatAreNone) {
       {"a=1", "undecodable: no time"},
       {"ts=yesterday a=1", "undecodable: time is neither an RFC 3339 time nor an epoch number"},
       {"ts=1767268800 duration=fast",
-       "undecodable: duration is neither a number nor a time with its unit"},
+       "undecodable: duration is neither a number nor a duration with a unit"},
       {"ts=1767268800 took=5x",
-       "undecodable: duration is neither a number nor a time with its unit"},
+       "undecodable: duration is neither a number nor a duration with a unit"},
       {"goroutine 1 [running]:", "skipped: a line without a value"},
   };
   const std::string good = "ts=1767268800 level=info msg=\"a b\" user=ann";

@@ -64,7 +64,7 @@ std::vector<BrokenCase> BrokenCases() {
       {Repeat("[", 100'000), "not valid JSON"},
       {Repeat(R"({"a":)", 100'000), "not valid JSON"},
       {R"({"a":")" + std::string(limits::kEventBytesMax, 'x') + "\"}", "larger than 1 MiB"},
-      {"[1]", "an array element that is no object"},
+      {"[1]", "an array element that is not an object"},
   };
 }
 

@@ -104,7 +104,7 @@ TEST(PgbouncerDecoder, LinesThatAreNone) {
       {"2026-01-01 12:00:00 UTC [17] HUH x", "undecodable: no level"},
       {"2026-01-01 12:00:00 UTC", "undecodable: no level"},
       {"2026-01-01 12:00:00 IST [17] LOG x",
-       "undecodable: a time in a zone whose offset is not known: set time_zone"},
+       "undecodable: timestamp in an unknown time zone: set time_zone"},
       {"2026-01-01 12:00:00 UTC [17] LOG stats: none", "undecodable: stats without figures"},
       {"2026-01-01 12:00:00 UTC [17] LOG stats: in many B/s",
        "undecodable: a figure that is no number"},

@@ -85,11 +85,12 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
       {"nothing of the kind", "undecodable: neither a time nor a severity"},
       {"LOG:  no", "undecodable: no time"},
       {"2026-01-01 12:00:00 UTC [17] no severity", "undecodable: no severity"},
-      {"2026-02-30 12:00:00 UTC [17] LOG:  no", "undecodable: a time that does not exist"},
+      {"2026-02-30 12:00:00 UTC [17] LOG:  no",
+       "undecodable: timestamp is invalid or out of range"},
       {"2026-01-01 12:00:00 IST [17] LOG:  no",
-       "undecodable: a time in a zone whose offset is not known: set time_zone"},
+       "undecodable: timestamp in an unknown time zone: set time_zone"},
       {"Jan  1 12:00:00 db-1 postgres[17]: [3-1] LOG:  no",
-       "undecodable: a time without a year: set year"},
+       "undecodable: timestamp without a year: set year"},
       {"2026-01-01 12:00:00 UTC [17] LOG:  \xFF", "undecodable: not valid UTF-8"},
   };
   for (const LineCase& test : cases) {
@@ -242,7 +243,7 @@ TEST(PostgresDecoder, YearAndZoneOfTheInput) {
             "2026-01-01T00:00:00Z log dependency=postgres level=info message=a");
   input.year = 2025;
   EXPECT_EQ(Decoded(input, "Feb 29 05:30:00 db-1 postgres[17]: LOG:  a"),
-            "undecodable: a time that does not exist");
+            "undecodable: timestamp is invalid or out of range");
 }
 
 TEST(PostgresDecoder, ConstantsOfTheMapping) {

@@ -107,13 +107,13 @@ TEST(SentryDecoder, WhatIsNeither) {
       {R"({"action": "created", "data": []})", "undecodable: data is not an object"},
       {R"({"action": "open", "data": {"metric_alert": {}}})",
        "undecodable: action is none of critical, warning and resolved"},
-      {R"({"action": 1, "data": {"event": {}}})", "undecodable: action is not a text"},
+      {R"({"action": 1, "data": {"event": {}}})", "undecodable: action is not a string"},
       {R"({"data": {"event": []}})", "undecodable: event is not an object"},
-      {R"({"data": {"event": {"level": 1}}})", "undecodable: level is not a text"},
+      {R"({"data": {"event": {"level": 1}}})", "undecodable: level is not a string"},
       {R"({"data": {"event": {"tags": [1]}}})",
-       "undecodable: tags has an element that is not a pair of texts"},
+       "undecodable: tags has an element that is not a pair of strings"},
       {R"({"data": {"metric_alert": {"projects": [1]}}, "action": "warning"})",
-       "undecodable: projects has an element that is not a text"},
+       "undecodable: projects has an element that is not a string"},
   };
   for (const RecordCase& test : cases) ExpectDecoded(kInput, test, kRecordTime);
 }

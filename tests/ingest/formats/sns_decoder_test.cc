@@ -81,7 +81,7 @@ TEST(SnsDecoder, WhatIsNoMessage) {
       {R"({"Type": "Notification", "TopicArn": "a", "Message": "b", "Timestamp": "c"})",
        "undecodable: Timestamp is neither an RFC 3339 time nor an epoch number"},
       {R"({"Type": "Notification", "TopicArn": 1, "Message": "b"})",
-       "undecodable: TopicArn is not a text"},
+       "undecodable: TopicArn is not a string"},
   };
   for (const RecordCase& test : cases) ExpectDecoded(InputOf("sns"), test, kRecordTime);
 }

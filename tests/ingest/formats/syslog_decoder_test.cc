@@ -64,7 +64,8 @@ TEST(SyslogDecoder, Lines) {
        "undecodable: neither a priority nor a time of syslog's"},
       {"<13>1 yesterday a b c d - e", "undecodable: no time"},
       {"<13>1 - a b c d - e", "undecodable: no time"},
-      {"<13>1 2026-02-30T12:00:00Z a b c d - e", "undecodable: a time that does not exist"},
+      {"<13>1 2026-02-30T12:00:00Z a b c d - e",
+       "undecodable: timestamp is invalid or out of range"},
       {"<13>hello", "undecodable: no time"},
       {"<13>1 2026-01-01T12:00:00Z a b c d", "undecodable: structured data that is broken"},
       {"<13>1 2026-01-01T12:00:00Z a b c d [x y=\"1] e",
@@ -86,7 +87,7 @@ TEST(SyslogDecoder, TimesThatLeaveThingsOut) {
   InputConfig input;
   input.format = "syslog";
   const std::string_view line = "<13>Dec 31 23:59:59 a b: c";
-  EXPECT_EQ(DecodedText(input, line), "undecodable: a time without a year: set year");
+  EXPECT_EQ(DecodedText(input, line), "undecodable: timestamp without a year: set year");
   EXPECT_EQ(DecodedText(input, line, *ParseTime("2026-01-01T00:00:05Z")),
             "2025-12-31T23:59:59Z log app=b host=a level=notice message=c facility:user");
   EXPECT_EQ(DecodedText(input, "<13>1 - a b c d - e", kSecondUs),

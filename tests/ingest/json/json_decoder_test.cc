@@ -84,7 +84,7 @@ TEST(JsonDecoder, TextFieldsAndTheirAliases) {
       {R"("service":"a","service.name":"b")", Field::kService, "a"},
       {R"("service.name":"b","service":"a")", Field::kService, "a"},
       {R"("service":"","service.name":"b")", Field::kService, "b"},
-      // What only looks like a path is not one.
+      // Keys that only look like a path.
       {R"("http":"x","log":["y"],"service":"a")", Field::kService, "a"},
   };
   for (const FieldCase& test : cases) {
@@ -197,7 +197,7 @@ TEST(JsonDecoder, Records) {
       {a + "\r\n\r\n \n" + b + "\r\n", "ab", 0},
       {"[" + a + "]\n[" + b + "," + c + "]\n", "abc", 0},
       {"  " + a + "\n  " + b, "ab", 0},
-      // Something is wrong; its neighbours are read.
+      // One element is malformed; the others are read.
       {"", "", 1},
       {"  \n", "", 1},
       {"nonsense", "", 1},

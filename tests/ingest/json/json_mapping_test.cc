@@ -57,7 +57,7 @@ TEST(JsonMapping, NestedFlatAndConstant) {
 }
 
 TEST(JsonMapping, ReplacesTheCanonicalNameAndItsAliases) {
-  // A `status` that is no number harms nobody once the status is read from elsewhere.
+  // A `status` that is not a number is no fault once the status is mapped from another path.
   const RecordingSink sink = DecodeJson(R"({"status":"fine","code":503,"env":"x"})",
                                         {Path("status", "code"), Constant("env", "dev")});
   ASSERT_THAT(sink.events, SizeIs(1));
@@ -84,10 +84,10 @@ TEST(JsonMapping, MistakesAreReported) {
   const Case cases[] = {
       {Path("endpont", "x"), "did you mean \"endpoint\""},
       {Path("labels.", "x"), "no field"},
-      {Constant("type", "requests"), "cannot be the constant"},
-      {Constant("status", "abc"), "cannot be the constant"},
-      {Constant("time", "2026-01-01T00:00:00Z"), "cannot be the constant"},
-      {Constant("weight", "0"), "cannot be the constant"},
+      {Constant("type", "requests"), "is not a valid constant"},
+      {Constant("status", "abc"), "is not a valid constant"},
+      {Constant("time", "2026-01-01T00:00:00Z"), "is not a valid constant"},
+      {Constant("weight", "0"), "is not a valid constant"},
       {Path("user", "a..b"), "empty part"},
       {Path("user", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.a.b.c.d.e.f.g.h"),
        "deeper than 32"},

@@ -1,6 +1,5 @@
-// Plain events take a path of their own; what comes out must be what the full parser gives. An
-// escape anywhere in an event makes it go to the full parser, so each event is read with one and
-// without.
+// Plain events take a fast path, which must give the same result as the full parser. An escape
+// anywhere in an event sends it to the full parser, so each event is read with and without one.
 
 #include <gtest/gtest.h>
 
@@ -162,8 +161,8 @@ TEST(JsonPlain, EqualsTheFullParserOnRandomNumbers) {
   }
 }
 
-// What stands between values is known from the events before; a byte too many, too few or another
-// one is noticed all the same, also where a field was first in its object once and later once.
+// The bytes between values are predicted from previous events. An additional, missing or changed
+// byte must still be detected, also for a field that was the first of its object in one event only.
 TEST(JsonPlain, EqualsTheFullParserWherePredictedEventsAreBroken) {
   static constexpr std::array<std::string_view, 4> kGood = {
       R"({"event":{"id":"a","duration":1},"service":"api","status":200})",
@@ -194,7 +193,7 @@ TEST(JsonPlain, EqualsTheFullParserWherePredictedEventsAreBroken) {
   }
 }
 
-// Fresh at every start, as well as with a memory of events that were laid out differently.
+// With a new reader for each start, and with one that remembers events of another layout.
 TEST(JsonPlain, EqualsTheFullParserOnRandomEvents) {
   static constexpr std::array<std::string_view, 19> kKeys = {"time",
                                                              "service",

@@ -175,9 +175,9 @@ TEST(JsonPreset, Lines) {
        "undecodable: time is neither an RFC 3339 time nor an epoch number"},
       {"pino", R"({"time":1767268800123,"res":{"statusCode":"x"}})",
        "undecodable: status is not a number"},
-      {"pino", R"({"time":1767268800123,"level":{}})", "undecodable: level is not a text"},
+      {"pino", R"({"time":1767268800123,"level":{}})", "undecodable: level is not a string"},
       {"zap", R"({"ts":1767268800,"latency":"soon"})",
-       "undecodable: duration is neither a number nor a time with its unit"},
+       "undecodable: duration is neither a number nor a duration with a unit"},
       {"docker", R"({"log":"a\n"})", "undecodable: no time"},
       {"docker", R"({"log":"a\n)", "undecodable: cut short inside a string"},
   };
@@ -231,11 +231,10 @@ TEST(JsonPreset, Names) {
     EXPECT_EQ(NewDecoder(input, &errors), nullptr);
     return errors.Sorted().at(0).ToString();
   };
-  EXPECT_THAT(
-      error("json", "pinno"),
-      HasSubstr("a.yaml:3:9: input : there is no preset \"pinno\"; did you mean \"pino\"?"));
+  EXPECT_THAT(error("json", "pinno"),
+              HasSubstr("a.yaml:3:9: input : unknown preset \"pinno\"; did you mean \"pino\"?"));
   EXPECT_THAT(error("json", "something"), HasSubstr("expected one of bunyan, docker"));
-  EXPECT_THAT(error("json", "logfmt"), HasSubstr("there is no preset \"logfmt\""));
+  EXPECT_THAT(error("json", "logfmt"), HasSubstr("unknown preset \"logfmt\""));
   EXPECT_THAT(error("clf", "pino"), HasSubstr("preset is for format json"));
 }
 

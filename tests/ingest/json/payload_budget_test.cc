@@ -1,5 +1,5 @@
-// What a payload may say many times over, and where it ends: honest payloads are decoded whole, and
-// of hostile ones the excess is undecodable, one by one.
+// The limits of repetition within a payload: normal payloads are decoded completely; of hostile
+// ones each item beyond the budget is undecodable.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -116,7 +116,7 @@ TEST(PayloadBudget, JoinedNamesAreBoundedByThePayload) {
   EXPECT_THAT(sink.reasons, ElementsAre(budget_fault::kNames));
 }
 
-// A document as deep as one may be, whose leaves say next to nothing.
+// A document of the maximum depth with tiny leaves.
 TEST(PayloadBudget, HonestMapsAreReadWhole) {
   std::string leaves;
   for (int i = 0; i < 40; ++i) {
@@ -190,7 +190,7 @@ TEST(PayloadBudget, QuantilesOfManyAttributes) {
   EXPECT_LT(sink.texts, (limits::kSeriesFactor + 2) * summary.size());
 }
 
-// What is wrong with a point is said once, however many events it would be.
+// A fault of a point is reported once, however many events the point would become.
 TEST(PayloadBudget, AFaultyPointIsOneUndecodable) {
   const std::string summary = Summary({OtlpPair("zone", OtlpText(std::string(2'000, 'z')))}, 9);
   EXPECT_EQ(DecodedText(Otlp("metrics"), summary), "undecodable: a label of more than 1 KiB");
@@ -236,7 +236,7 @@ TEST(PayloadBudget, ManySamplesOfManySeries) {
   EXPECT_EQ(sink.last_reason, budget_fault::kSeries);
 }
 
-// Labels without a name and a value are as good as absent; they cost a series once.
+// Labels without a name and a value are ignored; they are read once per series.
 TEST(PayloadBudget, EmptyLabelsOfManySamples) {
   std::string series, request, compressed;
   pbf_writer writer(series);
@@ -299,7 +299,7 @@ TEST(PayloadBudget, CompressedRecordsOfOneDocument) {
   EXPECT_EQ(sink.events + sink.undecodable, 60U);
   EXPECT_EQ(sink.last_reason, budget_fault::kUnpacked);
 
-  // Within messages they draw from the same budget.
+  // Nested messages take from the same budget.
   InputConfig carrier = InputOf("sns");
   carrier.message_format = "cloudwatch-logs";
   const std::string packed = Gzip(logs(7 << 20));
@@ -326,7 +326,7 @@ TEST(PayloadBudget, FramesOfNothing) {
   EXPECT_NE(Unpack("zstd", Zstd("abc").substr(0, 8), 1 << 20, &text), "");
 }
 
-// A text with an escape is written to the parser's buffer each time that it is read.
+// A string with an escape is written to the parser's buffer each time that it is read.
 TEST(PayloadBudget, ALongTextThatManyFieldsRead) {
   InputConfig input = InputOf("json");
   input.map = {{"message", "a", "", {}},

@@ -97,7 +97,7 @@ TEST_F(FileSourceTest, ArchivesAreReadAsTheyAre) {
     EXPECT_TRUE(lines.status.ok()) << lines.status;
     EXPECT_EQ(lines.texts, plain.texts);
     EXPECT_EQ(lines.offsets, plain.offsets);
-    // An offset is of the text, so it is one to go on from.
+    // Offsets count bytes of the text, so reading can continue from any of them.
     EXPECT_EQ(ReadFile(path, plain.offsets[99'990]).texts,
               std::vector<std::string>(plain.texts.end() - 10, plain.texts.end()));
   }
@@ -114,7 +114,7 @@ TEST_F(FileSourceTest, ATruncatedArchiveGivesItsLinesAndAnError) {
     const std::string message(FromAbsl(lines.status.message()));
     EXPECT_THAT(message, HasSubstr(path));
     EXPECT_THAT(message, HasSubstr("at byte " + std::to_string(archive.size() / 2)));
-    EXPECT_THAT(message, HasSubstr("cut short"));
+    EXPECT_THAT(message, HasSubstr("truncated"));
     ASSERT_GT(lines.texts.size(), 1000u);
     for (std::size_t i = 0; i < lines.texts.size(); ++i) {
       ASSERT_EQ(lines.texts[i], "line " + std::to_string(i * 7919));
@@ -167,7 +167,7 @@ TEST_F(FileSourceTest, APlainFileMayGrow) {
   Write("growing", "x\n");
   const Lines cut = ReadAll(**reader);
   EXPECT_EQ(cut.result, LineReader::Result::kError);
-  EXPECT_THAT(std::string(FromAbsl(cut.status.message())), HasSubstr("was cut to 2 bytes"));
+  EXPECT_THAT(std::string(FromAbsl(cut.status.message())), HasSubstr("was truncated to 2 bytes"));
 }
 
 TEST_F(FileSourceTest, Stdin) {

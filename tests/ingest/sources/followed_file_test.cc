@@ -1,4 +1,4 @@
-// A log that is rotated in every way is read once, and wholly.
+// A log that is rotated in every way is read once and completely.
 
 #include "ingest/sources/followed_file.h"
 
@@ -67,7 +67,7 @@ class FollowedFileTest : public testing::Test {
     options.path = path_;
     return std::make_unique<FollowedFile>(options);
   }
-  // The lines until nothing more comes, a second later each time.
+  // Reads lines until there are no more, advancing the clock by a second each time.
   std::vector<std::string> Read(FollowedFile* tail) {
     std::vector<std::string> lines;
     LineReader::Line line;
@@ -117,7 +117,7 @@ TEST_F(FollowedFileTest, ReadsTheRestOfAFileThatWasRenamedFirst) {
   fs::rename(path_, path_ + ".1");
   Append("app.log", "three\n");
   EXPECT_THAT(Read(tail.get()), ElementsAre("two", "three"));
-  // Its writer has not been told yet.
+  // Its writer has not reopened the log yet.
   Append("app.log.1", "four\nfi");
   EXPECT_THAT(Read(tail.get()), ElementsAre("four"));
   now_ += 2 * FollowedFile::kLingerFor;
@@ -169,7 +169,7 @@ TEST_F(FollowedFileTest, TheRestOfACutFileIsReadInItsCopy) {
   EXPECT_THAT(tail->TakeNotes(), IsEmpty());
 }
 
-// Without O_APPEND a writer goes on where it was, and the file begins with zeros.
+// A writer without O_APPEND continues at its old offset, and the file begins with zeros.
 TEST_F(FollowedFileTest, AHoleIsPassedOver) {
   const auto tail = Follow();
   const int file = open(path_.c_str(), O_WRONLY | O_CREAT, 0600);
@@ -202,7 +202,7 @@ TEST_F(FollowedFileTest, AfterARestartItGoesOnInTheRightFile) {
     ASSERT_TRUE(tail->Restore(position).ok());
     std::vector<std::string> expected = {"two", "three and more than there was before",
                                          "four and more than there was before"};
-    // Which links there were in between nobody can know.
+    // Link targets between the two reads cannot be known.
     if (way == Way::kLink) expected.erase(expected.begin() + 1);
     EXPECT_EQ(Read(tail.get()), expected);
     EXPECT_THAT(tail->TakeNotes(), IsEmpty());
@@ -211,7 +211,7 @@ TEST_F(FollowedFileTest, AfterARestartItGoesOnInTheRightFile) {
   }
 }
 
-// The inode is used again, or the file was written anew: what it is, its content says.
+// The inode is reused, or the file was rewritten: the content identifies it.
 TEST_F(FollowedFileTest, ALargerNewFileIsNotEnteredInTheMiddle) {
   auto tail = Follow();
   Append("app.log", "one\ntwo\n");
@@ -257,7 +257,7 @@ TEST_F(FollowedFileTest, FilesOfTheSameLinesAreNotTakenForOneAnother) {
   }
 }
 
-// Of a file from before the first start nothing is known but that it is older.
+// Nothing is known about a file from before the first start, except that it is older.
 TEST_F(FollowedFileTest, AnOlderFileOfTheSameLinesIsNotTakenForOneThatWasCompressed) {
   for (const bool restarts : {false, true}) {
     SCOPED_TRACE(restarts);
@@ -394,7 +394,7 @@ TEST_F(FollowedFileTest, AtTheFirstStartOlderFilesComeFirst) {
   EXPECT_THAT(Read(tail.get()), ElementsAre("no end"));
 }
 
-// What the last release kept: how many bytes were read.
+// The last release stored only the number of bytes read.
 TEST_F(FollowedFileTest, GoesOnAtAPositionOfTheLastRelease) {
   Append("app.log", "one\ntwo\nthree\n");
   auto tail = Follow();

@@ -1,5 +1,5 @@
-// However a file is laid out, and however little of it a stream gives at a time, cutting it into
-// records takes work that is linear in its size.
+// Splitting a file into records takes work linear in its size, for any layout and for streams that
+// return few bytes at a time.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ using ::testing::ElementsAre;
 
 constexpr std::size_t kMax = limits::kEventBytesMax;
 
-// A text that is read in pieces of at most so many bytes.
+// A text that is read in pieces of limited size.
 class PiecedStream final : public TextStream {
  public:
   PiecedStream(std::string_view text, std::size_t piece) : rest_(text), piece_(piece) {}
@@ -70,7 +70,7 @@ Framed Frame(std::string_view text, std::size_t piece) {
     framed.hash = framed.hash * 31 + line.offset * 7 + line.text.size() * 3 + line.next_offset;
     const Work work = counter.Done();
     framed.work = work.steps + work.moved;
-    // As soon as it is seen, or a text that takes hours would take them.
+    // Stop at once: otherwise a quadratic case would run for hours.
     framed.is_linear = framed.work < kWorkPerByte * (text.size() + kMax);
     if (!framed.is_linear) break;
   }

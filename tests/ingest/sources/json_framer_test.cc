@@ -1,4 +1,4 @@
-// Values of a JSON file, however laid out, and that broken ones do not take good ones along.
+// Splitting JSON files of any layout; malformed values do not swallow valid ones.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -109,8 +109,8 @@ std::string LongArray(int count, const std::string& end) {
   return content + end;
 }
 
-// Whatever a line is, what is written behind it is handed over as it comes: a log is not held up by
-// one line until it ends or has grown by a megabyte.
+// Values after any line are delivered as they are written: no line holds up the log until the log
+// ends or has grown by a megabyte.
 TEST(JsonFramer, NoLineHoldsUpTheOnesBehindIt) {
   constexpr int kBehind = 10;
   std::string good;
@@ -147,7 +147,7 @@ TEST(JsonFramer, NoLineHoldsUpTheOnesBehindIt) {
       decoder->Decode(line.text, kSecondUs, &sink);
       for (const KeptEvent& event : sink.events) services.insert(event.Get(Field::kService));
     }
-    // The first may be taken for a part of the broken line; the last may go on.
+    // The first value may be taken for a part of the malformed line; the last may be incomplete.
     for (int i = 2; i < kBehind - 1; ++i) ASSERT_THAT(services, Contains("s" + std::to_string(i)));
   }
 }
@@ -157,7 +157,7 @@ TEST(JsonFramer, ALongArrayIsReadByElement) {
   const std::vector<Record> records = ReadValues(path);
   ASSERT_THAT(records, SizeIs(5001));
   EXPECT_EQ(records.back().text, R"({"service":"z"})");
-  // Every offset is one to go on from.
+  // Reading can continue from every offset.
   for (const std::size_t at : {1ul, 2500ul, 4999ul}) {
     LineReader::Options options;
     options.framing = Framing::kJsonValues;

@@ -319,7 +319,7 @@ TEST(KafkaSource, AnOffsetOutOfRangeGoesToTheEarliest) {
   EXPECT_THAT(recorder.skip_reasons, ElementsAre(HasSubstr("out of range")));
 }
 
-// A batch that inflates past what the client takes would stall its partition for ever.
+// A batch that decompresses to more than the client accepts would stall its partition forever.
 TEST(KafkaSource, SkipsABatchThatCannotBeRead) {
   MockKafka cluster({{"compression.codec", "zstd"},
                      {"linger.ms", "200"},

@@ -32,20 +32,20 @@ TEST(KafkaUri, Refuses) {
     std::string message;
   };
   const Case cases[] = {
-      {"logs/", "no Kafka address"},
+      {"logs/", "not a Kafka address"},
       {"kafka://localhost:9092", "a topic is missing"},
       {"kafka://localhost:9092/", "a topic is missing"},
       {"kafka:///topic", "a host is missing"},
       {"kafka://a,,b/topic", "a host is missing"},
-      {"kafka://a:x/topic", "no port number"},
-      {"kafka://a:/topic", "no port number"},
-      {"kafka://a:70000/topic", "no port number"},
-      {"kafka://a:1/to/pic", "no topic name"},
-      {"kafka://a:1/..", "no topic name"},
-      {"kafka://a:1/t?from=yesterday", "\"from\" is no time"},
-      {"kafka://a:1/t?to=%4", "\"to\" is no time"},
-      {"kafka://a:1/t?to", "\"to\" is no time"},
-      {"kafka://a:1/t?since=5", "no parameter \"since\""},
+      {"kafka://a:x/topic", "invalid port number"},
+      {"kafka://a:/topic", "invalid port number"},
+      {"kafka://a:70000/topic", "invalid port number"},
+      {"kafka://a:1/to/pic", "invalid topic name"},
+      {"kafka://a:1/..", "invalid topic name"},
+      {"kafka://a:1/t?from=yesterday", "\"from\" is not a valid time"},
+      {"kafka://a:1/t?to=%4", "\"to\" is not a valid time"},
+      {"kafka://a:1/t?to", "\"to\" is not a valid time"},
+      {"kafka://a:1/t?since=5", "unknown parameter \"since\""},
       {"kafka://a:1/t?from=1767229200&to=1767225600", "not before"},
   };
   for (const Case& test : cases) {

@@ -1,12 +1,11 @@
-// A log as programs and rotation leave it: lines are written to it, and it is rotated in every way
-// that there is.
+// Writes lines to a log and rotates it in every common way.
 //
 //   LogRotator log(folder, "app.log");
 //   log.Write("one\n");
 //   log.Rotate(LogRotator::Way::kRenameAndCompress);
 //
-// Keeps `keep` rotated files, as logrotate does. The times of files are the clock's, or what
-// SetTime says, so that a test whose days take milliseconds has files of different times. Not
+// Keeps `keep` rotated files, as logrotate does. Modification times are those of the clock or of
+// SetTime, so that a test whose days take milliseconds has files of different times. Not
 // thread-safe.
 #pragma once
 
@@ -46,7 +45,7 @@ class LogRotator {
       : folder_(std::move(folder)), name_(std::move(name)), keep_(keep) {}
   ~LogRotator() { Close(); }
 
-  // Files that are changed from now on were changed then.
+  // The modification time of files changed from now on.
   void SetTime(TimeUs now) { now_ = now; }
 
   std::string path() const { return folder_ + "/" + name_; }
@@ -55,8 +54,8 @@ class LogRotator {
     if (file_ < 0) Create();
     Append(file_, bytes);
   }
-  // To the file that was there before the last rotation by rename, as programs do that have not
-  // been told yet.
+  // Writes to the file of before the last rotation by rename, like a program that has not reopened
+  // its log yet.
   bool WriteToOld(const std::string& bytes) {
     if (old_ < 0) return false;
     Append(old_, bytes);
@@ -99,7 +98,7 @@ class LogRotator {
     text << file.rdbuf();
     return text.str();
   }
-  // With the time of what it was, as gzip and zstd do.
+  // Keeps the modification time of the original, as gzip and zstd do.
   static void Compress(const std::string& path, const std::string& extension) {
     struct stat facts;
     ASSERT_EQ(stat(path.c_str(), &facts), 0);
@@ -167,7 +166,7 @@ class LogRotator {
     }
   }
   void SwitchLink() {
-    // A file that is no link becomes the target of one first.
+    // A file that is not a link first becomes the target of one.
     const std::string target = folder_ + "/target-" + std::to_string(++targets_);
     CloseFile(&old_);
     if (!std::filesystem::is_symlink(path())) {

@@ -151,17 +151,17 @@ TEST_F(RecordLogTest, ReadSegmentsAreDeletedAndNoOthers) {
     ASSERT_LT(++appended, 100);
   }
   EXPECT_TRUE(absl::IsResourceExhausted(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("has not been read"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("have not been read"));
   EXPECT_EQ(appended, 6);
   EXPECT_EQ(ReadAll().texts.size(), 6U);
-  // What is read makes room, and goes when there is more than may be.
+  // Reading makes room: read segments are deleted when the log exceeds its limit.
   log->Trim(240);
   for (int i = 0; i < 4; ++i) {
     ASSERT_TRUE(log->Append(appended, payload).ok());
     ASSERT_TRUE(log->Sync().ok());
   }
   EXPECT_GT(Segments().front(), "00000000000000000000.v2.tlog");
-  // Whoever asks for what is gone goes on with the oldest.
+  // A reader of a deleted offset continues with the oldest segment.
   const Read rest = ReadAll(0);
   EXPECT_GE(rest.offsets.front(), 120U);
   EXPECT_LE(rest.offsets.front(), 240U);
@@ -207,8 +207,7 @@ TEST_F(RecordLogTest, CutAnywhereAtTheEndNothingThatIsWholeIsLost) {
   fs::remove_all(kept);
 }
 
-// A record in the middle: all others are there, whoever reads, and what is damaged is kept and
-// said.
+// A damaged record in the middle: every reader gets all others; the damage is kept and reported.
 TEST_F(RecordLogTest, DamageIsPassedOverAndSaid) {
   const std::uint64_t size = kHeader + std::string("record 0").size();
   for (std::uint64_t at = size; at < 2 * size; ++at) {
@@ -241,8 +240,8 @@ TEST_F(RecordLogTest, DamageIsPassedOverAndSaid) {
   }
 }
 
-// The last record was durable, and is damaged: it is not taken for one that was being written, and
-// its place is not given to another, which whoever has read it would pass over.
+// The last record was durable and is damaged: it is not mistaken for a partly written one, and its
+// offset is not reused, because a reader that is already past it would miss the new record.
 TEST_F(RecordLogTest, DamageAtTheEndIsNotCutOff) {
   const std::uint64_t size = kHeader + std::string("record 0").size();
   {
@@ -282,7 +281,7 @@ TEST_F(RecordLogTest, DamageInAnEarlierSegment) {
   EXPECT_GT(ReadAll().damaged_bytes, 0U);
 }
 
-// What the last release wrote is read, and goes on in segments of this one.
+// A log of the last release is read, and continues in segments of this version.
 TEST_F(RecordLogTest, SegmentsOfTheLastRelease) {
   const auto put = [](std::uint64_t value, int bytes) {
     std::string text;
@@ -365,15 +364,15 @@ TEST_F(RecordLogTest, AFolderThatCannotBeUsedYet) {
     EXPECT_TRUE(absl::IsUnavailable(log->Append(1, "refused")));
     EXPECT_THAT(ReadAll(0, log.get()).texts, IsEmpty());
   }
-  // It is looked at once a second.
+  // Recovery is tried once a second.
   absl::Status appended;
   while (!(appended = log->Append(1, "taken")).ok()) ASSERT_TRUE(absl::IsUnavailable(appended));
   ASSERT_TRUE(log->Sync().ok());
   EXPECT_THAT(ReadAll(0, log.get()).texts, ElementsAre("taken"));
 }
 
-// Disks that fail at random, and a process that ends at random: what was acknowledged is read,
-// once, in order; what was refused is read only where it became durable all the same.
+// With random disk failures and random ends of the process, acknowledged records are read once and
+// in order; rejected ones are read only if they became durable anyway.
 TEST_F(RecordLogTest, WhatWasAcknowledgedSurvivesADiskThatFails) {
   long injected = 0;
   for (int seed = 1; seed <= 100; ++seed) {
@@ -438,7 +437,7 @@ TEST_F(RecordLogTest, ADiskThatIsFullLosesNothingThatWasDurable) {
   auto log = Open();
   ASSERT_TRUE(log->Append(1, "durable").ok());
   ASSERT_TRUE(log->Sync().ok());
-  // Files may grow no more, as on a full disk.
+  // Files cannot grow, as on a full disk.
   signal(SIGXFSZ, SIG_IGN);
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);

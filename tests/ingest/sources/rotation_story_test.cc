@@ -1,5 +1,5 @@
-// Twenty rotations a seed, by all ways, between them reads, late writers, restarts and kills: every
-// line is read once.
+// Twenty rotations per seed, in all ways, with reads, late writers, restarts and kills between
+// them: every line is read once.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -110,7 +110,7 @@ class Story {
   }
 
   void Rotate() {
-    // Of links that were switched while nobody looked, none is found again.
+    // Targets of a link that was switched between two reads are not found again.
     if (behind_ >= kBehindMax || scheme_ == Scheme::kLinks) {
       ReadAll();
       Commit();
@@ -121,7 +121,7 @@ class Story {
     const bool compresses =
         way == Way::kRenameAndGzip || way == Way::kRenameAndZstd || way == Way::kCompressLater;
     log_.Rotate(way);
-    // Nobody writes to a file any more that is compressed.
+    // A compressed file is never written to.
     if (compresses) log_.ForgetOld();
     if (way != Way::kCopyTruncate) rotated_at_ = now_;
     ++rotation_;
@@ -133,7 +133,7 @@ class Story {
     for (caught_up_ = false; !caught_up_;) Read(1 << 20);
   }
 
-  // What is read again has to be the same at the same offsets.
+  // Bytes that are read again must be the same at the same offsets.
   void Read(std::uint64_t lines) {
     LineReader::Line line;
     now_ += kSecondUs;
@@ -169,7 +169,7 @@ class Story {
     if (caught_up_) behind_ = 0;
   }
 
-  // Goes on at the last commit: what was read since has not happened.
+  // Continues at the last commit: reads since then do not count.
   void Start() {
     ++restarts_;
     tail_ = std::make_unique<FollowedFile>(TailOptions{.path = path_});

@@ -1,4 +1,4 @@
-// Which files are one log, and in which order, told by their names.
+// Grouping files into logs and ordering them by their names.
 
 #include "ingest/sources/rotation.h"
 #include "ingest/sources/file_listing.h"
@@ -55,11 +55,11 @@ TEST(Rotation, DatesCountForward) {
 }
 
 TEST(Rotation, OthersAreLogsOfTheirOwn) {
-  // Nothing that they were rotated from is there.
+  // The file that they were rotated from does not exist.
   EXPECT_THAT(Grouped({"a.log.1", "a.log.2"}), ElementsAre("a.log.1:", "a.log.2:"));
   EXPECT_THAT(Grouped({"a-20260301.log", "a-20260302.log"}),
               ElementsAre("a-20260301.log:", "a-20260302.log:"));
-  // Numbers before the extension are of parallel writers; these numbers are no dates.
+  // Numbers before the extension belong to parallel writers; these numbers are not dates.
   EXPECT_THAT(Grouped({"worker.log", "worker-1.log", "worker.log-7", "worker.log.12345",
                        "worker.log-20261301", "worker.log.bak", "worker.log.gz"}),
               testing::SizeIs(7));
