@@ -83,7 +83,7 @@ TEST(JsonMapping, MistakesAreReported) {
   };
   const Case cases[] = {
       {Path("endpont", "x"), "did you mean \"endpoint\""},
-      {Path("labels.", "x"), "no field"},
+      {Path("labels.", "x"), "unknown event field"},
       {Constant("type", "requests"), "is not a valid constant"},
       {Constant("status", "abc"), "is not a valid constant"},
       {Constant("time", "2026-01-01T00:00:00Z"), "is not a valid constant"},
