@@ -58,8 +58,8 @@ class PageGrouper {
   OpenFold* Joinable(const Line& line, int level, TimeUs tick);
   void FoldTrigger(const Line& line, TimeUs tick, Notification* notification,
                    std::vector<Hash128>* begun);
-  void Escalate(Notification* notification, std::vector<Notification>* said);
-  void Follow(const Notification& notification, std::vector<Notification>* said);
+  void Escalate(Notification* notification, std::vector<Notification>* added);
+  void Follow(const Notification& notification, std::vector<Notification>* added);
   static Notification About(NotificationAction action, TimeUs tick, const OpenFold& fold);
 
   const std::vector<RouteConfig>* routes_;

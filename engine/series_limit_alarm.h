@@ -32,7 +32,7 @@ class SeriesLimitAlarm {
 
   struct Input {
     TimeUs tick = 0;
-    bool partial = false;                                     // if true, nothing clears
+    bool partial = false;                                     // data is missing: nothing clears
     std::set<std::pair<std::string, std::string>> over = {};  // (scope, detector)
     // Scopes that were below their own limit but hit that of the process,
     // limits::kDetectorSeriesMax.
