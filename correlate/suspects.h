@@ -1,6 +1,6 @@
 // What may have caused an incident, and which of its components is furthest upstream.
 //
-//   SuspectSearch search{.topology = …, .deploys = …, .external = …, .window = 30 min, .pane = 10 s};
+//   SuspectSearch search{.topology = …, .deploys = …, .external = …, .window = …, .pane = …};
 //   std::vector<const Deploy*> deploys = search.DeploysBehind(signal);
 //   SuspectReport report = search.Report(signals);
 //
