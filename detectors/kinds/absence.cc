@@ -241,7 +241,7 @@ std::unique_ptr<Detector> NewAbsence(const DetectorConfig& stanza,
       ReadCommon(stanza, {.category = Category::kAvailability}, &reader, errors,
                  [&](ConfigReader& level, int, LevelConfig* config) {
                    if (level.Has("missed") && !reader.Has("every")) {
-                     level.Error("missed", "missed goes with 'every', how often one is due");
+                     level.Error("missed", "missed requires 'every', the expected interval");
                    }
                    const double missed = level.Number("missed", 3, 1, 1e6);
                    config->above = every ? missed : environment.EvidenceThreshold();

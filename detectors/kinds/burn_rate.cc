@@ -347,7 +347,7 @@ std::vector<BurnWindows> ReadPairs(ConfigReader& level, int slot) {
   const bool own = level.Has("rate") || level.Has("long") || level.Has("short");
   if (!own) return slot == 0 ? kWarnDefault : kCriticalDefault;
   if (!level.Has("rate") || !level.Has("long") || !level.Has("short")) {
-    level.Missing("", "a pair of one's own needs 'rate', 'long' and 'short'");
+    level.Missing("", "a custom window pair requires 'rate', 'long' and 'short'");
   } else if (shorter >= longer && level.Sound("long") && level.Sound("short")) {
     level.Error("short", "short is not shorter than long");
   }

@@ -283,7 +283,8 @@ DetectorConfig WithPattern(const DetectorConfig& stanza, ErrorList* errors) {
   if (pattern == nullptr || pattern->kind != ConfigNode::Kind::kScalar) return stanza;
   const ConfigNode* where = stanza.node.Find("where");
   if (where != nullptr && where->Find("message") != nullptr) {
-    errors->Add(where->Find("message")->at, "a pattern is a condition on the message: use one");
+    errors->Add(where->Find("message")->at,
+                "pattern and where.message both match the message: use only one");
     return stanza;
   }
   const auto map_of = [&](const char* key, ConfigNode value) {
@@ -305,7 +306,7 @@ std::optional<Field> ReadPer(ConfigReader* reader) {
   const std::string name = reader->RequiredString("per");
   const std::optional<Field> field = FieldFromName(name);
   if (!field && !name.empty())
-    reader->Error("per", absl::StrCat("per: '", name, "' is no text field of an event"));
+    reader->Error("per", absl::StrCat("per: '", name, "' is not a string field of an event"));
   return field;
 }
 
@@ -338,7 +339,7 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
   if (!pattern.empty()) {
     DefaultType(EventType::kLog, &common.where);
   } else if (stanza.node.Find("where") == nullptr) {
-    reader.Missing("", "burst needs 'where' or 'pattern': which events");
+    reader.Missing("", "burst needs 'where' or 'pattern' to select events");
   }
   reader.Finish();
   return std::make_unique<Burst>(std::move(common), environment, per, pattern);

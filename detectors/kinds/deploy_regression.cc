@@ -470,17 +470,17 @@ void ReadRegression(ConfigReader& reader, RegressionLimits* limits, LevelConfig*
   limits->error_above = reader.Ratio("error_above", kErrorAboveDefault);
   limits->p95_above = reader.Duration("p95_above", 0, 0, kDayUs);
   if (reader.Has("error_above") && !reader.Has("error_ratio")) {
-    reader.Error("error_above", "error_above goes with error_ratio");
+    reader.Error("error_above", "error_above requires error_ratio");
   }
   if (reader.Has("p95_above") && !reader.Has("p95_ratio")) {
-    reader.Error("p95_above", "p95_above goes with p95_ratio");
+    reader.Error("p95_above", "p95_above requires p95_ratio");
   }
   if (limits->error_above <= 0) reader.Error("error_above", "error_above: expected more than 0");
   if (!reader.Has("error_ratio") && !reader.Has("p95_ratio")) {
     reader.Missing(
         "",
-        "deploy_regression needs 'error_ratio' or 'p95_ratio' (how many times as before, "
-        "such as 3)");
+        "deploy_regression needs 'error_ratio' or 'p95_ratio' (a factor relative to before "
+        "the deploy, such as 3)");
   }
   level->above = limits->error_ratio.value_or(limits->p95_ratio.value_or(0));
 }

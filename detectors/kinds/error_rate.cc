@@ -30,7 +30,7 @@ std::optional<std::pair<FieldRef, std::string>> ReadFailure(ConfigReader* reader
     if (field && value.kind == ConfigNode::Kind::kScalar) return std::pair(*field, value.scalar);
     if (!field) {
       reader->errors()->Add(node->key_locations.front(),
-                            absl::StrCat("failure: '", name, "' is no field of an event"));
+                            absl::StrCat("failure: unknown field '", name, "'"));
       return std::nullopt;
     }
   }

@@ -300,7 +300,7 @@ std::unique_ptr<Detector> NewLatency(const DetectorConfig& stanza,
                    limit.at_least = level.Duration("at_least", 0, 0, kDayUs);
                    const bool relative = level.Has("p95_above_baseline");
                    if (level.Has("at_least") && !relative) {
-                     level.Error("at_least", "at_least goes with p95_above_baseline");
+                     level.Error("at_least", "at_least requires p95_above_baseline");
                    }
                    if (!limit.above && !relative) {
                      level.Missing("",

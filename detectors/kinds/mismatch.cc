@@ -157,7 +157,7 @@ std::optional<Comparison> ReadComparison(ConfigReader* reader) {
   const std::optional<FieldRef> field = FieldRef::Parse(name);
   if (!field) {
     reader->errors()->Add(node->key_locations.front(),
-                          absl::StrCat("compare: '", name, "' is no field of an event"));
+                          absl::StrCat("compare: unknown field '", name, "'"));
     return std::nullopt;
   }
   std::vector<std::string> texts;

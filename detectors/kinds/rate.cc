@@ -242,7 +242,7 @@ std::unique_ptr<Detector> NewRate(const DetectorConfig& stanza,
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kPerformance, .window = kMinuteUs}, &reader, errors,
       [&](ConfigReader& level, int, LevelConfig* config) {
-        if (!level.Has("above")) level.Missing("", "rate needs 'above', an increase a second");
+        if (!level.Has("above")) level.Missing("", "rate needs 'above', an increase per second");
         config->above = level.Number("above", 1, 0, 1e18);
         config->clear = level.Number("clear", config->above, 0, 1e18);
         if (config->clear > config->above && level.Sound("above") && level.Sound("clear")) {

@@ -237,7 +237,7 @@ std::unique_ptr<Detector> NewState(const DetectorConfig& stanza, const DetectorE
   const std::optional<Form> critical = FormOf(stanza.node.Find("critical"));
   const Form form = critical.value_or(warn.value_or(Form::kCondition));
   if (warn && critical && *warn != *critical) {
-    reader.Error("warn", "warn and critical must both be about the same: failures, below or cvss");
+    reader.Error("warn", "warn and critical must use the same key: failures, below or cvss_above");
   }
   const Category category = form == Form::kCvss ? Category::kSecurity : Category::kAvailability;
   DetectorCommon common = ReadCommon(
