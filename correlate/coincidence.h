@@ -4,16 +4,18 @@
 //   onsets.Put(record.sequence, signal, topology.PartOf(signal));
 //   for (std::uint64_t sequence : onsets.Find(signal, {.topology = topology, …})) …
 //
-// Two services that fail, slow down or become unhealthy in the same half minute very often have a
-// common cause; docs/quality.md has the rate of false joins. Signals coincide when the intervals in
-// which they began are at most `within` apart, unless
+// Two services that fail, slow down or become unhealthy in the same half minute have a common cause
+// far more often than not; docs/quality.md has the rate of false joins. Signals coincide when the
+// intervals in which they began are at most `within` apart, unless
 //   - the topology knows that their parts share nothing (correlate/topology.h),
 //   - one of them drifts: the moment at which a disk is full says nothing about what else began
 //     then,
 //   - the onset of one of them is unknown or wider than kOnsetWidthMax, or
-//   - they are different kinds of harm. Different people respond to a security or data incident,
+//   - they are different kinds of harm: different people respond to a security or data incident,
 //     and an incident has one category, so such a signal must not get lost among the members of an
-//     outage. Not thread-safe.
+//     outage.
+//
+// Not thread-safe.
 #pragma once
 
 #include <compare>

@@ -45,7 +45,8 @@ class Membership {
   // Nothing more will be reported for this signal.
   void Forget(const Hash128& signal) { owners_.erase(signal); }
 
-  // The incident of a signal that was not forgotten, or with an id; nullptr if there is none.
+  // RecordOf: the incident of a signal that was not forgotten. Find: the incident with this id.
+  // nullptr if there is none.
   IncidentRecord* RecordOf(const Hash128& signal);
   IncidentRecord* Find(const Hash128& incident);
 

@@ -42,7 +42,7 @@ struct IncidentRecord {
   bool opened = false;
   bool members_changed = false;
   bool impact_added = false;
-  bool refreshed = false;  // a member continued
+  bool refreshed = false;  // a member was reported as continuing
   bool line_due = false;
 
   // nullptr when it is not listed.
