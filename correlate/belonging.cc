@@ -8,18 +8,18 @@
 namespace tocsin {
 namespace {
 
-// What a cause does shows by then. A deploy is suspected for half an hour; as far ahead look the
-// forecasts of the profiles that page, and half of that may be their error: a leak that said "full in
-// 29 min" takes the process with it after 31. The slowest rules look at 5 min for 10 min, and
-// CloudWatch tells 15 min late.
+// The effects of a cause show within this time. A deploy is suspected for half an hour. The
+// forecasts of the profiles that page look as far ahead, and may be wrong by half of that: a leak
+// forecast as "full in 29 min" kills the process after 31 min. The slowest rules look at 5 min for
+// 10 min, and CloudWatch data arrives 15 min late.
 constexpr DurationUs kWorseMax = 45 * kMinuteUs;
 constexpr DurationUs kOnAndOffMax = 30 * kMinuteUs;
-// After a day baselines take what fires for what is usual.
+// After a day baselines take what fires for usual.
 constexpr DurationUs kExplainsMax = kDayUs;
-// So severe is what takes others along.
+// A failing dependency of this level or more severe explains failures of its callers.
 constexpr int kExplainingLevel = 2;
 
-// Whether it fired, and cleared, so recently that this is the same thing again.
+// Whether the same series fired and cleared so recently that this is the same problem again.
 bool FiresOnAndOff(const IncidentRecord& record, const Signal& signal) {
   const std::vector<Signal>& signals = record.incident.signals;
   return std::any_of(signals.begin(), signals.end(), [&](const Signal& member) {
@@ -28,9 +28,9 @@ bool FiresOnAndOff(const IncidentRecord& record, const Signal& signal) {
   });
 }
 
-// Whether what `cause` says of the component is reason enough for a signal of the components `own`:
-// one that is about it as well, or about what needs it. A service that fails in part has done so all
-// along.
+// Whether what `cause` reports about the component explains a signal of the components `own`: a
+// signal about the same component, or about one that needs it. A service that fails only in part
+// does not explain a later signal about itself: it has been failing in part all along.
 bool TakesAlong(const Signal& cause, const Component& component, const std::vector<Component>& own,
                 const Topology& topology) {
   const bool fails =
@@ -42,11 +42,11 @@ bool TakesAlong(const Signal& cause, const Component& component, const std::vect
   });
 }
 
-// `own` and `attacker` are the signal's.
+// `own` and `attacker` are the components and attacking address of `signal`.
 bool Explains(const Signal& cause, const Signal& signal, const std::vector<Component>& own,
               const std::string& attacker, const BelongingContext& context) {
   if (!cause.firing() || cause.drifts || cause.onset + kExplainsMax < signal.onset) return false;
-  // A gauge says so with its samples only.
+  // The condition must have been seen to hold recently; a gauge shows it only with its samples.
   if (cause.breached_at == kNoTime || cause.breached_at + context.join_window < signal.onset) {
     return false;
   }
@@ -67,7 +67,7 @@ Belonging BelongingOf(const IncidentRecord& record, const Signal& signal, bool s
   }
   const bool fires = !record.firing.empty();
   if (same_series && (!fires || FiresOnAndOff(record, signal))) return Belonging::kMember;
-  // A slower detector may report only now what began while the others still fired.
+  // A slower detector may report only now something that began while the others still fired.
   if (!fires && (record.quiet_since == kNoTime || signal.onset >= record.quiet_since)) {
     return Belonging::kNone;
   }

@@ -1,12 +1,12 @@
-// Which service calls which dependency, as `query` events tell: edges of the topology that nobody
-// had to configure.
+// Which service calls which dependency, learned from `query` events: edges of the topology that
+// need no configuration.
 //
 //   CallLog calls;
 //   if (calls.Add({.service = "api", .dependency = "orders-db"}, pane_end)) …   // it is new
 //
-// One per scope, at most limits::kCallsMax; past it new ones are not learned, so that signals are
-// grouped as if there had been no such call. A call is forgotten once it was not seen for so long
-// as the caller says. Not thread-safe.
+// One per scope, at most limits::kCallsMax calls; past the limit new calls are not learned, and
+// signals are grouped as if there had been no such call. The caller decides after how long an
+// unseen call is forgotten. Not thread-safe.
 #pragma once
 
 #include <compare>
@@ -25,16 +25,17 @@ struct Call {
 
 class CallLog {
  public:
-  // Whether it was not known. One that says nothing, or that a service makes to itself, is none.
+  // Returns whether the call is new. Ignores calls with an empty or (other) name and calls of a
+  // service to itself.
   bool Add(const Call& call, TimeUs seen);
-  // Forgets those last seen before `time`; whether there were any.
+  // Forgets calls last seen before `time`; returns whether there were any.
   bool ForgetBefore(TimeUs time);
 
   struct Seen {
     TimeUs first = kNoTime, last = kNoTime;
   };
   const std::map<Call, Seen>& seen() const { return seen_; }
-  // There may be calls that were not learned.
+  // At the limit: there may be calls that were not learned.
   bool full() const;
 
   void Encode(ByteWriter* out) const;

@@ -8,7 +8,7 @@
 namespace tocsin {
 namespace {
 
-// What is out of order is one kind, however it shows.
+// Availability, performance and capacity problems are one kind of harm.
 int HarmOf(Category category) {
   switch (category) {
     case Category::kSecurity:
@@ -32,7 +32,7 @@ bool Meet(const OnsetInterval& a, const OnsetInterval& b, DurationUs within) {
   return a.earliest - within <= b.latest && b.earliest - within <= a.latest;
 }
 
-// What the signal is about, in a word.
+// A name for what the signal is about.
 std::string SubjectOf(const Signal& signal) {
   for (const char* label : {"service", "dependency", "app", "host", "endpoint", "name"}) {
     const std::string_view value = LabelValue(signal.series, label);

@@ -1,17 +1,20 @@
-// What begins together is one outage, even where nothing else connects it.
+// Treats signals that begin together as one outage, even if nothing else connects them.
 //
 //   OnsetIndex onsets;
 //   onsets.Put(record.sequence, signal, topology.PartOf(signal));
-//   for (std::uint64_t sequence : onsets.Find(signal, {.within = 45 * kSecondUs, …})) …
+//   for (std::uint64_t sequence : onsets.Find(signal, {.topology = topology, …})) …
 //
-// Two services that fail, slow down or are found unhealthy from the same half minute on have a
-// common cause far more often than not; docs/quality.md has the rate of false joins. Signals
-// coincide when the intervals in which they began meet within `within`, unless
+// Two services that fail, slow down or become unhealthy in the same half minute have a common cause
+// far more often than not; docs/quality.md has the rate of false joins. Signals coincide when the
+// intervals in which they began are at most `within` apart, unless
 //   - the topology knows that their parts share nothing (correlate/topology.h),
-//   - one of them drifts: when a disk is full says nothing about what else began then,
-//   - one of them began at a time that nobody knows to kOnsetWidthMax, or
-//   - they are of different kinds of harm. A security or a data incident is answered by other people,
-//     and an incident has one category: it must not be lost among the members of an outage.
+//   - one of them drifts: the moment at which a disk is full says nothing about what else began
+//     then,
+//   - the onset of one of them is unknown or wider than kOnsetWidthMax, or
+//   - they are different kinds of harm: different people respond to a security or data incident,
+//     and an incident has one category, so such a signal must not get lost among the members of an
+//     outage.
+//
 // Not thread-safe.
 #pragma once
 
@@ -28,17 +31,17 @@
 
 namespace tocsin {
 
-// As far apart as onsets of connected signals may be by default: an interval that is wider than
-// that is no moment.
+// The default `join_window`, the allowed distance between onsets of connected signals: a wider
+// onset interval does not date anything.
 inline constexpr DurationUs kOnsetWidthMax = 5 * kMinuteUs;
 
 struct Coincidence {
   const Topology& topology;
-  TimeUs now = 0;         // what is known of the topology is as of then
+  TimeUs now = 0;         // event time at which the topology is judged
   DurationUs within = 0;  // 0: nothing coincides
 };
 
-// Whether the two began together.
+// Whether the two signals began together.
 bool Coincide(const Signal& a, const Signal& b, const Coincidence& coincidence);
 
 // "web began within 45s of api (21:03:50 to 21:04:00 and 21:03:40 to 21:03:50); nothing else
@@ -51,8 +54,8 @@ class OnsetIndex {
   void Put(std::uint64_t sequence, const Signal& signal, Topology::Part part);
   // Also forgets other members of the incident that began in the same interval.
   void Remove(std::uint64_t sequence, const Signal& signal);
-  // The incidents with a member that coincides with the signal, in opening order. Of more onsets
-  // near it than limits::kOnsetsComparedMax the earliest are compared.
+  // The incidents with a member that coincides with the signal, in opening order. Compares at most
+  // limits::kOnsetsComparedMax onsets near the signal's, the earliest first.
   std::vector<std::uint64_t> Find(const Signal& signal, const Coincidence& coincidence) const;
 
  private:
@@ -64,7 +67,7 @@ class OnsetIndex {
     auto operator<=>(const Onset&) const = default;
   };
   absl::btree_set<Onset> onsets_;
-  absl::btree_map<DurationUs, std::size_t> widths_;  // how many have it; few are different
+  absl::btree_map<DurationUs, std::size_t> widths_;  // onsets by width; few widths differ
 };
 
 }  // namespace tocsin

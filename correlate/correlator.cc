@@ -17,17 +17,17 @@
 namespace tocsin {
 namespace {
 
-// Format 5 had a version of its own here.
+// The version number that format 5 had here.
 constexpr std::uint64_t kVersionInFormat5 = 3;
 
-// How much longer than the suspect window a deploy is remembered: a slow leak's onset lies that far
-// before the tick that reports it.
+// How much longer than the suspect window a deploy is remembered: the onset of a slow leak can be
+// that long before the tick that reports it.
 constexpr DurationUs kDeployMemory = kWeekUs;
-// A call that was not seen for so long is made no more.
+// A call that was not seen for this long is forgotten.
 constexpr DurationUs kCallMemory = kWeekUs;
 
-// New and raised signals before cleared ones, so that what ends now still joins what begins now;
-// then by onset, so that the earliest opens the incident.
+// New and raised signals before cleared ones, so that signals that end in this tick still join
+// those that begin; then by onset, so that the earliest opens the incident.
 bool ChangeBefore(const TitledChange* a, const TitledChange* b) {
   const bool a_clears = a->change.kind == SignalChangeKind::kCleared;
   const bool b_clears = b->change.kind == SignalChangeKind::kCleared;
@@ -39,7 +39,7 @@ bool ChangeBefore(const TitledChange* a, const TitledChange* b) {
   return a->change.kind < b->change.kind;
 }
 
-// Of scopes that are forgotten so many are remembered by their numbers.
+// Above this number of scopes, the incident numbers of forgotten scopes are dropped too.
 constexpr std::size_t kNumberedScopesMax = 10'000;
 
 }  // namespace
@@ -64,8 +64,9 @@ struct Correlator::State {
   void Advance(const CorrelatorInput& input, Scope* scope, IncidentRecord* record);
   Pages DecideRecord(const CorrelatorInput& input, const Inhibitors& inhibitors, Scope* scope,
                      IncidentRecord* record);
-  // Fills in the notifications and hands them over, except the resolves, which wait.
-  static void Tell(Pages pages, const Incident& incident, std::vector<Notification>* notifications,
+  // Fills in the incident and appends the notifications; resolves go to their own list, to be sent
+  // last.
+  static void Emit(Pages pages, const Incident& incident, std::vector<Notification>* notifications,
                    std::vector<Notification>* resolves);
 
   const Config& config;
@@ -97,22 +98,23 @@ void Correlator::State::RecordContext(const CorrelatorInput& input, CorrelatorOu
   for (const ScopeUsers& users : input.users) {
     ScopeOf(users.scope).users = static_cast<std::int64_t>(users.distinct + 0.5);
   }
-  std::set<Scope*> recalled;  // whose calls changed
+  std::set<Scope*> calls_changed;
   for (const ScopedCall& seen : input.calls) {
     Scope& scope = ScopeOf(seen.scope);
-    if (scope.calls.Add(seen.call, input.pane_end)) recalled.insert(&scope);
+    if (scope.calls.Add(seen.call, input.pane_end)) calls_changed.insert(&scope);
   }
   const TimeUs horizon = input.pane_end - config.correlate.deploy_window - kDeployMemory;
   const bool sweep = input.pane_end % kHourUs == 0;
   for (auto& [key, scope] : scopes) {
     if (scope.deploys.ForgetBefore(horizon)) scope.context_changed = true;
-    if (sweep && scope.calls.ForgetBefore(input.pane_end - kCallMemory)) recalled.insert(&scope);
+    if (sweep && scope.calls.ForgetBefore(input.pane_end - kCallMemory))
+      calls_changed.insert(&scope);
   }
-  for (Scope* const scope : recalled) {
+  for (Scope* const scope : calls_changed) {
     scope->topology = Topology(config.correlate.topology, scope->calls);
     scope->context_changed = true;
   }
-  // What is known of the parts and deploys of members, before others join them.
+  // Update the parts and deploys of existing members before new signals join them.
   for (auto& [key, scope] : scopes) {
     if (!scope.context_changed) continue;
     for (const auto& [sequence, record] : scope.incidents) scope.Index(record, config);
@@ -164,7 +166,7 @@ void Correlator::State::ApplyImpacts(const CorrelatorInput& input) {
     }
     record->impact_added = true;
   }
-  // What cleared has had its last impact.
+  // A cleared signal has had its last impact.
   for (const TitledChange& titled : input.changes) {
     if (titled.change.kind == SignalChangeKind::kCleared) members.Forget(titled.change.signal.id);
   }
@@ -189,7 +191,7 @@ void Correlator::State::UpdateImpact(TimeUs tick, const Scope& scope, IncidentRe
   Incident& incident = record->incident;
   std::optional<std::int64_t> total = config.severity.users_total;
   if (!total && scope.users > 0) {
-    // The number of users falls when they give up; the share must not.
+    // The number of users falls when they give up; the share must not rise because of that.
     total = std::max(scope.users, incident.impact.users_total.value_or(0));
   }
   if (!total) total = incident.impact.users_total;
@@ -250,8 +252,8 @@ Pages Correlator::State::DecideRecord(const CorrelatorInput& input, const Inhibi
     if (Remind(config.severity, time, record, &pages)) record->line_due = true;
   }
   if (!record->line_due && !record->refreshed) return pages;
-  if (!merged) Describe(config, record);  // what was merged stays as people knew it
-  // That something still fires is no news: the next update is due when it was.
+  if (!merged) Describe(config, record);  // a merged incident keeps the description it had
+  // A signal that only continues does not postpone the next status update.
   if (record->line_due) {
     record->incident.next_update_at = NextUpdate(config.severity, input.pane_end, record->incident);
   }
@@ -260,7 +262,7 @@ Pages Correlator::State::DecideRecord(const CorrelatorInput& input, const Inhibi
   return pages;
 }
 
-void Correlator::State::Tell(Pages pages, const Incident& incident,
+void Correlator::State::Emit(Pages pages, const Incident& incident,
                              std::vector<Notification>* notifications,
                              std::vector<Notification>* resolves) {
   const auto move_to = [&](std::vector<Notification>* from, std::vector<Notification>* to) {
@@ -272,7 +274,7 @@ void Correlator::State::Tell(Pages pages, const Incident& incident,
   move_to(&pages.triggers, notifications);
   move_to(&pages.acknowledges, notifications);
   move_to(&pages.updates, notifications);
-  // Behind the updates: who hears of it for the first time gets the trigger alone.
+  // After the updates, so that roles notified for the first time get the trigger alone.
   move_to(&pages.escalations, notifications);
   move_to(&pages.resolves, resolves);
 }
@@ -284,7 +286,7 @@ void Correlator::State::Decide(const CorrelatorInput& input, CorrelatorOutput* o
     const Inhibitors inhibitors = muting.FindInhibitors(scope.incidents);
     for (auto record = scope.incidents.begin(); record != scope.incidents.end();) {
       IncidentRecord& current = record->second;
-      Tell(DecideRecord(input, inhibitors, &scope, &current), current.incident, &out->notifications,
+      Emit(DecideRecord(input, inhibitors, &scope, &current), current.incident, &out->notifications,
            &resolves);
       if (current.line_due) out->lines.push_back(current.incident);
       current.opened = current.members_changed = false;
@@ -293,7 +295,7 @@ void Correlator::State::Decide(const CorrelatorInput& input, CorrelatorOutput* o
     }
     scope.context_changed = false;
   }
-  // The worst news first, and all of it before what is over.
+  // The most severe first, and resolves last.
   std::stable_sort(out->notifications.begin(), out->notifications.end(),
                    [](const Notification& a, const Notification& b) { return a.level < b.level; });
   std::move(resolves.begin(), resolves.end(), std::back_inserter(out->notifications));
@@ -335,7 +337,7 @@ void Correlator::Apply(const OperatorAction& act, TimeUs tick, CorrelatorOutput*
   ++incident.revision;
   out->lines.push_back(incident);
   std::vector<Notification> resolves;
-  State::Tell(std::move(pages), incident, &out->notifications, &resolves);
+  State::Emit(std::move(pages), incident, &out->notifications, &resolves);
   std::move(resolves.begin(), resolves.end(), std::back_inserter(out->notifications));
   if (!IsOver(*record)) return;
   state_->times.resolve.Add(incident.resolved_at - incident.detected_at);
@@ -347,7 +349,7 @@ std::vector<const Incident*> Correlator::Open() const {
   std::vector<const Incident*> open;
   for (const auto& [key, scope] : state_->scopes) {
     for (const auto& [sequence, record] : scope.incidents) {
-      // One that only waits whether it fires again is over for people.
+      // A resolved record is only kept in case it fires again; for operators it is over.
       if (record.incident.state != IncidentState::kResolved) open.push_back(&record.incident);
     }
   }
@@ -370,7 +372,7 @@ void Correlator::Forget(std::string_view scope) {
     state_->scopes.erase(found);
     return;
   }
-  // An incident's number is never given twice.
+  // Keep the numbers: an incident number is never assigned twice.
   Scope bare;
   bare.labels = std::move(found->second.labels);
   bare.next_sequence = found->second.next_sequence;

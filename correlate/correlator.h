@@ -3,23 +3,27 @@
 //   Correlator correlator(config);
 //   CorrelatorOutput out;
 //   correlator.Tick({.tick = t, .changes = …, .impacts = …, .facts = …, .users = …}, &out);
-//   // out.lines: incidents that changed;  out.notifications: what people should be told
+//   // out.lines: incidents that changed;  out.notifications: what to send to sinks
 //
 // Stage 2 calls it once a tick, with changes sorted (SignalBefore) and facts sorted (FactBefore);
 // all scopes are kept apart inside. Deterministic, sequential, no clock. State goes into snapshots
 // by Encode/Decode. Not thread-safe.
 //
 // Grouping: a signal joins an open incident of its scope, within `join_window` of its onset or
-// while it goes on and has got worse in the last 45 min (correlate/belonging.h), if they share
+// while it still fires and has got worse in the last 45 min (correlate/belonging.h), if they share
 // service, dependency, a topology edge (configured, or learned from calls), a suspected deploy or
-// an attacking address; missing is not equal. What begins together joins whatever it is about
-// (correlate/coincidence.h). When a signal connects two open incidents, the older absorbs the
-// younger, which resolves as merged_into (correlate/membership.h). The first page waits one tick
-// for a cause upstream, except at level 1. A rise in severity triggers the higher key and resolves
-// the lower one after its receipt; a fall does neither. All signals clear → monitoring; clear for
-// `watch` → resolved (never in a partial tick), which resolves every triggered key. A signal that
-// fires while monitoring reopens it; one that only continues changes its own text. What is muted (correlate/muting.h) is decided on but triggers
-// nothing. What people do comes in by Apply, between ticks.
+// an attacking address; missing values are not equal. Signals that begin together join even if
+// nothing else connects them (correlate/coincidence.h). When a signal connects two open incidents,
+// the older absorbs the younger, which resolves as merged_into (correlate/membership.h).
+//
+// Paging: the first page waits one tick for a cause upstream, except at level 1. A rise in severity
+// triggers the higher key and resolves the lower one after its receipt; a fall does neither.
+//
+// Life: all signals clear → monitoring; clear for `watch` → resolved (never in a partial tick),
+// which resolves every triggered key. A signal that fires while monitoring reopens the incident; a
+// signal that only continues updates its own title and evidence. Muted incidents
+// (correlate/muting.h) are processed in the same way but trigger nothing. Operator actions come in
+// by Apply, between ticks.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +65,7 @@ struct ScopedCall {
 
 struct CorrelatorInput {
   TimeUs tick = 0;
-  TimeUs pane_end = 0;  // event time decided in this tick
+  TimeUs pane_end = 0;  // event time decided up to this tick
   bool partial = false;
   std::span<const TitledChange> changes;
   std::span<const SignalImpact> impacts;                // of firing signals, sorted by signal id
@@ -72,10 +76,10 @@ struct CorrelatorInput {
 
 struct CorrelatorOutput {
   std::vector<Incident> lines;              // one per incident that changed, revision raised
-  std::vector<Notification> notifications;  // in the order in which people should hear
+  std::vector<Notification> notifications;  // in the order of sending
 };
 
-// How long incidents took, in event time, over all so far.
+// Durations of all incidents so far, in event time.
 struct LifeTimes {
   struct Sum {
     std::int64_t count = 0;
@@ -97,11 +101,11 @@ class Correlator {
   ~Correlator();
   Correlator(Correlator&&) noexcept;
 
-  // Replaces what `out` held. Changes of one tick may come in any order.
+  // Replaces the content of `out`. Changes of one tick may come in any order.
   void Tick(const CorrelatorInput& input, CorrelatorOutput* out);
 
-  // What a person did, after `tick`, the last one decided. Replaces what `out` held; says nothing
-  // where there is no such open incident, and for repetitions.
+  // Applies an operator action taken after `tick`, the last tick decided. Replaces the content of
+  // `out`, which stays empty if there is no such open incident or the action is a repetition.
   void Apply(const OperatorAction& act, TimeUs tick, CorrelatorOutput* out);
 
   // Incidents that are not resolved, by scope and opening order.
@@ -112,11 +116,11 @@ class Correlator {
 
   // Whether an incident is open in this scope.
   bool HasOpen(std::string_view scope) const;
-  // Forgets what is known of it: deploys, calls, and beyond 10,000 scopes its numbers. REQUIRES:
-  // nothing is open in it.
+  // Forgets the scope's deploys and calls. Its incident numbers are kept unless there are more than
+  // 10,000 scopes. REQUIRES: nothing is open in it.
   void Forget(std::string_view scope);
 
-  // Silences that people asked for and that are not over.
+  // Silences added by operators that are not over.
   std::vector<Silence> Silences() const;
   const LifeTimes& times() const;
 

@@ -63,7 +63,8 @@ TimeUs DeployLog::RolledBackAt(const Deploy& release) const {
   for (const Deploy& deploy : deploys_) {
     if (!deploy.rollback || deploy.time <= release.time) continue;
     if (!deploy.service.empty() && deploy.service != release.service) continue;
-    // A rollback names the version it goes back to: that one stays.
+    // A rollback names the version that it goes back to; a release of that version is not rolled
+    // back.
     if (!deploy.version.empty() && deploy.version == release.version) continue;
     return deploy.time;
   }
@@ -89,7 +90,7 @@ DeployLog DeployLog::Decode(ByteReader* in) {
     deploy.version = in->Bytes();
     deploy.rollback = in->Bool();
   }
-  // A search relies on the order.
+  // Binary search relies on the order.
   if (!std::is_sorted(log.deploys_.begin(), log.deploys_.end())) in->Fail();
   return in->ok() ? log : DeployLog{};
 }

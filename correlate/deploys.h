@@ -1,7 +1,7 @@
 // The releases and rollbacks of one scope, as far back as a suspect search looks.
 //
 //   DeployLog log;
-//   if (log.Add(DeployOf(fact))) …                     // one that was not known
+//   if (log.Add(DeployOf(fact))) …                     // it is new
 //   for (const Deploy& d : log.Between(onset - window, onset)) …
 //
 // In order of (time, service, version); the oldest is forgotten past limits::kDeploysMax. Not
@@ -23,8 +23,8 @@ namespace tocsin {
 
 struct Deploy {
   TimeUs time = kNoTime;
-  std::string service;  // or the app, where the deploy names no service; may be empty
-  std::string version;  // the one that runs from now on
+  std::string service;  // or the app, if the deploy names no service; may be empty
+  std::string version;  // the version that runs afterwards
   bool rollback = false;
   auto operator<=>(const Deploy&) const = default;
 };
@@ -32,21 +32,21 @@ struct Deploy {
 // REQUIRES: a fact of type deploy.
 Deploy DeployOf(const Fact& fact);
 
-// What people are told of a deploy (NotificationAction::kChange).
+// The notification about a deploy (NotificationAction::kChange).
 Notification ChangeOf(const Deploy& deploy, std::string_view scope, const Labels& scope_labels,
                       TimeUs tick);
 
 class DeployLog {
  public:
-  // False if it is known.
+  // Returns false if the deploy is known.
   bool Add(const Deploy& deploy);
-  // Forgets what lies before `time`; false if that was nothing.
+  // Forgets deploys before `time`; returns whether there were any.
   bool ForgetBefore(TimeUs time);
 
-  // With a time in [from, to].
+  // The deploys with a time in [from, to].
   std::span<const Deploy> Between(TimeUs from, TimeUs to) const;
   // When the release was first rolled back; kNoTime if it was not. A rollback that names no service
-  // is of them all.
+  // applies to all services.
   TimeUs RolledBackAt(const Deploy& release) const;
 
   bool empty() const { return deploys_.empty(); }

@@ -14,7 +14,7 @@ void AddOnce(const std::string& text, std::vector<std::string>* list) {
   if (std::find(list->begin(), list->end(), text) == list->end()) list->push_back(text);
 }
 
-// The members' detectors, the lead's first, each once.
+// The advice of the members' detectors, the lead's first, each once.
 std::vector<const DetectorAdvice*> AdviceOf(const Config& config, const IncidentRecord& record) {
   const std::vector<Signal>& signals = record.incident.signals;
   std::vector<std::string> detectors = {signals[record.Lead()].detector};
@@ -27,8 +27,8 @@ std::vector<const DetectorAdvice*> AdviceOf(const Config& config, const Incident
   return found;
 }
 
-// What the stanza advises for this classification, then whatever it is. Of an unknown one what
-// would have to be done in each case.
+// Adds the stanza's advice for this classification, then its general advice. For an unknown
+// classification, adds the advice for each possible one.
 void AddAdvice(const DetectorAdvice& detector, const std::string& classification,
                std::vector<std::string>* advice) {
   auto known = detector.advice_if.find(classification);
@@ -53,8 +53,8 @@ void AddAdvice(const DetectorAdvice& detector, const std::string& classification
   for (const std::string& text : detector.advice) AddOnce(text, advice);
 }
 
-// "Requests fail across the service: error rate of service=api is 12 %": what the stanza calls it,
-// then what the detector saw.
+// "Requests fail across the service: error rate of service=api is 12 %": the stanza's title, then
+// the detector's.
 std::string Title(const Config& config, const Signal& lead, const std::string& seen) {
   const auto advice = config.advice.find(lead.detector);
   const std::string stanza = advice == config.advice.end() ? "" : advice->second.title;
@@ -65,7 +65,8 @@ std::string Title(const Config& config, const Signal& lead, const std::string& s
   return stanza + ": " + seen;
 }
 
-// The lead's, or that of the most severe signal that is labelled with more than "unknown".
+// The best known classification (any label before "unknown" before none); among equals that of the
+// most severe signal, the lead first.
 std::string Classification(const std::vector<Signal>& signals, const Signal& lead) {
   const Signal* best = &lead;
   const auto weight = [](const Signal& signal) {

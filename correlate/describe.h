@@ -1,10 +1,11 @@
-// What an incident says about itself: title, category, advice, whom to call.
+// Fills in an incident's descriptive fields: title, category, advice, runbook, escalation.
 //
 //   Describe(config, &record);
 //
-// To roll back comes first where a deploy is suspected. The lead is the earliest of the most severe
-// signals: it gives title, category and runbook. Advice and people come from the stanzas of all
-// members' detectors, the lead's first, each once. Thread-safe: a pure function over one record.
+// The lead is the earliest of the most severe signals: it gives title, category and runbook. Advice
+// and escalation roles come from the stanzas of all members' detectors, the lead's first, each
+// once. If a deploy is suspected, rolling it back is the first advice. Thread-safe: a pure function
+// over one record.
 #pragma once
 
 #include "config/config.h"

@@ -3,8 +3,8 @@
 namespace tocsin {
 namespace {
 
-// The string that starts at json[*position] == '"', unescaped as far as names need it; leaves
-// *position behind the closing quote.
+// The string that starts at json[*position] == '"', unescaped as far as names need it; moves
+// *position past the closing quote.
 std::string ReadString(std::string_view json, std::size_t* position) {
   std::string text;
   for (++*position; *position < json.size() && json[*position] != '"'; ++*position) {
@@ -24,12 +24,12 @@ bool IsKey(std::string_view json, std::size_t behind) {
   return behind < json.size() && json[behind] == ':';
 }
 
-// The first string value of each element of a JSON list. The text comes from our own JsonWriter, so
-// that a scan of brackets and strings is enough.
+// The first string value of each element of a JSON list. The input comes from our own JsonWriter,
+// so a scan of brackets and strings is enough.
 std::vector<std::string> FirstStrings(std::string_view json) {
   std::vector<std::string> names;
   int depth = 0;
-  bool taken = false;  // the name of the current element
+  bool taken = false;  // whether the current element's name was found
   for (std::size_t i = 0; i < json.size();) {
     const char c = json[i];
     if (c == '"') {

@@ -3,9 +3,8 @@
 //   TopNames(signal, "client_ip")      // {"10.0.0.9", "10.0.0.7"}, heaviest first
 //
 // A detector lists them as evidence of kind "top", named after the field, whose value is a JSON
-// list with one element a contributor: its name, or an object or list whose first string is its
-// name
-// ({"key": "10.0.0.9", "count": 812}). Thread-safe: pure functions.
+// list with one element per contributor: its name, or an object or list whose first string is its
+// name ({"key": "10.0.0.9", "count": 812}). Thread-safe: pure functions.
 #pragma once
 
 #include <string>
@@ -19,7 +18,7 @@ namespace tocsin {
 // Empty when there is no such evidence.
 std::vector<std::string> TopNames(const Signal& signal, std::string_view field);
 
-// Whether someone means harm: a storm labelled an attack, or a security signal.
+// Whether the signal reports an attack: a storm labelled "attack", or a security signal.
 bool IsHostile(const Signal& signal);
 
 // The address that a hostile signal counts most often; empty when there is none.

@@ -16,13 +16,13 @@ Token ComponentToken(std::string_view name) { return TokenOf("component", name);
 Token AnyService() { return TokenOf("any", "service"); }
 Token AnyDependency() { return TokenOf("any", "dependency"); }
 
-// What is looked for exactly as it is offered.
+// Tokens that are both offered and looked for.
 Tokens SharedTokens(const Signal& signal, const SuspectSearch& search) {
   Tokens tokens = {SeriesToken(signal)};
   for (const Component& component : ComponentsOf(signal))
     tokens.insert(ComponentToken(component.name));
   for (const Deploy* deploy : search.DeploysBehind(signal)) {
-    // Two deploys that name no service have nothing in common.
+    // Two deploys that name no service share nothing.
     if (!deploy->service.empty()) tokens.insert(TokenOf("deploy", deploy->service));
   }
   const std::string address = AttackingAddress(signal);

@@ -87,7 +87,8 @@ void ImpactTally::Absorb(const ImpactTally& other) {
 std::vector<std::size_t> ImpactTally::Parents(const std::vector<const Entry*>& series) {
   std::vector<std::size_t> parents(series.size(), kNoParent);
   for (std::size_t i = 1; i < series.size(); ++i) {
-    // Fewest labels come first, so the nearest one before that covers this is the tightest.
+    // Series are sorted by number of labels, so the nearest preceding one that covers this is the
+    // tightest.
     for (std::size_t j = i; j-- > 0;) {
       if (!Covers(series[j]->second.labels, series[i]->second.labels)) continue;
       parents[i] = j;

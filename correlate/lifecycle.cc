@@ -5,7 +5,7 @@
 namespace tocsin {
 namespace {
 
-// Flap damping stops here: an hour of quiet is quiet.
+// Longest watch time that flap damping can set: after an hour of quiet an incident is over.
 constexpr DurationUs kWatchMax = kHourUs;
 
 std::size_t Index(int level) { return static_cast<std::size_t>(level - 1); }
@@ -55,7 +55,7 @@ bool AdvanceState(const LifecycleTime& time, IncidentRecord* record) {
   } else if (before == IncidentState::kResolved) {
     return false;
   } else if (before != IncidentState::kMonitoring || record->quiet_since == kNoTime) {
-    // Also where something fired and cleared within this one tick: the watch starts anew.
+    // Also if a signal fired and cleared within this tick: the watch time starts again.
     record->quiet_since = time.now;
     incident.state = IncidentState::kMonitoring;
   } else if (!time.partial && time.now - record->quiet_since >= time.watch) {
@@ -67,7 +67,8 @@ bool AdvanceState(const LifecycleTime& time, IncidentRecord* record) {
 
 DurationUs WatchOf(const CorrelateConfig& config, const IncidentRecord& record) {
   if (!config.flap_damping) return config.watch;
-  // Once may be the fault's own tail. 2^12 s is past the longest.
+  // The first refiring does not count: it may be the tail of the fault. 12 doublings of the
+  // shortest watch, 2^12 s, exceed kWatchMax.
   const int doublings = std::clamp(record.refired - 1, 0, 12);
   return std::max(config.watch, std::min(config.watch << doublings, kWatchMax));
 }
@@ -76,7 +77,7 @@ Pages DecidePages(const Config& config, TimeUs tick, IncidentRecord* record) {
   Incident& incident = record->incident;
   const SeverityScheme& scheme = config.severity;
   const int level = incident.severity_level;
-  const int told = record->triggered_level;
+  const int triggered = record->triggered_level;
   const auto notification = [&](NotificationAction action, int of_level, int after) {
     return Notification{.action = action,
                         .level = of_level,
@@ -91,17 +92,17 @@ Pages DecidePages(const Config& config, TimeUs tick, IncidentRecord* record) {
   if (incident.state == IncidentState::kResolved) {
     const bool waits = !record->resolved_by_person && incident.merged_into.empty() &&
                        tick - incident.resolved_at < config.correlate.reopen_within;
-    if (told == 0 || waits) return pages;
-    pages.resolves.push_back(notification(NotificationAction::kResolve, told, 0));
+    if (triggered == 0 || waits) return pages;
+    pages.resolves.push_back(notification(NotificationAction::kResolve, triggered, 0));
     record->triggered_level = 0;
     return pages;
   }
   if (!incident.muted_by.empty()) return pages;
-  const bool due = told == 0 ? level == 1 || tick > record->opened_tick : level < told;
+  const bool due = triggered == 0 ? level == 1 || tick > record->opened_tick : level < triggered;
   if (!due) return pages;
   pages.triggers.push_back(notification(NotificationAction::kTrigger, level, 0));
-  if (told != 0) {
-    pages.resolves.push_back(notification(NotificationAction::kResolve, told, level));
+  if (triggered != 0) {
+    pages.resolves.push_back(notification(NotificationAction::kResolve, triggered, level));
   }
   record->triggered_level = level;
   record->triggered_at = tick;
@@ -117,11 +118,11 @@ bool IsOver(const IncidentRecord& record) {
 bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRecord* record,
             Pages* pages) {
   Incident& incident = record->incident;
-  const int told = record->triggered_level;
-  if (told == 0 || incident.state == IncidentState::kResolved || !incident.muted_by.empty()) {
+  const int triggered = record->triggered_level;
+  if (triggered == 0 || incident.state == IncidentState::kResolved || !incident.muted_by.empty()) {
     return false;
   }
-  const auto& steps = scheme.escalation[Index(told)];
+  const auto& steps = scheme.escalation[Index(triggered)];
   bool escalated = false;
   while (incident.state == IncidentState::kOpen && record->escalation_step < steps.size() &&
          time.tick - record->triggered_at >= steps[record->escalation_step].after) {
@@ -143,17 +144,17 @@ bool Remind(const SeverityScheme& scheme, const LifecycleTime& time, IncidentRec
   if (!escalated && !due) return false;
   incident.next_update_at = NextUpdate(scheme, time.now, incident);
   pages->updates.push_back({.action = NotificationAction::kUpdate,
-                            .level = told,
+                            .level = triggered,
                             .after_trigger_of_level = 0,
                             .tick = time.tick,
                             .pages = false,
                             .incident = {}});
   if (escalated) {
     pages->escalations.push_back({.action = NotificationAction::kEscalate,
-                                  .level = told,
+                                  .level = triggered,
                                   .after_trigger_of_level = 0,
                                   .tick = time.tick,
-                                  .pages = PagesPeople(scheme, told, incident),
+                                  .pages = PagesPeople(scheme, triggered, incident),
                                   .incident = {}});
   }
   return escalated;
@@ -165,10 +166,10 @@ bool ApplyAction(const SeverityScheme& scheme, const OperatorAction& act, TimeUs
   const bool known = std::any_of(incident.timeline.begin(), incident.timeline.end(),
                                  [&](const TimelineEntry& entry) { return entry.id == act.id; });
   if (known || incident.state == IncidentState::kResolved) return false;
-  const int told = record->triggered_level;
+  const int triggered = record->triggered_level;
   const auto notification = [&](NotificationAction action) {
     return Notification{.action = action,
-                        .level = told,
+                        .level = triggered,
                         .after_trigger_of_level = 0,
                         .tick = tick,
                         .pages = PagesPeople(scheme, incident.severity_level, incident),
@@ -184,12 +185,13 @@ bool ApplyAction(const SeverityScheme& scheme, const OperatorAction& act, TimeUs
     incident.acknowledged_by = act.author;
     if (incident.acknowledged_at == kNoTime) incident.acknowledged_at = tick;
     if (incident.state == IncidentState::kOpen) incident.state = IncidentState::kAcknowledged;
-    if (told != 0) pages->acknowledges.push_back(notification(NotificationAction::kAcknowledge));
+    if (triggered != 0)
+      pages->acknowledges.push_back(notification(NotificationAction::kAcknowledge));
   } else if (act.kind == OperatorActionKind::kResolve) {
     record->resolved_by_person = true;
     incident.state = IncidentState::kResolved;
     incident.resolved_at = tick;
-    if (told != 0) pages->resolves.push_back(notification(NotificationAction::kResolve));
+    if (triggered != 0) pages->resolves.push_back(notification(NotificationAction::kResolve));
     record->triggered_level = 0;
   }
   return true;

@@ -98,9 +98,9 @@ void Membership::ConnectByOnset(const Scope& scope, const Signal& signal, TimeUs
     std::vector<std::uint64_t>& joined = connections->joined;
     if (Contains(joined, sequence)) continue;
     const IncidentRecord& record = scope.incidents.at(sequence);
-    const bool untold =
+    const bool not_notified =
         record.triggered_level == 0 && record.incident.state != IncidentState::kResolved;
-    if (!joined.empty() && (!untold || sequence < joined.front())) continue;
+    if (!joined.empty() && (!not_notified || sequence < joined.front())) continue;
     Insert(sequence, &joined);
     connections->coincident.push_back(sequence);
   }
@@ -115,15 +115,15 @@ IncidentRecord& Membership::Open(const Signal& signal, TimeUs tick,
   Incident& incident = record.incident;
   incident.id = IncidentId(signal.scope, signal.id);
   if (signal.fired_at < tick) {
-    // It opened an incident before, which a person has resolved: this is another one, and a receipt
-    // for that one's page is none for this one's.
+    // The signal opened an incident before, which an operator has resolved. This one needs another
+    // id, because a receipt of the other incident's page is not one of this incident's page.
     incident.id = HashParts({incident.id.Hex(), FormatTime(tick)});
   }
   incident.scope = signal.scope;
   incident.scope_labels = scope->labels;
   incident.onset = signal.onset;
   incident.detected_at = tick;
-  incident.severity_level = 5;  // below all levels: the signal decides
+  incident.severity_level = 5;  // below all levels, so the signal sets it
   for (const std::uint64_t sequence : beside) {
     if (incident.beside.size() == limits::kBesideMax) break;
     incident.beside.push_back(scope->incidents.at(sequence).incident.number);
@@ -147,7 +147,7 @@ void Membership::Merge(std::uint64_t older, std::uint64_t younger, TimeUs tick, 
     if (absorbing.Find(signal.id) != nullptr) scope->IndexMember(older, signal, config_);
   }
   absorbed.firing.clear();
-  if (absorbed.opened) {  // nobody has seen it
+  if (absorbed.opened) {  // opened in this tick: nobody has seen it
     Erase(scope, place);
     return;
   }
@@ -161,11 +161,11 @@ void Membership::NoteCoincidence(const Signal& signal, const IncidentRecord& wit
                                  const MembershipTime& time, const Scope& scope,
                                  IncidentRecord* record) const {
   const std::vector<TimelineEntry>& timeline = record->incident.timeline;
-  const auto told = static_cast<std::size_t>(
+  const auto noted = static_cast<std::size_t>(
       std::count_if(timeline.begin(), timeline.end(), [](const TimelineEntry& entry) {
         return entry.id.empty() && entry.what == kJoinedTogether;
       }));
-  if (told >= limits::kCoincidencesToldMax) return;
+  if (noted >= limits::kCoincidencesToldMax) return;
   const DurationUs within = config_.correlate.coincidence;
   const Coincidence coincidence{.topology = scope.topology, .now = time.now, .within = within};
   const std::vector<Signal>& known = with.incident.signals;
@@ -187,7 +187,8 @@ void Membership::Join(Signal signal, const std::string& title, const MembershipT
   }
   std::vector<std::uint64_t>& joined = connections.joined;
   if (joined.empty() && scope->incidents.size() >= limits::kOpenIncidentsMax) {
-    // Past the limit nothing opens, but nothing is dropped either: the newest takes it in.
+    // Past the limit no incident opens, but no signal is dropped either: it joins the newest
+    // incident.
     joined.push_back(scope->incidents.rbegin()->first);
     scope->incidents.rbegin()->second.incident.partial = true;
   }

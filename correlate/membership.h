@@ -2,16 +2,16 @@
 //
 //   Membership membership(config);
 //   membership.Join(std::move(signal), title, {.tick = t, .now = pane_end}, &scope);
-//   if (IncidentRecord* record = membership.RecordOf(signal.id)) …
+//   if (IncidentRecord* record = membership.RecordOf(signal_id)) …
 //   IncidentRecord* record = membership.Find(incident_id);
 //
-// A signal that fires joins the oldest open incident of its scope that it belongs to
-// (correlate/grouping.h, belonging.h), which absorbs the younger ones that it belongs to as well;
-// else one that explains it; else one that it coincides with (coincidence.h); else it opens its
-// own, which names those that it began beside. Coincidence brings together what nobody was told of
-// yet, and never ends a page: of incidents that people know it only adds a signal to the oldest.
-// Knows where every firing signal and every open incident is; scopes and records stay where they
-// are. Not thread-safe.
+// A firing signal joins the oldest open incident of its scope that it belongs to
+// (correlate/grouping.h, belonging.h); that incident absorbs the younger ones that the signal
+// belongs to as well. Otherwise it joins an incident that explains it; otherwise one that it
+// coincides with (coincidence.h); otherwise it opens its own, which lists the incidents that it is
+// beside. Coincidence never ends a page: it only merges incidents that nobody was notified of;
+// apart from that it adds the signal to the oldest coinciding incident. Holds pointers to every
+// firing signal's scope and every open incident; scopes and records must not move. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -36,21 +36,22 @@ class Membership {
  public:
   explicit Membership(const Config& config) : config_(config) {}  // `config` outlives it
 
-  // Of a scope whose incidents were decoded.
+  // Indexes a scope whose incidents were decoded.
   void Restore(Scope* scope);
 
   // A signal that fired or whose level rose.
   void Join(Signal signal, const std::string& title, const MembershipTime& time, Scope* scope);
   void Clear(Signal signal, TimeUs tick);
-  // Nothing more is to come of it.
+  // Nothing more will be reported for this signal.
   void Forget(const Hash128& signal) { owners_.erase(signal); }
 
-  // The incident of a signal that was not forgotten; of an incident's id. nullptr if there is none.
+  // RecordOf: the incident of a signal that was not forgotten. Find: the incident with this id.
+  // nullptr if there is none.
   IncidentRecord* RecordOf(const Hash128& signal);
   IncidentRecord* Find(const Hash128& incident);
 
   using Incidents = std::map<std::uint64_t, IncidentRecord>;
-  // Takes the incident out of its scope; what follows it.
+  // Removes the incident from its scope; returns the iterator to the next one.
   Incidents::iterator Erase(Scope* scope, Incidents::iterator record);
 
  private:
@@ -58,7 +59,7 @@ class Membership {
     Scope* scope = nullptr;  // lives in a node of the map of scopes
     std::uint64_t sequence = 0;
   };
-  // By the incident's id, of which a set of pointers needs no copy.
+  // Hashes and compares records by incident id, so that a set of pointers needs no copy of the id.
   struct ById {
     using is_transparent = void;
     static const Hash128& IdOf(const Hash128& id) { return id; }
@@ -68,8 +69,8 @@ class Membership {
   };
   // In opening order.
   struct Connections {
-    std::vector<std::uint64_t> joined;      // the first takes it in and absorbs the others
-    std::vector<std::uint64_t> coincident;  // of these, those that only began together with it
+    std::vector<std::uint64_t> joined;      // the first takes the signal and absorbs the others
+    std::vector<std::uint64_t> coincident;  // those in `joined` that only coincide
     std::vector<std::uint64_t> beside;
   };
 
@@ -79,7 +80,7 @@ class Membership {
   IncidentRecord& Open(const Signal& signal, TimeUs tick, const std::vector<std::uint64_t>& beside,
                        Scope* scope);
   void Merge(std::uint64_t older, std::uint64_t younger, TimeUs tick, Scope* scope);
-  // Adds to the incident's timeline what of `with` the signal began together with.
+  // Adds to the incident's timeline which signal of `with` the signal coincides with.
   void NoteCoincidence(const Signal& signal, const IncidentRecord& with, const MembershipTime& time,
                        const Scope& scope, IncidentRecord* record) const;
 

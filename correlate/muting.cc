@@ -22,7 +22,7 @@ bool AllMatch(const std::vector<Matcher>& matchers, const Labels& labels) {
                      [&](const Matcher& matcher) { return matcher.Matches(labels); });
 }
 
-// Missing is not equal, here as there.
+// Missing values are not equal, as in grouping.
 bool SameValues(const std::vector<std::string>& names, const Labels& a, const Labels& b) {
   return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     const std::string_view value = LabelValue(a, name);
@@ -48,7 +48,7 @@ Muting::Muting(const Config& config) : rules_(config.inhibit) {
 
 bool Muting::Add(const Silence& silence) {
   Compiled compiled = Compile(silence);
-  // One without matchers would mute everything.
+  // A silence without matchers would mute everything.
   if (compiled.matchers.empty()) return false;
   if (silences_.size() >= limits::kSilencesMax && !silences_.contains(silence.name)) return false;
   silences_[silence.name] = std::move(compiled);
@@ -129,7 +129,8 @@ void Muting::Encode(ByteWriter* out) const {
 
 void Muting::Decode(ByteReader* in) {
   for (std::size_t i = in->Count(7); i > 0 && in->ok(); --i) {
-    // One that an older build took and this one refuses is dropped; the rest of the state is not.
+    // A silence that an older build accepted and this one rejects is dropped; the rest of the state
+    // is kept.
     Add(Silence::Decode(in));
   }
 }

@@ -1,14 +1,15 @@
-// What pages nobody for now, and why: silences, maintenance windows, inhibition.
+// What mutes an incident, so that it pages nobody, and why: silences, maintenance windows,
+// inhibition.
 //
 //   Muting muting(config);
-//   muting.Add(silence);                                   // one that a person asked for
+//   muting.Add(silence);                                   // from an operator
 //   const Inhibitors inhibitors = muting.FindInhibitors(scope.incidents);
 //   std::string by = muting.MutedBy(record, inhibitors, now);     // "deploy freeze"; "" if not
 //
 // An incident is muted while each of its firing signals is matched by an active silence, or by an
-// inhibition rule of which another signal of the scope fires. A signal is matched by its series'
-// labels and by `detector`, `kind`, `category` and `classification`. Silences are kept until they
-// are over, at most limits::kSilencesMax beside the configured ones. Not thread-safe.
+// inhibition rule whose `when` matches another firing signal of the scope. A signal is matched by
+// its series' labels and by `detector`, `kind`, `category` and `classification`. Silences are kept
+// until they are over, at most limits::kSilencesMax beside the configured ones. Not thread-safe.
 #pragma once
 
 #include <map>
@@ -35,19 +36,19 @@ class Muting {
  public:
   explicit Muting(const Config& config);  // `config` outlives it
 
-  // Replaces the one of its name. False past the limit, and for matchers that are none.
+  // Replaces a silence of the same name. False past the limit and for missing or invalid matchers.
   bool Add(const Silence& silence);
-  // False if there is none of this name; configured ones stay.
+  // False if there is no such silence; configured silences cannot be expired.
   bool Expire(const std::string& name);
   void ForgetOver(TimeUs now);
-  // Those that a person asked for and that are not over, by name.
+  // The silences of operators that are not over, by name.
   std::vector<Silence> silences() const;
 
-  // Nothing can be muted.
+  // There are no silences and no inhibition rules.
   bool idle() const { return silences_.empty() && configured_.empty() && rules_.empty(); }
   Inhibitors FindInhibitors(const std::map<std::uint64_t, IncidentRecord>& incidents) const;
-  // The names of what mutes it, each once and sorted, ", " between them. Unchanged from
-  // `record.incident.muted_by` when nothing fires.
+  // The names of the silences and rules that mute it, each once, sorted and joined by ", ".
+  // Unchanged from `record.incident.muted_by` when nothing fires.
   std::string MutedBy(const IncidentRecord& record, const Inhibitors& inhibitors, TimeUs now) const;
 
   void Encode(ByteWriter* out) const;
@@ -59,7 +60,7 @@ class Muting {
     std::vector<Matcher> matchers;
   };
   static Compiled Compile(const Silence& silence);
-  // What mutes one signal; empty if nothing does.
+  // The name of the silence or rule that mutes one signal; empty if none does.
   std::string MutedBy(const Signal& signal, const Inhibitors& inhibitors, TimeUs now) const;
 
   const std::vector<InhibitRule>& rules_;

@@ -119,7 +119,7 @@ IncidentRecord IncidentRecord::Decode(ByteReader* in) {
   IncidentRecord record;
   record.sequence = in->Varint();
   record.incident = Incident::Decode(in);
-  // Somebody always opened it, and Lead relies on that.
+  // Every incident lists the signal that opened it, and Lead relies on that.
   if (record.incident.signals.empty()) in->Fail();
   record.titles.resize(record.incident.signals.size());
   for (std::string& title : record.titles) title = in->Bytes();

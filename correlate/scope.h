@@ -1,7 +1,7 @@
-// Everything the correlator remembers about one scope. Incidents never cross it.
+// Everything the correlator remembers about one scope. Incidents never cross scopes.
 //
-// A value; `topology`, `index`, `onsets` and `context_changed` follow from the rest and from the
-// configuration and are not encoded. Not thread-safe.
+// A value; `topology`, `index`, `onsets` and `context_changed` are derived from the rest and from
+// the configuration and are not encoded. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -22,26 +22,26 @@ namespace tocsin {
 struct Scope {
   Labels labels;
   std::uint64_t next_sequence = 0;
-  std::map<int, std::int64_t> numbers;  // by UTC year: the last number given
+  std::map<int, std::int64_t> numbers;  // by UTC year: last incident number assigned
   std::int64_t users = 0;               // distinct in the last 60 min, 0 when unknown
   DeployLog deploys;
   CallLog calls;
   std::map<std::uint64_t, IncidentRecord> incidents;  // by sequence: in opening order
 
-  Topology topology;             // as configured, and of `calls`
-  GroupIndex index;              // of what `incidents` list
+  Topology topology;             // from the configuration and `calls`
+  GroupIndex index;              // of the signals listed in `incidents`
   OnsetIndex onsets;             // of the same
-  bool context_changed = false;  // in this tick: deploys or topology
+  bool context_changed = false;  // deploys or topology changed in this tick
 
   SuspectSearch Search(const Config& config) const;
 
-  // Sums up anew what the indices know of the record's signals.
+  // Rebuilds the index entries of the record's signals.
   void Index(const IncidentRecord& record, const Config& config);
-  // Adds one that the incident lists.
+  // Adds the index entries of one signal that the incident lists.
   void IndexMember(std::uint64_t sequence, const Signal& signal, const Config& config);
   void Unindex(const IncidentRecord& record);
 
-  // Without `labels`, which are in the key, and without what is derived.
+  // Without `labels`, which are in the key, and without the derived members.
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 };

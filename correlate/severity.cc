@@ -16,7 +16,7 @@ bool Raise(int level, std::string rule, Incident* incident) {
 
 std::string Percent(double share) { return FormatNumber(share * 100) + " %"; }
 
-// One digit behind the point is enough for a rule in words.
+// One decimal is enough for a rule in words.
 std::string RoughPercent(double share) {
   return FormatNumber(static_cast<double>(static_cast<std::int64_t>(share * 1000 + 0.5)) / 10) +
          " %";

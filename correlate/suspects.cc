@@ -13,9 +13,9 @@
 namespace tocsin {
 namespace {
 
-// Components whose mutual order is worked out; the rank is quadratic, and nobody reads further.
+// Components that are ranked; ranking is quadratic, and nobody reads further.
 constexpr std::size_t kRankedMax = 64;
-// Addresses listed as suspects; the rest are in the evidence.
+// Addresses listed as suspects; the others are in the evidence.
 constexpr std::size_t kAddressesMax = 5;
 // Deploys listed, so that a busy release day leaves room for the components.
 constexpr std::size_t kDeploySuspectsMax = limits::kIncidentSuspectsMax / 2;
@@ -25,7 +25,7 @@ struct Node {
   Component component;
   TimeUs onset = kNoTime;  // earliest signal
   std::string detector;    // of that signal
-  int rank = 0;            // how many of the others lie strictly upstream
+  int rank = 0;            // how many other components are strictly upstream
   std::vector<std::string> downstream;
 };
 
@@ -50,7 +50,7 @@ std::vector<Node> NodesOf(std::span<const Signal> signals) {
   return nodes;
 }
 
-// Edges that the signals show themselves: calls of a service to a dependency.
+// Edges that the signals themselves show: a service and a dependency in one series.
 std::set<std::pair<std::string, std::string>> SeenEdges(std::span<const Signal> signals) {
   std::set<std::pair<std::string, std::string>> edges;
   for (const Signal& signal : signals) {
@@ -60,8 +60,8 @@ std::set<std::pair<std::string, std::string>> SeenEdges(std::span<const Signal> 
   return edges;
 }
 
-// Furthest upstream first; among equals the one that explains most, as most others that fire need it;
-// then the earliest, a dependency before a service, by name.
+// Furthest upstream first; among equals the one that explains most, because most other firing
+// components need it; then the earliest, a dependency before a service, then by name.
 void RankNodes(std::span<const Signal> signals, const Topology& topology,
                std::vector<Node>* nodes) {
   const auto seen = SeenEdges(signals);
@@ -88,7 +88,7 @@ void RankNodes(std::span<const Signal> signals, const Topology& topology,
   });
 }
 
-// "5 min", "40 s": how long before.
+// "5 min", "40 s".
 std::string Ago(DurationUs duration) {
   if (duration < kMinuteUs) return std::to_string(duration / kSecondUs) + " s";
   return std::to_string(duration / kMinuteUs) + " min";
@@ -104,12 +104,12 @@ std::string RollBackAdvice(const Deploy& deploy, TimeUs rolled_back_at) {
       (deploy.service.empty() ? "" : deploy.service + " ") + "to the version before " +
       (deploy.version.empty() ? "the deploy at " + FormatTime(deploy.time) : deploy.version);
   if (rolled_back_at == kNoTime) return "Roll back " + what;
-  // Lest somebody does it twice.
+  // Tell the reader, so that nobody rolls back twice.
   return "Roll back of " + what + " is done, at " + FormatClock(rolled_back_at) +
          ": see that it lasts";
 }
 
-// An attack or a crowd is not caused by a release; advice to roll one back would waste the time.
+// A release does not cause an attack or a crowd; advice to roll one back would waste time.
 bool CausedByClients(const Signal& signal) {
   return IsHostile(signal) || signal.classification == "botnet" || signal.classification == "surge";
 }
@@ -132,12 +132,12 @@ bool Concerns(const Deploy& deploy, const Signal& signal, const Topology& topolo
 
 struct SuspectedDeploy {
   const Deploy* deploy = nullptr;
-  TimeUs onset = kNoTime;  // of the earliest signal behind which it stands
+  TimeUs onset = kNoTime;  // of the earliest of `signals`
   TimeUs rolled_back_at = kNoTime;
-  std::vector<const Signal*> signals = {};  // behind which it stands
+  std::vector<const Signal*> signals = {};  // that it is suspected of
 
-  // When the last of them cleared that its rollback can have ended; kNoTime while one fires, and
-  // where it was not rolled back.
+  // When the last of `signals` cleared that cleared after the rollback; kNoTime while one fires and
+  // if it was not rolled back.
   TimeUs RestoredAt() const {
     TimeUs restored = kNoTime;
     for (const Signal* signal : signals) {
@@ -148,8 +148,8 @@ struct SuspectedDeploy {
   }
 };
 
-// One per service and version: hosts that follow one another are one deploy. First those whose
-// rollback ended it, then the latest.
+// One per service and version: a rollout host by host is one deploy. First those whose rollback
+// ended all their signals, then the latest.
 std::vector<SuspectedDeploy> SuspectedDeploys(const SuspectSearch& search,
                                               std::span<const Signal> signals) {
   std::map<std::pair<std::string, std::string>, SuspectedDeploy> found;
@@ -204,7 +204,7 @@ void AddDeploys(const SuspectSearch& search, std::span<const Signal> signals,
   }
 }
 
-// Whether others run it: so the configuration says, or it is named like a public host.
+// Whether a third party runs it: by configuration, or because its name looks like a public host.
 bool IsExternal(const Component& component, std::span<const std::string> external) {
   if (!component.dependency) return false;
   const std::string& name = component.name;
@@ -215,7 +215,7 @@ bool IsExternal(const Component& component, std::span<const std::string> externa
   const bool letters = last.size() >= 2 && std::all_of(last.begin(), last.end(), [](char c) {
                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
                        });
-  // Reserved for private use, or a cloud's names for what one rents there.
+  // Suffixes reserved for private use, or that a cloud gives to resources rented there.
   static constexpr std::string_view kOwn[] = {".internal", ".local", ".lan",          ".svc",
                                               ".corp",     ".home",  ".amazonaws.com"};
   return letters && std::none_of(std::begin(kOwn), std::end(kOwn),
@@ -253,7 +253,7 @@ void AddComponents(const std::vector<Node>& nodes, std::span<const std::string> 
   }
 }
 
-// The endpoint, when all signals that name a service are about one endpoint of it.
+// The endpoint, if all signals are about one endpoint.
 void AddEndpoint(std::span<const Signal> signals, SuspectReport* report) {
   const Signal* only = nullptr;
   for (const Signal& signal : signals) {
@@ -291,7 +291,7 @@ void AddClients(std::span<const Signal> signals, SuspectReport* report) {
   }
 }
 
-// Where a series has neither service nor dependency, what else says where it is.
+// The component of a series that has neither service nor dependency.
 std::string FallbackComponent(const Signal& signal) {
   for (const char* label : {"app", "host", "endpoint", "name"}) {
     const std::string_view value = LabelValue(signal.series, label);

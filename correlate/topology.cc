@@ -13,7 +13,7 @@ bool Contains(const std::map<std::string, std::set<std::string>, std::less<>>& e
   return found != edges.end() && found->second.contains(std::string(to));
 }
 
-// Disjoint sets of numbers; the smallest of a set stands for it.
+// Disjoint sets of numbers, each represented by its smallest member.
 class Sets {
  public:
   int Add() {
@@ -64,7 +64,7 @@ Topology::Topology(const std::map<std::string, std::vector<std::string>>& needs,
     for (const std::string& name : needed) add(service, name);
   }
   for (const auto& [call, seen] : calls.seen()) {
-    // An asterisk is a name like any other there, and not to be mistaken for "every".
+    // In a call, an asterisk is a literal name; it must not be mistaken for "every".
     if (call.service != kEvery && call.dependency != kEvery) add(call.service, call.dependency);
   }
   Close();
@@ -92,7 +92,7 @@ void Topology::Divide(const std::map<std::string, std::vector<std::string>>& nee
     if (call.service == kEvery || call.dependency == kEvery) continue;
     sets.Join(node(call.service), node(call.dependency));
   }
-  // Whatever needs something is a service. What is needed may be a dependency.
+  // A component that needs something is a service. One that is needed may be a dependency.
   for (const auto& [name, needed] : needs_) {
     if (every_service_ != kNoPart && name != kEvery) sets.Join(node(name), every_service_);
   }

@@ -1,4 +1,4 @@
-// What needs what: the configured topology, and the calls that were seen.
+// Which component needs which: the configured topology, and the calls that were seen.
 //
 //   Topology topology(config.correlate.topology, scope.calls);   // {api: [orders-db, payments]}
 //   topology.Reaches({"web"}, {"orders-db", true});          // true if web needs api
@@ -9,11 +9,11 @@
 // every dependency, so that a profile can say that all services of a small system need its database
 // without knowing their names.
 //
-// Components between which a chain of needs leads, followed in either direction, are in one part:
-// they share something that may fail, or a caller that may overwhelm them. Those of two parts share
-// nothing, as far as is known. The configuration knows at once; what is learned from calls is
-// believed kCallsKnownAfter the first of a part was seen, and not while calls go unlearned because
-// of their limit. Immutable but for assignment, thread-compatible.
+// A part is a connected component of this graph, ignoring the direction of edges: members of one
+// part share something that may fail, or a caller that may overload them. Members of different
+// parts share nothing, as far as is known. Configured parts are known at once. A part learned from
+// calls counts as known kCallsKnownAfter its first call was seen, and not while the call limit
+// keeps calls from being learned. Immutable but for assignment, thread-compatible.
 #pragma once
 
 #include <compare>
@@ -35,13 +35,13 @@ struct Component {
   auto operator<=>(const Component&) const = default;
 };
 
-// The components that a signal's series names: service first, then dependency. A value beyond the
-// key limit ("(other)") names nothing.
+// The components that a signal's series names: service first, then dependency. The value "(other)",
+// which stands for keys past a limit, names none.
 std::vector<Component> ComponentsOf(const Signal& signal);
 
 class Topology {
  public:
-  // As long as a baseline takes to be warm: by then whatever a service does often was seen.
+  // As long as a baseline takes to warm up: by then every call that a service makes often was seen.
   static constexpr DurationUs kCallsKnownAfter = 30 * kMinuteUs;
 
   Topology() = default;
@@ -61,8 +61,8 @@ class Topology {
   // Whether `from` needs `to` directly or through others; never true of a component and itself.
   bool Reaches(const Component& from, const Component& to) const;
 
-  // The part that all components of the signal are in; kNoPart where one of them is in none, and
-  // where it has none.
+  // The part that contains all components of the signal; kNoPart if there is none, also if the
+  // signal has no components.
   using Part = std::int32_t;
   static constexpr Part kNoPart = -1;
   Part PartOf(const Signal& signal) const;
@@ -78,10 +78,11 @@ class Topology {
 
   Edges needs_;      // as configured and seen
   Edges needed_by_;  // reversed, without the value "*"
-  Edges upstream_;   // needs_, closed transitively
+  Edges upstream_;   // transitive closure of needs_
   std::map<std::string, Part, std::less<>> parts_;
-  Part every_service_ = kNoPart, every_dependency_ = kNoPart;  // of "*" as key and as value
-  std::vector<TimeUs> known_from_;                             // by part
+  Part every_service_ = kNoPart,
+       every_dependency_ = kNoPart;  // of "*" as key, as value
+  std::vector<TimeUs> known_from_;   // by part
 };
 
 }  // namespace tocsin

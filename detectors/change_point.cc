@@ -10,26 +10,26 @@
 namespace tocsin {
 namespace {
 
-// A change that is e^3, twenty times less likely than the best is none.
+// A pane that is e^3, twenty times less likely than the best one is ruled out.
 constexpr double kDoubt = 3;
-// So much silence may have hidden it: nobody asked.
+// A change may hide in this much silence, when there were no requests to show it.
 constexpr DurationUs kHiddenMax = kMinuteUs;
-// What matters is at least so much more than what is usual, which fluctuates.
+// A change that matters is at least this multiple of the usual, which fluctuates.
 constexpr double kChangeMin = 2;
 // Logarithms need shares that are neither 0 nor 1.
 constexpr double kUsualMin = 1e-6, kUsualMax = 0.4, kShareMax = 1 - 1e-9;
 
-// Of one pane, from the usual rate to the changed one.
+// The evidence of one pane for the changed rate against the usual one.
 using StepOf = absl::FunctionRef<double(const PaneCount& pane)>;
-// Of so many panes, newest first, with so many bad and all events, to the rate that fits best.
+// The evidence of the newest `panes` panes, with these counts, for the rate that fits best.
 using EvidenceOf = absl::FunctionRef<double(double panes, double bad, double total)>;
-// Whether the pane by itself gives no reason to think that it had begun.
+// Whether the pane by itself shows no sign of the change.
 using IsCalm = absl::FunctionRef<bool(const PaneCount& pane)>;
 
-// So much evidence against the change in calm panes, one after the other, and it was over.
+// With this much evidence against the change in consecutive calm panes, it was over.
 constexpr double kOver = 10;
 
-// How many panes are looked at.
+// The number of panes to consider.
 int Known(const CountRing& ring, DurationUs pane, StepOf step, IsCalm calm) {
   int known = 0;
   double evidence = 0, over = 0;

@@ -10,7 +10,7 @@ namespace tocsin {
 namespace {
 
 constexpr double kLn10 = 2.302585092994046;
-// Below 1 a single event would be evidence enough, whatever the budget.
+// Below 1 a single event would be enough evidence, whatever the budget.
 constexpr double kEvidenceMin = 1;
 
 }  // namespace

@@ -1,15 +1,15 @@
-// A detector kind: what it wants measured, and what it thinks of one series, pane by pane.
+// A detector kind: which measures it needs, and how it judges one series, pane by pane.
 //
 //   class ErrorRate : public Detector { … };           // one .cc, one factory, one registry line
 //   SeriesSpec Spec() const;                           // compiled into the Plan
 //   std::unique_ptr<SeriesState> NewSeries() const;    // one a series
 //   Reading reading = series->Update(pane, cells);     // once a pane
 //
-// The kind answers for each level whether its condition holds in this pane; the state machine they
-// all share (state_machine.h) turns that into signals: `for`, keep_firing_for, warm-up, raise,
-// clear. A kind never sees a clock, another series, or the order of series. Update is called for
-// every pane in order, also for panes without events (an absent cell). Different series are updated
-// on different threads; Detector is immutable, SeriesState is owned by one thread at a time.
+// The kind decides for each level whether its condition holds in this pane; the shared state
+// machine (state_machine.h) turns that into signals: `for`, keep_firing_for, raise, clear. A kind
+// never sees a clock, another series, or the order of series. Update is called for every pane in
+// order, also for panes without events (an absent cell). Different series are updated on different
+// threads; Detector is immutable, SeriesState is owned by one thread at a time.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@
 
 namespace tocsin {
 
-// For how long after a release a series is compared with what it was before.
+// How long after a release a series is compared with its state before the release.
 inline constexpr DurationUs kDeployWatch = kHourUs;
 
 // The pane being decided.
@@ -38,17 +38,17 @@ struct PaneContext {
   TimeUs start = 0;  // event time [start, end)
   TimeUs end = 0;
   DurationUs pane = 10 * kSecondUs;
-  // Some source partition is excluded: baselines freeze, `for` holds, ratios are unknown.
+  // A source partition is excluded: baselines freeze, `for` holds, ratios are unknown.
   bool partial = false;
-  // The state machine has this series firing: baselines freeze.
+  // The series is firing, by its state machine: baselines freeze.
   bool firing = false;
-  // Something of the series' scope arrived in this tick: silence of one series is not that of the
-  // pipeline.
+  // Data of the series' scope arrived in this tick. If not, silence of the series may be silence of
+  // the whole pipeline.
   bool others_alive = true;
-  // A deploy within the last 30 min in this scope: h is lower by ln 10.
+  // There was a deploy in this scope within the last 30 min: h is lower by ln 10.
   bool recent_deploy = false;
-  // The newest release of the last kDeployWatch that concerns this series, one of its service or of
-  // none in particular; kNoTime if there was none.
+  // The newest release within kDeployWatch that concerns this series: one of its service, or one
+  // that names no service; kNoTime if there was none.
   TimeUs deployed_at = kNoTime;
 };
 
@@ -64,23 +64,23 @@ struct LevelReading {
   Verdict verdict = Verdict::kUnknown;
   double value = 0;
   double threshold = 0;
-  // Event time that the verdict stands for where that is more than the pane: a sample of a gauge
-  // also speaks for the empty panes since the sample before. 0: the pane.
+  // Event time that the verdict covers, if longer than the pane: a gauge sample also covers the
+  // empty panes since the previous sample. 0: the pane.
   DurationUs covers = 0;
 };
 
 // [0] warn, [1] critical; a level that is not configured stays kUnknown.
 struct Reading {
   std::array<LevelReading, 2> level;
-  // Half the evidence is there: something has begun, though it is no breach yet. If it becomes one,
-  // its onset is where this began.
+  // Half of the required evidence exists: something may have begun, though it is no breach yet. If
+  // it becomes a breach, the onset is where the suspicion began.
   bool suspicious = false;
-  // When what breaches or is suspicious in this pane began, where the kind knows more than the state
-  // machine does by itself: that it was in this pane or, of a gauge, since the sample before.
+  // The onset of what breaches or is suspicious in this pane, if the kind knows more than the state
+  // machine, which assumes this pane or, for a gauge, the time since the previous sample.
   OnsetInterval began;
 };
 
-// What one pane measured for a series, with the slots of its spec's measures.
+// The measurements of one pane for a series, with the slots of its spec's measures.
 struct SpecCells {
   CellView cell;
   const std::vector<MeasureSlot>* slots = nullptr;  // parallel to SeriesSpec::measures
@@ -100,20 +100,22 @@ struct SpecCells {
 class SeriesState {
  public:
   virtual ~SeriesState() = default;
-  // A row of Detector::Explaining that concerns this series; before Update, none or several a pane.
+  // Adds a row of Detector::Explaining that concerns this series. Called before Update, any number
+  // of times per pane.
   virtual void AddExplaining(const PaneContext& pane, const SpecCells& cells) {
     (void)pane, (void)cells;
   }
-  // Called once, when AddExplaining will not be: too many series have rows that explain them.
+  // Called once if AddExplaining will never be called, because too many series have explaining
+  // rows.
   virtual void LeaveUnexplained() {}
   virtual Reading Update(const PaneContext& pane, const SpecCells& cells) = 0;
   // Evidence as of the last Update: value, baseline, window, samples, top contributors, the last
   // panes for a plot ({kind: "panes", name: "rate", json: "[0.1,0.2,…]"}). Called only when
   // something changed.
   virtual std::vector<Evidence> Explain() const = 0;
-  // Of a storm: what it looks like now. Empty otherwise.
+  // The current label of a storm; empty for other kinds.
   virtual std::string Classification() const { return ""; }
-  // Everything Update depends on; Decode marks `in` as failed when the content does not fit.
+  // Everything that Update depends on; Decode marks `in` as failed if the content is malformed.
   virtual void Encode(ByteWriter* out) const = 0;
   virtual void Decode(ByteReader* in) = 0;
 };
@@ -128,15 +130,15 @@ struct LevelConfig {
   int level = 3;        // severity level
 };
 
-// Whether what a detector reports creeps up on its threshold, so that the moment at which it gets
-// there has no cause of its own (detectors/statistics/drift.h).
+// Whether the reported condition approaches its threshold slowly, so that the moment of crossing it
+// has no cause of its own (detectors/statistics/drift.h).
 enum class Drift : std::uint8_t {
   kNever,
-  kByName,  // where the metric, check or alarm is one of a disk, memory or a certificate
+  kByName,  // if the metric, check or alarm is about a disk, memory or a certificate
   kAlways,
 };
 
-// What every stanza may say, read by ReadCommon.
+// The keys that every stanza may have, read by ReadCommon.
 struct DetectorCommon {
   std::string name;
   std::string kind;
@@ -156,18 +158,19 @@ class Detector {
   virtual ~Detector() = default;
   const DetectorCommon& common() const { return common_; }
   virtual SeriesSpec Spec() const = 0;
-  // Events that explain what a series shows, by service. A series is given the row of its service and
-  // that of events without one; a series without a service what its scope has in all.
+  // A second aggregation, by service, whose events explain a series. A series is given the row of
+  // its service and the row of events without a service; a series without a service is given the
+  // sum over its scope.
   virtual std::optional<SeriesSpec> Explaining() const { return std::nullopt; }
-  // What a build of an earlier state format (core/state_format.h) measured for this stanza, so that
-  // its panes can be read. A kind that measures more or other things since says what it was.
+  // The spec that a build of an earlier state format (core/state_format.h) measured for this
+  // stanza, so that its panes can be read. Override it in a kind whose measures have changed since.
   virtual SeriesSpec SpecOfFormat(int format) const {
     (void)format;
     return Spec();
   }
   virtual std::unique_ptr<SeriesState> NewSeries() const = 0;
-  // The version of what its SeriesStates encode. Raise it where an older state cannot be read: it
-  // is dropped then, and learned again from the pane log.
+  // The version of the encoding of its SeriesStates. Raise it when an older state cannot be read:
+  // such a state is dropped, and learned again from the pane log.
   virtual int StateVersion() const { return 1; }
   // The level to use given a classification (a surge is at most level 3); `level` unless a cap
   // applies.
@@ -180,15 +183,15 @@ class Detector {
     (void)classification;
     return common_.category;
   }
-  // Whether a service does not work at all, as far as `signal` with its value as it is can tell: at
-  // least half of its requests fail, it has no healthy target, or three checks failed in a row.
+  // Whether `signal` at its current value shows that a service does not work at all: at least half
+  // of its requests fail, it has no healthy target, or three checks failed in a row.
   virtual bool MeansDown(const Signal& signal) const {
     (void)signal;
     return false;
   }
-  // Whether it crept up on its threshold, for a signal on this series.
+  // Whether a signal on this series approached its threshold slowly (see Drift).
   bool Drifts(const Labels& series) const;
-  // "error rate of service=api is 12 % (above 5 % over 5 min)": one line for people.
+  // One line for operators: "error rate of service=api is 12 % (above 5 % over 5 min)".
   virtual std::string Title(const Signal& signal) const = 0;
 
  protected:
@@ -196,7 +199,7 @@ class Detector {
   DetectorCommon common_;
 };
 
-// What a detector needs to know beyond its stanza.
+// Settings of a detector that are not in its stanza.
 struct DetectorEnvironment {
   DurationUs pane = 10 * kSecondUs;
   double false_pages_per_series_week = 0.001;
@@ -205,8 +208,8 @@ struct DetectorEnvironment {
   double EvidenceThreshold() const;
 };
 
-// How much of `h` a breach needs in this pane: within 30 min of a deploy a fault is about ten times
-// as likely, so h is lower by ln 10.
+// The evidence that a breach requires in this pane: `h`, lower by ln 10 within 30 min of a deploy,
+// when a fault is about ten times as likely.
 double EnoughEvidence(double h, const PaneContext& pane);
 
 }  // namespace tocsin

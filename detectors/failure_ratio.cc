@@ -16,11 +16,13 @@
 namespace tocsin {
 namespace {
 
-// What a service loses on a good day: the start of a series about which nothing is known.
+// The failures of a service on a good day: the start value of a series without history.
 constexpr double kUsualFailures = 0.002;
-// p0 of evidence: more is never usual, and fewer than one in ten thousand nothing that is known.
+// Bounds of p0: a larger share is never usual, and a share below one in ten thousand is never
+// known.
 constexpr double kUsualMax = 0.2, kUsualMin = 1e-4;
-// With this many failures expected and no more than usual seen, it goes on once in 3,000 times.
+// With this many failures expected and no more than usual seen, the fault goes on only once in
+// 3,000 times.
 constexpr double kOverExpected = 8;
 constexpr std::uint32_t kTopFailing = 16;
 // From this share of failed requests a service counts as down.
@@ -40,9 +42,9 @@ class FailureRatioSeries : public SeriesState {
 
  private:
   double P0() const;
-  // The failures that there was evidence of are over.
+  // The failures that caused the evidence are over.
   bool IsOver() const;
-  // `holds` of the evidence for any level's threshold.
+  // Whether `holds` is true of the evidence at any level's threshold.
   bool AnyLevel(bool (RatioEvidence::*holds)(double above) const) const;
   void CountTops(bool firing, const SpecCells& cells, std::int64_t failed);
 
@@ -51,12 +53,12 @@ class FailureRatioSeries : public SeriesState {
   std::array<std::optional<RatioLevel>, 2> levels_;
   RatioBaseline baseline_;
   RatioEvidence evidence_;
-  // What is usual was known when what fires began, or has been learned for a day since. Before that a
-  // share that is usual by now may be that of the fault.
+  // The usual was known when the firing signal began, or has been learned for a day since.
+  // Otherwise a share that is usual by now may be that of the fault.
   bool usual_known_ = false;
-  int explained_ = 0;  // the level that Explain is about
-  // Failures by each top field since the evidence began, to the end of what fires; most series have
-  // none.
+  int explained_ = 0;  // the level that Explain describes
+  // Failures by top field, from the beginning of the evidence to the end of the signal; null for
+  // most series.
   std::unique_ptr<std::vector<SpaceSaving>> tops_;
 };
 
@@ -80,7 +82,7 @@ class FailureRatioDetector : public Detector {
     std::erase_if(ratio.top_fields, [&](Field field) { return GroupsBy(common_, field); });
   }
 
-  // Of failures into what the kind speaks of, and back.
+  // Converts a share of failures to the kind's own unit, and back.
   double Share(double share) const { return ratio.of_successes ? 1 - share : share; }
 
   SeriesSpec Spec() const override {
@@ -115,7 +117,7 @@ class FailureRatioDetector : public Detector {
   FailureRatio ratio;
   std::array<RatioLimits, 2> limits;
   BaselinePace pace;
-  double h;    // evidence wanted
+  double h;    // evidence required
   int minute;  // panes
   int ring_capacity = 1;
 };
@@ -188,7 +190,7 @@ Reading FailureRatioSeries::Update(const PaneContext& pane, const SpecCells& cel
     level.threshold = detector_->common().level[slot].above;
   }
   reading.suspicious = AnyLevel(&RatioEvidence::Suspected);
-  // Until it is warm the evidence is against the prior, which may simply not be usual here.
+  // Until the baseline is warm, evidence is against the prior, which may not be what is usual here.
   const bool frozen = baseline_.warm() ? evidence_.Unusual() : evidence_.Outage();
   baseline_.Update({.frozen = frozen, .partial = pane.partial}, failed, total, detector_->pace);
   CountTops(pane.firing, cells, failed);
@@ -254,7 +256,7 @@ void FailureRatioSeries::Decode(ByteReader* in) {
     evidence_.Decode(in);
     usual_known_ = in->Bool();
   } else {
-    in->Double();  // p0; what was evidence then has to come again
+    in->Double();  // p0; older evidence has to accumulate again
   }
   const std::uint64_t explained = in->Varint();
   if (explained > 1 || !levels_[explained]) in->Fail();

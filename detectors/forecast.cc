@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::array<DurationUs, 2> kLeftDefault = {6 * kHourUs, 30 * kMinuteUs};
 constexpr std::array<double, 2> kAtLeastDefault = {0, 0.8};
-// It is no longer urgent when this much more time is left.
+// No longer urgent when this many times `left` remains.
 constexpr double kClearFactor = 2;
-// A longer pause between two samples is no time in which the trend is known to have gone on.
+// The trend is not known to have continued during a longer pause between two samples.
 constexpr DurationUs kCoversMax = 3 * Trend::kSlot;
 
 class ForecastDetector;
@@ -33,11 +33,11 @@ class ForecastSeries : public SeriesState {
  private:
   const ForecastDetector* detector_;
   Trend trend_;
-  PlotRing plot_;  // a value each five minutes: trends are slow
+  PlotRing plot_;  // a value every five minutes: trends are slow
   TimeUs plotted_ = kNoTime;
   TimeUs sampled_ = kNoTime;  // end of the last pane with samples
   double level_ = 0;          // of the last pane with samples
-  double left_ = 0;           // seconds, of the last Update; 0 unless it rises
+  double left_ = 0;           // seconds left as of the last Update; 0 unless it rises
   int explained_ = 0;
 };
 

@@ -1,11 +1,11 @@
-// A rule over the trend of a gauge: what leak and exhaustion have in common.
+// A rule over the trend of a gauge, shared by leak and exhaustion.
 //
-//   return NewForecast(std::move(common), environment, {.verb = "leaks", …});
+//   return ReadForecast(stanza, environment, "leaks", errors);
 //
-// A level holds while the gauge rises (trend.h), will be full within `left`, and stands at
-// `at_least` already; it clears when the gauge rises no more, or only so slowly that twice `left`
+// A level holds while the gauge rises (trend.h), will be full within `left`, and is at `at_least`
+// or above already; it clears when the gauge stops rising, or rises so slowly that twice `left`
 // remains. A level's `above` is `left` in seconds. The evidence gives the slope with its bounds,
-// the time left and the restarts seen.
+// the time left and the number of restarts.
 #pragma once
 
 #include <array>

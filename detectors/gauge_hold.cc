@@ -22,7 +22,7 @@ void GaugeHold::Update(const PaneContext& pane, const GaugeValue& gauge, double 
   }
   if (sampled_ != kNoTime) {
     if (pane.start <= good_until()) covers_ = pane.end - pane_end_;
-    // Several samples in a pane are taken as evenly spaced.
+    // Several samples in a pane are assumed to be evenly spaced.
     const DurationUs gap = (gauge.last_time - sampled_) / gauge.samples;
     if (gap > 0) {
       gaps_[gap_count_ % kGaps] = gap;

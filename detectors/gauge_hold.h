@@ -1,13 +1,13 @@
-// What a gauge says between two of its samples.
+// The value of a gauge between two of its samples.
 //
 //   GaugeHold hold;
-//   hold.Update(pane, gauge);             // samples == 0: an empty pane
+//   hold.Update(pane, gauge, gauge.last);  // samples == 0: an empty pane
 //   if (hold.fresh()) …                    // sampled in this pane
-//   if (hold.held()) … hold.value() …      // or not longer ago than it is good for
+//   if (hold.held()) … hold.value() …      // the last sample is still valid
 //
 // A value holds for 2.5 × the usual interval, the median of the last 8 gaps (one minute before the
-// first gap). An empty pane in between neither breaks nor extends anything; the next sample speaks
-// for the stretch since the one before (covers). Value type; not thread-safe.
+// first gap). An empty pane in between neither breaks nor extends anything; the next sample covers
+// the time since the previous one (covers). Value type; not thread-safe.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class GaugeHold {
   bool fresh() const { return fresh_; }
   bool held() const { return held_; }
   double value() const { return value_; }
-  // 0, or the stretch that a fresh sample stands for.
+  // The time that a fresh sample covers, or 0.
   DurationUs covers() const { return covers_; }
   DurationUs Interval() const;
 

@@ -24,7 +24,7 @@ GaugeScale ReadGaugeScale(const std::vector<std::string>& units, ConfigReader* r
                                     : GaugeScale::Unit::kRatio;
   scale.max = reader->OptionalNumber("max", 1e-9, 1e18);
   if (scale.max && scale.unit != GaugeScale::Unit::kRatio && reader->Sound("unit")) {
-    reader->Error("max", "max goes with unit: ratio");
+    reader->Error("max", "max requires unit: ratio");
   }
   return scale;
 }

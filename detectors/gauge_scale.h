@@ -1,7 +1,7 @@
-// What a gauge's value means: a share of its limit, percent, or a number of its own.
+// How to read a gauge's value: as a share of its limit, as percent, or as an absolute number.
 //
 //   const GaugeScale scale = ReadGaugeScale({"ratio", "percent"}, &reader);   // unit, max
-//   double level = scale.Level(value, gauge);     // NaN where it can be no level
+//   double level = scale.Level(value, gauge);     // NaN if the value is not plausible
 //
 // Pure functions.
 #pragma once
@@ -18,12 +18,13 @@ namespace tocsin {
 struct GaugeScale {
   enum class Unit { kRatio, kPercent, kAbsolute };
   Unit unit = Unit::kRatio;
-  std::optional<double> max;  // where samples carry no limit
+  std::optional<double> max;  // if samples carry no limit
 
-  // 0: none.
+  // 0: no limit.
   double LimitOf(const GaugeValue& gauge) const { return max.value_or(gauge.limit.value_or(0)); }
-  // 1 is full, where the unit is not absolute. A share of nothing, a negative one, and more than a
-  // thousand times full (a lag may be long; bytes of a limit in megabytes are no lag) are none: NaN.
+  // The level of a value; 1 is full unless the unit is absolute. NaN for a share without a limit, a
+  // negative share, and more than a thousand times full (a lag may exceed its limit by far; bytes
+  // compared with a limit in megabytes are an error).
   double Level(double value, const GaugeValue& gauge) const;
 };
 

@@ -10,16 +10,17 @@ namespace {
 
 // With this many bad events expected and none seen, calm is 98 % sure.
 constexpr double kCalmExpected = 4;
-// max(window, for) is looked at in quarters, and a burst of a quarter is taken out in so many places.
+// Number of parts of max(window, for) that are checked, and of positions at which a burst of a
+// part's length is taken out.
 constexpr int kParts = 4, kBursts = 32;
-// How much of the evidence there is to be without a burst.
+// Fraction of the evidence that must remain without a burst.
 constexpr double kWithoutBurst = 0.5;
 
 bool AtMost(double rate, std::int64_t bad, std::int64_t total) {
   return static_cast<double>(bad) <= rate * static_cast<double>(total);
 }
 
-// The rate is `above`, or below by no more than its standard error, which is chance.
+// The rate is at least `above`, or below it by no more than its standard error, which is chance.
 bool MayBeAbove(double above, std::int64_t bad, std::int64_t total) {
   const auto n = static_cast<double>(total);
   return static_cast<double>(bad) >= above * n - SquareRoot(above * (1 - above) * n);
@@ -51,7 +52,7 @@ bool RatioLevel::IsAbove(double above) const {
   return window_.Rate() >= above || (pending_ && MayBeAbove(above, window_.bad(), window_.total()));
 }
 
-// Counted only here: few series ever have so much evidence.
+// Sums are computed only here, because few series ever have so much evidence.
 bool RatioLevel::Certain(const CountRing& ring, const RatioEvidence& evidence, double above) const {
   const int cover = limits_->cover;
   const WindowSum whole = SumOf(ring, 0, cover);
@@ -65,19 +66,20 @@ bool RatioLevel::Certain(const CountRing& ring, const RatioEvidence& evidence, d
     const WindowSum sum = SumOf(ring, from, from + burst);
     const std::int64_t bad = whole.bad() - sum.bad(), total = whole.total() - sum.total();
     if (!MayBeAbove(above, bad, total)) return false;
-    // Where there are few events the evidence is older than the window.
+    // With few events the evidence may be older than the window.
     const double left = std::max(evidence.In(bad, total), evidence.Without(sum.bad()));
     if (left < kWithoutBurst) return false;
   }
   const WindowSum oldest = SumOf(ring, cover - burst, cover);
   if (oldest.Rate() >= above) return true;
-  // Too few requests for one bad one to be expected in it: it must have its share of the bad ones.
+  // The oldest part has too few requests to expect a bad one: it must have its share of the bad
+  // ones.
   return static_cast<double>(oldest.total()) * above < 1 && oldest.bad() > 0 &&
          oldest.bad() * 12 >= whole.bad() - oldest.bad();
 }
 
-// Over the last minute or any longer stretch that has enough events to tell. That it may be any is
-// what makes a lower threshold clear no sooner.
+// Whether the last minute, or any longer stretch that has enough events to tell, is calm. Allowing
+// any stretch ensures that a lower threshold never clears sooner.
 bool RatioLevel::Calm(const CountRing& ring, double clear) const {
   std::int64_t bad = minute_.bad(), total = minute_.total();
   const std::int64_t rest = window_.total() - total;
@@ -125,7 +127,7 @@ LevelReading RatioLevel::Update(const PaneContext& pane, const CountRing& ring,
   } else {
     reading.verdict = pane.firing ? Verdict::kBetween : Verdict::kUnknown;
   }
-  // Once it is calm the next breach needs evidence of its own.
+  // Once the level is calm, the next breach needs evidence of its own.
   pending_ = breaching && reading.verdict != Verdict::kClear;
   return reading;
 }
@@ -137,10 +139,10 @@ void RatioLevel::Encode(ByteWriter* out) const {
 
 void RatioLevel::Decode(const CountRing& ring, ByteReader* in) {
   if (in->format() < 6) {
-    for (int i = 0; i < 5; ++i) in->Double();  // a CUSUM of its own
+    for (int i = 0; i < 5; ++i) in->Double();  // the CUSUM of each level in format 5
   }
   pending_ = in->Bool();
-  proven_ = in->Bool();  // of format 5: whether it was firing
+  proven_ = in->Bool();  // in format 5: whether it was firing
   for (WindowSum* sum : {&window_, &minute_}) sum->Recount(ring);
 }
 

@@ -12,7 +12,7 @@ namespace tocsin {
 using DetectorFactory = std::unique_ptr<Detector>(const DetectorConfig& stanza,
                                                   const DetectorEnvironment& environment,
                                                   ErrorList* errors);
-// One .cc each under kinds/; a header for one function would say nothing more.
+// One .cc each under kinds/; a header for one function would add nothing.
 DetectorFactory NewAbsence;
 DetectorFactory NewBurnRate;
 DetectorFactory NewBurst;
@@ -54,13 +54,13 @@ constexpr std::array kKinds = {
     Kind{"success_ratio", &NewSuccessRatio},
 };
 
-// An input that does not exist would make the detector wait for ever.
+// With an unknown input the detector would wait for ever.
 void CheckInputs(const Config& config, const DetectorConfig& stanza, ErrorList* errors) {
   std::vector<std::string> names;
   for (const InputConfig& input : config.inputs) names.push_back(input.name);
   const bool all_named = std::find(names.begin(), names.end(), "") == names.end();
   if (names.empty() || !all_named) return;
-  ErrorList repeated;  // the kind reads the key as well
+  ErrorList repeated;  // discarded: the kind reads the key as well
   ConfigReader reader(stanza.node, "", &repeated);
   for (const ConfigNode& input : reader.Texts("inputs")) {
     if (std::find(names.begin(), names.end(), input.scalar) != names.end()) continue;
@@ -85,7 +85,7 @@ std::unique_ptr<Detector> NewDetector(const DetectorConfig& stanza,
     return errors->count() == before ? std::move(detector) : nullptr;
   }
   CheckCommon(stanza, errors);
-  if (stanza.kind.empty()) return nullptr;  // whoever read the configuration has said so
+  if (stanza.kind.empty()) return nullptr;  // the configuration loader has reported it
   const ConfigNode* at = stanza.node.Find("kind");
   const std::string nearest = Nearest(stanza.kind, DetectorKinds());
   errors->Add(at != nullptr ? at->at : stanza.node.at,

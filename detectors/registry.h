@@ -11,11 +11,11 @@
 
 namespace tocsin {
 
-// nullptr with errors when the kind is unknown or the stanza is wrong.
+// nullptr with errors when the kind is unknown or the stanza is invalid.
 std::unique_ptr<Detector> NewDetector(const DetectorConfig& stanza,
                                       const DetectorEnvironment& environment, ErrorList* errors);
 
-// All of a configuration's; errors are collected over all stanzas.
+// All detectors of a configuration; errors are collected over all stanzas.
 std::vector<std::unique_ptr<Detector>> NewDetectors(const Config& config, ErrorList* errors);
 
 std::vector<std::string> DetectorKinds();

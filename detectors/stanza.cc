@@ -15,7 +15,8 @@ constexpr std::array<Category, 5> kCategories = {Category::kAvailability, Catego
                                                  Category::kSecurity, Category::kData,
                                                  Category::kCapacity};
 
-// What a name in `by` would multiply series by, and where it belongs instead.
+// The error message for a field that is not allowed in `by`: why, and what to use instead; empty if
+// it is allowed.
 std::string RefusedBy(const FieldRef& field) {
   if (field.kind != FieldRef::Kind::kField) return "";
   switch (field.field) {
@@ -66,7 +67,7 @@ DetectorCommon ReadCommon(
     const DetectorConfig& stanza, const StanzaDefaults& defaults, ConfigReader* reader,
     ErrorList* errors,
     absl::FunctionRef<void(ConfigReader& reader, int slot, LevelConfig*)> read_level) {
-  // Read by the configuration and the correlator.
+  // These keys are read by the configuration and the correlator.
   for (const char* key : {"name", "kind", "advice", "advice_if", "escalate_to", "runbook", "title"})
     reader->Node(key);
   DetectorCommon common;
@@ -155,7 +156,7 @@ const LevelConfig& LevelOf(const DetectorCommon& common, const Signal& signal) {
 }
 
 std::string SeriesText(const Signal& signal) {
-  // The scope stands beside every title already.
+  // The scope is already shown beside every title.
   const std::size_t scope = std::min(KeyParts(signal.scope).size(), signal.series.size());
   const Labels own(signal.series.begin() + static_cast<std::ptrdiff_t>(scope), signal.series.end());
   return own.empty() ? "all" : LabelsText(own);

@@ -6,10 +6,11 @@
 namespace tocsin {
 namespace {
 
-// A suspicion that has not become a breach by then starts over: it says nothing about when the next
-// incident began.
+// A suspicion that has not become a breach within this time starts over: it does not tell when the
+// next incident began.
 constexpr DurationUs kSuspicionMax = 10 * kMinuteUs;
-// So long what fires may stay between its thresholds: it must not hide what begins hours later.
+// How long a firing signal may stay between its thresholds: it must not hide one that begins hours
+// later.
 constexpr std::uint32_t kBetweenMaxMs = 3'600'000;
 
 bool Breaches(Verdict verdict) {
@@ -37,10 +38,10 @@ std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const Pa
       DurationUs advance = std::max(length, now.covers);
       if (level.since == kNoTime) {
         level = {.breached = 0, .since = pane.start};
-        // What came before the first breach was none.
+        // The time before the first breach does not count.
         advance = length;
       }
-      // In a partial tick `for` holds, but what needs no `for` does not wait.
+      // In a partial tick `for` holds, but a level that needs no `for` fires at once.
       if (!pane.partial) level.breached += advance;
       if (now.verdict == Verdict::kCertain || level.breached >= common.level[slot].hold) {
         ready = static_cast<int>(slot);
@@ -86,7 +87,7 @@ std::optional<RuleChange> RuleState::Step(const DetectorCommon& common, const Pa
 
 void RuleState::Suspect(const PaneContext& pane, bool suspicious) {
   for (const Level& level : levels_) {
-    // What led to a breach is kept as long as that lasts.
+    // Keep the suspicion that led to a breach as long as the breach lasts.
     if (level.since != kNoTime && suspected_ != kNoTime) return;
   }
   if (!suspicious || (suspected_ != kNoTime && pane.start - suspected_ >= kSuspicionMax)) {

@@ -12,47 +12,50 @@
 namespace tocsin {
 namespace {
 
-// What must be known of the usual before anything is compared with it. Events that come many at a
-// time from few sources are fewer choices than they are events.
+// The history required before anything is compared with the usual. Events of the same source are
+// not independent, so the number of sources counts, not only that of events.
 constexpr int kMinutesNeeded = 30;
 constexpr double kEventsNeeded = 30, kSourcesNeeded = 20;
-// Behind a proxy nobody knows how many the sources are: a third of the events, say.
+// Behind a proxy the number of sources is unknown: assume a third of the events.
 constexpr double kEventsPerHiddenSource = 3;
 
-// As few heavy addresses as that many events each allow: of few events any ten would have half.
+// At most one heavy address per this many events: among few events any ten addresses would have
+// half.
 constexpr double kEventsPerHeavy = 6;
-// Most of the heavy ones' share is of these; they are looked at for at most two chunks.
+// The heavy addresses that make up this part of the heavy share are examined, over at most two
+// chunks.
 constexpr double kHeavyMost = 0.9, kHeavyChunksMax = 2;
-// A proxy in front: so much of all comes from ten addresses, hardly ever from new ones, and there are
-// more users than these.
+// A proxy in front: ten addresses send this share of all events, hardly any event is from a new
+// address, and there are more users than addresses.
 constexpr std::size_t kSharedAddresses = 10;
 constexpr double kSharedShare = 0.8, kSharedNewMax = 0.25, kSharedUsers = 1.5, kHiddenShare = 0.5;
-// Where most sources are new at any time, new ones say nothing; where nearly every event has a source
-// of its own, too, neither does how often one comes.
+// If most sources are new at any time, new ones mean nothing; if, in addition, nearly every event
+// has its own source, the number of events per source means nothing either.
 constexpr double kNewUsuallyMax = 0.85, kOncePace = 1.15;
-// With that many more sources than usual those beyond can be looked at by themselves.
+// With this many times the usual sources, those beyond the usual are examined by themselves.
 constexpr double kMoreSources = 1.5;
-// Less of a ranking is of no use.
+// A smaller excess of a ranking is of no use.
 constexpr double kRankedExcessMin = 0.05;
-// Users are evidence where the excess has half as many as is usual, and some are usual; not where one
-// name stands for fifty addresses.
+// Users are evidence if the excess has half as many as usual, and some are usual; not if one name
+// stands for fifty addresses.
 constexpr double kNamedUsuallyMin = 0.1, kNamedKept = 0.5, kUsersPerAddress = 0.02;
-// Networks say something where new sources come from few, which are known from several each.
+// Networks are evidence if new sources usually come from few networks, each known from several
+// sources.
 constexpr double kEffectiveNetworksMax = 40, kNetworksListed = 0.8, kPerNetwork = 6;
 constexpr double kAtHomeMin = 0.35, kStrangersMin = 10, kStrangersShare = 0.3;
 
-// One client: half of the excess, and four times the odds that it usually has; of one that was
-// never seen those of 2 %, so that a new version is not at once a culprit.
+// One client: it has half of the excess, and four times the odds of its usual share; for a client
+// never seen before a usual share of 2 % is assumed, so that a new version is not blamed at once.
 constexpr double kClientShare = 0.5, kClientOdds = 4, kNewClientShare = 0.02, kClientSigmas = 3;
 constexpr double kClientKnown = 0.005;
-// Heavy addresses are new when clearly more of them are than is usual, known when hardly more are.
+// Heavy addresses are new when clearly more of them are new than usual, known when hardly more are.
 constexpr double kHeavyNewMargin = 0.1, kHeavyNewSigmas = 2, kHeavyKnown = 0.3;
 
 double Odds(double share) { return share / std::max(1e-9, 1 - share); }
 
 double Ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
-// How far a share lies between the usual one and all.
+// Position of a share between the usual share (0) and 1 (1).
 double Beyond(double share, double usual) {
   return std::clamp((share - usual) / std::max(1e-9, 1 - usual), 0.0, 1.0);
 }
@@ -122,7 +125,7 @@ bool StormSources::HiddenBehind(double excess) const {
   return (share - (1 - excess) * usual) / excess >= kHiddenShare;
 }
 
-// The share of sources that were never seen, of those beyond the usual number where these are many.
+// The share of new sources; among those beyond the usual number if there are many of these.
 double StormSources::ShareOfNew(const HyperLogLog& now, const SeenItems& seen,
                                 const Distinct& recent, double usual) const {
   const double all = now.Estimate(), fresh = seen.NewIn(now);
@@ -140,13 +143,13 @@ void StormSources::AddAddressFacts(StormFacts* facts) const {
   if (facts->shared_addresses) return;
   const double new_usually = Ratio(recent_.amounts.fresh, recent_.amounts.ranked);
   const bool tells = new_usually <= kNewUsuallyMax;
-  // A ranking lists no more in a storm than it has room for, so it has an excess of its own.
+  // In a storm a ranking still lists only as many as it has room for, so its own excess is used.
   const double of_ranked = Excess(both.ranked, hour_.amounts.ranked);
   if (tells && facts->usual_known && both.ranked >= kEventsNeeded &&
       of_ranked >= kRankedExcessMin) {
     const double seen = Ratio(both.fresh, both.ranked);
     double strangers = Beyond((seen - (1 - of_ranked) * new_usually) / of_ranked, new_usually);
-    // Many that come once are in no ranking.
+    // Sources that come once are not in a ranking.
     const HyperLogLog now = addresses_.Both();
     if (now.Estimate() >= kMoreSources * facts->usual_addresses &&
         recent_.addresses.NewShare() <= kNewUsuallyMax) {
@@ -199,7 +202,7 @@ void StormSources::AddHeavyFacts(double excess, StormFacts* facts) const {
   if (facts->heavy_count == 0) return;
   const double chunks = std::min(Chunks(), kHeavyChunksMax);
   const double usual_each = Ratio(days_.amounts.addressed * chunks, days_.addresses.In(chunks));
-  // Behind a proxy a usual source is a crowd; one beside it is a source of its own.
+  // Behind a proxy a usual source is a crowd; an address beside the proxy is a single source.
   facts->heavy_pace =
       Crowded() || !(usual_each > 0) ? 1e6 : count / facts->heavy_count / usual_each;
   const double new_usually =
@@ -246,7 +249,7 @@ void StormSources::AddMixFacts(StormFacts* facts) const {
   const double choices = hidden || !(sources > 0) ? both.events / kEventsPerHiddenSource : sources;
   const auto distance_of = [&](const UsualMix& usual, const MixWindow& now, double excess) {
     const double distance = std::min(1.0, usual.Distance(now.Merged()) / excess);
-    // What is all different cannot be so by chance.
+    // A mix that is entirely different is not so by chance.
     const double noise = usual.Noise(usual_choices, choices) / excess * (1 - distance);
     return std::max(0.0, distance - noise);
   };
@@ -272,7 +275,7 @@ void StormSources::AddNetworkFacts(StormFacts* facts) const {
       known_from < std::max(kEventsNeeded, kPerNetwork * effective)) {
     return;
   }
-  // Of those beyond the new ones that come at any time.
+  // Use only new addresses beyond the number that usually comes.
   const Amounts both = Both();
   const double beyond = both.networks - recent_.amounts.networks * Chunks();
   const double at_home = std::max(0.0, both.at_home - recent_.amounts.at_home * Chunks());

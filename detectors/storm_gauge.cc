@@ -31,7 +31,7 @@ class StormGaugeSeries : public SeriesState {
   GaugeHold hold_;
   RateBaseline baseline_;
   PlotRing plot_;
-  std::unique_ptr<StormSources> sources_;  // once there was an event
+  std::unique_ptr<StormSources> sources_;  // null until the first event
   double usual_ = 0;
   int explained_ = 0;
   StormLabel label_;
@@ -45,7 +45,7 @@ void StormGaugeSeries::AddExplaining(const PaneContext& pane, const SpecCells& c
 
 Reading StormGaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   static const GaugeValue kEmpty;
-  // A negative number of connections is none, and must not become part of what is usual.
+  // Ignore a negative number of connections; it must not become part of the usual.
   const bool counted = cells.cell.present() && cells.Gauge(0).max >= 0;
   const GaugeValue& gauge = counted ? cells.Gauge(0) : kEmpty;
   hold_.Update(pane, gauge, gauge.max);
@@ -130,7 +130,7 @@ void StormGaugeSeries::Decode(ByteReader* in) {
   if (explained > 1) in->Fail();
   explained_ = in->ok() ? static_cast<int>(explained) : 0;
   if (in->format() < 6) {
-    // Whether it was labelled; it could only be as unknown.
+    // Format 5 stored whether it was labelled; the only label was unknown.
     if (in->Bool()) label_.Update(false, LabelNow());
     return;
   }

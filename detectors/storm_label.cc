@@ -9,36 +9,37 @@
 namespace tocsin {
 namespace {
 
-// Fewer events are no basis for a share, a smaller excess not for one of it.
+// Fewer events are too few for a share, and a smaller excess for a share of the excess.
 constexpr double kEventsMin = 50;
 constexpr double kExcessMin = 0.15;
-// A field that fewer events have says too little about them.
+// A field that a smaller share of the events has says too little about them.
 constexpr double kPresent = 0.5;
 
-// Few addresses: they make up this much, each as busy as so many usual ones.
+// Few addresses: they make up this share, and each is this many times as busy as a usual one.
 constexpr double kFewShare = 0.5;
 constexpr double kHeavyPace = 5;
-// So many users behind one address are a crowd behind a gateway, unless hardly one of them is known.
+// This many users per address are a crowd behind a gateway, unless nearly all users are new.
 constexpr double kCrowdUsers = 8, kMadeUpUsers = 0.8;
-// Users of a machine, as they may be counted.
+// The most users counted for machines: per address, and in addition.
 constexpr double kMachineUsers = 4, kMachineUsersSlack = 8;
-// Without a baseline only what is plain.
+// Limits for a label without a baseline, where only a plain case is labelled.
 constexpr double kPlainShare = 0.8;
 constexpr int kPlainAddresses = 10;
 
-// Beyond what sketches and a short stretch get wrong; beyond what new visitors do; beyond people.
+// Paces relative to the usual: beyond the error of sketches and a short stretch; beyond new
+// visitors; beyond people.
 constexpr double kLoopPace = 1.4;
 constexpr double kFastPace = 3;
 constexpr double kVeryFastPace = 10;
 
-// Distances of mixes. A crowd is never exactly the usual one; an odd crowd has little of it, or
-// nothing.
+// Distances of mixes. A crowd is never exactly the usual mix; an odd crowd shares little with it,
+// an alien one hardly anything.
 constexpr double kUsualMix = 0.35;
 constexpr double kOddMix = 0.6;
 constexpr double kAlienMix = 0.8;
 constexpr double kHomeNetworks = 0.25;
 
-// From this share of strangers on, sources or users are not those of every day.
+// From this share of new sources or users on, they are not the usual ones.
 constexpr double kMostlyStrangers = 0.5;
 
 enum class Sources { kUnclear, kKnown, kStrange };
@@ -72,14 +73,15 @@ class Case {
     return HasAddresses() && facts_.heavy_share >= kFewShare && facts_.heavy_pace >= kHeavyPace;
   }
   bool ManyUsers() const { return facts_.users >= kCrowdUsers * facts_.heavy_count; }
-  // Many users behind the heavy addresses, none busier than usual. Names that nobody has heard, from
-  // addresses that nobody has seen, may be made up.
+  // Many users behind the heavy addresses, none busier than usual. Unless both are known, they may
+  // be made up: new names from new addresses.
   bool Crowd() const {
     const bool made_up =
         facts_.heavy_known != true && facts_.user_strangers.value_or(1) > kMadeUpUsers;
     return ManyUsers() && facts_.user_pace && *facts_.user_pace <= kFastPace && !made_up;
   }
-  // Where many have a user, hardly any does; or about as many as ever.
+  // Anonymous: many events usually have a user, now hardly any has. AsNamedAsEver: about as many as
+  // usual have one.
   bool Anonymous() const {
     return facts_.named_usual >= 0.3 && facts_.named <= 0.3 * facts_.named_usual;
   }
@@ -95,7 +97,7 @@ class Case {
     }
     return facts_.user_strangers ? Sources::kStrange : Sources::kUnclear;
   }
-  // A user who changes addresses, or shares one, is still one user.
+  // Prefer users: one who changes addresses, or shares one, is still one user.
   std::optional<double> Pace() const { return facts_.user_pace ? facts_.user_pace : facts_.pace; }
   bool PaceIs(double at_least) const { return Pace() && *Pace() >= at_least; }
   bool PaceTells() const {
@@ -124,12 +126,11 @@ std::string Percent(double share) {
   return absl::StrCat(static_cast<int>(std::clamp(share, 0.0, 1.0) * 100 + 0.5), " %");
 }
 
-// What speaks for strangers who mean harm, less what speaks for a crowd, but for the clients that
-// they use and how busy they are.
+// Points for hostile new sources minus points for a crowd, apart from their clients and their pace.
 int Case::Circumstances() const {
   int score = 0;
   if (Anonymous()) score += facts_.named_usual >= 0.9 ? 3 : facts_.named_usual >= 0.6 ? 2 : 1;
-  // Names cost nothing: those that nobody has heard count where the clients are the usual ones.
+  // Names cost nothing, so new ones count only if the clients are the usual ones.
   const bool plausible = UsualClients() || facts_.user_strangers.value_or(1) < kMadeUpUsers;
   if (plausible && facts_.user_pace && *facts_.user_pace <= kFastPace) score -= 1;
   if (facts_.networks) {
@@ -146,7 +147,7 @@ int Case::Circumstances() const {
 
 int Case::Score() const {
   int score = Circumstances();
-  // A crowd with a single client that is usual here among others is no usual crowd.
+  // A crowd with one client that is otherwise one among several here is not a usual crowd.
   const bool one_of_ours = facts_.one_client && facts_.agent_usual > 0;
   if (OddClients()) {
     score += *facts_.clients >= kAlienMix ? 3 : 2;
@@ -154,7 +155,7 @@ int Case::Score() const {
     score += UsualClients() && !one_of_ours ? -1 : 1;
   }
   if (facts_.one_client && !facts_.family_known) score += 1;
-  // Of those who are known it says that they come again, which a crowd does, too.
+  // The pace of known sources only shows that they return, as a crowd does too.
   if (SourcesAre() == Sources::kStrange) {
     if (PaceIs(kFastPace)) score += 1;
     if (PaceIs(kVeryFastPace)) score += 1;
@@ -163,7 +164,8 @@ int Case::Score() const {
 }
 
 StormVerdict Case::LabelWithoutUsual() const {
-  // What any proxy could look like is not enough: very few, with one and the same client.
+  // A pattern that any proxy could show is not enough: require very few addresses with the same
+  // client.
   const bool one_kind = !HasAgents() || facts_.agent_share >= kPlainShare;
   if (facts_.events >= kEventsMin && HasAddresses() && facts_.heavy_share >= kPlainShare &&
       facts_.heavy_count <= kPlainAddresses && one_kind && !ManyUsers()) {
@@ -176,7 +178,7 @@ StormVerdict Case::LabelFew() const {
   if (Crowd() && (UsualClients() || !facts_.clients)) {
     return Surge("many users at their usual pace, behind few addresses");
   }
-  // Nobody who is always somebody comes without a name.
+  // Where events always have a user, regular clients do not come without one.
   const bool nameless = Anonymous() && facts_.named_usual >= 0.9;
   const bool one_of_ours = facts_.one_client && (facts_.family_known || KnownUsers()) && !nameless;
   if (facts_.heavy_known == true) {
@@ -186,7 +188,7 @@ StormVerdict Case::LabelFew() const {
       return Surge("the usual clients, behind addresses that are known");
     }
   }
-  // Machines, each with its user, of which it cannot be told whether they were here before.
+  // Machines, each with its own user, that may or may not have been here before.
   const bool machines = facts_.users <= kMachineUsers * facts_.heavy_count + kMachineUsersSlack;
   if (!facts_.heavy_known && one_of_ours && AsNamedAsEver() && machines) return Client();
   return Attack();
@@ -203,7 +205,7 @@ StormVerdict Case::LabelOneClient() const {
   }
   const bool harmless = facts_.family_known && !Anonymous() && !FromElsewhere(kOddMix);
   if (sources == Sources::kStrange) {
-    // Users who log in as ever, and come again and again.
+    // Users who log in as usual, and return again and again.
     return harmless && AsNamedAsEver() && PaceIs(kLoopPace) ? Client() : LabelByScore();
   }
   if (!harmless) return LabelByScore();
@@ -212,7 +214,7 @@ StormVerdict Case::LabelOneClient() const {
 
 StormVerdict Case::LabelMany() const {
   if (SourcesAre() != Sources::kKnown || OddClients()) return LabelByScore();
-  // One client in a loop and all of them look alike where clients do not say which they are.
+  // Without user agents, one client in a loop looks like all clients.
   if (!facts_.clients && PaceIs(kFastPace)) return Unknown();
   if (PaceIs(kFastPace)) return Surge("known sources with the usual clients come again and again");
   return Surge(absl::StrCat("known sources, ", PaceText()));
@@ -222,7 +224,7 @@ StormVerdict Case::LabelByScore() const {
   const int score = Score();
   const bool odd = facts_.clients && !UsualClients() && !AsNamedAsEver();
   if (score > 0 || (score == 0 && odd)) {
-    // Whether they are few or many cannot be seen.
+    // It is unknown whether the sources are few or many.
     if (!HasAddresses() || facts_.shared_addresses) return Unknown();
     return Botnet();
   }

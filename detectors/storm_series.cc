@@ -11,14 +11,14 @@
 namespace tocsin {
 namespace {
 
-// While `for` runs, the last minute has at least this share of the pace.
+// While `for` runs, the last minute must have at least this share of the limit's pace.
 constexpr double kPaceShare = 0.5;
-// Evidence is against this part of the limit, if that is more than usual: so that a lower `above`
-// always has more of it.
+// Evidence is against this share of the limit, or against the usual if that is more, so that a
+// lower `above` always has at least as much evidence.
 constexpr double kUnsuspectedShare = 1.0 / 3;
-// Evidence is of so many times that, or of `ratio` if it is less.
+// Evidence is of a rate this many times higher, or `ratio` times if that is less.
 constexpr double kFactorMax = 2;
-// What is not learned is tested against so many times less than `ratio` times the usual: traffic at
+// To decide what is not learned, the test starts from the usual × `ratio` ÷ this factor: traffic at
 // twice the usual is no evidence of three times, however long it lasts.
 constexpr double kUnlearnedFactor = 1.5;
 
@@ -38,15 +38,16 @@ class StormSeries : public SeriesState {
   };
   LevelReading Judge(const PaneContext& pane, const StormLimits& limits, Level* level) const;
   OnsetInterval Began(const PaneContext& pane, const StormLimits& limits) const;
-  // Half the evidence of what is too much to be learned.
+  // There is half the evidence of a rate that is too high to be learned.
   bool Unusual(const PaneContext& pane);
-  // Nothing in a whole window that should have had plenty: an outage, which nobody calls usual.
+  // A whole window is empty that should have had many events: an outage, which must not become
+  // usual.
   bool Silent(const PaneContext& pane) const;
 
   const StormRule* rule_;
   CountRing ring_;
   std::array<Level, 2> levels_;
-  PoissonCusum unusual_;  // evidence of the lowest ratio: not to be learned
+  PoissonCusum unusual_;  // evidence of the lowest ratio, which is not learned
   RateBaseline baseline_;
   StormSources sources_;
   double usual_ = 0;  // events a pane, as of the last Update; 0 until known
@@ -54,7 +55,7 @@ class StormSeries : public SeriesState {
   int explained_ = 0;
 };
 
-// Format 5 kept other things of the sources, which are learned anew.
+// Format 5 stored other data about the sources; they are relearned.
 void SkipSourcesOfFormat5(ByteReader* in) {
   constexpr int kParts = 6, kTopWindows = 2;
   for (int i = 0; i < kTopWindows; ++i) {
@@ -111,7 +112,7 @@ LevelReading StormSeries::Judge(const PaneContext& pane, const StormLimits& limi
   } else if (minute <= calm) {
     reading.verdict = Verdict::kClear;
   } else {
-    // Not calm, and the window has enough: `for` holds.
+    // Not calm, and the window is above the limit: `for` holds.
     reading.verdict = !pane.firing && count >= guard ? Verdict::kUnknown : Verdict::kBetween;
   }
   return reading;
@@ -237,7 +238,7 @@ std::unique_ptr<SeriesState> NewStormSeries(const StormRule* rule) {
 }
 
 void StormLabel::Update(bool firing, StormVerdict now) {
-  // A storm that fades or changes keeps what it was once recognised as.
+  // A firing storm that fades or changes keeps its last known label.
   if (firing && now.label == "unknown" && !verdict_.label.empty()) return;
   verdict_ = std::move(now);
 }

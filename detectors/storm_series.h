@@ -3,7 +3,7 @@
 //   StormRule rule = …;                                     // of the stanza; outlives its series
 //   std::unique_ptr<SeriesState> series = NewStormSeries(&rule);
 //
-// kinds/storm.cc says when each of them breaches, storm_label.h what it is labelled as.
+// kinds/storm.cc documents when each of them breaches, storm_label.h how it is labelled.
 #pragma once
 
 #include <array>
@@ -22,11 +22,11 @@ namespace tocsin {
 struct StormLimits {
   bool set = false;
   double above = 0, clear = 0, ratio = 0;
-  bool adaptive = false;                  // says nothing until the usual is known
+  bool adaptive = false;                  // unknown until the usual rate is known
   int window = 1, minute = 1, cover = 1;  // panes
 };
 
-// Calm again: not more than a half above the usual.
+// Calm again: at most this many times the usual.
 inline constexpr double kStormCalmRatio = 1.5;
 
 struct StormRule {
@@ -35,14 +35,13 @@ struct StormRule {
   DurationUs pane;
   BaselinePace pace;
   std::array<StormLimits, 2> limits;
-  double h = 1;               // evidence wanted
-  double lowest_ratio = 1e6;  // of the levels
-  std::array<DurationUs, 2>
-      windows{};  // of events, or `for` of a gauge: what the evidence speaks of
+  double h = 1;                         // evidence required
+  double lowest_ratio = 1e6;            // lowest ratio of the levels
+  std::array<DurationUs, 2> windows{};  // shown in the evidence: window of events, `for` of a gauge
   int ring_capacity = 0;
-  // What StormSources is told of the events that label it.
+  // Options of StormSources for the events that label it.
   bool endpoints = false, attempts = false;
-  std::string explained_by;  // of a gauge, in words
+  std::string explained_by;  // for a gauge: the explaining events, in words
   StormSources NewSources() const {
     return StormSources(pane, {.endpoints = endpoints, .attempts = attempts});
   }
@@ -51,19 +50,19 @@ struct StormRule {
 std::unique_ptr<SeriesState> NewStormSeries(const StormRule* rule);
 std::unique_ptr<SeriesState> NewStormGaugeSeries(const StormRule* rule);
 
-// What a storm was labelled as so far.
+// The label of a storm so far.
 class StormLabel {
  public:
   void Update(bool firing, StormVerdict now);
   void Clear() { verdict_ = {}; }
   const std::string& text() const { return verdict_.label; }
-  // Why, or what is missing.
+  // Adds the reason of the label, or the missing facts.
   void Explain(EvidenceList* list) const;
   void Encode(ByteWriter* out) const;
   void Decode(ByteReader* in);
 
  private:
-  StormVerdict verdict_;  // without a label: there is no storm
+  StormVerdict verdict_;  // no label: no storm
 };
 
 }  // namespace tocsin

@@ -22,17 +22,18 @@ enum MeasureIndex : std::size_t {
 };
 constexpr std::uint32_t kTopEndpoints = 32;
 
-// Six of them are the half hour after which a rate is known. What grows to a storm within half an
-// hour has grown by a half while one lasts.
+// Six chunks are the half hour after which a rate is known. A storm that grows within half an hour
+// has grown by a half during one chunk.
 constexpr DurationUs kChunk = 5 * kMinuteUs;
-// A storm that goes on is looked at in stretches of so many.
+// A long storm is examined in stretches of this many chunks.
 constexpr double kStormChunks = 4;
-// How many chunks are recent.
+// Number of chunks in the recent average.
 constexpr double kRecentChunks = 3;
-// Much more than usual is not learned at once; when it has lasted an hour it is the usual.
+// A rate this many times the usual is not learned at once; once it has lasted an hour it is the new
+// usual.
 constexpr double kCalmRise = 1.5;
 constexpr double kCalmChunksMin = 6;
-// Below it too few of the new items would be recognised as such.
+// Below this chance too few of the new items would be recognised as new.
 constexpr double kNoveltyMin = 0.02;
 
 constexpr std::size_t kAgentsKept = 16, kEndpointsKept = 8;
@@ -60,7 +61,8 @@ void StormSources::Amounts::AddUp(const Amounts& other) {
 
 double StormSources::Distinct::In(double chunks) const {
   if (!(one > 0) || !(chunks > 0)) return 0;
-  // Twice the time has between as many and twice as many; so it goes on.
+  // Twice the time has between one and two times as many distinct items; extrapolate with the same
+  // exponent.
   const double growth = std::clamp(two / one, 1.0, 2.0);
   return one * Pow(chunks, Log(growth) / Log(2));
 }
@@ -141,14 +143,14 @@ void StormSources::CountRanked(const SpaceSaving& addresses) {
   const double novelty = seen.NoveltyChance();
   if (novelty < kNoveltyMin) return;
   std::map<MixKey, std::int64_t> blocks;
-  std::int64_t fresh = 0;  // added up first: what it is divided by has many digits
+  std::int64_t fresh = 0;  // summed as an integer first, then divided once
   for (const SpaceSaving::Entry& entry : addresses.entries()) {
     const std::int64_t count = entry.count - entry.error;
     const std::uint64_t hash = Hash64(entry.key);
     newer_.ranked += static_cast<double>(count);
     if (seen.MayContain(hash)) continue;
     fresh += count;
-    // Each once, or a few busy ones would be the mix.
+    // Count each address once, or a few busy ones would dominate the mix.
     if (newer.MayContain(hash)) continue;
     const MixKey block = MixKeyOf(NetworkBlock(entry.key));
     ++blocks[block];
@@ -166,7 +168,7 @@ void StormSources::CountRanked(const SpaceSaving& addresses) {
 }
 
 void StormSources::Add(const PaneContext& pane, const SpecCells& cells) {
-  // Half of a pane is no sample of what is usual.
+  // A partial pane is not a sample of the usual.
   if (pane.partial && !storming_) return;
   const SpaceSaving& addresses = cells.Top(kAddresses);
   const SpaceSaving& agents = cells.Top(kAgents);
@@ -221,7 +223,7 @@ void StormSources::EndPane(const PaneContext& pane, bool storm) {
   observed_ += 1;
   if (newer_.panes < chunk_panes_) return;
   if (older_.panes > 0) {
-    // What came before a rise is not learned: the rise may have begun in it.
+    // The chunk before a rise is not learned: the rise may have begun in it.
     if (Calm(newer_) || skipped_ >= chunks_per_hour_) {
       Learn(pane.start);
       skipped_ = 0;

@@ -5,12 +5,12 @@
 //   sources.EndPane(pane, storm);             // once a pane; `storm`: it may have begun
 //   StormVerdict verdict = LabelStorm(sources.Facts());
 //
-// Two stretches of panes are kept. In quiet times each is a chunk of five minutes; the older one is
-// learned from when the newer one is complete and has not much more than usual: so what comes just
-// before a storm, or while it slowly grows, is not taken for usual. While a storm lasts the newer one
-// grows; both together are what it looks like, with at most one and a half chunks of before, since the
-// connections that a gauge counts are opened before it rises. Deterministic; up to 10 KiB; not
-// thread-safe.
+// Two stretches of panes are kept, the newer and the older. In quiet times each is a chunk of five
+// minutes. The older chunk is learned as usual when the newer one is complete and not much above
+// the usual, so that the time just before a storm, or its slow growth, is not learned as usual.
+// While a storm lasts the newer stretch grows. Both together describe the storm. They include at
+// most one and a half chunks from before it, because connections that a gauge counts are opened
+// before it rises. Deterministic; up to 10 KiB; not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -33,20 +33,20 @@ namespace tocsin {
 
 class StormSources {
  public:
-  // What Add reads, in this order: the number of events first, the endpoints last.
+  // The measures that Add reads, in this order: the number of events first, the endpoints last.
   static constexpr std::size_t kEvents = 0;
   static std::vector<Measure> Measures(bool endpoints);
 
   struct Options {
-    bool endpoints = false;  // are measured
-    bool attempts = false;   // to authenticate, whose users are only claimed
+    bool endpoints = false;  // endpoints are measured
+    bool attempts = false;   // events are authentication attempts, whose users are unverified
   };
   StormSources(DurationUs pane, Options options);
 
   void Add(const PaneContext& pane, const SpecCells& cells);
   void EndPane(const PaneContext& pane, bool storm);
   StormFacts Facts() const;
-  // Distinct addresses and the most frequent ones, now and usually.
+  // Add evidence: distinct addresses and users now, and usually, and the most frequent values.
   void ExplainNow(EvidenceList* list) const;
   void ExplainUsual(EvidenceList* list) const;
   void ExplainTop(EvidenceList* list) const;
@@ -55,30 +55,30 @@ class StormSources {
   void Decode(ByteReader* in);
 
  private:
-  // Addresses that can be listed and blocked.
+  // Addresses that people can still list and block.
   static constexpr std::size_t kHeavyMax = 32;
   static constexpr std::size_t kNetworks = 32;
-  // How many chunks what is usual is known from: two days.
+  // Number of chunks over which the usual is averaged: two days.
   static constexpr double kDaysChunks = 576;
 
   // Events of a stretch.
   struct Amounts {
     double panes = 0, events = 0, addressed = 0, named = 0, agented = 0, failed = 0;
-    // Of the addresses that the panes' rankings list: events, and those of addresses never seen
-    // (estimated from the few that surely were not).
+    // For addresses listed in the panes' rankings: their events, and the events of addresses never
+    // seen before (estimated from the few that were certainly not seen).
     double ranked = 0, fresh = 0;
-    // Addresses never seen, and those of them from networks that new ones usually come from.
+    // Addresses never seen before, and those of them in networks that new ones usually come from.
     double networks = 0, at_home = 0;
     template <typename Self, typename Visit>
     static void ForEach(Self& self, Visit visit);
     void AddUp(const Amounts& other);
   };
   struct Distinct {
-    double one = 0, two = 0;  // in one chunk, and in two
-    double fresh = 0;         // of one: never seen
-    // In so many chunks.
+    double one = 0, two = 0;  // distinct items in one chunk, and in two
+    double fresh = 0;         // items of one chunk never seen before
+    // Estimated number of distinct items in this many chunks.
     double In(double chunks) const;
-    // Of what is new in a chunk.
+    // Share of new items in a chunk.
     double NewShare() const { return one > 0 ? fresh / one : 0; }
   };
   // A chunk, or the exponentially weighted mean of many.
@@ -103,12 +103,12 @@ class StormSources {
   void CountRanked(const SpaceSaving& addresses);
 
   Amounts Both() const;
-  // How long both are, in chunks.
+  // Length of both stretches, in chunks.
   double Chunks() const { return (older_.panes + newer_.panes) / chunk_panes_; }
-  // What of `now` came beyond the usual number, as a share; `usual` is that of one chunk.
+  // The share of `now` beyond the usual number; `usual` is the number for one chunk.
   double Excess(double now, double usual) const;
   double ShareOfExcess(double now, double usual) const;
-  // Usually nearly all come from a few addresses, which are always the same.
+  // Usually nearly all events come from the same few addresses.
   bool Crowded() const;
   bool HiddenBehind(double excess) const;
   double ShareOfNew(const HyperLogLog& now, const SeenItems& seen, const Distinct& recent,
@@ -130,12 +130,12 @@ class StormSources {
   TopWindow top_addresses_, top_agents_, top_endpoints_;
   MixWindow families_, endpoints_, networks_;
 
-  double observed_ = 0;  // quiet panes
+  double observed_ = 0;  // number of quiet panes
   double learned_ = 0;   // chunks
   double learned_events_ = 0, learned_sources_ = 0;
-  double skipped_ = 0;  // chunks in a row
-  // How many come follows the hour, how often each of them comes does not, and how many are new
-  // depends on how many were seen by now.
+  double skipped_ = 0;  // chunks skipped in a row
+  // Averages over an hour, days and the last chunks: the number of sources depends on the hour, the
+  // events per source do not, and the share of new sources depends on how many were seen so far.
   Chunk hour_, days_, recent_;
   SeenItems seen_addresses_, seen_users_;
   UsualMix usual_top_addresses_, usual_agents_, usual_families_, usual_endpoints_, usual_networks_;

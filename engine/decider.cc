@@ -15,11 +15,12 @@
 namespace tocsin {
 namespace {
 
-// A fact that is delivered again (at-least-once sources) within this time is the same fact.
+// A fact that is delivered again within this time (sources are at-least-once) is the same fact.
 constexpr DurationUs kFactMemory = kHourUs;
-// While the log is read once more: sources keep within limits::kTicksAheadMax of each other.
+// Limit while relearning from the log: sources keep within limits::kTicksAheadMax of each other.
 constexpr std::size_t kRelearnTicksAheadMax = 4 * limits::kTicksAheadMax;
-// Detectors may read a second aggregation from this state format on, and scopes have a limit.
+// The first state formats in which detectors may read a second aggregation, and in which scopes are
+// limited.
 constexpr int kFormatOfExplaining = 6, kFormatOfScopes = 6;
 
 SeriesSpec SpecOf(const Detector& detector, int format) {
@@ -29,7 +30,7 @@ SeriesSpec SpecOf(const Detector& detector, int format) {
   return spec;
 }
 
-// Canonical text of a stanza, so that state is kept exactly when nothing about it changed.
+// Canonical form of a stanza, so that state is kept exactly when nothing in the stanza changed.
 void AppendStanza(const ConfigNode& node, std::string* text) {
   *text += static_cast<char>('0' + static_cast<int>(node.kind));
   *text += node.scalar + '\n';
@@ -40,8 +41,8 @@ void AppendStanza(const ConfigNode& node, std::string* text) {
   for (const ConfigNode& item : node.list) AppendStanza(item, text);
 }
 
-// What the state of a detector's series and their keys depend on beside its stanza. The fingerprint
-// begins with it, so it must not change.
+// Everything besides its stanza that a detector's state and series keys depend on. Fingerprints of
+// existing snapshots begin with it, so its format must not change.
 std::string AggregationText(const Plan& plan, std::size_t index) {
   const Aggregation& aggregation = plan.aggregations()[index];
   std::string text = std::to_string(plan.pane()) + ' ' + std::to_string(aggregation.delay) + ' ' +
@@ -50,7 +51,7 @@ std::string AggregationText(const Plan& plan, std::size_t index) {
   return text + '\n';
 }
 
-// What tells whether the series of a detector are still the same ones.
+// Identifies the series of a detector: if it is unchanged, they are still the same series.
 std::string MeasuredText(const Plan& plan, std::size_t index) {
   const Aggregation& aggregation = plan.aggregations()[index];
   std::string text = AggregationText(plan, index) + aggregation.where.ToString();
@@ -77,7 +78,7 @@ Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detecto
   for (const std::unique_ptr<Detector>& detector : detectors) {
     specs.push_back(SpecOf(*detector, format));
   }
-  // Behind those that are known by the number of their detector.
+  // These follow the detectors' own specs, whose index is the detector's number.
   for (const std::unique_ptr<Detector>& detector : detectors) {
     std::optional<SeriesSpec> spec = detector->Explaining();
     if (spec && format >= kFormatOfExplaining) specs.push_back(*std::move(spec));
@@ -109,7 +110,7 @@ Decider::Decider(const Config* config, const Plan* plan,
     }
     fingerprints_.push_back(HashBytes(text).Hex());
   }
-  // Format 5 did not write what its plan was: the one that it would have made of this
+  // Format 5 did not store its plan: use the plan that it would have compiled from this
   // configuration.
   assembler_.Know(CompilePlan(*config, *detectors, 5).Describe());
 }
@@ -160,7 +161,7 @@ bool Decider::StepActions(Decision* decision) {
 void Decider::ForEachSet(
     const AssembledTick& tick,
     absl::FunctionRef<void(std::size_t, const SeriesSet::Context&, const PaneTable*)> step) const {
-  // Their names stand in the tick's keys.
+  // The views point into the tick's keys.
   SeriesSet::Scopes heard;
   for (const std::optional<PaneTable>& table : tick.tables) {
     if (table) VisitScopes(*table, *plan_, [&](std::string_view scope) { heard.insert(scope); });
@@ -340,8 +341,9 @@ std::string Decider::RestoreDetector(std::size_t set, const DetectorSection& sec
     if (series.Decode(&state)) return "";
     why = "its state cannot be read";
   }
-  // Format 5 does not say what its series were apart from the stanza, of which a profile may change
-  // with the build. Where they fire by the same labels they are taken for the same.
+  // Format 5 does not store what defines the series, only a fingerprint that includes the stanza,
+  // and a new build may change the stanza of a profile. Firing series with the same labels are
+  // taken to be the same.
   const bool same_series =
       format == 5 || section.fingerprint == fingerprints_[set] ||
       (section.kind == detector.common().kind && section.measured == measured_[set]);
@@ -414,8 +416,8 @@ absl::Status Decider::Relearn(std::string_view record) {
     for (const Lost& lost : lost_) sets_[lost.set].BeginRelearning();
   }
   TOCSIN_RETURN_IF_ERROR(past_->Append(record));
-  past_->TakeActions();  // were applied
-  // The log may begin amid an exclusion; what it does not tell of must not be waited for.
+  past_->TakeActions();  // already applied
+  // The log may begin within an exclusion whose record is gone; do not wait for those sources.
   if (past_->ticks_ahead() > kRelearnTicksAheadMax) {
     TOCSIN_RETURN_IF_ERROR(past_->Append(EncodeControl({.kind = ControlRecord::Kind::kExclude,
                                                         .tick = past_->next_tick(),

@@ -1,9 +1,9 @@
-// Stage 2: from the journal's batches to signals, incidents and what people should be told.
+// Stage 2: turns the journal's batches into signals, incidents and notifications.
 //
 //   Decider decider(&config, &plan, &detectors, SequentialExecutor());
 //   TOCSIN_RETURN_IF_ERROR(decider.Append(record));
 //   Decision decision;
-//   while (decider.Step(&decision)) …        // one tick each, or what people did between two
+//   while (decider.Step(&decision)) …        // one tick, or the operator actions between two ticks
 //
 // A thread-free object driven by the order of the batches alone: no clock, no I/O. In each tick it
 // updates and evaluates all series (in parallel through the executor), sorts the changes, and
@@ -38,8 +38,8 @@
 
 namespace tocsin {
 
-// The plan of a configuration and its detectors: what stage 1 measures and stage 2 reads; or what
-// it was in a build of an earlier state format.
+// The plan of a configuration and its detectors: what stage 1 measures and stage 2 reads. With an
+// older `format`: the plan that a build of that state format compiled from it.
 Plan CompilePlan(const Config& config, const std::vector<std::unique_ptr<Detector>>& detectors,
                  int format = kStateFormat);
 
@@ -47,9 +47,9 @@ struct Decision {
   TimeUs tick = 0;
   bool partial = false;
   std::vector<OutputLine> lines;      // signals, then incidents
-  std::vector<SignalChange> signals;  // as in the lines, and those that only continue
+  std::vector<SignalChange> signals;  // those in `lines`, and those that only continue
   std::vector<Incident> incidents;
-  std::vector<Notification> notifications;  // in the order to be told
+  std::vector<Notification> notifications;  // in the order of sending
 };
 
 class Decider {
@@ -62,12 +62,13 @@ class Decider {
     std::int64_t pages = 0;
   };
 
-  // All outlive the decider.
+  // All arguments outlive the decider.
   Decider(const Config* config, const Plan* plan,
           const std::vector<std::unique_ptr<Detector>>* detectors, Executor executor);
 
   absl::Status Append(std::string_view record);
-  // One tick, or what people did since the last one; false when nothing is left to decide.
+  // Decides one tick, or applies the operator actions since the last one. Returns false when there
+  // is nothing left to decide.
   bool Step(Decision* decision);
 
   const TickAssembler& assembler() const { return assembler_; }
@@ -79,34 +80,35 @@ class Decider {
   TimeUs last_tick() const { return last_tick_; }
 
   std::string Encode() const;
-  // The state of a detector is lost where its stanza changed, or where a build wrote it whose state
-  // this one cannot read; all else is restored. What fires there fires on until its condition is
-  // found over, unless its series are not what they were (another filter, other labels, another
-  // kind, no such detector any more): then it clears with the next tick. Errors as of
-  // SnapshotSections::Parse; the decider is of no use then. REQUIRES: nothing was appended.
+  // A detector's state is dropped if its stanza changed or if this build cannot read the version of
+  // the state; everything else is restored. A signal that fires on such a detector keeps firing
+  // until its condition is seen to be over. If its series changed as well (different filter, labels
+  // or kind, or the detector was removed), it clears with the next tick. Errors are those of
+  // SnapshotSections::Parse; the decider is unusable after an error. REQUIRES: nothing was
+  // appended.
   absl::Status Restore(std::string_view snapshot);
 
-  // Detectors that the snapshot restored has no state of, and why in words.
+  // Detectors whose state was not restored from the snapshot, each with the reason in words.
   struct Lost {
     std::size_t set = 0;
     std::string detector;
     std::string reason;
   };
   const std::vector<Lost>& lost() const { return lost_; }
-  // Learns their series from what was decided before: the records that the snapshot stands for, as
-  // far back as there are any, in order, before anything is appended. FailedPrecondition for one
-  // of another plan, which is left out.
+  // Relearns the series of those detectors from ticks that were already decided. Pass the records
+  // that the snapshot covers, as far back as they exist, in order, before the first Append.
+  // FailedPrecondition for a record of an unknown plan; such a record is skipped.
   absl::Status Relearn(std::string_view record);
-  // What was learned holds from the next tick on.
+  // Ends relearning; the relearned state is used from the next tick on.
   void EndRelearning();
 
  private:
   bool StepActions(Decision* decision);
-  // With what each set is to see of a tick.
+  // Calls `step` for each set with its context and its table of the tick.
   void ForEachSet(
       const AssembledTick& tick,
       absl::FunctionRef<void(std::size_t, const SeriesSet::Context&, const PaneTable*)> step) const;
-  // Why the state was not taken over; empty if it was.
+  // The reason why the state was not restored; empty if it was.
   std::string RestoreDetector(std::size_t set, const DetectorSection& section, int format);
   void LimitScopes(AssembledTick* tick, ScopeLimit::Facts* facts);
   std::vector<std::pair<std::string, Fact>> ScopedFacts(std::vector<Fact> facts, TimeUs tick);
@@ -117,17 +119,18 @@ class Decider {
   Executor executor_;
   TickAssembler assembler_;
   ScopeLimit scopes_;
-  std::vector<SeriesSet> sets_;  // one a detector
-  // Of each detector: what its series are, and that with its stanza.
+  std::vector<SeriesSet> sets_;  // one per detector
+  // By detector. `measured_`: hash of what defines its series; `fingerprints_`: hash of that and
+  // the stanza.
   std::vector<std::string> measured_, fingerprints_;
   SeriesLimitAlarm series_limit_;
   ScopeUserCounts users_;
   Correlator correlator_;
   PageGrouper folder_;
   std::map<std::string, TimeUs> seen_facts_;  // scope and id → tick, for an hour
-  std::vector<Signal> orphans_;               // to clear with the next tick
+  std::vector<Signal> orphans_;               // signals to clear in the next tick
   std::vector<Lost> lost_;
-  std::optional<TickAssembler> past_;  // while learning again
+  std::optional<TickAssembler> past_;  // set while relearning
   Counters counters_;
   TimeUs last_tick_ = kNoTime;
 };

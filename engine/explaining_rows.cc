@@ -16,7 +16,7 @@ void ExplainingRows::Take(const PaneTable* table) {
 void ExplainingRows::NeedScopes() {
   if (table_ == nullptr || scopes_) return;
   scopes_.emplace(&table_->layout());
-  // In key order, since a full ranking depends on it.
+  // In key order, because the content of a full ranking depends on the order.
   for (const std::uint32_t row : table_->SortedRows()) {
     scopes_->MergeRow(*table_, row, plan_->ScopeOf(table_->key(row)));
   }

@@ -5,9 +5,10 @@
 //   rows.NeedScopes();                          // where a series has no service
 //   rows.Visit(scope, service, [](const SpecCells& cells) { … });
 //
-// A service has its own row and that of events without a service, which may be anybody's. Without a
-// service it is the sum of the whole scope. Take and NeedScopes are called by one thread, Visit by any
-// number of them. Valid while the table lives.
+// A series with a service is explained by the row of its service and by the row of events without a
+// service, because those may belong to any service. A series without a service is explained by the
+// sum over the whole scope. Take and NeedScopes are called by one thread, Visit by any number of
+// threads. Valid while the table lives.
 #pragma once
 
 #include <optional>
@@ -37,7 +38,7 @@ class ExplainingRows {
   const Plan* plan_;
   std::size_t spec_;
   const PaneTable* table_ = nullptr;
-  std::optional<PaneTable> scopes_;  // the sum of each, by scope, once they are needed
+  std::optional<PaneTable> scopes_;  // sums by scope, built by NeedScopes
 };
 
 }  // namespace tocsin

@@ -10,7 +10,7 @@
 namespace tocsin {
 namespace {
 
-// Titles that the page names; who wants all of them looks at the list.
+// Titles that the page lists; the incident list has all.
 constexpr std::size_t kTitles = 3;
 
 void EncodeHash(const Hash128& hash, ByteWriter* out) {
@@ -57,7 +57,7 @@ void PageGrouper::FoldTrigger(const Line& line, TimeUs tick, Notification* notif
     fold = &folds_[id];
     newest_[{line, level}] = id;
     begun->push_back(id);
-    // The evidence of the first, which is also what routes go by.
+    // A copy of the first member, so the page has its evidence and its routing labels.
     Incident& page = fold->incident = member;
     page.id = id;
     page.number += "+";
@@ -84,7 +84,7 @@ Notification PageGrouper::About(NotificationAction action, TimeUs tick, const Op
           .incident = fold.incident};
 }
 
-void PageGrouper::Escalate(Notification* notification, std::vector<Notification>* said) {
+void PageGrouper::Escalate(Notification* notification, std::vector<Notification>* added) {
   const auto known = fold_of_.find({notification->incident.id, notification->level});
   if (known == fold_of_.end()) return;
   notification->audience = Audience::kNotPaging;
@@ -96,10 +96,10 @@ void PageGrouper::Escalate(Notification* notification, std::vector<Notification>
     called.push_back(role);
     more = true;
   }
-  if (more) said->push_back(About(NotificationAction::kEscalate, notification->tick, fold));
+  if (more) added->push_back(About(NotificationAction::kEscalate, notification->tick, fold));
 }
 
-void PageGrouper::Follow(const Notification& notification, std::vector<Notification>* said) {
+void PageGrouper::Follow(const Notification& notification, std::vector<Notification>* added) {
   const auto known = fold_of_.find({notification.incident.id, notification.level});
   if (known == fold_of_.end()) return;
   const auto found = folds_.find(known->second);
@@ -115,7 +115,7 @@ void PageGrouper::Follow(const Notification& notification, std::vector<Notificat
   if (fold.members.empty()) {
     fold.incident.state = IncidentState::kResolved;
     fold.incident.resolved_at = notification.tick;
-    said->push_back(About(NotificationAction::kResolve, notification.tick, fold));
+    added->push_back(About(NotificationAction::kResolve, notification.tick, fold));
     std::erase_if(newest_, [&](const auto& one) { return one.second == found->first; });
     folds_.erase(found);
     return;
@@ -127,7 +127,7 @@ void PageGrouper::Follow(const Notification& notification, std::vector<Notificat
   fold.incident.state = IncidentState::kAcknowledged;
   fold.incident.acknowledged_at = notification.tick;
   fold.incident.acknowledged_by = notification.incident.acknowledged_by;
-  said->push_back(About(NotificationAction::kAcknowledge, notification.tick, fold));
+  added->push_back(About(NotificationAction::kAcknowledge, notification.tick, fold));
 }
 
 void PageGrouper::Fold(TimeUs tick, std::vector<Notification>* notifications) {
@@ -136,16 +136,16 @@ void PageGrouper::Fold(TimeUs tick, std::vector<Notification>* notifications) {
     while (!pages.empty() && pages.front() + kWindow <= tick) pages.pop_front();
     line = pages.empty() ? pages_.erase(line) : std::next(line);
   }
-  std::vector<Notification> said;
+  std::vector<Notification> added;
   std::vector<Hash128> begun;
   std::map<Hash128, std::vector<std::string>> named;
   for (Notification& notification : *notifications) {
     if (notification.action == NotificationAction::kEscalate) {
-      Escalate(&notification, &said);
+      Escalate(&notification, &added);
       continue;
     }
     if (notification.action != NotificationAction::kTrigger) {
-      Follow(notification, &said);
+      Follow(notification, &added);
       continue;
     }
     std::optional<std::string> taken = PagingRoutes(*routes_, notification);
@@ -153,7 +153,7 @@ void PageGrouper::Fold(TimeUs tick, std::vector<Notification>* notifications) {
     const Line line(notification.incident.scope, *std::move(taken));
     std::deque<TimeUs>& pages = pages_[line];
     const bool many = pages.size() >= limits::kPagesUnfolded;
-    // More of them would say nothing else.
+    // More entries than this cannot change the decision.
     if (pages.size() == 2 * limits::kPagesUnfolded) pages.pop_front();
     pages.push_back(tick);
     if (!many || notification.level <= 1) continue;
@@ -167,12 +167,12 @@ void PageGrouper::Fold(TimeUs tick, std::vector<Notification>* notifications) {
     fold->second.incident.title =
         absl::StrCat("More pages than ", limits::kPagesUnfolded, " in ", FormatDuration(kWindow),
                      "; this one stands for what follows: ", Named(named[id]));
-    said.push_back(About(NotificationAction::kTrigger, tick, fold->second));
+    added.push_back(About(NotificationAction::kTrigger, tick, fold->second));
   }
-  std::stable_partition(said.begin(), said.end(), [](const Notification& notification) {
+  std::stable_partition(added.begin(), added.end(), [](const Notification& notification) {
     return notification.action == NotificationAction::kTrigger;
   });
-  std::move(said.begin(), said.end(), std::back_inserter(*notifications));
+  std::move(added.begin(), added.end(), std::back_inserter(*notifications));
 }
 
 void PageGrouper::Encode(ByteWriter* out) const {

@@ -7,7 +7,7 @@ namespace tocsin {
 
 std::uint32_t* RowCache::Insert(std::string_view key, std::uint64_t hash) {
   const std::size_t first = size_ * tables_;
-  // Behind the last key: the place of those that are not kept.
+  // The slot after the last key is also used for keys that are not kept.
   rows_.resize(first + tables_);
   std::fill_n(rows_.begin() + static_cast<std::ptrdiff_t>(first), tables_, kUnknown);
   if (size_ < kKeysMax) {
@@ -30,7 +30,7 @@ RowCache::Slot* RowCache::FreeSlot(std::uint64_t hash) {
 
 std::size_t RowCache::ProbesMax() const {
   std::size_t longest = 0, run = 0;
-  // Twice around: a run may go on at the beginning.
+  // Two rounds, because a run may wrap around the end.
   for (std::size_t i = 0; i < 2 * slots_.size(); ++i) {
     run = slots_[i % slots_.size()].entry == kNone ? 0 : run + 1;
     longest = std::max(longest, run);

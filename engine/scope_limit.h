@@ -1,14 +1,14 @@
-// Which scopes are told apart: a label of the scope that explodes must not cost a topology, a count
-// of users and a set of series for each of its values.
+// Limits the number of scopes that are kept apart: a scope label whose number of values explodes
+// must not cost a topology, a user count and a set of series for each value.
 //
 //   ScopeLimit scopes(&plan);
 //   for (const std::string& gone : scopes.Take(tick, busy, &tables, &facts)) …   // forget it
 //
-// At most kScopesMax, the new ones of a tick in the order of their keys. What belongs to others moves
-// to one scope, all values of which are (other): every table has one row for it, so that it is still
-// watched as a whole. Where there is no room the scope that was seen longest ago makes some (ties by
-// key), if that was an hour ago and nothing is open in it. Deterministic; a look-up a row; not
-// thread-safe.
+// At most kScopesMax scopes are kept apart; new scopes of one tick are admitted in key order. Data
+// of further scopes moves to one scope whose values are all (other): every table has one row for
+// it, so it is still watched as a whole. When the limit is reached, a new scope replaces the least
+// recently seen one (ties by key) that was last seen at least kIdleMin ago and has nothing open.
+// Deterministic; costs one look-up per row; not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,7 @@
 
 namespace tocsin {
 
-// Calls `visit` with the scope of each row, once for neighbours.
+// Calls `visit` with the scope of each row; consecutive rows of one scope cause one call.
 void VisitScopes(const PaneTable& table, const Plan& plan,
                  absl::FunctionRef<void(std::string_view)> visit);
 
@@ -42,32 +42,33 @@ class ScopeLimit {
   using Tables = std::vector<std::optional<PaneTable>>;
   using Facts = std::vector<std::pair<std::string, Fact>>;  // (scope, fact)
 
-  // `plan` outlives it.
+  // `plan` outlives the object.
   explicit ScopeLimit(const Plan* plan, std::size_t scopes_max = kScopesMax);
 
-  // Of one tick. `busy`: something is open in that scope. Returns the scopes that made room.
+  // Applies the limit to the data of one tick. `busy`: whether something is open in that scope.
+  // Returns the evicted scopes.
   std::vector<std::string> Take(TimeUs tick, absl::FunctionRef<bool(std::string_view)> busy,
                                 Tables* tables, Facts* facts);
-  // Knows a scope that is there already, also past the limit: of a state that did not say.
+  // Adds a scope that already exists, even past the limit; for a state without a scope section.
   void Adopt(std::string_view scope, TimeUs tick) { seen_.emplace(scope, tick); }
-  // The same for a tick that was decided before: no scope comes or goes.
+  // Applies the limit to a tick that was decided before: admits and evicts no scope.
   void Fold(Tables* tables) const;
-  // The scope of those that are not told apart, of so many fields.
+  // The (other) scope of a configuration with this many scope fields.
   static std::string OtherOf(std::size_t fields);
   const std::string& other() const { return other_; }
   std::size_t size() const { return seen_.size(); }
 
   void Encode(ByteWriter* out) const;
-  // Leaves out those of another configuration of `scope`.
+  // Skips scopes with another number of fields than the configured `scope`.
   void Decode(ByteReader* in);
 
  private:
   using Scopes = std::set<std::string_view>;
-  // Those that are not known yet; the others were seen.
+  // Returns the unknown scopes and marks the known ones as seen in this tick.
   Scopes Look(TimeUs tick, const Tables& tables, const Facts& facts);
   std::vector<std::string> Admit(const Scopes& scopes, TimeUs tick,
                                  absl::FunctionRef<bool(std::string_view)> busy);
-  // Whether it is told apart; any is while there is room.
+  // Whether the scope is kept apart; every scope is while there is room.
   bool Admits(std::string_view scope) const {
     return scope == other_ || seen_.size() < scopes_max_ || seen_.contains(scope);
   }
@@ -75,7 +76,7 @@ class ScopeLimit {
   const Plan* plan_;
   std::size_t scopes_max_;
   std::string other_;
-  std::map<std::string, TimeUs, std::less<>> seen_;  // the last tick with something of the scope
+  std::map<std::string, TimeUs, std::less<>> seen_;  // → last tick with data of the scope
 };
 
 }  // namespace tocsin

@@ -2,7 +2,7 @@
 //
 //   users.Add(tick, table, slot);   for (const ScopeUsers& s : users.Counts()) …
 //
-// Twelve sketches of five minutes a scope; the union of them spans 55 to 60 minutes. About 12 KiB a
+// Twelve sketches of five minutes per scope; their union spans 55 to 60 minutes. About 12 KiB a
 // scope. Not thread-safe.
 #pragma once
 

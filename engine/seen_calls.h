@@ -1,4 +1,4 @@
-// The calls of services to dependencies in one tick, for the correlator to learn.
+// The calls from services to dependencies seen in one tick; the correlator learns from them.
 //
 //   std::vector<ScopedCall> calls = SeenCalls(table);    // of plan.calls_aggregation()
 //

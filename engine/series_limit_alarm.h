@@ -3,13 +3,12 @@
 //   SeriesLimitAlarm alarm(&config);
 //   alarm.Step({.tick = tick, .partial = false, .over = {{"prod", "api-errors"}}}, &changes);
 //
-// One signal a scope, whichever detectors and labels are concerned: it fires in the tick in which
-// something first counts as (other), lists the detectors, and clears once nothing has for half an
-// hour, so that a label that explodes now and then is one incident. In the scope of those that are not
-// told apart (engine/scope_limit.h) it says that there are too many scopes, for all of them at once.
-// Where it is the bound of the process that was reached, it says that. Its level never pages by the
-// built-in schemes: what is watched is watched on, only new series are not told apart. Not
-// thread-safe.
+// One signal per scope, whichever detectors and labels are affected. It fires in the first tick in
+// which something counts as (other) and lists the detectors. It clears after half an hour without
+// (other), so that a label that explodes now and then causes one incident. In the (other) scope
+// (engine/scope_limit.h) it says once that there are too many scopes. If the limit of the whole
+// process was reached, it says so. Its level never pages with the built-in schemes: existing series
+// are still watched, only new ones are not kept apart. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -29,13 +28,14 @@ namespace tocsin {
 
 class SeriesLimitAlarm {
  public:
-  explicit SeriesLimitAlarm(const Config* config) : config_(config) {}  // outlives it
+  explicit SeriesLimitAlarm(const Config* config) : config_(config) {}  // outlives this
 
   struct Input {
     TimeUs tick = 0;
-    bool partial = false;                                     // nothing clears on missing data
+    bool partial = false;                                     // data is missing: nothing clears
     std::set<std::pair<std::string, std::string>> over = {};  // (scope, detector)
-    // Scopes for which only the process had no room, limits::kDetectorSeriesMax.
+    // Scopes that were below their own limit but hit that of the process,
+    // limits::kDetectorSeriesMax.
     std::set<std::string> crowded = {};
   };
   // Changes are appended, sorted by scope.
@@ -49,7 +49,7 @@ class SeriesLimitAlarm {
     Signal signal;
     TimeUs last_over = kNoTime;
   };
-  // Whether it is the scope of those past the limit of scopes.
+  // Whether it is the (other) scope.
   bool IsOther(std::string_view scope) const;
   std::size_t LimitOf(std::string_view scope, bool crowded) const;
   TitledChange Fire(const std::string& scope, const std::vector<std::string>& detectors,

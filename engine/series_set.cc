@@ -13,7 +13,8 @@ namespace {
 constexpr DurationUs kIdleMin = kHourUs;
 constexpr TimeUs kEvicted = INT64_MAX;
 
-// How often a signal has said that it is still firing: after an hour, six, a day, then every day.
+// How often a signal has been reported as continuing: after an hour, six hours, a day, then every
+// day.
 std::int64_t TimesToContinue(DurationUs firing_for) {
   if (firing_for < 6 * kHourUs) return firing_for < kHourUs ? 0 : 1;
   return 2 + firing_for / kDayUs;
@@ -41,7 +42,7 @@ SignalImpact DecodeImpact(ByteReader* in) {
   return impact;
 }
 
-// Deploys name a service or, where there is none, an app.
+// Deploys name a service or, if there is none, an app.
 std::string ServiceOf(const Labels& labels) {
   const std::string_view service = LabelValue(labels, "service");
   return std::string(service.empty() ? LabelValue(labels, "app") : service);
@@ -60,7 +61,8 @@ class Releases {
       (deploy.service.empty() ? unnamed_ : of_service_[deploy.service]) = deploy.time;
     }
   }
-  // One that names no service concerns all, and all concern a series that names none.
+  // A release that names no service concerns all series; every release concerns a series without a
+  // service.
   TimeUs Newest(std::string_view service) const {
     if (service.empty() || newest_ == kNoTime) return newest_;
     const auto found = of_service_.find(service);
@@ -111,7 +113,7 @@ SeriesSet::Idlers SeriesSet::Idle(std::string_view prefix, TimeUs tick) const {
     if (series->seen == kEvicted) continue;
     if (!series->rule.firing() && series->seen + kIdleMin <= tick) idle.left.push_back(series);
   }
-  // By key within equal times, because series_ is in key order; the first stands last.
+  // Ties stay in key order, because series_ is in key order; the first candidate is at the back.
   std::reverse(idle.left.begin(), idle.left.end());
   std::stable_sort(idle.left.begin(), idle.left.end(),
                    [](const Series* a, const Series* b) { return a->seen > b->seen; });
@@ -155,7 +157,7 @@ void SeriesSet::TakeRows(const PaneTable& table, TimeUs tick) {
     series->seen = tick;
   }
   if (unknown.empty()) return;
-  // Key order, so that which series meet the limit does not depend on arrival.
+  // In key order, so that the order of arrival does not decide which series hit the limit.
   std::sort(unknown.begin(), unknown.end(),
             [&](std::uint32_t a, std::uint32_t b) { return table.key(a) < table.key(b); });
   TakeNewRows(table, unknown, tick);
@@ -256,7 +258,7 @@ void SeriesSet::TakeAsOther(const PaneTable& table, std::uint32_t row, TimeUs ti
   const std::string key = layout.OtherKey(table.key(row));
   if (!overflow_) overflow_.emplace(&layout);
   if (!overflow_->FindRow(key)) {
-    // What was past the cap of its pane is there already.
+    // The table may already have an (other) row, of keys past the pane's own limit.
     if (const std::optional<std::uint32_t> capped = table.FindRow(key)) {
       overflow_->MergeRow(table, *capped, key);
     }
@@ -304,7 +306,7 @@ void SeriesSet::Step(const Context& context, const PaneTable* table, const Execu
       pane.others_alive = context.heard == nullptr || context.heard->contains(scope);
       first = false;
     }
-    // A scope has one series of this kind.
+    // Each scope has at most one (other) series.
     if (series->other && series->cell.present()) scopes_with_others_.push_back(series->scope);
     series->context = pane;
     series->context.recent_deploy = recent_deploy;
@@ -458,7 +460,8 @@ void SeriesSet::HoldFiring(Series* series, const Signal& signal) const {
   const auto level_of = [&](std::size_t slot) {
     return detector_->CapLevel(common.level[slot].level, signal.classification);
   };
-  // Where both have its level it is the lower one: a raise that nobody was told of is not lost.
+  // If both slots have the signal's level, hold the lower slot, so that a raise that was not
+  // reported yet is not lost.
   const bool warns = common.level[0].set && signal.level >= level_of(0);
   const bool critical = common.level[1].set && signal.level <= level_of(1) && !warns;
   series->rule.Hold(critical ? 1 : 0, signal.onset);

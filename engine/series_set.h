@@ -1,23 +1,24 @@
 // All series of one detector: their state, stepped once a tick.
 //
-//   SeriesSet set(&detector, spec_index, &plan);
-//   set.Step({.tick = tick, …}, table, executor, &changes, &impacts);
+//   SeriesSet set(&detector, {.own = spec_index, .explaining = std::nullopt}, &plan, {});
+//   set.Step(context, table, executor, &changes, &impacts);
 //
 // A series begins with its first pane that has events and is updated for every tick from then on.
 // Updates of different series are independent and go through the executor; everything that is
-// visible outside is collected afterwards and sorted. What fires for hours says so, now and then.
-// Also remembers who was hurt on a series from the onset of a breach on, so that a signal can say it
-// when it fires.
+// visible outside is collected afterwards and sorted. A signal that fires for hours is reported
+// again at growing intervals (SignalChangeKind::kContinued). From the onset of a breach on, the set
+// also accumulates the impact of a series, so that a signal can report it when it fires.
 //
-// Past the configured number of series of a scope its least recently seen idle one is evicted (ties
-// by key); where none is idle, new keys count as (other) of their scope, a series that exists beside
-// the limit. No scope has an influence on another one, except past the bound of the process
-// (limits::kDetectorSeriesMax): there the least recently seen idle series of any scope makes room,
-// and where there is none the scope of the new keys is among crowded_scopes().
+// When a scope has the configured number of series, a new series replaces the scope's least
+// recently seen idle one (ties by key). If none is idle, new keys count as (other) of their scope,
+// a series that exists beside the limit. Scopes do not influence each other, except at the limit of
+// the process (limits::kDetectorSeriesMax): there the least recently seen idle series of any scope
+// is evicted, and if none is idle, the scope of the new keys is added to crowded_scopes().
 //
-// Where the state of its series is lost (an older build wrote it, the stanza changed), what fires
-// is held: it fires on until its condition is found over. The rest is learned again from ticks that
-// were decided before: BeginRelearning, Relearn for each, EndRelearning. Not thread-safe.
+// When the state of the series is lost (an older build wrote it, or the stanza changed), firing
+// signals are held: they keep firing until their condition is seen to be over. The rest is
+// relearned from ticks that were decided before: BeginRelearning, Relearn for each tick,
+// EndRelearning. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,7 @@
 
 namespace tocsin {
 
-// The measures that say who was hurt; appended to every detector's own.
+// The measures of an impact (failed events, transactions, users); appended to every detector's own.
 std::vector<Measure> ImpactMeasures();
 
 class SeriesSet {
@@ -57,10 +58,10 @@ class SeriesSet {
     std::optional<std::size_t> explaining;  // of Detector::Explaining
   };
   struct Limits {
-    std::size_t scope_max = limits::kSeriesMax;        // as configured
-    std::size_t all_max = limits::kDetectorSeriesMax;  // of all scopes
+    std::size_t scope_max = limits::kSeriesMax;        // of one scope, as configured
+    std::size_t all_max = limits::kDetectorSeriesMax;  // of all scopes together
   };
-  // All outlive the set. `specs` are places in the plan's.
+  // All pointers outlive the set. `specs` are indices into the plan's specs.
   SeriesSet(const Detector* detector, Specs specs, const Plan* plan, Limits limits);
 
   using Scopes = absl::flat_hash_set<std::string_view, StringHash>;
@@ -68,11 +69,11 @@ class SeriesSet {
   struct Context {
     TimeUs tick = 0;
     bool partial = false;
-    const Scopes* heard = nullptr;  // of which something arrived in this tick; null: of all
-    // For how long a deploy makes faults likely in its whole scope.
+    const Scopes* heard = nullptr;  // scopes with data in this tick; null: all
+    // How long after a deploy faults are likely in its whole scope.
     DurationUs deploy_window = 0;
-    // The scope's deploys from max(deploy_window, kDeployWatch) before the tick on, in order of
-    // time; called before the parallel part.
+    // The scope's deploys since max(deploy_window, kDeployWatch) before the tick, in order of time;
+    // called before the parallel part.
     absl::FunctionRef<std::span<const Deploy>(std::string_view scope)> deploys;
     const PaneTable* explaining = nullptr;  // of explaining_aggregation; null: nothing was measured
   };
@@ -89,32 +90,35 @@ class SeriesSet {
   std::int64_t refused() const { return refused_; }
   // Scopes in which something counted as (other) in the last step, sorted.
   const std::vector<std::string>& scopes_with_others() const { return scopes_with_others_; }
-  // Those of them for which only the process had no room.
+  // Those of them that were below their own limit but hit that of the process.
   const std::set<std::string>& crowded_scopes() const { return crowded_; }
-  // Those of its series, sorted.
+  // The scopes that its series are in, sorted.
   std::vector<std::string> ScopesOfSeries() const;
-  // Drops the series of these scopes that do not fire.
+  // Drops the series of these scopes that are not firing.
   void Forget(const std::vector<std::string>& scopes);
   const Detector& detector() const { return *detector_; }
-  // Firing signals, for a configuration that no longer has this detector.
+  // Firing signals; needed to clear them if a later configuration does not have this detector.
   std::vector<Signal> Firing() const;
 
-  // Begins with nothing but these signals, which fire. Returns those whose kind or labels no series
-  // of this detector has. REQUIRES: the set is empty.
+  // Starts with only these firing signals. Returns those that cannot be held, because their kind or
+  // labels do not match this detector's series. REQUIRES: the set is empty.
   std::vector<Signal> Hold(const std::vector<Signal>& firing);
-  // Forgets all but what fires.
+  // Forgets everything except firing signals.
   void BeginRelearning();
-  // A tick up to the last one that was decided, in order. Nothing of it is told.
+  // Learns from a tick that was already decided. Call in order, at most up to the last decided
+  // tick. Emits nothing.
   void Relearn(const Context& context, const PaneTable* table, const Executor& executor);
-  // What fires without having been told is told with the next Step, if it still does.
+  // A condition that began to hold during relearning is reported by the next Step, if it still
+  // holds.
   void EndRelearning();
 
   void Encode(ByteWriter* out) const;
-  // The set is empty if `in` is malformed, or goes on behind it. REQUIRES: the set is empty.
+  // Returns false and leaves the set empty if `in` is malformed or has trailing bytes. REQUIRES:
+  // the set is empty.
   bool Decode(ByteReader* in);
 
  private:
-  // Of one scope.
+  // Number of series, and of those that are explained by rows; of one scope or of all.
   struct Population {
     std::size_t series = 0;
     std::size_t explained = 0;
@@ -123,15 +127,15 @@ class SeriesSet {
     std::string key;
     std::string scope;
     Population* population = nullptr;
-    std::string service;             // or the app: whose deploys concern it; empty: everybody's
-    std::string explaining_service;  // whose rows explain it; empty: those of its scope
+    std::string service;             // or app, whose deploys concern it; empty: all deploys do
+    std::string explaining_service;  // whose rows explain it; empty: all of its scope
     std::unique_ptr<SeriesState> state;
     RuleState rule;
     std::optional<Signal> signal;  // while firing
     SignalImpact since_onset;      // while a breach is pending
-    TimeUs seen = kNoTime;         // last tick with events; kEvicted: to be removed
-    bool other = false;            // stands for those past a limit
-    bool explained = false;        // by the rows of its service
+    TimeUs seen = kNoTime;         // last tick with events; kEvicted: remove it
+    bool other = false;            // the (other) series, for keys past a limit
+    bool explained = false;        // gets explaining rows
 
     // Of the tick being decided.
     CellView cell;
@@ -141,15 +145,15 @@ class SeriesSet {
   };
 
   void TakeRows(const PaneTable& table, TimeUs tick);
-  // Series that may make room for new ones.
+  // Idle series, which may be evicted to make room for new ones.
   struct Idlers {
-    Series* Next();                  // nullptr: none is left
-    std::vector<Series*> left = {};  // the last one goes first
+    Series* Next();                  // nullptr when none is left
+    std::vector<Series*> left = {};  // evicted from the back
   };
   using Rows = std::span<const std::uint32_t>;
   // `rows` are in the order of their keys.
   void TakeNewRows(const PaneTable& table, Rows rows, TimeUs tick);
-  // `of_all`: those of all scopes, once they are needed.
+  // `of_all`: the idle series of all scopes, found on first use.
   void TakeRowsOfScope(const PaneTable& table, std::string_view scope, Rows rows, TimeUs tick,
                        std::optional<Idlers>* of_all);
   void TakeAsOther(const PaneTable& table, std::uint32_t row, TimeUs tick);
@@ -158,10 +162,10 @@ class SeriesSet {
   void MergeFresh();
   std::optional<std::string> KeyOf(const Signal& signal) const;
   void HoldFiring(Series* series, const Signal& signal) const;
-  // Of those whose keys begin like that.
+  // The idle series whose keys begin with `prefix`.
   Idlers Idle(std::string_view prefix, TimeUs tick) const;
   void SetExplained(Series* series, bool explained);
-  // Neither counted nor found any more.
+  // Removes the series from the counts and the index.
   void Leave(Series* series);
   void Evict(Series* series);
   void Clear();
@@ -180,16 +184,16 @@ class SeriesSet {
   const Aggregation* aggregation_;
   std::size_t impact_measure_;  // index of the first of ImpactMeasures in the spec
   std::optional<ExplainingRows> explaining_;
-  // By scope; those without series are removed after a tick. How many there are of all scopes.
+  // By scope, without empty ones after a tick; and the sum of all scopes.
   std::map<std::string, Population, std::less<>> populations_;
   Population all_;
   std::vector<std::unique_ptr<Series>> series_;  // by key
   absl::flat_hash_map<std::string_view, Series*, StringHash> index_;
   std::vector<std::unique_ptr<Series>> fresh_;  // of this tick, not yet merged into series_
-  std::optional<PaneTable> overflow_;           // of this tick: rows that count as (other)
+  std::optional<PaneTable> overflow_;           // rows of this tick that count as (other)
   std::vector<std::string> scopes_with_others_;
   std::set<std::string> crowded_;
-  std::map<std::string, Signal> held_;  // by key; while learning again
+  std::map<std::string, Signal> held_;  // by key; while relearning
   std::int64_t evicted_ = 0;
   std::int64_t refused_ = 0;
 };

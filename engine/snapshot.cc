@@ -9,7 +9,8 @@
 namespace tocsin {
 namespace {
 
-// What a snapshot begins with, before its format. Format 5 had a name of its own and no number.
+// The name that a snapshot begins with, before its format number. Format 5 had another name and no
+// number.
 constexpr std::string_view kSnapshotName = "decider";
 constexpr std::string_view kSnapshotNameOfFormat5 = "decider-5";
 
@@ -28,7 +29,7 @@ std::optional<std::size_t> IndexOf(std::string_view name) {
   return static_cast<std::size_t>(found - kSectionNames.begin());
 }
 
-// The part of the input that `skip` reads over.
+// The part of the input that `skip` consumes.
 template <typename Skip>
 std::string_view Region(std::string_view state, ByteReader* in, Skip skip) {
   const std::size_t begin = state.size() - in->remaining();
@@ -58,7 +59,7 @@ absl::StatusOr<SnapshotSections> ParseFormat5(std::string_view state, ByteReader
     }
   });
   at(SnapshotSection::kOrphans) = std::string_view("\0", 1);
-  at(SnapshotSection::kScopes) = std::string_view("\0", 1);  // its next tick tells
+  at(SnapshotSection::kScopes) = std::string_view("\0", 1);  // filled by Decider::Restore
   for (std::size_t i = in.Count(4); i > 0 && in.ok(); --i) {
     DetectorSection detector;
     detector.name = in.Bytes();
@@ -67,14 +68,14 @@ absl::StatusOr<SnapshotSections> ParseFormat5(std::string_view state, ByteReader
     const std::string_view encoded =
         Region(state, &in, [&] { detector.firing = DecodeSignals(&in); });
     detector.state = in.Bytes();
-    // What no detector was responsible for any more had a detector without a name.
+    // Format 5 stored orphaned signals under a detector without a name.
     if (detector.name.empty()) {
       at(SnapshotSection::kOrphans) = encoded;
     } else {
       sections.detectors.push_back(std::move(detector));
     }
   }
-  if (!in.Done()) return Malformed("format 5 has other parts");
+  if (!in.Done()) return Malformed("its parts are not those of format 5");
   return sections;
 }
 
@@ -139,9 +140,9 @@ absl::StatusOr<SnapshotSections> SnapshotSections::Parse(std::string_view state)
   const std::string_view name = in.Bytes();
   if (name == kSnapshotNameOfFormat5) return ParseFormat5(state, in);
   if (name != kSnapshotName) {
-    return absl::UnimplementedError("the snapshot is of a version of tocsin before format " +
+    return absl::UnimplementedError("the snapshot was written by tocsin before format " +
                                     std::to_string(kStateFormatOldest) +
-                                    ", which this build does not read");
+                                    ", which this build cannot read");
   }
   SnapshotSections sections;
   sections.format = static_cast<int>(std::min<std::uint64_t>(in.Varint(), INT_MAX));
@@ -160,7 +161,7 @@ absl::StatusOr<SnapshotSections> SnapshotSections::Parse(std::string_view state)
     if (section == kDetectorSection) {
       ByteReader detector(content, sections.format);
       sections.detectors.push_back(DetectorSection::Decode(&detector));
-      if (!detector.Done()) return Malformed("a detector's section");
+      if (!detector.Done()) return Malformed("a detector's section cannot be decoded");
       continue;
     }
     const std::optional<std::size_t> index = IndexOf(section);

@@ -6,11 +6,12 @@
 //   TOCSIN_ASSIGN_OR_RETURN(SnapshotSections in, SnapshotSections::Parse(state));
 //   ByteReader reader = in.Open(SnapshotSection::kIncidents);
 //
-// A snapshot is "decider", its format, and sections until its end: a name and the content. Every
-// detector has a section of its own, which says which kind and which version its state has, so that
-// the rest can be read where that state cannot. What fires stands beside the state and needs no
-// detector to be read. Format 5 had the same parts without names, in a fixed order; both are read.
-// Views live as long as the input. Pure functions and values; thread-compatible.
+// A snapshot is "decider", its format number, and then sections (name and content) until its end.
+// Every detector has its own section, which names the kind and the version of its state, so that
+// the other sections stay readable when that state is not. Firing signals are stored beside the
+// state and can be read without the detector. Format 5 had the same parts in a fixed order without
+// names; both formats are read. Views live as long as the input. Pure functions and values;
+// thread-compatible.
 #pragma once
 
 #include <array>
@@ -34,8 +35,8 @@ enum class SnapshotSection : std::uint8_t {
   kFolds,        // PageGrouper
   kUsers,        // ScopeUserCounts
   kSeriesLimit,  // SeriesLimitAlarm
-  kFacts,        // those seen lately
-  kOrphans,      // signals to be cleared with the next tick
+  kFacts,        // recently seen facts, for deduplication
+  kOrphans,      // signals to clear in the next tick
   kScopes,       // ScopeLimit
 };
 inline constexpr std::size_t kSnapshotSections = 9;
@@ -44,15 +45,15 @@ std::string_view SnapshotSectionName(SnapshotSection section);
 void EncodeSignals(const std::vector<Signal>& signals, ByteWriter* out);
 std::vector<Signal> DecodeSignals(ByteReader* in);
 
-// One detector's part.
+// The section of one detector.
 struct DetectorSection {
   std::string name;  // of the stanza
   std::string kind;
   int state_version = 1;    // Detector::StateVersion
-  std::string measured;     // hash of what its series are: their source, filter, labels and panes
+  std::string measured;     // hash of what defines its series: source, filter, labels, panes
   std::string fingerprint;  // hash of the stanza and of what is measured
   std::vector<Signal> firing;
-  std::string_view state;  // SeriesSet
+  std::string_view state;  // encoded SeriesSet
 
   void Encode(ByteWriter* out) const;
   static DetectorSection Decode(ByteReader* in);
@@ -74,8 +75,8 @@ struct SnapshotSections {
   std::array<std::string_view, kSnapshotSections> content;
   std::vector<DetectorSection> detectors;
 
-  // DataLoss where it is malformed; FailedPrecondition, with what to do, where a newer build wrote
-  // it; Unimplemented where one before format 5 did.
+  // DataLoss if it is malformed; FailedPrecondition, with what to do, if a newer build wrote it;
+  // Unimplemented if it is older than format 5.
   static absl::StatusOr<SnapshotSections> Parse(std::string_view state);
   ByteReader Open(SnapshotSection section) const {
     return ByteReader(content[static_cast<std::size_t>(section)], format);

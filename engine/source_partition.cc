@@ -13,8 +13,8 @@
 namespace tocsin {
 namespace {
 
-// "t2 next last_tick close_offset sent_any clock dropped idle_close live print"; t1, which the build
-// before wrote, ends before `live`.
+// "t2 next last_tick close_offset sent_any clock dropped idle_close live print"; t1, the format of
+// the previous build, ends before `live`.
 constexpr std::string_view kCommitVersion = "t2";
 constexpr std::size_t kCommitWords = 10;
 constexpr std::string_view kCommitVersionBefore = "t1";
@@ -37,7 +37,7 @@ bool ParseInteger(std::string_view text, std::int64_t* value) {
   return result.ec == std::errc() && result.ptr == text.data() + text.size();
 }
 
-// "offset:timestamp:bytes", or "-" where no record was read.
+// "offset:timestamp:bytes", or "-" if no record was read.
 std::string PrintText(const std::optional<RecordPrint>& print) {
   if (!print) return "-";
   return std::to_string(print->offset) + ':' + std::to_string(print->timestamp) + ':' +
@@ -89,7 +89,7 @@ SourcePartition::SourcePartition(Options options)
 void SourcePartition::FindFiner() {
   for (LocalAggregation& coarse : local_) {
     const auto is_better = [&](const SummedMeasures& summed) {
-      // Of those that spare the same, any: the first.
+      // Strictly more counting spared; the first wins ties.
       return summed.pairs.size() + summed.tops.size() >
              coarse.summed.pairs.size() + coarse.summed.tops.size();
     };
@@ -124,7 +124,8 @@ void SourcePartition::AddChains(EventType type) {
     const auto fits = [&](std::uint32_t chain) {
       return std::equal(by.begin(), by.end(), chains_[chain].by.begin());
     };
-    // With its finer one, whose row decides what is left to count. That matches the same types.
+    // Join the chain of the finer aggregation, whose row decides what is left to count. That one
+    // matches the same event types.
     auto chain = std::find_if(chains.begin(), chains.end(), holds_finer);
     if (chain == chains.end()) chain = std::find_if(chains.begin(), chains.end(), fits);
     if (chain == chains.end()) {
@@ -173,7 +174,7 @@ void SourcePartition::StartOver(std::int64_t offset) {
   restored_offset_ = INT64_MAX;
   last_record_.reset();
   dropped_.clear();
-  // What the open panes hold of the old log cannot be read again.
+  // Records of the old log cannot be read again, so open panes no longer refer to them.
   for (OpenPane& open : panes_) open.oldest_offset = offset;
 }
 
@@ -185,8 +186,8 @@ void SourcePartition::Decode(const SourceRecord& record, Mode mode) {
   release_after_ = false;
   drop_after_ = false;
   const std::int64_t undecodable = counters_.undecodable;
-  // With a timestamp the record's place in time is known before it is decoded, without one only
-  // when its first event is.
+  // A record with a timestamp is offered to the clock before it is decoded, one without only when
+  // its first event is decoded.
   const bool decode_now = record.timestamp == kNoTime || TimeIsKnown(record.timestamp);
   if (decode_now && record.padded) {
     options_.decoder->DecodePadded(record.bytes, TimeFor(record), this);
@@ -235,12 +236,12 @@ bool SourcePartition::TimeIsKnown(TimeUs time) {
       hold_record_ = true;
       return false;
     case SourceClock::Decision::kReleaseHeld:
-      // In order: the held ones first, so this one waits until the decoder is free.
+      // Held records come first, so this one waits until the decoder is free.
       hold_record_ = true;
       release_after_ = true;
       return false;
     case SourceClock::Decision::kDropHeld:
-      // They are only counted, which can wait until the decoder is free.
+      // Dropped records are only counted, which can wait until the decoder is free.
       drop_after_ = true;
       break;
   }
@@ -289,7 +290,7 @@ void SourcePartition::RememberDropped(DroppedRecord record) {
   const std::int64_t oldest = OldestOffset();
   std::erase_if(dropped_, [&](const DroppedRecord& known) { return known.offset < oldest; });
   if (dropped_.size() <= kDroppedMax) return;
-  // The one that the clock will pass last.
+  // Forget the record that the clock will pass last.
   dropped_.erase(std::max_element(
       dropped_.begin(), dropped_.end(),
       [](const DroppedRecord& a, const DroppedRecord& b) { return a.time < b.time; }));
@@ -297,8 +298,8 @@ void SourcePartition::RememberDropped(DroppedRecord record) {
 
 void SourcePartition::AcceptTime(TimeUs time) {
   clock_.Accept(time);
-  // What it holds from before it joined is late, and no time that its clock could begin in: the next
-  // record would be a jump.
+  // Data from before it joined is late. The clock must not begin at such a time, or the next record
+  // would be a jump.
   if (last_tick_ != kNoTime) clock_.AdvanceTo(last_tick_);
   const TimeUs tick = PaneStart(clock_.now());
   if (last_tick_ == kNoTime) {
@@ -337,7 +338,7 @@ void SourcePartition::End() {
   ReleaseHeld();
   TimeUs tick = last_tick_ == kNoTime ? kNoTime : last_tick_ + pane_;
   for (const OpenPane& open : panes_) tick = std::max(tick, open.start + pane_ + delay_max_);
-  if (tick == kNoTime) tick = 0;  // no record at all: one empty batch says so
+  if (tick == kNoTime) tick = 0;  // no record at all: send one empty batch
   if (last_tick_ == kNoTime) last_tick_ = tick - pane_;
   CloseThrough(tick, next_offset_);
   batches_.back().last = true;
@@ -468,10 +469,10 @@ void SourcePartition::AccumulateChain(const Event& event, const Chain& chain, Op
     if (row == RowCache::kUnknown) {
       const std::string_view key = KeyOf(aggregation.by, event);
       row = table.Row(key);
-      // That of (other) is given for each event anew, because the table counts how often.
+      // The (other) row is looked up for each event, because the table counts how often it is used.
       if (table.key(row) == key && !aggregation.layout.IsOther(key)) rows[i] = row;
     }
-    // What the finer row counts is added when the pane closes, unless that was the one of (other).
+    // The finer row's counts are added when the pane closes, unless that row is (other).
     const bool spared = member.finer >= 0 && rows[member.finer] != RowCache::kUnknown;
     table.Accumulate(row, event, spared ? local.summed.rest : aggregation.layout.steps);
     pane->oldest_offset = std::min(pane->oldest_offset, record_.offset);
@@ -514,8 +515,8 @@ void SourcePartition::AccumulateAlarm(const Event& event) {
 std::optional<TimeUs> SourcePartition::PaneOfAlarm(TimeUs time, DurationUs delay) const {
   const TimeUs start = FloorTo(time, pane_);
   if (start + pane_ + delay > last_tick_) return start;
-  // Its own pane is closed: an alarm is never dropped for being late, it rides in the earliest open
-  // one. Read again after a restart, it was sent already if something was closed since.
+  // Its own pane is closed. An alarm is never dropped for being late: it goes into the earliest
+  // open pane. When read again after a restart, it was already sent if something was closed since.
   if (mode_ == Mode::kReplay && record_.offset < close_offset_) return std::nullopt;
   return last_tick_ - delay;
 }
@@ -569,7 +570,7 @@ std::vector<PaneBatch> SourcePartition::TakeBatches() {
 }
 
 std::int64_t SourcePartition::OldestOffset() const {
-  // Until all has been read again, the open panes do not say what they need.
+  // While records are being read again, the open panes do not yet know their oldest offset.
   std::int64_t oldest = std::min(next_offset(), restored_offset_);
   for (const OpenPane& open : panes_) oldest = std::min(oldest, open.oldest_offset);
   return oldest;

@@ -10,9 +10,9 @@ namespace {
 
 // Chunks of a batch that never becomes complete (its sender died) are dropped past this many.
 constexpr std::size_t kIncompleteMax = 1'024;
-// One batch of 200,000 rich series is about 600 MB; more chunks than that are an attack.
+// A batch of 200,000 rich series is about 600 MB; more chunks than it needs are an attack.
 constexpr std::uint32_t kChunksMax = 1'024;
-// What a source that has ended might send again is older than this.
+// An ended source is remembered this long, to recognise what it sends again.
 constexpr DurationUs kEndedMemory = kWeekUs;
 // Plans of earlier configurations whose batches may still be in the log.
 constexpr std::size_t kPlansMax = 8;
@@ -91,12 +91,13 @@ void TickAssembler::AppendBatch(PaneBatch batch) {
   if (source.reported == kNoTime) {
     source.first = batch.tick;
   } else if (batch.first_tick != kNoTime && batch.first_tick > source.reported + plan_->pane()) {
-    // A batch in between is gone (only possible when its log was cut): those ticks read as empty.
+    // A batch in between is lost (only possible if its log was truncated): those ticks count as
+    // empty.
     ++gaps_;
   }
   source.reported = batch.tick;
   source.ended = source.ended || batch.last;
-  // What its dead senders began can never become the first content now.
+  // Incomplete batches of dead senders can no longer become the first content.
   std::erase_if(incomplete_, [&](const auto& one) {
     return one.first.source == batch.source && one.first.tick <= batch.tick;
   });
@@ -114,7 +115,7 @@ void TickAssembler::Apply(const ControlRecord& record) {
     Source& source = sources_[name];
     switch (record.kind) {
       case ControlRecord::Kind::kExpect:
-        // One that ended and is there again is waited for from then on.
+        // An ended source that returns is expected from this tick on.
         if (!known || source.ended) source.expected_from = record.tick;
         source.ended = false;
         break;
@@ -129,7 +130,7 @@ void TickAssembler::Apply(const ControlRecord& record) {
         source.ended = true;
         break;
       case ControlRecord::Kind::kAct:
-        break;  // of no source
+        break;  // concerns no source
     }
   }
 }
@@ -143,7 +144,8 @@ bool TickAssembler::Start() {
   }
   if (first == INT64_MAX) return false;
   for (const auto& [name, source] : sources_) {
-    // Retired, joining later, or left out from the beginning: not waited for.
+    // Ended sources, those that join later, and those excluded from the beginning are not waited
+    // for.
     if (source.ended || source.expected_from > first || source.ExcludedAt(first)) continue;
     if (source.reported == kNoTime) return false;
   }
@@ -164,7 +166,7 @@ bool TickAssembler::Next(AssembledTick* out) {
       partial = true;
     }
   }
-  // Where everybody has ended or is left out, time stands still.
+  // If every source has ended or is excluded, no tick is emitted.
   if (!reported) return false;
   out->tick = tick;
   out->partial = partial;
@@ -175,7 +177,7 @@ bool TickAssembler::Next(AssembledTick* out) {
   Merge(tick, out);
   std::stable_sort(out->facts.begin(), out->facts.end(), FactBefore);
   next_tick_ += plan_->pane();
-  // Once an hour, by the log's time: what is forgotten must not depend on when we were restarted.
+  // Once an hour of the log's time, so that forgetting does not depend on restarts.
   if (FloorTo(next_tick_, kHourUs) > FloorTo(tick, kHourUs)) ForgetEnded();
   return true;
 }
@@ -249,7 +251,7 @@ std::vector<std::string> TickAssembler::Missing() const {
 }
 
 void TickAssembler::Encode(ByteWriter* out) const {
-  // Ours too: whoever reads this may have another.
+  // Include our own plan, because the reader may have another one.
   out->Varint(plans_.size() + 1);
   for (const KnownPlan& known : plans_) known.description.Encode(out);
   plan_->Describe().Encode(out);
@@ -315,7 +317,7 @@ void TickAssembler::Decode(ByteReader* in) {
       return;
     }
     absl::StatusOr<PaneBatch> batch = DecodeBatch(*header, content);
-    // Of a plan with other panes: those cannot be read any more; the caller reports the change.
+    // Batches of a plan with another pane length cannot be read; the caller reports the change.
     if (batch.ok()) pending_[batch->tick].emplace(batch->source, *std::move(batch));
   }
   for (std::size_t i = in->Count(2); i > 0 && in->ok(); --i) {

@@ -1,4 +1,4 @@
-// Puts the partial ticks of all sources together, in order.
+// Merges the partial ticks of all sources, in order.
 //
 //   TickAssembler assembler(&plan);
 //   TOCSIN_RETURN_IF_ERROR(assembler.Append(record));       // a chunk or a control record
@@ -6,15 +6,15 @@
 //   while (assembler.Next(&tick)) …                          // before the next Append
 //
 // A tick is complete when every expected source that is not excluded has reported it; partials
-// merge in order of source name. The first complete content of a (source, tick) wins, later ones
-// are dropped: a restarted or zombie stage 1 sends what was already sent. Sources become expected
-// by control records; the first tick is the earliest that any source reports once all have reported
-// one. What an excluded source sends for a tick that was given without it is dropped, except its
-// facts: they ride in the next tick. Which ticks that are follows from the log as long as Next is
-// called until it gives false after each Append. Where every source has ended or is left out, time
-// stands still. What another plan measured, of those that it knows, is translated (a configuration
-// or a build that changed: panes/plan_translation.h). A source that has ended is forgotten a week
-// of ticks after its last one. Memory is bounded by what callers let run ahead
+// merge in order of source name. The first complete content of a (source, tick) wins and later ones
+// are dropped, because a restarted or zombie stage 1 sends again what was already sent. Sources
+// become expected by control records. The first tick is the earliest one reported, once every
+// expected source has reported. An excluded source's data for a tick that was emitted without it is
+// dropped, except its facts, which go into the next tick. Which ticks those are follows from the
+// log alone, provided that Next is called until it returns false after each Append. When every
+// source has ended or is excluded, no tick is emitted. Batches of another known plan (a changed
+// configuration or build) are translated (panes/plan_translation.h). An ended source is forgotten a
+// week of ticks after its last tick. Memory is bounded by how far callers let sources run ahead
 // (limits::kTicksAheadMax). Not thread-safe.
 #pragma once
 
@@ -39,7 +39,7 @@ namespace tocsin {
 struct AssembledTick {
   TimeUs tick = 0;
   bool partial = false;                          // a source was excluded
-  std::vector<std::optional<PaneTable>> tables;  // by aggregation; nullopt: nothing
+  std::vector<std::optional<PaneTable>> tables;  // by aggregation; nullopt: no data
   std::vector<Fact> facts;                       // sorted
 };
 
@@ -47,31 +47,31 @@ class TickAssembler {
  public:
   explicit TickAssembler(const Plan* plan);
 
-  // Batches of this plan can be read, as far as it has something in common with ours.
+  // Registers another plan, so that its batches can be read as far as the two plans overlap.
   void Know(const PlanDescription& plan);
-  // FailedPrecondition for a batch of a plan that is not known.
+  // FailedPrecondition for a batch of an unknown plan.
   absl::Status Append(std::string_view record);
   bool Next(AssembledTick* out);
-  // What people did since the last call, in order of the log. Take them before Next, which goes on
-  // with what stood behind them.
+  // The operator actions since the last call, in log order. Call it before Next, which emits the
+  // ticks that follow them in the log.
   std::vector<OperatorAction> TakeActions() { return std::exchange(acts_, {}); }
 
-  // The tick that Next would give when complete; kNoTime before the start.
+  // The tick that Next emits when it is complete; kNoTime before the start.
   TimeUs next_tick() const { return next_tick_; }
-  // Every source has ended and every tick was given.
+  // Every source has ended and every tick was emitted.
   bool Finished() const;
   // Expected sources that have not ended.
   std::vector<std::string> Sources() const;
   // Those of them that hold up the next tick.
   std::vector<std::string> Missing() const;
-  // Ticks of which something was reported and that are still to come.
+  // Ticks with reported data that are not emitted yet.
   std::size_t ticks_ahead() const { return pending_.size(); }
   std::int64_t duplicates() const { return duplicates_; }
   std::int64_t gaps() const { return gaps_; }
-  // Sources that have ended and were forgotten, by this object.
+  // Ended sources that this object has forgotten.
   std::int64_t forgotten() const { return forgotten_; }
 
-  // The same sources, before they reported anything: to read the log once more.
+  // A copy with the same sources, none of which has reported yet; for reading the log again.
   TickAssembler BeforeReports() const;
 
   void Encode(ByteWriter* out) const;
@@ -80,7 +80,7 @@ class TickAssembler {
  private:
   struct Source {
     TimeUs expected_from = kNoTime;
-    TimeUs reported = kNoTime;  // through this tick; kNoTime: nothing yet
+    TimeUs reported = kNoTime;  // up to this tick; kNoTime: nothing yet
     TimeUs first = kNoTime;     // its first tick
     bool ended = false;
     TimeUs excluded_from = INT64_MAX;
@@ -94,7 +94,7 @@ class TickAssembler {
     Hash128 hash;
     auto operator<=>(const ContentId&) const = default;
   };
-  struct Partial {  // chunks of one content
+  struct Partial {  // received chunks of one content
     std::vector<std::string> chunks;
     std::size_t have = 0;
   };
@@ -102,7 +102,7 @@ class TickAssembler {
   struct KnownPlan {
     Hash128 hash;
     PlanDescription description;
-    // Null where nothing can be taken over. Shared with BeforeReports; immutable.
+    // Null if the plans have nothing in common. Shared with BeforeReports; immutable.
     std::shared_ptr<const PlanTranslation> translation;
   };
 
@@ -115,7 +115,7 @@ class TickAssembler {
   void ForgetEnded();
 
   const Plan* plan_;
-  std::vector<KnownPlan> plans_;  // beside ours, the newest last
+  std::vector<KnownPlan> plans_;  // other than plan_, newest last
   std::map<std::string, Source> sources_;
   std::map<TimeUs, std::map<std::string, PaneBatch>> pending_;
   std::map<ContentId, Partial> incomplete_;

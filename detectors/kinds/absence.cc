@@ -1,6 +1,6 @@
-// absence: what usually arrives does not arrive any more.
+// absence: events that usually arrive have stopped.
 //
-//   kind: absence                               # by its usual rate
+//   kind: absence                               # by the usual rate
 //   where: {type: request}                      # the default type
 //   by: [service]
 //   critical: {level: 1}
@@ -10,20 +10,21 @@
 //   every: 1h                                   # one is due this often
 //   warn: {missed: 3, level: 3}
 //
-// By rate: silence breaches once so many events were to be expected since the last one that it is
-// as unlikely as the false-page budget asks for: h of them (17.9 by default), for Poisson counts
-// are zero with e^−λ, and a silence may begin with every pane. Counts of mean λ and variance ÷ mean
-// D are taken as negative binomial; they are zero with D^(−λ/(D−1)), so λ counts as λ·ln D/(D−1).
-// What is expected is what is usual at this hour or what the last quarter of an hour had, whichever
-// is less, so that a series that goes to sleep is not missed. While the hour of the week is unknown
-// that quarter includes the silence; then nothing is missed of a series with less than one event in
-// two minutes. Silent until the baseline is warm.
+// By rate: silence breaches once so many events were expected since the last one that it is as
+// unlikely as the false-page budget requires: h of them (17.9 by default), because Poisson counts
+// are zero with probability e^−λ, and a silence may begin with every pane. Counts of mean λ and
+// variance ÷ mean D are taken as negative binomial; they are zero with D^(−λ/(D−1)), so λ counts as
+// λ·ln D/(D−1). The expected rate is the usual one at this hour or that of the last quarter of an
+// hour, whichever is less, so that a series that goes to sleep does not fire. While the hour of the
+// week is unknown that quarter includes the silence; then a series with less than one event in two
+// minutes never fires. Unknown until the baseline is warm.
 //
-// Three states: present, absent, and unknown, which is silence while a source is excluded or while
-// nothing else of the scope arrives either: that may be the pipeline. But of one silence at most half
-// an hour, and one `every`, is put down to it; from then on silence of the whole scope counts too. A
-// scope in which little arrives is often silent as a whole: what such pauses say is learned, and
-// counts as evidence up to half of what is asked for. A series that never was is not missed.
+// Three states: present, absent, and unknown. Silence is unknown while a source is excluded, and
+// while no data of the whole scope arrives, because the pipeline may be at fault. But for one
+// silence the pipeline is blamed for at most half an hour, or one `every` if that is shorter; after
+// that, silence of the whole scope counts too. A scope with little traffic is often silent as a
+// whole: the expected events of such pauses are learned, and count as evidence up to half of the
+// requirement. A series that never had an event does not fire.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -42,14 +43,14 @@ namespace tocsin {
 namespace {
 
 constexpr DurationUs kRecent = 15 * kMinuteUs;
-// Below it ln D/(D−1) is 1, and 0/0 near.
+// Below this dispersion ln D/(D−1) is close to 1, and its computation close to 0/0.
 constexpr double kPoissonMax = 1.001;
-// So many events to be expected and none: one time in twenty.
+// No event where this many were expected: by chance one time in twenty.
 constexpr double kUnlikely = 3;
-// The share of the limit up to which a pause is one of the usual ones.
+// Up to this share of the limit a pause is a usual one.
 constexpr double kUsualPause = 0.5;
-// Longer than what holds up all logs of a scope (a collector or a broker that restarts), and than
-// the longest gap of bench/quality_traffic.
+// Longer than typical delays of all logs of a scope (a collector or a broker that restarts), and
+// than the longest gap of bench/quality_traffic.
 constexpr DurationUs kDoubtMax = 30 * kMinuteUs;
 
 class Absence;
@@ -63,10 +64,10 @@ class AbsenceSeries : public SeriesState {
   void Decode(ByteReader* in) override;
 
  private:
-  // Events that were to come in this pane.
+  // The number of events expected in this pane.
   double Expected(const PaneContext& pane) const;
   void LearnRecent(const PaneContext& pane, std::int64_t count);
-  // What is not known about this pane may be the pipeline's fault.
+  // The silence of this pane may be the pipeline's fault.
   bool Doubtful(const PaneContext& pane) const;
   bool Pausing() const;
   OnsetInterval Began() const;
@@ -75,10 +76,10 @@ class AbsenceSeries : public SeriesState {
   CountRing ring_;
   RateBaseline baseline_;
   double recent_ = 0;      // events a pane, exponentially weighted
-  std::int64_t owed_ = 0;  // silent panes that recent_ does not contain yet
+  std::int64_t owed_ = 0;  // silent panes not yet included in recent_
   TimeUs last_ = kNoTime;  // end of the last pane with events
-  DurationUs silent_ = 0;  // since then, of what counts
-  double expected_ = 0;    // in that time
+  DurationUs silent_ = 0;  // time since then that counts as silence
+  double expected_ = 0;    // events expected in that time
 };
 
 class Absence : public Detector {
@@ -122,7 +123,7 @@ double AbsenceSeries::Expected(const PaneContext& pane) const {
 }
 
 void AbsenceSeries::LearnRecent(const PaneContext& pane, std::int64_t count) {
-  // Where it is known how much comes at this hour, silence does not make itself the usual.
+  // If the usual rate of this hour is known, silence must not lower the expectation.
   if (count == 0 && baseline_.Knows(pane.start)) {
     ++owed_;
     return;
@@ -183,7 +184,7 @@ Reading AbsenceSeries::Update(const PaneContext& pane, const SpecCells& cells) {
                                                            : Verdict::kBetween;
   }
   reading.began = Began();
-  // Silence that is doubtful is learned as long as it may be a pause of this series.
+  // Doubtful silence is learned as long as it may be a usual pause of this series.
   if (known || (last_ != kNoTime && !pane.partial && !Pausing())) {
     baseline_.Update({.frozen = pane.firing || Pausing(), .partial = pane.partial}, pane.start,
                      static_cast<double>(count), detector_->pace);
@@ -240,7 +241,7 @@ std::unique_ptr<Detector> NewAbsence(const DetectorConfig& stanza,
       ReadCommon(stanza, {.category = Category::kAvailability}, &reader, errors,
                  [&](ConfigReader& level, int, LevelConfig* config) {
                    if (level.Has("missed") && !reader.Has("every")) {
-                     level.Error("missed", "missed goes with 'every', how often one is due");
+                     level.Error("missed", "missed requires 'every', the expected interval");
                    }
                    const double missed = level.Number("missed", 3, 1, 1e6);
                    config->above = every ? missed : environment.EvidenceThreshold();

@@ -7,14 +7,14 @@
 //   critical: {level: 2}                         # 14.4 × over 1h and 5m, or 6 × over 6h and 30m
 //   warn: {level: 3}                             # 1 × over 3d and 6h
 //
-//   critical: {rate: 10, long: 2h, short: 10m}   # or a pair of one's own
+//   critical: {rate: 10, long: 2h, short: 10m}   # or a custom pair of windows
 //
 // A burn rate of 1 spends exactly the budget by the end of the period; the pairs are those of
-// Google's SRE workbook: the long window says that it matters, the short one that it goes on. A
-// level holds while both burn at the rate and the failures of the long one are evidence: a
-// log-likelihood of h for their share against the budget (or half the rate, if that is less). So one
-// failure among two requests is none. Clears when no short window burns at its rate any more.
-// Windows are counted in minutes, those beyond six hours in half hours.
+// Google's SRE workbook: the long window shows that it matters, the short one that it is still
+// going on. A level holds while both windows burn at the rate and the failures of the long one are
+// evidence: a log-likelihood ratio of h for their share against the budget (or half the rate, if
+// that is less). So one failure among two requests is not enough. Clears when no short window burns
+// at its rate any more. Windows are counted in minutes, those beyond six hours in half hours.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -71,11 +71,12 @@ PaneCount Read(ByteReader* in) {
   return {.bad = static_cast<std::uint32_t>(bad), .total = static_cast<std::uint32_t>(total)};
 }
 
-// Slots of equal length, filled part by part with what is too old to be kept in such parts.
+// Slots of equal length, filled part by part with counts that are too old to be kept at the finer
+// resolution.
 template <std::size_t kSlots, int kSlotMinutes, int kPartMinutes>
 class OldSlots {
  public:
-  // The slot that falls out at the end, if this part completes one at the beginning.
+  // Returns the oldest slot, which drops out, if this part completes a new slot.
   std::optional<PaneCount> Push(PaneCount part) {
     open_ = Plus(open_, part);
     open_minutes_ = static_cast<std::uint8_t>(open_minutes_ + kPartMinutes);
@@ -87,7 +88,7 @@ class OldSlots {
     open_minutes_ = 0;
     return last;
   }
-  // Adds the first `minutes`, and takes off them what it has.
+  // Adds the counts of the newest `minutes`, and subtracts the minutes that it covered.
   void AddTo(std::int64_t* minutes, std::int64_t* bad, std::int64_t* total) const {
     const auto add = [&](const PaneCount& slot, int length) {
       if (*minutes <= 0 || length == 0) return;
@@ -121,11 +122,11 @@ class OldSlots {
 class BudgetCounts {
  public:
   void Add(TimeUs time, std::int64_t bad, std::int64_t total);
-  // Of the open minute and so much time before it.
+  // The counts of the open minute and of `length` before it.
   PaneCount Sum(DurationUs length) const;
-  // Since when every minute has had at least this share of bad ones: the change was in the first of
-  // them or at the end of the one before. Those without events say nothing; unknown where the open
-  // minute has less.
+  // The onset of the stretch in which every minute up to now has at least this share of bad events:
+  // in its first minute or at the end of the one before. Minutes without events do not end the
+  // stretch. Unknown if the open minute has less.
   OnsetInterval AboveSince(double share) const;
   std::string RatesJson() const { return minutes_.RatesJson(); }
 
@@ -135,7 +136,7 @@ class BudgetCounts {
  private:
   void Push(std::int64_t bad, std::int64_t total);
 
-  CountRing minutes_{kMinutes};  // complete ones
+  CountRing minutes_{kMinutes};  // complete minutes
   OldSlots<kMiddleSlots, kMiddleMinutes, 1> middle_;
   OldSlots<kOldSlots, kOldMinutes, kMiddleMinutes> old_;
   std::int64_t number_ = INT64_MIN;  // of the open minute
@@ -153,7 +154,8 @@ class BurnRateSeries : public SeriesState {
  private:
   const BurnRate* detector_;
   BudgetCounts counts_;
-  // What Explain is about: the highest level that holds, else the first, and its nearest pair.
+  // What Explain describes: the highest level that holds, else the first one, and its pair that is
+  // nearest to its rate.
   std::size_t slot_, pair_ = 0;
 };
 
@@ -182,8 +184,8 @@ class BurnRate : public Detector {
   double Burn(const PaneCount& count) const {
     return count.total == 0 ? 0 : static_cast<double>(count.bad) / count.total / budget;
   }
-  // Enough failures to tell their share, which burns at the rate at least, from the budget. The chance
-  // of a share this high is below e^−h there (Chernoff); a lower rate never needs more.
+  // Enough failures to distinguish their share, which burns at least at the rate, from the budget.
+  // The chance of a share this high is below e^−h there (Chernoff); a lower rate never needs more.
   bool Evident(const PaneCount& count, double rate) const {
     const double share = static_cast<double>(count.bad) / count.total;
     const double usual = std::min(budget, rate * budget / 2);
@@ -204,7 +206,7 @@ void BudgetCounts::Push(std::int64_t bad, std::int64_t total) {
 void BudgetCounts::Add(TimeUs time, std::int64_t bad, std::int64_t total) {
   const std::int64_t number = FloorTo(time, kMinuteUs) / kMinuteUs;
   if (number_ == INT64_MIN) number_ = number;
-  if (number - number_ > kLongMax / kMinuteUs) {  // all that was is forgotten
+  if (number - number_ > kLongMax / kMinuteUs) {  // everything is too old
     *this = BudgetCounts();
     number_ = number;
   }
@@ -270,7 +272,7 @@ Reading BurnRateSeries::Update(const PaneContext& pane, const SpecCells& cells) 
   const std::int64_t failed = cells.cell.present() ? cells.Count(kFailed) : 0;
   counts_.Add(pane.start, failed, total);
   Reading reading;
-  bool told = false;  // a level was found to explain
+  bool found = false;  // whether a level to explain was found
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (!detector_->common().level[slot].set) continue;
     LevelReading& out = reading.level[slot];
@@ -292,10 +294,10 @@ Reading BurnRateSeries::Update(const PaneContext& pane, const SpecCells& cells) 
         nearest = i;
       }
     }
-    if (breach || !told) {
+    if (breach || !found) {
       slot_ = slot;
       pair_ = nearest;
-      told = true;
+      found = true;
     }
     if (!known || pane.partial) continue;
     if (breach) {
@@ -345,7 +347,7 @@ std::vector<BurnWindows> ReadPairs(ConfigReader& level, int slot) {
   const bool own = level.Has("rate") || level.Has("long") || level.Has("short");
   if (!own) return slot == 0 ? kWarnDefault : kCriticalDefault;
   if (!level.Has("rate") || !level.Has("long") || !level.Has("short")) {
-    level.Missing("", "a pair of one's own needs 'rate', 'long' and 'short'");
+    level.Missing("", "a custom window pair requires 'rate', 'long' and 'short'");
   } else if (shorter >= longer && level.Sound("long") && level.Sound("short")) {
     level.Error("short", "short is not shorter than long");
   }

@@ -1,9 +1,9 @@
-// burst: k events within a window, all together or of one address, user or whatever `per` names.
+// burst: k events within a window, in total or per address, user or another field (`per`).
 //
 //   kind: burst
 //   where: {type: auth, outcome: failure}
 //   by: [service]
-//   per: client_ip                           # each value is counted by itself
+//   per: client_ip                           # each value is counted separately
 //   critical: {count: 10, window: 1m, level: 2}
 //
 //   kind: burst
@@ -11,12 +11,12 @@
 //   by: [service]
 //   critical: {count: 1, window: 1m, level: 2}
 //
-// Counted over the window and one pane more, so that no burst is cut in two. `above` means the same
-// as `count`. Clears when the window holds fewer than `clear`, by default `count`: with `per`, when
-// no value has so many. With `per` a value's count is what Space-Saving
-// guarantees (count − error, k = 256 a pane): among more than 25 other values a second it may be
-// too low, never too high (key_counts.h). The evidence names the values of `per` that reached the
-// count, and who else stands out.
+// Counted over the window plus one pane, so that no burst is cut in two. `above` means the same as
+// `count`. Clears when the window holds fewer than `clear` events, by default `count`; with `per`,
+// when no value has that many. With `per` a value's count is what Space-Saving guarantees (count −
+// error, k = 256 a pane): among more than 25 other values a second it may be too low, never too
+// high (key_counts.h). The evidence lists the values of `per` that reached the count, and other
+// frequent values.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -39,10 +39,10 @@ namespace tocsin {
 namespace {
 
 constexpr std::uint32_t kTopEvents = 16;
-// Each value of `per` is counted by the pane.
+// Limited, because values of `per` are counted pane by pane.
 constexpr DurationUs kPerWindowMax = 10 * kMinuteUs;
 constexpr std::int64_t kCountMax = 1'000'000'000;
-// More are not named.
+// The most values that the evidence lists.
 constexpr std::uint32_t kCulprits = 16;
 
 enum MeasureIndex : std::size_t { kEvents, kFirstTop };
@@ -58,7 +58,7 @@ class BurstSeries : public SeriesState {
   void Decode(ByteReader* in) override;
 
  private:
-  // Of one level: in its window and a pane more, and in the window alone.
+  // Counts for one level: in its window plus one pane, and in the window alone.
   struct Counted {
     std::int64_t wider = 0, window = 0;
   };
@@ -69,12 +69,12 @@ class BurstSeries : public SeriesState {
 
   const Burst* detector_;
   CountRing ring_;
-  std::array<WindowSum, 2> sums_;  // the window and a pane
+  std::array<WindowSum, 2> sums_;  // the window plus one pane
   std::array<Counted, 2> counted_;
-  // With `per`.
+  // Only with `per`.
   std::unique_ptr<KeyCounts> per_;
-  std::unique_ptr<SpaceSaving> culprits_;  // with the largest count that each had; null: none
-  // Who stands out, since the window was last empty; most series have none.
+  std::unique_ptr<SpaceSaving> culprits_;  // with the largest count of each; null: none
+  // The most frequent values since the window was last empty; null for most series.
   std::unique_ptr<std::vector<SpaceSaving>> tops_;
 };
 
@@ -120,7 +120,7 @@ class Burst : public Detector {
   std::string pattern;
   std::vector<Field> top_fields;
   std::array<int, 2> panes = {1, 1};
-  int window_panes = 1;  // the longest window and a pane
+  int window_panes = 1;  // the longest window plus one pane
 };
 
 BurstSeries::BurstSeries(const Burst* detector)
@@ -164,7 +164,7 @@ Reading BurstSeries::Update(const PaneContext& pane, const SpecCells& cells) {
                                                              : Verdict::kBetween,
                            .value = wider,
                            .threshold = level.above};
-    // Unless all came in this pane, the first may have been anywhere in the window.
+    // Unless all events came in this pane, the first may be anywhere in the window.
     const bool at_once = per_ == nullptr && static_cast<double>(ring_.At(0).total) >= level.above;
     if (wider >= level.above && !at_once) {
       reading.began = {.earliest = pane.end - level.window - pane.pane, .latest = pane.end};
@@ -201,7 +201,7 @@ void BurstSeries::NameCulprits(const PaneContext& pane, const SpecCells& cells) 
       count = std::max(count, entry.count);
     }
   }
-  // A value reaches the count in a pane that it is in: that is where its name is from.
+  // A value reaches the count in a pane that contains it, so its name is taken from there.
   std::vector<SpaceSaving::Entry> named;
   const auto take = [&](const SpaceSaving& sketch, bool always) {
     for (SpaceSaving::Entry& entry : sketch.Top(sketch.k())) {
@@ -283,7 +283,8 @@ DetectorConfig WithPattern(const DetectorConfig& stanza, ErrorList* errors) {
   if (pattern == nullptr || pattern->kind != ConfigNode::Kind::kScalar) return stanza;
   const ConfigNode* where = stanza.node.Find("where");
   if (where != nullptr && where->Find("message") != nullptr) {
-    errors->Add(where->Find("message")->at, "a pattern is a condition on the message: use one");
+    errors->Add(where->Find("message")->at,
+                "pattern and where.message both match the message: use only one");
     return stanza;
   }
   const auto map_of = [&](const char* key, ConfigNode value) {
@@ -305,7 +306,7 @@ std::optional<Field> ReadPer(ConfigReader* reader) {
   const std::string name = reader->RequiredString("per");
   const std::optional<Field> field = FieldFromName(name);
   if (!field && !name.empty())
-    reader->Error("per", absl::StrCat("per: '", name, "' is no text field of an event"));
+    reader->Error("per", absl::StrCat("per: '", name, "' is not a string field of an event"));
   return field;
 }
 
@@ -317,7 +318,7 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
   ConfigReader reader(stanza.node, absl::StrCat("detector ", stanza.name), errors);
   const std::string pattern = reader.Has("pattern") ? reader.RequiredString("pattern") : "";
   const std::optional<Field> per = ReadPer(&reader);
-  // Too many log lines of one pattern are as a rule a resource that has run out.
+  // Many log lines of one pattern usually mean that a resource has run out.
   const Category category = pattern.empty() ? Category::kAvailability : Category::kCapacity;
   DetectorCommon common = ReadCommon(
       stanza, {.category = category, .window = kMinuteUs}, &reader, errors,
@@ -338,7 +339,7 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& original,
   if (!pattern.empty()) {
     DefaultType(EventType::kLog, &common.where);
   } else if (stanza.node.Find("where") == nullptr) {
-    reader.Missing("", "burst needs 'where' or 'pattern': which events");
+    reader.Missing("", "burst needs 'where' or 'pattern' to select events");
   }
   reader.Finish();
   return std::make_unique<Burst>(std::move(common), environment, per, pattern);

@@ -6,7 +6,7 @@
 //   critical: {above: 1%, clear: 0.5%, window: 5m, for: 5m, level: 2}
 //   baseline: 0.2%                              # optional: fixes the usual share
 //
-// The rule is failure_ratio.h's. The evidence names the versions and exceptions of the crashes.
+// See failure_ratio.h for the rule. The evidence lists the versions and exceptions of the crashes.
 #include <memory>
 #include <optional>
 

@@ -1,17 +1,19 @@
-// deploy_regression: since a deploy it fails more often, or answers more slowly, than before.
+// deploy_regression: since a deploy, a service fails more often or responds more slowly than
+// before.
 //
 //   kind: deploy_regression
 //   where: {type: request}                      # the default type; query, transaction … too
 //   by: [service]
 //   warn: {error_ratio: 3, error_above: 1%, p95_ratio: 1.5, p95_above: 100ms, for: 2m, level: 3}
 //
-// For an hour after a release of the series' service (or of one that names none) what happens is
-// compared with the hour before the release and with what is usual in the long run: of both the
-// worse counts, times `error_ratio` for the share of failures and times `p95_ratio` for the 95th
-// percentile of the duration. `error_above` and `p95_above` are the least that matters. Either pair
-// may be left out. Each is judged like a ratio (ratio_level.h); more than 5 % of answers beyond a
-// duration is a p95 beyond it. What fires is compared until it is back, a day at most; a rollback
-// starts no comparison of its own. Without 50 events in the hour before there is no statement.
+// For an hour after a release of the series' service (or of one that names no service) the series
+// is compared with the hour before the release and with the long-term usual. The limit is the worse
+// of the two, times `error_ratio` for the share of failures and times `p95_ratio` for the 95th
+// percentile of the duration, and at least `error_above` and `p95_above`. Either pair may be left
+// out. Each is judged like a ratio (ratio_level.h); more than 5 % of responses above a duration
+// means that the p95 is above it. A firing series is compared until it has recovered, a day at
+// most; a rollback starts no comparison of its own. Without 50 events in the hour before there is
+// no verdict.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -32,12 +34,12 @@ namespace tocsin {
 namespace {
 
 constexpr DurationUs kBefore = kHourUs;
-// What is still worse after a day is how it is now.
+// A series that is still worse after a day stays so: that is the new normal.
 constexpr DurationUs kCompareMax = kDayUs;
 constexpr std::int64_t kBeforeEventsMin = 50;
 constexpr double kErrorAboveDefault = 0.01;
-// By definition of the 95th percentile, and the share of answers that are beyond a threshold of
-// 1.5 times the p95 or more while nothing is wrong.
+// By definition of the 95th percentile; and the share of responses that are slower than 1.5 times
+// the p95 or more while nothing is wrong.
 constexpr double kSlowShare = 0.05;
 constexpr double kUsualSlowShare = 0.01;
 constexpr double kSlowClearShare = 0.0375;
@@ -56,7 +58,7 @@ struct RegressionLimits {
 
 double Milliseconds(DurationUs duration) { return static_cast<double>(duration) / 1000; }
 
-// Events and how many of them failed; a sketch as SketchWindow wants it.
+// Counts of events and failures, in the form of a sketch for SketchWindow.
 struct FailureCount {
   std::int64_t failed = 0, total = 0;
   void Merge(const FailureCount& other) {
@@ -83,11 +85,10 @@ struct FailureCount {
   }
 };
 
-// One of the two ratios at one level, from the release on. Stays where it was made: `level` points
-// into it.
+// One of the two ratios at one level, since the release. Not movable: `level` points into it.
 struct Judged {
-  // `usual` is the share of bad ones before. More than a third of the limit is not taken for it: a
-  // rise by less than about two could not be told from it.
+  // `usual` is the share of bad events before. p0 is at most a third of the limit: a rise by less
+  // than a factor of about two could not be distinguished from it.
   Judged(const RatioLimits& of, double usual, double evidence_wanted)
       : limits(of),
         known_usual(usual),
@@ -122,7 +123,7 @@ struct Judged {
   }
 
   RatioLimits limits;
-  double known_usual;  // before the release
+  double known_usual;  // share of bad events before the release
   double p0, h;
   CountRing ring;
   RatioLevel level;
@@ -131,14 +132,14 @@ struct Judged {
 
 class DeployRegression;
 
-// What a series was like before a release, and what is held against that.
+// The state of a series before a release, and the limits derived from it.
 struct Comparison {
-  // Of the hour before and the long run, the worse.
+  // The worse of the hour before and the long-term usual.
   struct Before {
     TimeUs deployed_at = kNoTime;
     FailureCount count;
     double error_rate = 0;
-    std::int64_t timed = 0;  // answers with a duration
+    std::int64_t timed = 0;  // responses with a duration
     DurationUs p95 = 0;
   };
   Comparison(const DeployRegression& detector, const Before& state);
@@ -167,11 +168,11 @@ class DeployRegressionSeries : public SeriesState {
   const DeployRegression* detector_;
   SketchWindow<FailureCount> counts_;
   RatioBaseline usual_errors_;
-  // Where a level looks at durations.
+  // Set if a level judges durations.
   std::unique_ptr<SketchWindow<LogHistogram>> durations_;
   std::unique_ptr<QuantileBaseline> usual_durations_;
   std::unique_ptr<Comparison> comparison_;
-  // Since the release: what failed, and durations.
+  // Since the release: endpoints and versions of failures, and durations.
   PackedSketch<SpaceSaving> endpoints_, versions_;
   PackedSketch<LogHistogram> since_;
   CountRing rates_;
@@ -226,7 +227,7 @@ class DeployRegression : public Detector {
   std::array<RegressionLimits, 2> limits;
   DetectorEnvironment environment;
   BaselinePace pace;
-  double h;  // evidence wanted
+  double h;  // evidence required
   int before_panes;
   bool times_durations = false;
 };
@@ -238,7 +239,7 @@ Comparison::Comparison(const DeployRegression& detector, const Before& state) : 
     if (limits.error_ratio && judges_errors()) {
       const double above =
           std::min(1.0, std::max(limits.error_above, *limits.error_ratio * before.error_rate));
-      // Halfway back.
+      // Clears halfway between the limit and the rate before.
       const double clear = std::min(above, (before.error_rate + above) / 2);
       errors[slot] = std::make_unique<Judged>(detector.RatioOf(slot, above, clear),
                                               before.error_rate, detector.h);
@@ -320,7 +321,7 @@ Reading DeployRegressionSeries::Judge(const PaneContext& pane, const SpecCells& 
       if (by_duration) {
         other.threshold = Milliseconds(limit);
         other.value = Milliseconds(since_.Unpacked({}).Quantile(0.95));
-        // The window says that it is beyond; all since the release may still lie below.
+        // The window is above the limit; the p95 since the release may still be below it.
         if (other.verdict >= Verdict::kBreach) other.value = std::max(other.value, other.threshold);
         level = other;
       }
@@ -469,17 +470,17 @@ void ReadRegression(ConfigReader& reader, RegressionLimits* limits, LevelConfig*
   limits->error_above = reader.Ratio("error_above", kErrorAboveDefault);
   limits->p95_above = reader.Duration("p95_above", 0, 0, kDayUs);
   if (reader.Has("error_above") && !reader.Has("error_ratio")) {
-    reader.Error("error_above", "error_above goes with error_ratio");
+    reader.Error("error_above", "error_above requires error_ratio");
   }
   if (reader.Has("p95_above") && !reader.Has("p95_ratio")) {
-    reader.Error("p95_above", "p95_above goes with p95_ratio");
+    reader.Error("p95_above", "p95_above requires p95_ratio");
   }
   if (limits->error_above <= 0) reader.Error("error_above", "error_above: expected more than 0");
   if (!reader.Has("error_ratio") && !reader.Has("p95_ratio")) {
     reader.Missing(
         "",
-        "deploy_regression needs 'error_ratio' or 'p95_ratio' (how many times as before, "
-        "such as 3)");
+        "deploy_regression needs 'error_ratio' or 'p95_ratio' (a factor relative to before "
+        "the deploy, such as 3)");
   }
   level->above = limits->error_ratio.value_or(limits->p95_ratio.value_or(0));
 }

@@ -1,4 +1,4 @@
-// error_rate: the share of failed events is too high for what is usual and for what is tolerable.
+// error_rate: the share of failed events is above both the usual and the tolerable.
 //
 //   kind: error_rate
 //   where: {type: request}                      # the default type; session, auth … too
@@ -8,7 +8,7 @@
 //   baseline: 0.2%                              # optional: fixes p0 instead of learning it
 //   failure: {status: 429}                      # optional: what counts, a field and its value
 //
-// The rule is failure_ratio.h's. The evidence names endpoints, versions and exceptions.
+// See failure_ratio.h for the rule. The evidence lists endpoints, versions and exceptions.
 #include <memory>
 #include <optional>
 #include <utility>
@@ -30,7 +30,7 @@ std::optional<std::pair<FieldRef, std::string>> ReadFailure(ConfigReader* reader
     if (field && value.kind == ConfigNode::Kind::kScalar) return std::pair(*field, value.scalar);
     if (!field) {
       reader->errors()->Add(node->key_locations.front(),
-                            absl::StrCat("failure: '", name, "' is no field of an event"));
+                            absl::StrCat("failure: unknown field '", name, "'"));
       return std::nullopt;
     }
   }
@@ -52,7 +52,7 @@ std::unique_ptr<Detector> NewErrorRate(const DetectorConfig& stanza,
   if (common.where.MatchesType(EventType::kSession)) top_fields.push_back(Field::kException);
   std::optional<std::pair<FieldRef, std::string>> counted = ReadFailure(&reader);
   if (counted) {
-    // Who sends what is turned away.
+    // The clients whose requests count as failures.
     top_fields.push_back(Field::kClientIp);
     top_fields.push_back(Field::kUserAgent);
   }

@@ -1,4 +1,4 @@
-// exhaustion: a disk that fills up, a replica that falls behind, and when the end is reached.
+// exhaustion: a disk that fills up or a replica that falls behind, and when the limit is reached.
 //
 //   kind: exhaustion
 //   where: {type: metric, name: disk_utilization}     # the default type
@@ -12,7 +12,7 @@
 //   max: 300                                          # what must not be reached
 //   critical: {left: 30m, at_least: 20%}
 //
-// The rule is forecast.h's. A level that is too high already is kind saturation's.
+// See forecast.h for the rule. Use kind saturation for a level that is too high already.
 #include "detectors/forecast.h"
 
 namespace tocsin {

@@ -1,4 +1,4 @@
-// latency: too many answers are slow, by a fixed threshold or by what is usual.
+// latency: too many responses are slow, by a fixed threshold or relative to the usual.
 //
 //   kind: latency
 //   where: {type: request}            # the default type; query too
@@ -6,12 +6,12 @@
 //   warn: {p95_above: 2s, window: 5m, for: 5m, level: 2}
 //   warn: {p95_above_baseline: 3, at_least: 50ms, window: 5m, for: 5m}
 //
-// "p95 > T" is "more than 5 % take longer than T", so slow answers are counted and judged like
-// errors (ratio_level.h): is the share of them 5 %, or what may be usual above a T that is of any
-// use? That is taken to be the same whatever T is: if it were learned, a low T that is often reached
-// would need more evidence, and page later, than a high one. A fixed T is counted by stage 1; a
-// factor of the learned p95 needs the histogram and a warm baseline. With both keys T is the larger
-// of the two: both must hold. Values are in ms.
+// "p95 > T" means "more than 5 % take longer than T", so slow responses are counted and judged like
+// errors (ratio_level.h): is their share 5 %, or the share that may be usual above a useful T? The
+// usual share is assumed to be the same for every T: if it were learned, a low T that is often
+// exceeded would need more evidence, and page later, than a high one. A fixed T is counted by stage
+// 1; a factor of the learned p95 needs the histogram and a warm baseline. With both keys T is the
+// larger of the two: both must hold. Values are in ms.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -31,8 +31,8 @@ namespace {
 
 // By definition of the 95th percentile.
 constexpr double kSlowShare = 0.05;
-// Evidence is against this share, so that none of up to 3.7 % is any (RatioEvidence::UsualMax), and
-// such a series can clear.
+// Evidence is against this share, so that a share of up to 3.7 % is no evidence
+// (RatioEvidence::UsualMax), and such a series can clear.
 constexpr double kUsualSlowShare = 0.0175;
 constexpr double kClearShare = 0.0375;
 
@@ -43,7 +43,7 @@ struct LatencyLimits {
   std::optional<double> factor;
   DurationUs at_least = 0;
   RatioLimits ratio;
-  std::size_t measure = 0;  // of the count above, where there is no factor
+  std::size_t measure = 0;  // index of the count above T, if there is no factor
 };
 
 double Milliseconds(std::int64_t duration_us) { return static_cast<double>(duration_us) / 1000; }
@@ -70,9 +70,9 @@ struct LatencyLevel {
   const LatencyLimits* limits;
   CountRing ring;
   RatioLevel ratio;
-  RatioEvidence evidence;    // that more are above the threshold
+  RatioEvidence evidence;    // that more than usual are above the threshold
   DurationUs threshold = 0;  // of the last Update
-  std::int64_t p95 = 0;      // over the window; a minute old where nothing is suspicious
+  std::int64_t p95 = 0;      // over the window; a minute old unless something is suspicious
 };
 
 class LatencySeries : public SeriesState {
@@ -87,7 +87,7 @@ class LatencySeries : public SeriesState {
   const Latency* detector_;
   std::array<std::unique_ptr<LatencyLevel>, 2> levels_;
   SketchWindow<LogHistogram> durations_;     // over the longest window
-  std::unique_ptr<QuantileBaseline> usual_;  // only where a level needs it
+  std::unique_ptr<QuantileBaseline> usual_;  // null unless a level needs it
   PlotRing plot_;
   int explained_ = 0;
 };
@@ -132,7 +132,7 @@ class Latency : public Detector {
 
   std::array<LatencyLimits, 2> limits;
   BaselinePace pace;
-  double h;  // evidence wanted
+  double h;  // evidence required
   bool needs_baseline = false;
   int longest_window = 1;  // panes
 };
@@ -155,7 +155,7 @@ LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cell
     slow = limits->factor ? cells.Histogram(kDurations).CountAbove(*limit)
                           : cells.Count(limits->measure);
   }
-  // Before there is a threshold nothing may count as fast.
+  // Without a threshold yet, no response may count as fast.
   ring.Push(slow, limit ? timed : 0);
   if (!pane.partial && limit) {
     evidence.Update(slow, timed,
@@ -167,8 +167,8 @@ LevelReading LatencyLevel::Update(const PaneContext& pane, const SpecCells& cell
 void LatencyLevel::Show(LevelReading* reading) const {
   reading->value = Milliseconds(p95);
   reading->threshold = Milliseconds(threshold);
-  // The counts say that the p95 over exactly the window is above; the parts reach a little further
-  // back, so theirs may still lie below.
+  // By the counts the p95 of exactly the window is above the threshold; the merged histograms reach
+  // a little further back, so their p95 may still be below it.
   if (reading->verdict >= Verdict::kBreach) {
     reading->value = std::max(reading->value, reading->threshold);
   }
@@ -188,7 +188,7 @@ void LatencyLevel::Decode(ByteReader* in) {
   if (in->format() >= 6) {
     evidence.Decode(in);
   } else {
-    RatioBaseline().Decode(in);  // of the share
+    RatioBaseline().Decode(in);  // format 5: baseline of the share
   }
   threshold = in->Signed();
   p95 = in->Signed();
@@ -216,7 +216,7 @@ Reading LatencySeries::Update(const PaneContext& pane, const SpecCells& cells) {
     LatencyLevel* level = levels_[slot].get();
     if (level == nullptr) continue;
     reading.level[slot] = level->Update(pane, cells, detector_->h, usual);
-    // Merging the window's histograms costs microseconds: only where somebody will read it.
+    // Merging the window's histograms costs microseconds: do it only if the result is needed.
     if (part_complete || pane.firing || level->suspicious()) {
       level->p95 = durations_.Merged(level->limits->ratio.window).Quantile(0.95);
     }
@@ -300,7 +300,7 @@ std::unique_ptr<Detector> NewLatency(const DetectorConfig& stanza,
                    limit.at_least = level.Duration("at_least", 0, 0, kDayUs);
                    const bool relative = level.Has("p95_above_baseline");
                    if (level.Has("at_least") && !relative) {
-                     level.Error("at_least", "at_least goes with p95_above_baseline");
+                     level.Error("at_least", "at_least requires p95_above_baseline");
                    }
                    if (!limit.above && !relative) {
                      level.Missing("",

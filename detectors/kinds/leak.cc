@@ -1,4 +1,4 @@
-// leak: memory that only ever grows, and when it will be gone.
+// leak: memory that only ever grows, and when it will be exhausted.
 //
 //   kind: leak
 //   where: {type: metric, name: memory_utilization}   # the default type
@@ -7,9 +7,9 @@
 //   warn: {left: 6h, level: 3}
 //   critical: {left: 30m, at_least: 80%, level: 2}
 //
-// The rule is forecast.h's: the trend counts, not the level, so that a stable 90 % and a garbage
-// collector's saw-tooth say nothing, and a restart begins anew. That memory has run out is told by
-// kind burst from the log.
+// See forecast.h for the rule. The trend counts, not the level, so that a stable 90 % and a garbage
+// collector's saw-tooth do not fire, and a restart starts the trend again. Use kind burst on the
+// log to detect that memory has run out.
 #include "detectors/forecast.h"
 
 namespace tocsin {

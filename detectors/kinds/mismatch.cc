@@ -1,4 +1,4 @@
-// mismatch: two numbers that must agree do not, such as what was stored and what should have been.
+// mismatch: two numbers that must agree differ, such as messages stored and messages expected.
 //
 //   kind: mismatch
 //   where: {type: metric, name: messages_stored}      # the default type
@@ -6,10 +6,10 @@
 //   compare: {labels.source: [database, application]} # a field and two of its values
 //   critical: {above: 0, above_share: 0.1%, for: 5m, level: 1}
 //
-// Judged whenever there is a new sample of each: breaches while they differ by more than `above`
-// and by more than `above_share` of the larger. They are rarely taken at the same moment: `for` is
-// what tells a difference that stays from one that is on its way. A number that stops coming makes
-// it unknown.
+// Judged whenever both have a new sample: breaches while they differ by more than `above` and by
+// more than `above_share` of the larger. The two are rarely sampled at the same moment; `for`
+// distinguishes a lasting difference from a temporary one. If one number stops arriving the verdict
+// is unknown.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -28,7 +28,7 @@
 namespace tocsin {
 namespace {
 
-// A longer pause between two comparisons is no time in which they are known to have differed.
+// The numbers are not known to have differed during a longer pause between two comparisons.
 constexpr DurationUs kCoversMax = 5 * kMinuteUs;
 
 struct Comparison {
@@ -157,7 +157,7 @@ std::optional<Comparison> ReadComparison(ConfigReader* reader) {
   const std::optional<FieldRef> field = FieldRef::Parse(name);
   if (!field) {
     reader->errors()->Add(node->key_locations.front(),
-                          absl::StrCat("compare: '", name, "' is no field of an event"));
+                          absl::StrCat("compare: unknown field '", name, "'"));
     return std::nullopt;
   }
   std::vector<std::string> texts;

@@ -3,15 +3,15 @@
 //   kind: rate
 //   where: {type: metric, name: http_errors_total}   # the default type is metric
 //   by: [service]
-//   warn: {above: 5, window: 5m, for: 5m, level: 3}  # a second, over the window
+//   warn: {above: 5, window: 5m, for: 5m, level: 3}  # per second, over the window
 //   critical: {above: 50, clear: 20, window: 1m, level: 2}
 //
-// The increase of all sources (a process, with its labels) of the series within the window, divided
-// by the window. Each source is followed by itself (panes/counter_set.h): one that falls has begun
-// again from zero. What a source had counted before its first sample says nothing, nor does what it
-// counted while nothing came of it for more than five minutes. Metrics of type `delta` are
-// increases as they come. Says nothing until the window is full. Between samples a rate holds as a
-// gauge does (gauge_hold.h). Clears at `clear` or lower, by default below `above`.
+// The rate is the increase of all sources (a process, with its labels) of the series within the
+// window, divided by the window. Each source is tracked separately (panes/counter_set.h): one that
+// falls has restarted from zero. The count of a source before its first sample is ignored, and so
+// is its increase across a gap of more than five minutes. Metrics of type `delta` are increases
+// already. Unknown until the window is full. Between samples a rate holds as a gauge does
+// (gauge_hold.h). Clears at `clear` or lower, by default below `above`.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -31,7 +31,7 @@
 namespace tocsin {
 namespace {
 
-// A longer silence says that a source is gone.
+// After a longer silence a source is gone.
 constexpr DurationUs kSilenceMax = 5 * kMinuteUs;
 // Increases are kept pane by pane.
 constexpr DurationUs kRateWindowMax = kHourUs;
@@ -53,8 +53,8 @@ class RateSeries : public SeriesState {
     double last = 0;
   };
 
-  // Adds up what all sources have grown by since the last pane. How many samples there were, and
-  // the time of the last.
+  // Sums the increases of all sources since the last pane. Returns the number of samples and the
+  // time of the last one.
   GaugeValue Follow(const PaneContext& pane, const SpecCells& cells, double* increase);
   double SumOf(std::size_t panes) const;
 
@@ -145,7 +145,7 @@ Reading RateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   const GaugeValue sampled = Follow(pane, cells, &increase);
   increases_[next_] = increase;
   next_ = (next_ + 1) % increases_.size();
-  // The first sample is the beginning of the window, not in it.
+  // The first sample starts the window and is not part of it.
   const bool begun = panes_ > 0 || sampled.samples > 0;
   const std::size_t full = begun ? panes_++ : 0;
   panes_ = std::min(panes_, increases_.size() + 1);
@@ -242,7 +242,7 @@ std::unique_ptr<Detector> NewRate(const DetectorConfig& stanza,
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kPerformance, .window = kMinuteUs}, &reader, errors,
       [&](ConfigReader& level, int, LevelConfig* config) {
-        if (!level.Has("above")) level.Missing("", "rate needs 'above', an increase a second");
+        if (!level.Has("above")) level.Missing("", "rate needs 'above', an increase per second");
         config->above = level.Number("above", 1, 0, 1e18);
         config->clear = level.Number("clear", config->above, 0, 1e18);
         if (config->clear > config->above && level.Sound("above") && level.Sound("clear")) {

@@ -1,9 +1,9 @@
-// saturation: something is nearly full, or says in the log that it is.
+// saturation: a resource is nearly full, or logs that it is.
 //
 //   kind: saturation
 //   where: {type: metric, name: db_connections}   # the default type is metric
 //   by: [dependency]
-//   max: 100                                      # where samples carry no `limit`
+//   max: 100                                      # if samples carry no `limit`
 //   unit: ratio                                   # value ÷ limit; percent: the value is 0–100;
 //                                                 # absolute: above and clear in its own unit
 //   warn: {above: 80%, clear: 75%, for: 5m, level: 3}
@@ -37,7 +37,7 @@ std::unique_ptr<Detector> NewBurst(const DetectorConfig& stanza,
 
 namespace {
 
-// Of full, where a stanza says nothing: early enough to act, and late enough not to be load.
+// Default shares of the limit: early enough to act, and late enough not to fire on normal load.
 constexpr std::array<double, 2> kAboveDefault = {0.80, 0.95};
 // Clears this much lower, 75 and 90 %, or at half of a level that is low.
 constexpr double kHysteresis = 0.05;
@@ -56,7 +56,7 @@ class GaugeSeries : public SeriesState {
   const Gauge* detector_;
   GaugeHold hold_;
   PlotRing plot_;
-  double last_value_ = 0, last_limit_ = 0;  // raw, for people
+  double last_value_ = 0, last_limit_ = 0;  // unscaled, for the evidence
   int explained_ = 0;
 };
 
@@ -85,7 +85,7 @@ Reading GaugeSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   static const GaugeValue kEmpty;
   const GaugeValue& sampled = cells.cell.present() ? cells.Gauge(0) : kEmpty;
   const double now = sampled.samples > 0 ? detector_->scale.Level(sampled.max, sampled) : 0;
-  // A sample that is no level says nothing; NaN compares false to everything.
+  // Ignore a sample without a valid level: NaN compares false to everything.
   const GaugeValue& gauge = now >= 0 || now < 0 ? sampled : kEmpty;
   hold_.Update(pane, gauge, now);
   if (hold_.fresh()) {
@@ -154,7 +154,7 @@ std::unique_ptr<Detector> NewSaturation(const DetectorConfig& stanza,
   DetectorCommon common = ReadCommon(
       stanza, {.category = Category::kCapacity, .drift = Drift::kByName}, &reader, errors,
       [&](ConfigReader& level, int slot, LevelConfig* config) {
-        if (!unit_known) {  // what `above` is counted in cannot be judged either
+        if (!unit_known) {  // the unit of `above` is unknown, so do not check it
           level.Node("above");
           level.Node("clear");
         } else if (scale.unit == GaugeScale::Unit::kAbsolute) {

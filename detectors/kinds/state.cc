@@ -1,4 +1,4 @@
-// state: something says by itself that it is broken.
+// state: something reports by itself that it is broken.
 //
 //   kind: state                                 # alarms: from alarm to ok; the default type
 //   where: {type: alarm, name: circuit_breaker}
@@ -10,17 +10,17 @@
 //   by: [service]
 //   critical: {failures: 3, level: 1}
 //
-//   kind: state                                 # a gauge that must not fall this low
+//   kind: state                                 # a gauge that must not fall below a value
 //   where: {type: metric, name: healthy_targets}
 //   critical: {below: 1, level: 1}
 //
 //   kind: state                                 # an alarm about a vulnerability
 //   critical: {cvss_above: 9.0, level: 1}
 //
-// One of the four a detector, for both its levels. An alarm without a state counts as one that has
-// begun. An unknown state, and silence, say nothing: what was broken stays so until it is said to
-// be well. Where samples of one pane differ the newest counts, by event time; a check that succeeds
-// in between begins its row of failures anew.
+// A detector has one of these four forms, for both its levels. An alarm without a state counts as
+// raised. An unknown state and silence change nothing: a broken series stays broken until a sample
+// says that it is well. If samples of one pane differ the newest counts, by event time; a check
+// that succeeds in between restarts the count of failures in a row.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -41,7 +41,7 @@ namespace {
 enum class Form { kCondition, kBelow, kCvss };
 
 constexpr double kDownFailures = 3;  // checks in a row
-// What is said for the first time, or rarely, has been watched for some minutes before.
+// A first or rare report is assumed to be about a condition that was watched for this long before.
 constexpr DurationUs kWatchedMax = 5 * kMinuteUs;
 
 class State;
@@ -61,11 +61,11 @@ class StateSeries : public SeriesState {
   const State* detector_;
   GaugeHold hold_;
   PlotRing plot_;
-  TimeUs told_ = kNoTime;      // event time of the newest sample
-  bool broken_ = false;        // as of then
-  std::int64_t in_a_row_ = 0;  // samples that said so, without one in between that did not
-  double cvss_ = 0;            // the worst since it is broken
-  OnsetInterval broke_;        // between the last sample that was well and the first that was not
+  TimeUs newest_ = kNoTime;    // event time of the newest sample
+  bool broken_ = false;        // as of newest_
+  std::int64_t in_a_row_ = 0;  // consecutive broken samples
+  double cvss_ = 0;            // the highest since it broke
+  OnsetInterval broke_;        // between the last good sample and the first broken one
 };
 
 class State : public Detector {
@@ -108,19 +108,19 @@ class State : public Detector {
 };
 
 void StateSeries::Take(const GaugeValue& condition) {
-  // Alarms that were late come with the earliest open pane; an old one changes nothing.
-  if (condition.samples == 0 || condition.last_time < told_) return;
-  const TimeUs before = std::max(told_, condition.last_time - kWatchedMax);
-  told_ = condition.last_time;
+  // Late alarms arrive with the earliest open pane; an old one changes nothing.
+  if (condition.samples == 0 || condition.last_time < newest_) return;
+  const TimeUs before = std::max(newest_, condition.last_time - kWatchedMax);
+  newest_ = condition.last_time;
   const bool was_well = condition.min == 0 || !broken_;
   broken_ = condition.last > 0;
   if (!broken_) {
     in_a_row_ = 0;
     cvss_ = 0;
   } else if (was_well) {
-    // At least the last one; those before it in the pane where none of them was well.
+    // Counts the last sample, and the earlier ones of the pane if none of them was well.
     in_a_row_ = condition.min > 0 ? condition.samples : 1;
-    broke_ = {.earliest = before, .latest = told_};
+    broke_ = {.earliest = before, .latest = newest_};
   } else {
     in_a_row_ += condition.samples;
   }
@@ -134,7 +134,7 @@ LevelReading StateSeries::ConditionReading(const LevelConfig& level) const {
   if (broken_) {
     const bool holds = cvss ? cvss_ > level.above : reading.value >= level.above;
     reading.verdict = holds ? Verdict::kBreach : Verdict::kBetween;
-  } else if (told_ != kNoTime) {
+  } else if (newest_ != kNoTime) {
     reading.verdict = Verdict::kClear;
   }
   return reading;
@@ -157,7 +157,7 @@ Reading StateSeries::Update(const PaneContext& pane, const SpecCells& cells) {
   if (below) {
     plot_.Push(hold_.held() ? hold_.value() : unknown);
   } else {
-    plot_.Push(told_ == kNoTime ? unknown : broken_ ? 1 : 0);
+    plot_.Push(newest_ == kNoTime ? unknown : broken_ ? 1 : 0);
   }
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const LevelConfig& level = detector_->common().level[slot];
@@ -200,7 +200,7 @@ std::vector<Evidence> StateSeries::Explain() const {
 void StateSeries::Encode(ByteWriter* out) const {
   hold_.Encode(out);
   plot_.Encode(out);
-  out->Signed(told_);
+  out->Signed(newest_);
   out->Bool(broken_);
   out->Signed(in_a_row_);
   out->Double(cvss_);
@@ -211,7 +211,7 @@ void StateSeries::Encode(ByteWriter* out) const {
 void StateSeries::Decode(ByteReader* in) {
   hold_.Decode(in);
   plot_.Decode(in);
-  told_ = in->Signed();
+  newest_ = in->Signed();
   broken_ = in->Bool();
   in_a_row_ = in->Signed();
   cvss_ = in->Double();
@@ -220,7 +220,7 @@ void StateSeries::Decode(ByteReader* in) {
   broke_.latest = in->Signed();
 }
 
-// The form that a level's keys say; nullopt: none of them, as for alarms.
+// The form that a level's keys select; nullopt if there is no such level.
 std::optional<Form> FormOf(const ConfigNode* level) {
   if (level == nullptr || level->kind != ConfigNode::Kind::kMap) return std::nullopt;
   if (level->Find("below") != nullptr) return Form::kBelow;
@@ -237,7 +237,7 @@ std::unique_ptr<Detector> NewState(const DetectorConfig& stanza, const DetectorE
   const std::optional<Form> critical = FormOf(stanza.node.Find("critical"));
   const Form form = critical.value_or(warn.value_or(Form::kCondition));
   if (warn && critical && *warn != *critical) {
-    reader.Error("warn", "warn and critical must both be about the same: failures, below or cvss");
+    reader.Error("warn", "warn and critical must use the same key: failures, below or cvss_above");
   }
   const Category category = form == Form::kCvss ? Category::kSecurity : Category::kAvailability;
   DetectorCommon common = ReadCommon(

@@ -4,25 +4,27 @@
 //   where: {type: connection, action: open}      # the default; type: request works too
 //   by: [service]
 //   critical: {above: 1000, ratio: 3, window: 5m, for: 5m, level: 2}
-//   surge_level: 3                               # a surge is never ranked higher than this
+//   surge_level: 3                               # a surge is never more severe than this
 //
 //   kind: storm                                  # the other form: the level of a gauge
 //   gauge: true
 //   where: {type: metric, name: websocket_connections}
-//   explained_by: {type: connection, action: open}   # the default: whose sources label it
+//   explained_by: {type: connection, action: open}   # the default: events whose sources label it
 //   critical: {above: 1000, ratio: 3, for: 5m, level: 2}
 //
-// Events: breaches when the window holds ≥ `above` events and ≥ `ratio` × what is usual, a Poisson
-// CUSUM has evidence of more than what is usual, or than a third of that limit if that is more, and
-// the last minute goes on at half the limit's pace at least. Until the usual rate is known a level
-// with a `ratio` is silent; without one (3 is taken then) `above` decides alone. Certain (skips
-// `for`) when S ≥ h + 7 and even the oldest quarter of max(window, for) is at that pace. Clears when
-// the last minute is at `clear` or lower (default above / 2, or 1.5 × what is usual if that is more).
-// What is evidently at `ratio` × the usual is not learned, whether or not it is `above`.
+// Events: breaches when the window holds ≥ `above` events and ≥ `ratio` × the usual number, a
+// Poisson CUSUM has evidence of more than the usual (or than a third of that limit, if that is
+// more), and the last minute continues at half the limit's pace at least. Until the usual rate is
+// known a level with a `ratio` is unknown; for one without (3 is used then) `above` decides alone.
+// Certain (skips `for`) when S ≥ h + 7 and even the oldest quarter of max(window, for) is at that
+// pace. Clears when the last minute is at `clear` or lower (default above / 2, or 1.5 × the usual
+// if that is more). A rate with evidence of `ratio` × the usual is not learned, whether or not it
+// reaches `above`.
 //
-// Both are labelled by their sources (storm_label.h): events by their own, a gauge by those of the
-// events of its service, whether or not these are a storm by themselves. A series without a service
-// is explained by all events of its scope, and events without a service explain every series.
+// Both forms are labelled by their sources (storm_label.h): events by their own sources, a gauge by
+// those of the events of its service, whether or not these are a storm by themselves. A series
+// without a service is explained by all events of its scope, and events without a service explain
+// every series.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -43,7 +45,7 @@ namespace tocsin {
 namespace {
 
 constexpr double kRatioDefault = 3;
-// Up to this state format fewer measures were kept, and so many endpoints.
+// Up to this state format there were fewer measures, and this many endpoints.
 constexpr int kFormatOfFirstMeasures = 5;
 constexpr std::uint32_t kFirstEndpoints = 32;
 

@@ -1,4 +1,4 @@
-// success_ratio: too few payments, transfers or other business acts succeed.
+// success_ratio: too few payments, transfers or other business transactions succeed.
 //
 //   kind: success_ratio
 //   where: {type: transaction, name: payment}   # the default type
@@ -6,8 +6,8 @@
 //   critical: {below: 50%, clear: 70%, window: 5m, for: 5m, level: 2}
 //   baseline: 97%                               # optional: fixes the usual share
 //
-// The rule is failure_ratio.h's, about successes. The evidence names what fails: the acts, the
-// versions and the exceptions.
+// See failure_ratio.h for the rule, which is applied to successes. The evidence lists the names,
+// versions and exceptions of the failures.
 #include <memory>
 #include <optional>
 
@@ -32,7 +32,7 @@ std::unique_ptr<Detector> NewSuccessRatio(const DetectorConfig& stanza,
           level.Error("below", "below: expected a share between 0 and 100 %, both excluded");
           config->above = 0.5;
         }
-        // As far from the level as an error rate would have to fall: to half the failures.
+        // By default clears when the failures have fallen to half, as for error_rate.
         config->clear = level.Ratio("clear", (1 + config->above) / 2);
         if (config->clear < config->above && level.Sound("below") && level.Sound("clear")) {
           level.Error("clear", "clear is smaller than below");

@@ -9,20 +9,20 @@ namespace tocsin {
 namespace {
 
 constexpr double kLn2 = 0.6931471805599453;
-// No ratio is known to be below one in ten thousand: a single failure would be proof of a change.
+// A ratio is never taken to be below one in ten thousand: a single failure would prove a change.
 constexpr double kRatioFloor = 1e-4;
 // A new series starts as its prior and outgrows it within minutes of real traffic.
 constexpr double kPriorEvents = 1000;
-// What is left of the past when a baseline starts anew: enough to be no prior again, too little to
-// outweigh an hour.
+// What is left of the past when a baseline starts to relearn: enough to outweigh the prior, too
+// little to outweigh an hour.
 constexpr double kAnewShare = 1.0 / 64;
-// One pane's χ² beyond this many times what is usual is an incident, not dispersion.
+// A pane's χ² above this multiple of the usual is an incident, not dispersion.
 constexpr double kChiMax = 16;
 constexpr double kChiPanesMin = 180;
 constexpr double kDispersionMax = 64;
-// Keeps one half of an hour after a week of them.
+// Decay factor per hour: one half is left after a week.
 constexpr double kHourOfWeekLeft = 0.99588268;
-// No sum is as large, not of squares of hours with 2^32 bad events a pane.
+// Above any valid sum, even of squares of hours with 2^32 bad events a pane.
 constexpr double kSumMax = 1e38;
 constexpr double kRateDispersionMax = 100;
 constexpr std::uint32_t kVisitsMin = 3;
@@ -107,9 +107,9 @@ void RatioBaseline::Update(const LearnPolicy& policy, std::int64_t bad, std::int
 
 void RatioBaseline::LearnSwing() {
   const double expected = hour_.expected;
-  // A burst makes no hour more than twice the usual.
+  // Limits the effect of a burst: an hour counts at most twice the usual.
   const double beyond = std::clamp(hour_.seen - expected, -expected, expected);
-  // On the first day of what is learned anew the mean itself still moves.
+  // On the first day of relearning the mean itself still moves.
   if (!gate_.relearning()) {
     AddDecayed(kHourOfWeekLeft, beyond * beyond - expected * Dispersion(), &hours_.beyond);
     AddDecayed(kHourOfWeekLeft, expected * expected, &hours_.expected);
@@ -118,7 +118,8 @@ void RatioBaseline::LearnSwing() {
 }
 
 double RatioBaseline::Swing() const {
-  // The variance of an hour is `expected` times the dispersion; that of its square twice the square.
+  // The variance of an hour is `expected` times the dispersion; that of its square is twice the
+  // square of that.
   const double error = Dispersion() * SquareRoot(2.0 * hours_.expected);
   if (hours_.beyond <= error) return 0;
   return std::min(1.0, SquareRoot(2 * (hours_.beyond - error) / hours_.expected));
@@ -161,7 +162,7 @@ void RatioBaseline::Decode(ByteReader* in) {
   gate_.Decode(in);
   for (double* value : {&bad_, &total_}) *value = in->Double();
   if (in->format() < 6) {
-    // The sum of χ², and the panes: known again within half an hour.
+    // Format 5: the sum of χ², and the panes; both are known again within half an hour.
     for (int i = 0; i < 2; ++i) in->Double();
     return;
   }
@@ -195,12 +196,12 @@ void RateBaseline::Update(const LearnPolicy& policy, TimeUs time, double count,
   }
   sum_ = sum_ * pace.week + count;
   weight_ = weight_ * pace.week + 1;
-  // The samples of a gauge are further apart than panes.
+  // Samples of a gauge may be further apart than panes.
   const DurationUs since = last_ == kNoTime ? kWeekUs : time - last_;
   const double kept = since == pace.pane
                           ? pace.hour
                           : Exp(-static_cast<double>(since) / static_cast<double>(kHourUs));
-  // The plain mean at first.
+  // Starts as the plain mean.
   recent_ += std::max(1 - kept, 1 / weight_) * (count - recent_);
   last_ = time;
   Visit(time, count);

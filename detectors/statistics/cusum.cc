@@ -20,7 +20,7 @@ void PoissonCusum::Encode(ByteWriter* out) const { out->Double(value_); }
 void PoissonCusum::Decode(ByteReader* in) {
   value_ = in->Double();
   if (in->format() >= 6) return;
-  for (int i = 0; i < 4; ++i) in->Double();  // rates and their logarithms
+  for (int i = 0; i < 4; ++i) in->Double();  // format 5: rates and their logarithms
 }
 
 }  // namespace tocsin

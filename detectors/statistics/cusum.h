@@ -1,4 +1,4 @@
-// A sequential test of counts: how much evidence has piled up that their rate is above `from`.
+// A sequential test of counts: how much evidence has accumulated that their rate is above `from`.
 //
 //   PoissonCusum cusum;
 //   cusum.Update(count, {.from = usual, .factor = 2, .cap = h + kCertainMargin});
@@ -6,8 +6,8 @@
 //
 // S ← max(0, S + (count·ln factor − from·(factor − 1)) / dispersion): Page 1954, against `factor`
 // times the rate. At `from` a false crossing of h happens about once in e^h looks, so h is the
-// false-page budget (DetectorEnvironment::EvidenceThreshold). S is the larger the lower `from` is,
-// whatever the counts are. Evidence is divided by the overdispersion (variance ÷ mean), as in
+// false-page budget (DetectorEnvironment::EvidenceThreshold). For the same counts a lower `from`
+// never gives a smaller S. Evidence is divided by the overdispersion (variance ÷ mean), as in
 // quasi-likelihood. It is capped, so that a long incident is forgotten as quickly as a short one.
 // The same for ratios is in ratio_evidence.h. Value type; not thread-safe.
 #pragma once
@@ -18,12 +18,12 @@
 
 namespace tocsin {
 
-// S ≥ h + kCertainMargin: false a thousand times less often than h alone (e^7 ≈ 1,100).
+// S ≥ h + kCertainMargin is false a thousand times less often than S ≥ h (e^7 ≈ 1,100).
 inline constexpr double kCertainMargin = 7;
 
 struct CusumRates {
   double from = 0;        // events per pane, assumed while all is well
-  double factor = 2;      // of it, to be detected; above 1
+  double factor = 2;      // multiple of `from` to detect; above 1
   double dispersion = 1;  // ≥ 1
   double cap = 0;         // S never exceeds it
 };
@@ -37,7 +37,7 @@ class PoissonCusum {
 
  private:
   double value_ = 0;
-  double factor_ = 1, log_factor_ = 0;  // kept, because a logarithm a pane is half of the work
+  double factor_ = 1, log_factor_ = 0;  // cached: a logarithm a pane is half of the work
 };
 
 }  // namespace tocsin

@@ -7,14 +7,15 @@
 namespace tocsin {
 namespace {
 
-// What fills up or runs out. "fs" and "mem" are how node_exporter and Telegraf say it.
+// Words for things that fill up or expire. "fs" and "mem" are the terms of node_exporter and
+// Telegraf.
 constexpr std::string_view kDrifting[] = {
     "cert",       "certificate", "certificates", "certs",      "disk",   "disks",
     "expiration", "expires",     "expiry",       "freeable",   "fs",     "filesystem",
     "heap",       "inode",       "inodes",       "mem",        "memory", "rss",
     "ssl",        "storage",     "swap",         "tablespace", "tls",
 };
-// What the same things do, which may begin from one second to the next.
+// Words for the activity of the same things, which may begin from one second to the next.
 constexpr std::string_view kBusy[] = {
     "errors", "failures", "handshake", "io",         "iops", "latency", "ops",    "pressure",
     "queue",  "read",     "reads",     "throughput", "wait", "write",   "writes",
@@ -41,8 +42,8 @@ bool NamesDrift(std::string_view name) {
   for (std::size_t i = 0; i < name.size(); ++i) {
     const char c = name[i];
     if (IsUpper(c)) {
-      // FreeStorageSpace, and DBInstanceFSUsage: a capital begins a word behind a small letter, and
-      // before one.
+      // A capital begins a word if it follows a small letter (FreeStorageSpace) or precedes one
+      // (DBInstanceFSUsage).
       const bool behind_small = i > 0 && IsLower(name[i - 1]);
       const bool before_small = i + 1 < name.size() && IsLower(name[i + 1]);
       if (behind_small || before_small) end_word();

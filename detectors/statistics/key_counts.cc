@@ -10,7 +10,8 @@
 namespace tocsin {
 namespace {
 
-// What a value takes at least, and each pane of it at most: an age and a count of 2^14 or less.
+// Bytes of a value (at least), and of each of its panes at most: an age and a count of 2^14 or
+// less.
 constexpr std::size_t kKeyBytes = 9, kSeenBytes = 4;
 
 }  // namespace
@@ -40,7 +41,7 @@ void KeyCounts::Pack(const std::vector<Seen>& seen) {
       out.Varint(static_cast<std::uint64_t>(seen[i].count));
     }
   }
-  // A copy, so that it takes no more than it must.
+  // A copy has no spare capacity.
   packed_ = std::string(out.view());
 }
 
@@ -57,7 +58,7 @@ void KeyCounts::NextPane(const SpaceSaving* pane) {
   for (Seen& one : Unpack()) {
     if (++one.age < window_panes_) seen.push_back(one);
   }
-  // By key; of one key the new pane before the older ones.
+  // Sort by key; for one key the new pane comes before the older ones.
   const auto older = seen.begin() + static_cast<std::ptrdiff_t>(fresh);
   const auto by_key = [](const Seen& a, const Seen& b) { return a.key < b.key; };
   std::sort(seen.begin(), older, by_key);
@@ -69,7 +70,7 @@ void KeyCounts::NextPane(const SpaceSaving* pane) {
 void KeyCounts::Evict(std::vector<Seen>* seen) const {
   struct Value {
     std::int64_t count = 0;
-    std::int32_t age = 0;  // of the newest pane it was seen in
+    std::int32_t age = 0;  // age of the newest pane with the value
     std::size_t first = 0, panes = 0;
   };
   std::vector<Value> values;

@@ -1,14 +1,15 @@
-// How often each value of a field was seen in the last panes, of which many are seen once.
+// Counts how often each value of a field was seen in the last panes, where many values occur only
+// once.
 //
 //   KeyCounts counts(61);                         // panes of the longest window
 //   counts.NextPane(pane_top_k);                  // nullptr: a pane without events
 //   counts.Largest(std::array{6, 7}, most);       // within the newest 6 panes, and 7
 //
-// A value counts with what its sketch guarantees (count − error), so never too high. Values are
-// known by their hash; whoever wants a name looks into the sketch of the pane. Kept as bytes, at
-// most kKeysMax values and kBytesMax bytes: past that those with the fewest events go first, of
-// equal ones those seen longest ago, so that in a crowd of strangers one that comes again stays.
-// Value type; not thread-safe.
+// A value's count is what its sketch guarantees (count − error), so never too high. Values are
+// identified by their hash; look up names in the sketch of the pane. Stored in encoded form, at
+// most kKeysMax values and kBytesMax bytes: past that the values with the fewest events are
+// evicted, among equals the least recently seen, so that a recurring value survives a crowd of
+// values seen once. Value type; not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -32,22 +33,22 @@ class KeyCounts {
 
   void NextPane(const SpaceSaving* pane);
   bool empty() const { return packed_.empty(); }
-  // For each of `panes` the most that any value has in so many of the newest panes; 0 without
-  // values. REQUIRES: as many of both, kWindowsMax at most.
+  // For each of `panes`, the largest count of any value in that many newest panes; 0 without
+  // values. REQUIRES: both spans have the same size, at most kWindowsMax.
   static constexpr std::size_t kWindowsMax = 4;
   void Largest(std::span<const int> panes, std::span<std::int64_t> largest) const;
   struct Entry {
     std::uint64_t key = 0;  // Hash64 of the value
     std::int64_t count = 0;
   };
-  // The values that have at least `least` in the newest `panes` panes, by key.
+  // The values that occurred at least `least` times in the newest `panes` panes, by key.
   std::vector<Entry> AtLeast(std::int64_t least, int panes) const;
 
   void Encode(ByteWriter* out) const { out->Bytes(packed_); }
   void Decode(ByteReader* in);
 
  private:
-  // What one value has in one pane.
+  // The count of one value in one pane.
   struct Seen {
     std::uint64_t key = 0;
     std::int64_t count = 0;
@@ -58,7 +59,7 @@ class KeyCounts {
   void Evict(std::vector<Seen>* seen) const;
 
   int window_panes_;
-  // By key, then age: the key, how many panes, and of each its age and count.
+  // By key, then age: the key, the number of panes, and the age and count in each of them.
   std::string packed_;
 };
 

@@ -203,7 +203,7 @@ double UsualMix::Distance(const Mix& seen) const {
     rest -= share;
     usual_rest -= usual;
   }
-  // What neither of them lists, and what is usual and not among the most frequent ones now.
+  // Add the excess of the values that `seen` does not list; `usual_rest` is their usual share.
   return distance + std::max(0.0, rest - usual_rest);
 }
 

@@ -1,12 +1,12 @@
-// Mixes: which shares a few values (clients, endpoints, networks) have of all events, now and
+// Mixes: the shares of a few values (clients, endpoints, networks) among all events, now and
 // usually.
 //
 //   MixWindow now(24);  now.Add(MixOf(top_agents, AgentFamily));  now.Rotate();
 //   UsualMix usual(24);  usual.Learn(now.Older(), gain);
 //   usual.Distance(now.Merged())            // 0: the usual mix, 1: nothing in common
 //
-// Values are known by 32 bits of their hash; past k of them those with the fewest events go, and
-// their events count for the rest. Value types; not thread-safe.
+// Values are identified by 32 bits of their hash. Past k values those with the fewest events are
+// dropped, and their events still count in the total. Value types; not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace tocsin {
 
 using MixKey = std::uint32_t;
 MixKey MixKeyOf(std::string_view value);
-// Of what is left of a user agent without its version numbers: a release does not change it.
+// The key of a user agent without its version numbers: a release does not change it.
 MixKey AgentFamily(std::string_view agent);
 
 struct Mix {
@@ -30,13 +30,13 @@ struct Mix {
     std::int64_t count = 0;
   };
   std::vector<Part> parts;  // by key
-  std::int64_t total = 0;   // of all, the parts' and the rest's
+  std::int64_t total = 0;   // events of all values, listed or not
 };
 
-// What a sketch guarantees of each key.
+// The counts that a sketch guarantees for each key.
 Mix MixOf(const SpaceSaving& top, MixKey (*key_of)(std::string_view));
 
-// Counts of a newer and an older stretch of panes.
+// Counts of two consecutive stretches of panes, the newer and the older.
 class MixWindow {
  public:
   explicit MixWindow(std::size_t k) : k_(k) {}
@@ -53,32 +53,34 @@ class MixWindow {
  private:
   struct Item {
     MixKey key = 0;
-    std::uint32_t newer = 0, older = 0;  // saturate
+    std::uint32_t newer = 0, older = 0;  // saturating
   };
   std::size_t k_;
   std::vector<Item> items_;  // by key
   std::int64_t newer_total_ = 0, older_total_ = 0;
 };
 
-// Exponentially weighted counts, hence shares.
+// The usual shares, from exponentially weighted counts.
 class UsualMix {
  public:
   explicit UsualMix(std::size_t k) : k_(k) {}
   // `gain`: the weight of this stretch, 1 for the first one.
   void Learn(const Mix& seen, double gain);
   bool empty() const { return !(total_ > 0); }
-  // Events of a stretch on average.
+  // The average number of events in a stretch.
   double total() const { return total_; }
-  // 0 for a value that is not listed.
+  // The share of a value; 0 for one that is not listed.
   double Share(MixKey key) const;
-  // The most that a value that is not listed can have: 0 while there is room for all.
+  // Upper bound of the share of an unlisted value: 0 while there is room for all.
   double ShareOfUnlisted() const;
-  // The share of `seen` that is beyond what is usual of each value: half the sum of the differences.
+  // The share of `seen` that exceeds the usual share of each value: half the sum of the absolute
+  // differences.
   double Distance(const Mix& seen) const;
-  // What Distance is on average between two samples of `usual` and `now` independent choices of the
-  // usual mix.
+  // The expected Distance by chance, between a sample of `usual` and one of `now` independent
+  // choices of the usual mix.
   double Noise(double usual, double now) const;
-  // The number of values, if all had the same share, that would be as concentrated: 1/Σ share².
+  // The effective number of values: the number of equally frequent values that would be as
+  // concentrated, 1/Σ share².
   double EffectiveValues() const;
   double ShareOfTop(std::size_t n) const;
 

@@ -9,20 +9,21 @@ namespace {
 
 constexpr double kLn2 = 0.6931471805599453;
 constexpr double kSqrt2 = 1.4142135623730951;
-// Evidence is held until it has fallen this far below h: at the ratio that it is of, once in
-// e^4 ≈ 55 times by chance.
+// Evidence is held until it has fallen this far below h; while the ratio persists that happens by
+// chance once in e^4 ≈ 55 times.
 constexpr double kDoubt = 4;
-// And kept to this far above, so that a pane without a bad event next to one with many still has it.
+// S may exceed h by this much, so that a pane without bad events next to one with many still has
+// evidence.
 constexpr double kSlack = 1;
-// Evidence of an outage is of twice the odds of one in five: ln(1 + 0.2·(2 − 1)).
+// Evidence of an outage tests for twice the odds of one in five: ln(1 + 0.2·(2 − 1)).
 constexpr double kOutageCost = 0.1823215567939546;
 
 double Factor(int tilt) { return static_cast<double>(1 << tilt); }
 
-// The first of the tilts that a threshold looks at, from 0: the nearest in log odds.
+// Index of the first CUSUM that a threshold uses: the nearest in log odds.
 int FirstLookedAt(double p0, double above) {
   int first = 0;
-  // Halfway to the next one, times both complements.
+  // The midpoint in log odds to the next one, multiplied by both complements.
   double edge = Factor(RatioEvidence::kFirstTilt) * kSqrt2 * p0 * (1 - above);
   for (; first + 1 < RatioEvidence::kTilts && above * (1 - p0) >= edge; edge *= 2) ++first;
   return first;
@@ -85,7 +86,7 @@ double RatioEvidence::In(std::int64_t bad, std::int64_t total) const {
   const auto k = static_cast<double>(bad), n = static_cast<double>(total);
   const double expected = n * p0_;
   if (k <= expected) return 0;
-  double likelier = k * Log(k / expected);  // ln of how much likelier they are at their own ratio
+  double likelier = k * Log(k / expected);  // log-likelihood ratio of their own ratio to p0
   if (k < n) likelier += (n - k) * Log((n - k) / (n - expected));
   return likelier / dispersion_ / h_;
 }

@@ -3,23 +3,23 @@
 //   RatioEvidence evidence;
 //   evidence.Update(bad, total, {.p0 = p0, .dispersion = 1.5, .h = h, .enough = h});
 //   if (evidence.Found(0.05)) …   // in this pane there is enough of a ratio of about 5 % or more
-//   if (evidence.Held(0.05)) …    // there was, and nothing has spoken against it since
+//   if (evidence.Held(0.05)) …    // there was, and nothing has contradicted it since
 //
-// Six binomial CUSUMs (Page 1954) side by side; number j, from 2 to 7, asks whether the odds of a bad
-// event are 2^j times the usual ones, p0 / (1 − p0):
+// Six binomial CUSUMs (Page 1954) side by side; number j, from 2 to 7, tests whether the odds of a
+// bad event are 2^j times the usual ones, p0 / (1 − p0):
 //
 //   S_j ← min(h + 1, max(0, S_j + (bad·j·ln 2 − total·ln(1 + p0·(2^j − 1))) / dispersion))
 //
-// A threshold looks at the one whose ratio is nearest and at all higher ones. So no S depends on a
-// threshold, and a lower one has at least the evidence of a higher one: whoever lowers it is never
-// told later. At p0 any of the six reaches h less than once in e^h looks (ratio_evidence_test
-// measures it), so h is the false-page budget (DetectorEnvironment::EvidenceThreshold). A ratio of
-// up to UsualMax(), 2.2 times p0 where that is small, is no evidence of anything: a share may rise
-// and fall by so much with the hour. No more than 128 times the odds are looked for: four unlucky
-// requests are needed, not three.
+// A threshold uses the CUSUM whose ratio is nearest and all higher ones. So no S depends on a
+// threshold, and a lower threshold has at least the evidence of a higher one: lowering a threshold
+// never delays a signal. At p0 any of the six reaches h less than once in e^h looks
+// (ratio_evidence_test measures it), so h is the false-page budget
+// (DetectorEnvironment::EvidenceThreshold). A ratio of up to UsualMax(), 2.2 times p0 if that is
+// small, is no evidence: a share may rise and fall by that much with the hour. Odds above 128 times
+// the usual are not tested separately, so that four unlucky requests are needed, not three.
 //
 // Evidence that was found is held until S has fallen to h − 4, so that a good request or two do not
-// take it back. Callers who know sooner that the ratio is usual again forget it. Evidence is divided
+// revoke it. Callers who know sooner that the ratio is usual again call Forget. Evidence is divided
 // by the overdispersion, as in quasi-likelihood. 68 bytes; value type; not thread-safe.
 #pragma once
 
@@ -37,29 +37,29 @@ class RatioEvidence {
   struct Usual {
     double p0 = 0;          // within (0, 1)
     double dispersion = 1;  // ≥ 1
-    double h = 0;           // evidence wanted
-    double enough = 0;      // of it, in this pane: h, or less after a deploy
+    double h = 0;           // evidence required
+    double enough = 0;      // evidence required in this pane: h, or less after a deploy
   };
 
   // A pane's counts. The logarithms are kept until p0 has moved by 1 %.
   void Update(std::int64_t bad, std::int64_t total, const Usual& usual);
-  // What it was evidence of is over: the next has to find its own.
+  // Drops all evidence, because what caused it is over; the next fault needs its own.
   void Forget();
 
-  // Of a ratio of about `above` or more, as of the last Update: enough now; enough once, and still
-  // held; more than half.
+  // Evidence of a ratio of about `above` or more, as of the last Update. Found: enough in this
+  // pane. Held: enough once, and still held. Suspected: more than half.
   bool Found(double above) const { return (found_ & From(above)) != 0; }
   bool Held(double above) const { return (held_ & From(above)) != 0; }
   bool Suspected(double above) const { return (half_ & From(above)) != 0; }
   bool HeldOfAny() const { return (held_ & kAll) != 0; }
-  // There is any at all.
+  // There is any evidence.
   bool Any(double above) const;
-  // As parts of h: in these events alone, that their ratio is above the usual; and what there is at
-  // least without so many of the bad ones.
+  // As fractions of h. In: the evidence of these events alone that their ratio is above the usual.
+  // Without: a lower bound of the evidence if this many bad events had not occurred.
   double In(std::int64_t bad, std::int64_t total) const;
   double Without(std::int64_t bad) const;
 
-  // More than half the evidence that the ratio is above the usual: not to be learned as usual.
+  // More than half the evidence that the ratio is above the usual: do not learn it as usual.
   bool Unusual() const { return (half_ & kAll) != 0; }
   // More than half the evidence that more than a quarter is bad, whatever is usual.
   bool Outage() const { return (half_ & kOutage) != 0; }
@@ -74,18 +74,18 @@ class RatioEvidence {
   static constexpr std::uint8_t kOutage = 1 << kTilts;
 
   void SetUsual(double p0);
-  // A bit for each of the tilts that a threshold looks at.
+  // A bit for each CUSUM that a threshold uses.
   std::uint8_t From(double above) const;
 
-  std::array<float, kTilts + 1> s_{};  // the last one is of an outage
-  std::array<float, kTilts> cost_{};   // of an event, good or bad
-  float p0_ = 0;                       // that they were computed for
+  std::array<float, kTilts + 1> s_{};  // the last one tests for an outage
+  std::array<float, kTilts> cost_{};   // subtracted for each event, good or bad
+  float p0_ = 0;                       // that `cost_` was computed for
   float h_ = 0, dispersion_ = 1;       // of the last Update
   std::uint8_t found_ = 0, held_ = 0, half_ = 0;
 };
 
-// How many events of which p1 are bad it takes on average until there is evidence of h; of those of
-// the lowest ratio that can be told from p0, where p1 is less.
+// The average number of events, of which a share p1 is bad, until there is evidence of h. If p1 is
+// below the lowest ratio that can be distinguished from p0, that ratio is used.
 double EvidenceFloor(double h, double p0, double p1);
 
 }  // namespace tocsin

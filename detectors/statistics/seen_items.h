@@ -1,7 +1,7 @@
-// Items of this day and of the one before, to tell who was never seen.
+// Items of today and yesterday, to tell which items are new.
 //
 //   SeenItems seen;  seen.Add(addresses_of_a_quiet_window, time);
-//   seen.NewIn(addresses_now)                    // how many of these are not among them
+//   seen.NewIn(addresses_now)                    // how many of these were not seen before
 //
 // Half a KiB a day. Value type; not thread-safe.
 #pragma once

@@ -45,7 +45,7 @@ void TopWindow::Pack(const std::vector<Item>& items) {
     out.Bytes(item.key);
     WriteCounts(item.counts, &out);
   }
-  items_ = std::string(out.view());  // a copy takes no more than it must
+  items_ = std::string(out.view());  // a copy has no spare capacity
 }
 
 template <typename Change>
@@ -84,7 +84,7 @@ void TopWindow::Add(const SpaceSaving& pane) {
   std::merge(std::make_move_iterator(known.begin()), std::make_move_iterator(known.end()),
              std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()),
              std::back_inserter(merged), by_key);
-  // Of one key the known item comes first.
+  // For one key the known item comes first.
   std::vector<Item> items;
   items.reserve(merged.size());
   for (Item& item : merged) {

@@ -1,13 +1,14 @@
-// Heavy hitters of two stretches of panes, the newer and the older, with one set of keys for both.
+// Heavy hitters of two consecutive stretches of panes, the newer and the older, with one set of
+// keys.
 //
 //   TopWindow agents(16);                      // 16 keys
-//   agents.Add(pane_top_k);  agents.Rotate();  // what was new is old now
+//   agents.Add(pane_top_k);  agents.Rotate();  // the newer stretch becomes the older one
 //   SpaceSaving top = agents.Merged();
 //
-// A key is kept once with a count for each stretch: user agents take 100 bytes each. A key counts
-// with what the panes' sketches guarantee (count − error), so never too high; past k keys the one
-// with the fewest events goes, and begins anew should it come back. Shares are of all events. Value
-// type; not thread-safe.
+// A key is stored once with a count for each stretch, because user agents take 100 bytes each. A
+// key's count is what the panes' sketches guarantee (count − error), so never too high. Past k keys
+// the one with the fewest events is dropped, and starts from zero if it comes back. Shares are of
+// all events. Value type; not thread-safe.
 #pragma once
 
 #include <array>
@@ -26,9 +27,9 @@ class TopWindow {
   // REQUIRES: 1 ≤ k ≤ SpaceSaving::kMaxK.
   explicit TopWindow(std::uint32_t k) : k_(k) {}
 
-  // To the newer stretch.
+  // Adds a pane to the newer stretch.
   void Add(const SpaceSaving& pane);
-  // The newer one becomes the older one, which is forgotten.
+  // The newer stretch becomes the older one; the previous older one is forgotten.
   void Rotate();
   void ForgetOlder();
   void Clear();

@@ -18,7 +18,7 @@ constexpr double kRestartShare = 0.7;
 constexpr double kCorrelationMax = 0.9;
 constexpr double kSlotsPerHour = static_cast<double>(kHourUs) / Trend::kSlot;
 
-// Mean of the residuals' products with their successors over that of their squares.
+// Lag-1 autocorrelation: products of successive residuals over their squares.
 double LagOneCorrelation(const std::vector<double>& residuals) {
   double mean = 0;
   for (const double residual : residuals) mean += residual;
@@ -62,10 +62,10 @@ void Trend::Complete() {
 
 void Trend::Judge() {
   line_ = Line();
-  // What has risen need not rise any more: the last hour must not rule the slope out.
+  // The rise may have ended: the last hour must not rule out the slope.
   double high_now = std::numeric_limits<double>::infinity();
   for (const std::size_t slots : kLengths) {
-    // A part of what there is says less than all of it, unless it is clearly shorter.
+    // A window only slightly shorter than the available data says less than all of it.
     if (slots < kSlots && count_ < slots + slots / 2) continue;
     Line line = Fit(std::min<std::size_t>(slots, count_));
     if (slots == kLengths.front()) high_now = line.high;
@@ -100,7 +100,7 @@ Trend::Line Trend::Fit(std::size_t slots) const {
   const auto spread = [](double n) { return n * (n - 1) * (2 * n + 5) / 18; };
   double variance = spread(static_cast<double>(slots));
   std::sort(minima.begin(), minima.end());
-  for (auto at = minima.begin(); at != minima.end();) {  // ties say nothing
+  for (auto at = minima.begin(); at != minima.end();) {  // correct for ties
     const auto end = std::upper_bound(at, minima.end(), *at);
     if (end - at > 1) variance -= spread(static_cast<double>(end - at));
     at = end;
@@ -111,7 +111,7 @@ Trend::Line Trend::Fit(std::size_t slots) const {
   const double deviation = SquareRoot(variance);
   line.rising = static_cast<double>(score) - 1 > kCertainZ * deviation && slope > 0;
   line.slope = static_cast<float>(slope * kSlotsPerHour);
-  // Sen 1968: the slopes whose ranks are that far from the middle.
+  // Sen 1968: the slopes whose ranks are this far from the middle.
   const double middle = static_cast<double>(slopes.size()) / 2;
   const auto at_rank = [&](double rank) {
     const double last = static_cast<double>(slopes.size() - 1);
@@ -153,7 +153,7 @@ void Trend::Decode(ByteReader* in) {
     minima_[i] = in->ok() ? static_cast<float>(minimum) : 0;
     if (number < 0 || number > std::numeric_limits<std::int32_t>::max()) in->Fail();
     numbers_[i] = in->ok() ? static_cast<std::int32_t>(number) : 0;
-    // Judge divides by the distance.
+    // Fit divides by the distance.
     if (i > 0 && numbers_[i] <= numbers_[i - 1]) in->Fail();
   }
   current_ = in->Signed();

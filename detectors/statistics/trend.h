@@ -4,14 +4,15 @@
 //   trend.Add(pane.start, level);                 // 0 … 1 is empty … full; newest pane last
 //   if (trend.rising()) … trend.TimeLeft(pane.end) …
 //
-// Five-minute minima, which a garbage collector's saw-tooth leaves flat, in a ring of 48 (4 h). The
-// Mann–Kendall test says whether they rise (z > 3, its variance inflated by the autocorrelation of
-// what the line leaves over: Hamed & Rao 1998, lag 1), Theil–Sen how fast, with its 90 % bounds.
-// Both look at the last hour, two hours and all four, so that what has just begun to rise is not
-// hidden by the calm before; the one that is surest of the fastest rise counts, unless the last hour
-// by itself rules so steep a slope out: what has filled up need not go on. A fall by more than
-// 30 % is a restart: what came before is forgotten, and counted. Needs 7 slots, so no trend is
-// younger than 35 min. 0.5 KiB; value type; not thread-safe.
+// Works on five-minute minima, which stay flat under a garbage collector's saw-tooth, in a ring of
+// 48 (4 h). The Mann–Kendall test tells whether they rise (z > 3, its variance inflated by the
+// lag-1 autocorrelation of the residuals of the line: Hamed & Rao 1998), Theil–Sen how fast, with
+// its 90 % bounds. Both are applied to the last hour, two hours and all four, so that the calm
+// before does not hide a rise that has just begun. The fit with the highest lower bound of the
+// slope counts, unless the last hour by itself rules out so steep a slope, because the rise may
+// have ended. A fall by more than 30 % is a restart: earlier slots are forgotten, and the restart
+// is counted. Needs 7 slots, so no trend is younger than 35 min. 0.5 KiB; value type; not
+// thread-safe.
 #pragma once
 
 #include <array>
@@ -29,17 +30,17 @@ class Trend {
   static constexpr DurationUs kSlot = 5 * kMinuteUs;
   static constexpr std::size_t kSlots = 48;
 
-  // The lowest level of a pane that had samples.
+  // Adds the lowest level of a pane that had samples.
   void Add(TimeUs pane_start, double level);
-  // Of complete slots.
+  // These two use complete slots only.
   bool rising() const { return line_.rising; }
   std::size_t slots() const { return count_; }
-  // Level of the newest complete slot, and what it gains an hour (the bounds: 90 %).
+  // Level of the newest complete slot, and its gain per hour with 90 % bounds.
   double level() const { return count_ > 0 ? double{minima_[count_ - 1]} : 0; }
   double per_hour() const { return line_.slope; }
   double per_hour_low() const { return line_.low; }
   double per_hour_high() const { return line_.high; }
-  // Until the level is 1; nullopt unless it rises. Not negative, at most a year.
+  // Time until the level is 1; nullopt unless it rises. Not negative, at most a year.
   std::optional<DurationUs> TimeLeft(TimeUs now) const;
   std::int64_t restarts() const { return restarts_; }
 
@@ -56,8 +57,9 @@ class Trend {
   // Through the last `slots`.
   Line Fit(std::size_t slots) const;
 
-  // The first count_, oldest first. Numbers are since the epoch, so that missing slots leave a gap;
-  // 32 bits of five minutes last 20,000 years. Levels to a ten-millionth are finer than any gauge.
+  // The first count_ entries are valid, oldest first. Slot numbers count from the epoch, so that
+  // missing slots leave a gap; 32 bits of five minutes last 20,000 years. Levels to a ten-millionth
+  // are finer than any gauge.
   std::array<float, kSlots> minima_{};
   std::array<std::int32_t, kSlots> numbers_{};
   std::uint32_t count_ = 0;

@@ -122,7 +122,7 @@ void WindowSum::Recount(const CountRing& ring) {
   bad_ = total_ = 0;
   ring.AddTo(to_, &bad_, &total_);
   total_ -= newer_total;
-  bad_ = std::min(bad_ - newer_bad, total_);  // parts of slots are rounded
+  bad_ = std::min(bad_ - newer_bad, total_);  // because parts of slots are rounded
 }
 
 void PlotRing::Push(double value) {

@@ -1,13 +1,13 @@
-// Windows over panes: a ring of the last counts, sums over stretches of it, and what a plot shows.
+// Windows over panes: a ring of the last counts, sums over stretches of it, and the data of plots.
 //
 //   CountRing ring(61);  WindowSum five_minutes(0, 30);
 //   ring.Push(bad, total);  five_minutes.Slide(ring);
 //   double rate = five_minutes.Rate();
 //
-// Counts are integers, so a sum that slides never drifts. An age is in panes: 0 is the newest. A
-// ring has a fixed capacity and allocates only when it is built; it keeps the newest 61 panes
-// (10 min) one by one and older ones in 17 slots of equal length, so that six hours take 640 bytes
-// and not 17 KiB. A stretch that ends within a slot has its part of the slot's counts, as if they
+// Counts are integers, so a sliding sum has no rounding error. An age is in panes: 0 is the newest.
+// A ring has a fixed capacity and allocates only when it is built. It keeps the newest 61 panes (10
+// min) one by one and older ones in 17 slots of equal length, so that six hours take 640 bytes and
+// not 17 KiB. A stretch that ends within a slot is given its part of the slot's counts, as if they
 // were spread evenly. Value types; not thread-safe.
 #pragma once
 
@@ -38,10 +38,10 @@ struct PaneCount {
 
 class CountRing {
  public:
-  // Ages below are kept pane by pane.
+  // Ages below this are kept pane by pane.
   static constexpr int kExactPanes = kPlotPanes + 1;
 
-  // For ages below `capacity`. REQUIRES: capacity ≥ 1.
+  // Keeps ages below `capacity`. REQUIRES: capacity ≥ 1.
   explicit CountRing(int capacity);
 
   void Push(std::int64_t bad, std::int64_t total);
@@ -51,11 +51,11 @@ class CountRing {
     if (at >= exact_) at -= exact_;
     return panes_[at];
   }
-  // Adds what the panes of the ages [0, to) have. REQUIRES: to < capacity.
+  // Adds the counts of the ages [0, to). REQUIRES: to < capacity.
   void AddTo(int to, std::int64_t* bad, std::int64_t* total) const;
 
-  // The last kPlotPanes as a JSON list, oldest first: bad ÷ total (null without events), what is
-  // missing to 1, or total.
+  // The last kPlotPanes as a JSON list, oldest first: bad ÷ total (null without events), 1 − bad ÷
+  // total, or total.
   std::string RatesJson() const { return SharesJson(/*of_bad=*/true); }
   std::string ComplementsJson() const { return SharesJson(/*of_bad=*/false); }
   std::string TotalsJson() const;
@@ -68,14 +68,14 @@ class CountRing {
 
   std::string SharesJson(bool of_bad) const;
   int plotted() const;
-  // What is no longer among the exact ones.
+  // Adds a pane that is too old to be kept by itself to the slots.
   void PushOld(PaneCount pane);
 
-  // The exact ones, a ring, then the complete slots, newest first.
+  // A ring of single panes, then the complete slots, newest first.
   std::vector<PaneCount> panes_;
-  PaneCount open_;                // the slot that is being filled, newer than the complete ones
-  std::uint16_t exact_;           // of panes_
-  std::uint16_t head_ = 0;        // the newest
+  PaneCount open_;                // the slot being filled, newer than the complete ones
+  std::uint16_t exact_;           // number of single panes in panes_
+  std::uint16_t head_ = 0;        // index of the newest pane
   std::uint16_t slot_panes_ = 0;  // 0: there are no slots
   std::uint16_t open_panes_ = 0;  // below slot_panes_
 };
@@ -96,7 +96,7 @@ class WindowSum {
     bad_ += static_cast<std::int64_t>(entered.bad) - left.bad;
     total_ += static_cast<std::int64_t>(entered.total) - left.total;
   }
-  // From scratch.
+  // Computes the sum from scratch.
   void Recount(const CountRing& ring);
 
   std::int64_t bad() const { return bad_; }
@@ -112,7 +112,7 @@ class WindowSum {
   std::int64_t bad_ = 0, total_ = 0;
 };
 
-// The last kPlotPanes values of anything; NaN is "no value" and prints as null.
+// The last kPlotPanes values of any quantity; NaN is "no value" and prints as null.
 class PlotRing {
  public:
   void Push(double value);
@@ -125,8 +125,8 @@ class PlotRing {
   std::size_t next_ = 0;
 };
 
-// A sketch (LogHistogram, SpaceSaving, HyperLogLog) as the bytes of an encoding: a tenth of what it
-// takes in memory, for those that are added to once a pane and read more rarely.
+// A sketch (LogHistogram, SpaceSaving, HyperLogLog) kept in encoded form, which takes a tenth of
+// the memory; for sketches that are updated once a pane and read less often.
 template <typename Sketch>
 class PackedSketch {
  public:
@@ -148,7 +148,7 @@ class PackedSketch {
     } else {
       sketch.Encode(&out);
     }
-    bytes_ = std::string(out.view());  // a copy takes no more than it must
+    bytes_ = std::string(out.view());  // a copy has no spare capacity
   }
   void Merge(const Sketch& other, const Sketch& empty) {
     Sketch sum = Unpacked(empty);
@@ -169,8 +169,8 @@ class PackedSketch {
   std::string bytes_;
 };
 
-// A sketch over a window of panes. Sketches cannot be subtracted, and one a pane would cost 30 of
-// them; six parts of a fifth of the window each cover between one and 1.2 windows.
+// A sketch over a window of panes. Sketches cannot be subtracted, and one per pane would take 30 of
+// them; six parts, each a fifth of the window, cover between one and 1.2 windows.
 template <typename Sketch>
 class SketchWindow {
  public:
@@ -180,7 +180,8 @@ class SketchWindow {
   SketchWindow(int window_panes, Sketch empty)
       : panes_per_part_((window_panes + kParts - 2) / (kParts - 1)), empty_(std::move(empty)) {}
 
-  // Call at the start of each pane; true when a part was completed, the time to learn from it.
+  // Call at the start of each pane. Returns true when a part was completed, which is the time to
+  // learn from it.
   bool NextPane() {
     if (panes_ < panes_per_part_) {
       ++panes_;
@@ -192,8 +193,8 @@ class SketchWindow {
     return true;
   }
   void Add(const Sketch& sketch) { parts_[current_].Merge(sketch, empty_); }
-  // The parts that cover the newest `panes`, or all. Oldest first, so that ties fall the same way
-  // after a restart.
+  // Merges the parts that cover the newest `panes`, or all. Oldest first, so that ties are resolved
+  // the same way after a restart.
   Sketch Merged(int panes = INT_MAX) const {
     std::size_t parts = kParts;
     if (panes < panes_per_part_ * (kParts - 1)) {

@@ -233,7 +233,7 @@ TEST(Absence, AHeartbeatThatIsAloneInItsScope) {
 
 TEST(Absence, MissedNeedsEvery) {
   EXPECT_THAT(ErrorsOf("name: x\nkind: absence\nwarn: {missed: 3}\n"),
-              ElementsAre(HasSubstr("goes with 'every'")));
+              ElementsAre(HasSubstr("requires 'every'")));
 }
 
 }  // namespace

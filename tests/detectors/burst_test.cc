@@ -82,7 +82,7 @@ TEST(BurstPattern, JoinsTheWhere) {
   harness.Pane({ours, ours, ours});
   EXPECT_FALSE(harness.changes().empty());
   EXPECT_THAT(ErrorsOf(kLines + "where: {message: {prefix: x}}\n"),
-              ElementsAre(HasSubstr("use one")));
+              ElementsAre(HasSubstr("use only one")));
 }
 
 std::vector<Event> FailedLogins(const std::string& address, int count) {
@@ -157,7 +157,7 @@ TEST(BurstPer, ClearsWhileOthersFailNowAndThen) {
 TEST(BurstPer, NeedsATextFieldAndAShortWindow) {
   EXPECT_THAT(
       ErrorsOf("name: x\nkind: burst\nwhere: {type: auth}\nper: stauts\nwarn: {count: 3}\n"),
-      ElementsAre(HasSubstr("no text field")));
+      ElementsAre(HasSubstr("not a string field")));
   EXPECT_THAT(ErrorsOf("name: x\nkind: burst\nwhere: {type: auth}\nper: user\n"
                        "warn: {count: 3, window: 1h}\n"),
               ElementsAre(HasSubstr("at most 10m")));

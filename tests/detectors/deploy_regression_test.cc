@@ -139,9 +139,9 @@ TEST(DeployRegression, NamesWhatIsWrong) {
   EXPECT_THAT(ErrorsOf(start + "warn: {window: 5m}\n"),
               ElementsAre(HasSubstr("needs 'error_ratio' or 'p95_ratio'")));
   EXPECT_THAT(ErrorsOf(start + "warn: {error_ratio: 3, p95_above: 1s}\n"),
-              ElementsAre(HasSubstr("goes with p95_ratio")));
+              ElementsAre(HasSubstr("requires p95_ratio")));
   EXPECT_THAT(ErrorsOf(start + "warn: {p95_ratio: 3, error_above: 1%}\n"),
-              ElementsAre(HasSubstr("goes with error_ratio")));
+              ElementsAre(HasSubstr("requires error_ratio")));
 }
 
 }  // namespace

@@ -175,7 +175,7 @@ TEST(Registry, NamesWhatIsWrongAndWhere) {
       {"name: x\nkind: error_rate\nwhere: {tpe: request}\nwarn: {above: 5%}\n", "3:9", "tpe"},
       {"name: x\nkind: latency\nwarn: {p95_above: 2}\n", "3:19", "p95_above"},
       {"name: x\nkind: latency\nwarn: {window: 1m}\n", "3:7", "needs 'p95_above'"},
-      {"name: x\nkind: latency\nwarn: {p95_above: 2s, at_least: 1s}\n", "3:33", "goes with"},
+      {"name: x\nkind: latency\nwarn: {p95_above: 2s, at_least: 1s}\n", "3:33", "requires"},
       {"name: x\nkind: saturation\nunit: per_cent\nwarn: {}\n", "3:7", "did you mean 'percent'"},
       {"name: x\nkind: saturation\nunit: absolute\nwarn: {level: 3}\n", "4:7", "needs 'above'"},
       {"name: x\nkind: saturation\npattern: \"(\"\nwarn: {count: 3}\n", "3:10",
@@ -194,7 +194,7 @@ TEST(Registry, NamesWhatIsWrongAndWhere) {
       {"name: x\nkind: saturation\nunit: absolut\nwarn: {above: 90}\n", "3:7", "unit"},
       {"name: x\nkind: burn_rate\nobjective: most\nwarn: {}\n", "3:12", "objective"},
       {"name: x\nkind: error_rate\nfailure: {stauts: 429}\nwarn: {above: 5%}\n", "3:11",
-       "'stauts' is no field"},
+       "unknown field 'stauts'"},
   };
   for (const WrongStanza& row : rows) {
     const std::vector<std::string> errors = ErrorsOf(row.yaml);

@@ -176,7 +176,7 @@ TEST(State, ASevereVulnerability) {
 
 TEST(State, LevelsMustAgree) {
   EXPECT_THAT(ErrorsOf("name: x\nkind: state\nwarn: {below: 1}\ncritical: {cvss_above: 9}\n"),
-              testing::Contains(HasSubstr("both be about the same")));
+              testing::Contains(HasSubstr("must use the same key")));
   EXPECT_THAT(ErrorsOf("name: x\nkind: state\nwarn: {cvss_above: 11}\n"),
               ElementsAre(HasSubstr("cvss_above")));
 }
