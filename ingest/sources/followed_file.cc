@@ -27,6 +27,10 @@ Tail::Result FollowedFile::Next(TimeUs now, LineReader::Line* line) {
     if (!in_turn_) BeginTurn(now);
     while (cursor_ < files_.size()) {
       File& file = files_[cursor_];
+      if (HoldsUpNewer(file)) {
+        blocked_ = true;
+        break;
+      }
       // At the segment limit only the newest file is read on, which needs no further segment.
       const bool waits = segments_.full() && cursor_ + 1 < files_.size();
       if (file.finished || file.at_end || !file.log.is_open() || waits) {
@@ -125,6 +129,8 @@ void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
   if (ComeBack(now, facts)) return;
   File& newest = files_.back();
   if (Replaced(&newest)) return;
+  // Several rotations may have happened, and only the list shows the files in between.
+  if (AwaitRotated(newest, now)) return;
   if (!newest.rotated) newest.rotated_at = now;
   newest.rotated = true;
   PushUnread(newest, now);
@@ -144,6 +150,27 @@ bool FollowedFile::PushCopies(TimeUs now) {
   for (const Rotated& copy : copies) OpenFile(&PushRotated(copy, now), now);
   std::rotate(files_.begin() + count - 1, files_.begin() + count, files_.end());
   return !copies.empty();
+}
+
+bool FollowedFile::AwaitRotated(const File& newest, TimeUs now) {
+  std::string fault = ListingFault();
+  for (const Rotated& unread : Unread(newest.log)) {
+    if (fault.empty() && !CanBeRead(unread.path)) fault = unread.path + ": cannot be read";
+  }
+  if (fault.empty()) {
+    rotation_waits_since_ = kNoTime;
+    return false;
+  }
+  // When nothing can be read, that is no reason to go on.
+  if (rotation_waits_since_ == kNoTime || !CanBeRead(options_.path)) rotation_waits_since_ = now;
+  if (now - rotation_waits_since_ >= kGiveUpAfter) {
+    rotation_waits_since_ = kNoTime;
+    return false;
+  }
+  state_ = State::kFailing;
+  reason_ = std::move(fault);
+  blocked_ = true;
+  return true;
 }
 
 // Whether the file at the path is known. It may be the newest one, or an older one if a rotation
@@ -223,9 +250,13 @@ void FollowedFile::Refresh(File* file, TimeUs now) {
   }
   file->looked_at = now;
   const std::optional<FileFacts> facts = is_at_path ? path_facts_ : file->log.Facts();
-  if (facts && file->log.HasNews(*facts)) {
+  // An open file that does not show its metadata may have news as well.
+  if (facts ? file->log.HasNews(*facts) : !file->log.is_compressed()) {
     file->at_end = false;
-  } else if (file->rotated && now - std::max(file->rotated_at, file->grew_at) >= kLingerFor) {
+    return;
+  }
+  file->read_out = file->rotated;
+  if (file->rotated && now - std::max(file->rotated_at, file->grew_at) >= kLingerFor) {
     Complete(file);
   }
 }
@@ -233,7 +264,8 @@ void FollowedFile::Refresh(File* file, TimeUs now) {
 void FollowedFile::ReachEnd(File* file) {
   if (file->completing) return Finish(file);
   file->at_end = true;
-  file->failing_since = kNoTime;
+  file->read_out = file->rotated;
+  file->failing_since = file->alone_since = kNoTime;
   if (const std::optional<FileFacts> facts = file->log.Facts()) file->log.See(*facts);
   file->log.Learn();
   if (file->log.is_compressed() || !options_.grows) Complete(file);
@@ -261,7 +293,13 @@ void FollowedFile::Fail(File* file, TimeUs now) {
   }
   file->retry_at = now + file->retry_after;
   file->retry_after = std::min(2 * file->retry_after, kRetryMax);
-  if (!file->rotated || now - file->failing_since < kGiveUpAfter) return;
+  // When nothing can be read, that is no reason to give up the older file.
+  if (file == &files_.back() || !files_.back().log.is_open()) {
+    file->alone_since = kNoTime;
+  } else if (file->alone_since == kNoTime) {
+    file->alone_since = now;
+  }
+  if (file->alone_since == kNoTime || now - file->alone_since < kGiveUpAfter) return;
   notes_.push_back({reason_ + ": given up: its unread bytes are lost", /*is_loss=*/true});
   file->finished = true;
 }

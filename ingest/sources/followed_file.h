@@ -2,7 +2,7 @@
 //
 // The file at the path and the files that it was rotated into form one log. When a file is renamed,
 // removed or compressed, its unread rest is read first, then any files rotated in between, then the
-// new file from its beginning. A renamed file is watched until nothing was written to it for
+// new file from its beginning. While an older file cannot be read, newer ones wait. A renamed file is watched until nothing was written to it for
 // kLingerFor, because its writers may still have it open. After a truncation (copytruncate) the
 // unread rest is searched in the file's copies. Nothing is read twice: a file is identified by
 // inode and content (log_generation.h), so copies and archives of what was read are skipped, and
@@ -34,7 +34,8 @@ class FollowedFile final : public Tail {
   static constexpr DurationUs kLingerFor = 30 * kSecondUs;
   static constexpr DurationUs kRetryMin = 200 * kMillisecondUs;
   static constexpr DurationUs kRetryMax = 5 * kSecondUs;
-  // A rotated file that cannot be read is given up after this; the file at the path never is.
+  // A rotated file that cannot be read is given up after this, while a newer one could be; the file
+  // at the path never is.
   static constexpr DurationUs kGiveUpAfter = 60 * kSecondUs;
   static constexpr std::size_t kKnownMax = 16;
   // Limits how often reading alternates between the newest file and a rotated one that still grows.
@@ -65,9 +66,11 @@ class FollowedFile final : public Tail {
     bool at_end = false;      // read to its end when last checked
     bool completing = false;  // no more data is expected; an incomplete last record is delivered
     bool finished = false;
+    bool read_out = false;  // read to its end since it was rotated
     TimeUs rotated_at = 0, grew_at = 0, looked_at = 0;
     std::int64_t uncut_at = 0;  // its modification time (ns) when it was last known not to be cut
     TimeUs failing_since = kNoTime, retry_at = 0;
+    TimeUs alone_since = kNoTime;  // failing while a newer file could be opened
     DurationUs retry_after = kRetryMin;
   };
 
@@ -91,6 +94,11 @@ class FollowedFile final : public Tail {
   void Finish(File* file);
   void Cut(std::size_t index, TimeUs now);
   void Fail(File* file, TimeUs now);
+  // Whether what was written after `file` must wait: it would move the clock past what the file may
+  // still hold.
+  static bool HoldsUpNewer(const File& file) {
+    return !file.finished && !file.log.is_open() && !file.read_out;
+  }
   void Lose(File* file, const char* why);
   Result Outcome() const;
   bool IsAtPath(const LogGeneration& log) const {
@@ -109,6 +117,12 @@ class FollowedFile final : public Tail {
                             std::optional<std::uint64_t> from = std::nullopt) const;
   // The same for a file that has no known content: finds it by its place in the rotation order.
   LogGeneration::Found FindByOrder(File* file) const;
+  // Why rotated files cannot be looked for at present; empty when they can.
+  std::string ListingFault() const;
+  // Whether the rotation of `newest` must wait until it is known what the files after it are: a copy
+  // that cannot be read would be taken for a new file. For kGiveUpAfter at most, because a folder that
+  // may only be searched must not end the log.
+  bool AwaitRotated(const File& newest, TimeUs now);
   // Oldest first.
   std::vector<Rotated> ListRotated() const;
   void SetOwners(std::vector<Rotated>* rotated) const;
@@ -122,6 +136,7 @@ class FollowedFile final : public Tail {
   std::optional<Result> ReadAgain(TimeUs now, LineReader::Line* line);
   LogGeneration::Found OpenAgain(const LogSegments::Part& part);
   Result FailAgain(TimeUs now);
+  void LosePart();
 
   const TailOptions options_;
   std::deque<File> files_;           // in the order in which they were written
@@ -132,6 +147,7 @@ class FollowedFile final : public Tail {
   std::optional<LogGeneration> again_;
   bool again_completing_ = false;
   TimeUs again_retry_at_ = 0;
+  TimeUs again_alone_since_ = kNoTime;  // failing while the file at the path could be read
   bool restored_ = false;
 
   bool in_turn_ = false;
@@ -142,6 +158,7 @@ class FollowedFile final : public Tail {
   State state_ = State::kMissing;
   std::string reason_;
   TimeUs missing_since_ = kNoTime;
+  TimeUs rotation_waits_since_ = kNoTime;
   std::vector<Note> notes_;
 };
 

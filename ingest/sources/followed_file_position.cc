@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -65,6 +67,26 @@ bool ParseNumber(std::string_view text, std::uint64_t* number) {
 
 }  // namespace
 
+std::string FollowedFile::ListingFault() const {
+  const std::string& known = files_.empty() ? options_.path : files_.back().log.path();
+  for (const std::string& path : {options_.path, known}) {
+    const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+    const std::string folder = parent.empty() ? "." : parent.string();
+    DIR* const directory = opendir(folder.c_str());
+    if (directory == nullptr && errno != ENOENT && errno != ENOTDIR) {
+      return folder + ": cannot be listed: " + std::strerror(errno);
+    }
+    if (directory != nullptr) closedir(directory);
+    for (const std::string& rotated : RotatedFrom(path)) {
+      FileFacts facts;
+      if (!FileFacts::At(rotated, &facts) && errno != ENOENT) {
+        return rotated + ": cannot read its metadata: " + std::strerror(errno);
+      }
+    }
+  }
+  return "";
+}
+
 std::vector<FollowedFile::Rotated> FollowedFile::ListRotated() const {
   std::vector<std::string> paths = RotatedFrom(options_.path);
   // If the path is a link, also the rotations of its current and previous targets.
@@ -114,7 +136,10 @@ void FollowedFile::SetOwners(std::vector<Rotated>* rotated) const {
     bool is_found = IsAtPath(*one.log) && HoldsContent(options_.path, identity);
     for (Rotated& file : *rotated) {
       if (file.owner != nullptr || !identity.IsFile(file.facts)) continue;
-      if (identity.has_content() && !HoldsContent(file.path, identity)) continue;
+      // One that cannot be read is taken for what its inode says.
+      const Found holds =
+          identity.has_content() ? CompareContent(file.path, identity) : Found::kYes;
+      if (holds != Found::kYes && holds != Found::kFailed) continue;
       file.owner = one.log;
       is_found = true;
     }
@@ -190,8 +215,12 @@ Found FollowedFile::Find(LogGeneration* log, const LogGeneration& owner,
     const std::optional<std::string> path = FindInode(near, owner.identity());
     if (path && open(*path, /*by_content=*/false)) return Found::kYes;
   }
+  std::string unreadable;  // what may be it
   for (const Rotated& one : ListRotated()) {
     if (one.owner == &owner && open(one.path, /*by_content=*/true)) return Found::kYes;
+    const bool may_be =
+        one.owner == nullptr && one.facts.modified >= owner.modified() - kTimeSlackNs;
+    if (may_be && !CanBeRead(one.path)) unreadable = one.path;
   }
   const bool is_taken = std::any_of(files_.begin(), files_.end(), [&](const File& file) {
     return &file.log != &owner && IsAtPath(file.log);
@@ -200,7 +229,11 @@ Found FollowedFile::Find(LogGeneration* log, const LogGeneration& owner,
       open(options_.path, /*by_content=*/true)) {
     return Found::kYes;
   }
-  return failed ? Found::kFailed : Found::kMissing;
+  if (failed) return Found::kFailed;
+  if (!is_taken && !CanBeRead(options_.path)) unreadable = options_.path;
+  if (!unreadable.empty()) return log->Fail(unreadable + ": cannot be read");
+  const std::string fault = ListingFault();
+  return fault.empty() ? Found::kMissing : log->Fail(fault);
 }
 
 Found FollowedFile::FindByOrder(File* file) const {
@@ -333,10 +366,7 @@ std::optional<Tail::Result> FollowedFile::ReadAgain(TimeUs now, LineReader::Line
       const Found found = OpenAgain(part);
       if (found == Found::kFailed) return FailAgain(now);
       if (found != Found::kYes) {
-        notes_.push_back({options_.path + ": a part to read again after the restart is missing: " +
-                              std::to_string(part.to - part.from) + " bytes are lost",
-                          /*is_loss=*/true});
-        part.from = part.to;
+        LosePart();
         continue;
       }
       again_completing_ = false;
@@ -349,6 +379,7 @@ std::optional<Tail::Result> FollowedFile::ReadAgain(TimeUs now, LineReader::Line
         part.offset += end - part.from;
         part.from = end;
         line->next_offset = part.offset;
+        again_alone_since_ = kNoTime;
         return Result::kLine;
       }
       case LogGeneration::Read::kEnd:
@@ -371,7 +402,25 @@ Tail::Result FollowedFile::FailAgain(TimeUs now) {
   reason_ = again_->fault();
   again_.reset();
   again_retry_at_ = now + kRetryMin;
+  // When nothing can be read, that is no reason to give up this part.
+  LogGeneration newest(options_.path);
+  if (newest.Open(options_.path, options_.framing) != Found::kYes) {
+    again_alone_since_ = kNoTime;
+  } else if (again_alone_since_ == kNoTime) {
+    again_alone_since_ = now;
+  } else if (now - again_alone_since_ >= kGiveUpAfter) {
+    LosePart();
+    again_alone_since_ = kNoTime;
+  }
   return Result::kBlocked;
+}
+
+void FollowedFile::LosePart() {
+  LogSegments::Part& part = again_parts_.front();
+  notes_.push_back({options_.path + ": a part to read again after the restart is missing: " +
+                        std::to_string(part.to - part.from) + " bytes are lost",
+                    /*is_loss=*/true});
+  part.from = part.to;
 }
 
 }  // namespace tocsin

@@ -46,10 +46,10 @@ bool Look(int file, const char* path, FileFacts* facts) {
   return true;
 }
 
-bool IsCompressed(int file) {
-  std::array<char, 4> bytes;
-  const ssize_t count = pread(file, bytes.data(), bytes.size(), 0);
-  const std::string_view head(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+// nullopt with errno when the file cannot be read.
+std::optional<bool> IsCompressed(int file) {
+  std::string head;
+  if (!ReadAt(file, 0, kZstdMagic.size(), &head) && errno != 0) return std::nullopt;
   return head.starts_with(kGzipMagic) || head == kZstdMagic;
 }
 
@@ -163,6 +163,11 @@ Found LogGeneration::Fail(const std::string& path, const char* what, int error) 
   return Found::kFailed;
 }
 
+Found LogGeneration::Fail(std::string fault) {
+  fault_ = std::move(fault);
+  return Found::kFailed;
+}
+
 Found LogGeneration::Open(const std::string& path, Framing framing, bool by_content,
                           std::optional<std::uint64_t> from) {
   Close();
@@ -182,8 +187,10 @@ Found LogGeneration::Open(const std::string& path, Framing framing, bool by_cont
   if (is_known && !identity_.IsFile(facts) && !by_content) return Found::kOther;
   framing_ = framing;
   const std::uint64_t begin = from.value_or(offset_);
-  return IsCompressed(file.number()) ? OpenCompressed(std::move(file), path, facts, begin)
-                                     : OpenPlain(std::move(file), path, facts, begin);
+  const std::optional<bool> is_compressed = IsCompressed(file.number());
+  if (!is_compressed) return Fail(path, "cannot be read", errno);
+  return *is_compressed ? OpenCompressed(std::move(file), path, facts, begin)
+                        : OpenPlain(std::move(file), path, facts, begin);
 }
 
 Found LogGeneration::OpenPlain(FileDescriptor file, const std::string& path, const FileFacts& facts,
@@ -410,14 +417,27 @@ std::optional<LogGeneration> LogGeneration::FromText(std::string_view text) {
   return generation;
 }
 
-bool HoldsContent(const std::string& path, const FileIdentity& identity) {
-  if (!identity.has_content()) return false;
+Found CompareContent(const std::string& path, const FileIdentity& identity) {
   FileDescriptor file = OpenFile(path);
+  if (!file.is_open())
+    return errno == ENOENT || errno == ENOTDIR ? Found::kMissing : Found::kFailed;
   FileFacts facts;
-  if (!file.is_open() || !FileFacts::Of(file.number(), &facts) || !facts.is_file()) return false;
-  if (!IsCompressed(file.number())) return ComparePlain(file.number(), identity) == Found::kYes;
+  if (!FileFacts::Of(file.number(), &facts)) return Found::kFailed;
+  if (!facts.is_file()) return Found::kOther;
+  const std::optional<bool> is_compressed = IsCompressed(file.number());
+  if (!is_compressed) return Found::kFailed;
+  if (!*is_compressed) return ComparePlain(file.number(), identity);
   const absl::StatusOr<std::unique_ptr<TextStream>> text = TextStream::Over(std::move(file), path);
-  return text.ok() && CompareText(text->get(), identity) == Found::kYes;
+  return text.ok() ? CompareText(text->get(), identity) : Found::kFailed;
+}
+
+bool HoldsContent(const std::string& path, const FileIdentity& identity) {
+  return identity.has_content() && CompareContent(path, identity) == Found::kYes;
+}
+
+bool CanBeRead(const std::string& path) {
+  const FileDescriptor file = OpenFile(path);
+  return file.is_open() && IsCompressed(file.number()).has_value();
 }
 
 }  // namespace tocsin

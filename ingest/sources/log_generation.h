@@ -98,6 +98,8 @@ class LogGeneration {
   std::uint64_t size() const { return size_; }  // of the file when last checked
   bool is_compressed() const { return reader_ != nullptr && stream_ == nullptr; }
   const std::string& fault() const { return fault_; }
+  // Sets fault(), for callers who looked for the file themselves.
+  Found Fail(std::string fault);
 
   // A copy for the same file that is not open.
   LogGeneration Closed() const;
@@ -134,8 +136,13 @@ class LogGeneration {
   std::string fault_;
 };
 
-// Whether a file, possibly compressed, has the content of this identity.
+// Whether a file, possibly compressed, has the content of this identity. kFailed: it cannot be read
+// at present. REQUIRES: the identity has content.
+LogGeneration::Found CompareContent(const std::string& path, const FileIdentity& identity);
+// The same; false as well when the file cannot be read or the identity has no content.
 bool HoldsContent(const std::string& path, const FileIdentity& identity);
+// Whether the first bytes of a file can be read.
+bool CanBeRead(const std::string& path);
 // The kind of a file that is not a regular one, such as "a directory".
 const char* FileKind(const FileFacts& facts);
 

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "ingest/sources/line_reader.h"
 #include "tests/faults/faults.h"
 #include "tests/ingest/sources/log_rotator.h"
@@ -347,6 +348,97 @@ TEST_F(FollowedFileTest, WhatCannotBeReadIsTriedAgain) {
     EXPECT_EQ(Read(tail.get()).back(), "four");
     next_ = 0;
   }
+}
+
+// A fault of any length, with a rotation at any moment of it. Both files are retried at times of their
+// own; what is read must not depend on which one comes first.
+TEST_F(FollowedFileTest, ARotationWhileNothingCanBeReadKeepsTheOrder) {
+  for (const char* fault : {"open:EACCES; read:EACCES", "read:EIO", "list:EACCES; read:EACCES"}) {
+    for (int away = 1; away <= 130; away += away < 20 ? 1 : 11) {
+      for (const int rotated_at : {0, away / 3, away / 2, away - 1}) {
+        const bool is_compressed = away % 2 == 1;
+        SCOPED_TRACE(absl::StrCat(fault, " for ", away, " s, rotated at ", rotated_at));
+        fs::remove_all(folder_);
+        fs::create_directory(folder_);
+        const auto tail = Follow();
+        Append("app.log", "one\n");
+        EXPECT_THAT(Read(tail.get()), ElementsAre("one"));
+        std::ofstream log(path_, std::ios::app), next(folder_ + "/next", std::ios::app);
+        for (int second = 0; second < away; ++second) {
+          if (is_compressed && second == rotated_at + 1) LogRotator::Compress(path_ + ".1", ".zst");
+          const FaultScope faults("path=" + folder_ + "; " + fault);
+          if (second == 0) log << "two\n" << std::flush;
+          EXPECT_THAT(Read(tail.get()), IsEmpty());
+          EXPECT_EQ(result_, Tail::Result::kBlocked);
+          if (second != rotated_at) continue;
+          log << "three\n" << std::flush;
+          fs::rename(path_, path_ + ".1");
+          fs::rename(folder_ + "/next", path_);
+          next << "four\n" << std::flush;
+        }
+        std::vector<std::string> lines;
+        for (int i = 0; i < 12; ++i) {
+          for (std::string& line : Read(tail.get())) lines.push_back(std::move(line));
+        }
+        EXPECT_THAT(lines, ElementsAre("two", "three", "four"));
+        EXPECT_THAT(tail->TakeNotes(), IsEmpty());
+      }
+    }
+  }
+}
+
+TEST_F(FollowedFileTest, AnOldFileThatCannotBeReadIsGivenUpAfterAWhile) {
+  const auto tail = Follow();
+  Append("app.log", "one\n");
+  EXPECT_THAT(Read(tail.get()), ElementsAre("one"));
+  Append("app.log", "two\n");
+  fs::rename(path_, path_ + ".1");
+  Append("app.log", "three\n");
+  const FaultScope faults("path=" + path_ + ".1; any:EIO");
+  const TimeUs begin = now_;
+  while (now_ < begin + FollowedFile::kGiveUpAfter) {
+    EXPECT_THAT(Read(tail.get()), IsEmpty());
+  }
+  std::vector<std::string> lines;
+  while (lines.empty() && now_ < begin + 3 * FollowedFile::kGiveUpAfter) lines = Read(tail.get());
+  EXPECT_THAT(lines, ElementsAre("three"));
+  const std::vector<Tail::Note> notes = tail->TakeNotes();
+  ASSERT_THAT(notes, SizeIs(1));
+  EXPECT_TRUE(notes[0].is_loss);
+}
+
+// Its writer may still have it open; but what it will write is nothing that the new file waits for.
+TEST_F(FollowedFileTest, AnOldFileThatWasReadToItsEndHoldsUpNothing) {
+  const auto tail = Follow();
+  Append("app.log", "one\n");
+  EXPECT_THAT(Read(tail.get()), ElementsAre("one"));
+  fs::rename(path_, path_ + ".1");
+  Append("app.log", "two\n");
+  EXPECT_THAT(Read(tail.get()), ElementsAre("two"));
+  Append("app.log.1", "late\n");
+  now_ += 2 * FollowedFile::kLookAtRotatedEvery;
+  const FaultScope faults("path=" + path_ + ".1; any:EIO");
+  Read(tail.get());
+  Append("app.log", "three\n");
+  EXPECT_THAT(Read(tail.get()), ElementsAre("three"));
+}
+
+// Folders that may be searched but not listed (mode 0711) are a fault of a minute, not for good.
+TEST_F(FollowedFileTest, AFolderThatCannotBeListedHoldsUpARotationForAWhile) {
+  const auto tail = Follow();
+  Append("app.log", "one\n");
+  EXPECT_THAT(Read(tail.get()), ElementsAre("one"));
+  const FaultScope faults("path=" + folder_ + "; list:EACCES");
+  Append("app.log", "two\n");
+  fs::rename(path_, path_ + ".1");
+  Append("app.log", "three\n");
+  std::vector<std::string> lines;
+  const TimeUs begin = now_;
+  while (lines.size() < 2 && now_ < begin + 2 * FollowedFile::kGiveUpAfter) {
+    for (std::string& line : Read(tail.get())) lines.push_back(std::move(line));
+  }
+  EXPECT_THAT(lines, ElementsAre("two", "three"));
+  EXPECT_GE(now_ - begin, FollowedFile::kGiveUpAfter);
 }
 
 TEST_F(FollowedFileTest, PermissionLostAndBack) {
