@@ -20,16 +20,16 @@ namespace {
 
 using namespace outbox;
 
-// Far more than stage 2 ever repeats after a restart (from its last snapshot).
+// Far longer than the time that stage 2 replays after a restart, from its last snapshot on.
 constexpr DurationUs kForgetAfter = kHourUs;
 
-// What waits for the lease, or for an answer to a question that follows.
+// The wait before a held delivery is due again, or before the look-up after an unreadable reply.
 constexpr DurationUs kHeldFor = kSecondUs;
 
-// A receiver that answers with this has not processed the request.
+// A 429 means that the request was not processed.
 constexpr int kTooManyRequests = 429;
 
-// A delivery that failed so often while its sink took others goes behind those.
+// A delivery that failed this often while its sink took others is queued behind the others.
 constexpr int kFaultsBeforeLast = 3;
 
 }  // namespace
@@ -57,31 +57,33 @@ struct Outbox::State {
   Entry* EntryOf(const Hash128& delivery);
   void Wake(IncidentQueue* queue, TimeUs when);
   void Become(Entry* entry, DeliveryState state);
-  void StandInLine(IncidentQueue* queue, const Entry& next);
-  void LeaveLine(IncidentQueue* queue);
+  void JoinWaitList(IncidentQueue* queue, const Entry& next);
+  void LeaveWaitList(IncidentQueue* queue);
   void Write(Entry* entry, Effects* effects);
-  // Adds an intent unless there is one; the queue it went to, or nullptr.
+  // Adds an intent unless it exists already. Returns the queue it was added to, or nullptr.
   IncidentQueue* Intend(const Sink& sink, Delivery delivery, Effects* effects);
-  // Does what can be done for the queue without its sink, puts what is due in the wait list, and sets when to
-  // look again. May forget it.
+  // Updates the queue as far as possible without its sink, adds it to the wait list if an entry is
+  // due, and sets when to call this again. May delete the queue.
   void Pump(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // Sends what is in the wait list, as far as the sinks bear it. The last thing that every call does.
+  // Sends from the wait lists what the sinks' rate limits admit. Every call that may send ends with this.
   void Serve(TimeUs now, Effects* effects);
-  // The sink is well again: what a failure of theirs holds back is due.
+  // After the sink has recovered: deliveries in their own back-off are due.
   void Release(const SinkQueue& sink_queue, TimeUs now, Effects* effects);
   void AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // Of a page that was over before it was sent: whoever the routes tell of less urgent levels, where
-  // nobody who is not paged has heard of the incident.
+  // For a page whose incident ended before it was sent: notifies the non-paging sinks that the
+  // routes select for a less urgent level, unless a non-paging sink was notified of the incident
+  // already.
   void FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs now, Effects* effects);
   void HandOverParked(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // What the queue would send next; nullptr if nothing is left.
+  // The entry that the queue sends next; nullptr if nothing is left.
   Entry* Next(IncidentQueue* queue, TimeUs now);
   void Settle(IncidentQueue* queue, TimeUs now, Effects* effects);
   void Begin(IncidentQueue* queue, Entry* entry, TimeUs now, Effects* effects);
+  // Gives the entry its own back-off.
   void Postpone(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now);
-  // The same where the sink did not answer, or not as one that is well.
+  // After no answer or one that has to be retried: backs off the sink, the entry, or both.
   void Fail(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now);
-  // Whether the sink is well by its reply.
+  // Handles a reply. Returns whether it shows that the sink is healthy.
   bool TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now,
                  Effects* effects);
   void TakeAnswer(IncidentQueue* queue, Entry* entry, SinkLookUp found, const SinkReply& reply,
@@ -129,14 +131,14 @@ void Outbox::State::Become(Entry* entry, DeliveryState state) {
   if (Intended(*entry)) ++pending;
 }
 
-void Outbox::State::StandInLine(IncidentQueue* queue, const Entry& next) {
+void Outbox::State::JoinWaitList(IncidentQueue* queue, const Entry& next) {
   const bool last = next.faults >= kFaultsBeforeLast || !Intended(next);
   queue->place = {last, next.delivery.level, next.delivery.sequence, queue};
   queue->sink_queue->wait_list.insert(*queue->place);
   Wake(queue, kNever);
 }
 
-void Outbox::State::LeaveLine(IncidentQueue* queue) {
+void Outbox::State::LeaveWaitList(IncidentQueue* queue) {
   if (!queue->place) return;
   queue->sink_queue->wait_list.erase(*queue->place);
   queue->place.reset();
@@ -178,7 +180,7 @@ void Outbox::State::AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* 
   std::vector<Delivery> unsent_pages;
   for (Entry& entry : queue->entries) {
     if (!Intended(entry) || entry.in_flight || !Overtaken(*queue, entry)) continue;
-    // What has arrived after all must not stay open there.
+    // It may have arrived; then it must not stay open at the receiver.
     if (LookUpDue(*queue, entry)) continue;
     Become(&entry, DeliveryState::kAbandoned);
     ++counters.abandoned;
@@ -193,7 +195,7 @@ void Outbox::State::AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* 
 void Outbox::State::FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs now,
                                 Effects* effects) {
   const Entry* const resolve = Find(queue, page.level, NotificationAction::kResolve);
-  // Not where a higher level has taken its place.
+  // Not if a higher level has replaced it.
   if (!queue.sink->pages() || resolve == nullptr || resolve->delivery.after_trigger_of_level != 0) {
     return;
   }
@@ -208,11 +210,12 @@ void Outbox::State::FileInstead(const IncidentQueue& queue, const Delivery& page
                                .pages = false,
                                .audience = Audience::kNotPaging,
                                .incident = *std::move(incident)};
-  std::vector<const Sink*> told;
-  while (told.empty() && ++notification.level <= 4) told = Route(*routes, *sinks, notification);
+  std::vector<const Sink*> recipients;
+  while (recipients.empty() && ++notification.level <= 4)
+    recipients = Route(*routes, *sinks, notification);
   Delivery end = resolve->delivery;
   end.state = DeliveryState::kIntended;
-  for (const Sink* sink : told) {
+  for (const Sink* sink : recipients) {
     Delivery trigger = page;
     trigger.state = DeliveryState::kIntended;
     Intend(*sink, std::move(trigger), effects);
@@ -246,7 +249,7 @@ Entry* Outbox::State::Next(IncidentQueue* queue, TimeUs now) {
   for (Entry& entry : queue->entries) {
     const DurationUs after = RepeatedAfter(*queue, entry);
     if (after == 0) continue;
-    // When its receipt came is not known after a restart; later is safe.
+    // After a restart the time of the receipt is unknown; sending later is safe.
     if (entry.due == kNoTime) entry.due = now + after;
     if (repeated == nullptr || entry.due < repeated->due) repeated = &entry;
   }
@@ -267,7 +270,7 @@ void Outbox::State::Settle(IncidentQueue* queue, TimeUs now, Effects* effects) {
 }
 
 void Outbox::State::Pump(IncidentQueue* queue, TimeUs now, Effects* effects) {
-  LeaveLine(queue);
+  LeaveWaitList(queue);
   AbandonOvertaken(queue, now, effects);
   HandOverParked(queue, now, effects);
   for (const Entry& entry : queue->entries) {
@@ -275,21 +278,21 @@ void Outbox::State::Pump(IncidentQueue* queue, TimeUs now, Effects* effects) {
   }
   Entry* next = Next(queue, now);
   if (next == nullptr) return Settle(queue, now, effects);
-  // A crash now must find in the journal how those before ended; else it would send them again
-  // after this one.
+  // The outcome of earlier entries must be in the journal first; else a restart would send them
+  // again after this one.
   for (const Entry& entry : queue->entries) {
     const bool before = entry.delivery.sequence <= next->delivery.sequence || !Intended(entry);
     if (before && entry.unwritten > 0) return Wake(queue, kNever);
   }
   if (next->due > now) return Wake(queue, next->due);
-  StandInLine(queue, *next);
+  JoinWaitList(queue, *next);
 }
 
 void Outbox::State::Serve(TimeUs now, Effects* effects) {
   for (auto& [name, sink_queue] : sink_queues) {
     while (!sink_queue.wait_list.empty() && sink_queue.rate_limit.Admits(now)) {
       auto chosen = sink_queue.wait_list.begin();
-      // Not the one that just failed: its receiver may have a reason to refuse only that.
+      // Not the one that just failed: its receiver may fail only on that one.
       if (sink_queue.rate_limit.asks_again()) {
         chosen = std::min_element(sink_queue.wait_list.begin(), sink_queue.wait_list.end(),
                                   [](const WaitList::value_type& a, const WaitList::value_type& b) {
@@ -298,7 +301,7 @@ void Outbox::State::Serve(TimeUs now, Effects* effects) {
                                   });
       }
       IncidentQueue* const queue = std::get<IncidentQueue*>(*chosen);
-      LeaveLine(queue);
+      LeaveWaitList(queue);
       Begin(queue, Next(queue, now), now, effects);
     }
   }
@@ -334,7 +337,7 @@ void Outbox::State::Begin(IncidentQueue* queue, Entry* entry, TimeUs now, Effect
 }
 
 std::uint64_t Outbox::State::Draw() {
-  // splitmix64, a counter hashed: any seed is as good as another.
+  // splitmix64 of a counter; every seed is equally good.
   std::uint64_t x = seed + ++draws * 0x9e3779b97f4a7c15ULL;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
@@ -360,7 +363,7 @@ void Outbox::State::Fail(IncidentQueue* queue, Entry* entry, const SinkReply& re
           std::clamp<DurationUs>(reply.retry_after_ms, 0, kDayUs / kMillisecondUs) * kMillisecondUs,
       .others_wait = !queue->sink_queue->wait_list.empty(),
       .draw = Draw()};
-  // It failed before, and others were taken since: more likely the fault is its own.
+  // It failed before and others were taken since, so the fault is probably its own.
   const bool own = !failure.too_many && entry->failed_at && rate_limit.taken() > *entry->failed_at;
   entry->failed_at = rate_limit.taken();
   if (own) {
@@ -390,7 +393,7 @@ bool Outbox::State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkRepl
     return false;
   }
   if (looked_up) {
-    // Whoever may not ask does not know.
+    // A look-up that the receiver refused leaves the answer unknown.
     SinkLookUp found{.answer = SinkLookUp::Answer::kUnknown, .receipt = ""};
     if (outcome == SendOutcome::kDelivered) found = queue->sink->Found(entry->delivery, reply);
     const bool readable = found.answer != SinkLookUp::Answer::kUnreadable;
@@ -398,7 +401,7 @@ bool Outbox::State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkRepl
     return readable;
   }
   if (repeated) {
-    // Refused or not: it has its receipt.
+    // Refused or not, the delivery already has its receipt.
     entry->Forgive();
     entry->due = now + RepeatedAfter(*queue, *entry);
     if (entry->delivery.action == NotificationAction::kResolve) {
@@ -408,7 +411,8 @@ bool Outbox::State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkRepl
   } else if (outcome == SendOutcome::kDelivered) {
     std::string receipt = queue->sink->ReceiptOf(reply);
     if (receipt.empty() && NeedsReceipt(*queue, *entry) && !reply.unsent) {
-      // A proxy's page, or a reply that was too long: what follows would find nothing to end.
+      // A proxy's page, or a reply that was too long: without a receipt, later deliveries could not
+      // update or close what this one opened. So the receiver is asked for it.
       entry->may_have_arrived = entry->accepted = true;
       entry->asked = false;
       entry->due = now + kHeldFor;
@@ -490,19 +494,19 @@ void Outbox::Restore(const Delivery& delivery) {
 void Outbox::Submit(const Notification& notification, TimeUs now,
                     std::vector<OutboxEffect>* effects) {
   const Hash128& incident = notification.incident.id;
-  std::vector<const Sink*> told;
+  std::vector<const Sink*> recipients;
   NotificationAction action = notification.action;
   if (action == NotificationAction::kEscalate) action = NotificationAction::kTrigger;
   if (action == NotificationAction::kTrigger || action == NotificationAction::kChange) {
-    told = Route(*state_->routes, *state_->sinks, notification);
+    recipients = Route(*state_->routes, *state_->sinks, notification);
   } else {
     for (auto it = state_->queues.lower_bound({incident, ""});
          it != state_->queues.end() && it->first.first == incident; ++it) {
       const Entry* trigger = Find(it->second, notification.level, NotificationAction::kTrigger);
-      if (trigger != nullptr) told.push_back(it->second.sink);
+      if (trigger != nullptr) recipients.push_back(it->second.sink);
     }
   }
-  if (told.empty()) return;
+  if (recipients.empty()) return;
   Delivery delivery;
   delivery.incident = incident;
   delivery.level = notification.level;
@@ -511,12 +515,12 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   delivery.dedup_key = Incident::DedupKey(incident, notification.level);
   delivery.payload = BoundedLine(notification.incident);
   delivery.tick = notification.tick;
-  for (const Sink* sink : told) {
+  for (const Sink* sink : recipients) {
     IncidentQueue* queue = state_->Intend(*sink, delivery, effects);
     const auto known = state_->queues.find({incident, sink->name()});
     if (known == state_->queues.end()) continue;
     const Delivery& first = known->second.entries.front().delivery;
-    // Also where a crash came between the two.
+    // Also when a crash came between the two intents.
     if (first.level != delivery.level || first.action != action) {
       Delivery refresh = delivery;
       refresh.action = NotificationAction::kRefresh;
@@ -538,7 +542,7 @@ void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEf
   IncidentQueue* const queue = state_->queue_of[delivery];
   const bool settled = entry->delivery.state == DeliveryState::kDelivered &&
                        entry->unwritten == 0 && RepeatedAfter(*queue, *entry) == 0;
-  // Ten thousand incidents would be a lot of text that nobody is sent again.
+  // The payload is not sent again; freeing it saves memory with ten thousand incidents.
   if (settled) std::string().swap(entry->delivery.payload);
   state_->Pump(queue, now, effects);
   state_->Serve(now, effects);
@@ -604,7 +608,7 @@ std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
   for (auto it = state_->queues.lower_bound({incident, ""});
        it != state_->queues.end() && it->first.first == incident; ++it) {
     for (Entry& entry : it->second.entries) {
-      // A payload is tens of kilobytes that nobody asked for.
+      // A payload is tens of kilobytes that callers do not need.
       std::string payload;
       payload.swap(entry.delivery.payload);
       deliveries.push_back(entry.delivery);

@@ -6,7 +6,7 @@
 namespace tocsin::outbox {
 namespace {
 
-// Longer than any request may take, so what a frozen connection still carries arrives before.
+// Longer than any request may take, so a request on a stalled connection arrives before the repeat.
 constexpr DurationUs kEchoAfter = kMinuteUs;
 
 }  // namespace
@@ -56,7 +56,7 @@ bool Overtaken(const IncidentQueue& queue, const Entry& entry) {
     case NotificationAction::kResolve:
     case NotificationAction::kChange:
       return false;
-    case NotificationAction::kRefresh:  // only how it stands last
+    case NotificationAction::kRefresh:  // only the newest state matters
       return std::any_of(queue.entries.begin(), queue.entries.end(), [&](const Entry& other) {
         return other.delivery.action == NotificationAction::kRefresh &&
                other.delivery.sequence > entry.delivery.sequence;
@@ -86,13 +86,14 @@ void TakeOver(const Delivery& record, Entry* entry) {
     if (record.receipt.empty()) entry->delivery.receipt = before.receipt;
   }
   if (!before.sink.empty()) entry->delivery.sequence = before.sequence;
-  // Whoever gave it up may not have known of another's attempt: where that can be asked, it is.
+  // The process that abandoned it may not have known of another process' attempt. If the receiver
+  // can be asked, it is.
   if (entry->delivery.state == DeliveryState::kAbandoned && entry->delivery.attempts > 0 &&
       entry->delivery.action == NotificationAction::kTrigger) {
     entry->delivery.state = DeliveryState::kIntended;
     entry->failures = 1;
   }
-  // It may have been on its way when the process ended.
+  // It may have been in flight when the process ended.
   if (Intended(*entry)) {
     entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
     entry->may_have_arrived = true;

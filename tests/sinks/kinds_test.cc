@@ -192,7 +192,7 @@ TEST(PagerDuty, RefusesLinksThatAreNone) {
   EXPECT_THAT(errors("links: [{href: 'https://x/{{compnent}}'}]"),
               HasSubstr("did you mean 'component'"));
   EXPECT_THAT(errors("images: [{src: 'http://x'}]"), HasSubstr("begins with https://"));
-  EXPECT_THAT(errors("client_url: x"), HasSubstr("client_url: expected an address"));
+  EXPECT_THAT(errors("client_url: x"), HasSubstr("client_url: expected a URL"));
   EXPECT_THAT(errors("url: 'http://x/hook', changes: true"), HasSubstr("ends with /v2/enqueue"));
 }
 
@@ -715,7 +715,7 @@ TEST(Registry, ASinkMayHaveWordsOfItsOwnWhereItUsesAny) {
   EXPECT_THAT(Parse(request.body)["description"], HasSubstr("ours: 42 % of requests fail"));
   EXPECT_THAT(StanzaErrors("{name: t, kind: gitlab, project: a, templates: {internal: {declared: "
                            "'{{titel}}'}}}"),
-              HasSubstr("{{titel}} names no field"));
+              HasSubstr("{{titel}} is an unknown field"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, templates: {internal: {}}}"),
               HasSubstr("unknown key 'templates'"));
 }
@@ -798,7 +798,7 @@ TEST(Email, RefusesWhatIsNoAddressOrServer) {
                     HasSubstr("to: expected 1 to 50")));
   EXPECT_THAT(StanzaErrors("name: m\nkind: email\nserver: 'smtp://h'\nfrom: a@b\n"
                            "to: [\"x@y>\\r\\nRCPT TO:<z@z\"]\nuser: u\n"),
-              AllOf(HasSubstr("is no address"), HasSubstr("go together")));
+              AllOf(HasSubstr("is not a valid address"), HasSubstr("go together")));
 }
 
 std::unique_ptr<Sink> Statuspage() {
