@@ -12,9 +12,9 @@
 // their end once.
 //
 // Errors of the file are reported as its state; no function fails. Stage 2 waits for a file while
-// it is "inside". A file joins with its first record, after the ticks that are already decided. It
-// leaves when it is gone, or when it is idle at a time far from now and would delay the others. It
-// joins again when records are added. Used only by the input's thread.
+// it is inside (`is_inside_`). A file joins with its first record, after the ticks that are already
+// decided. It leaves when it is gone, or when it is idle at a time far from now and would delay the
+// others. It joins again when records are added. Used only by the input's thread.
 #pragma once
 
 #include <cstddef>

@@ -67,7 +67,7 @@ class Pipeline::Impl {
   std::vector<Silence> silences() const {
     return running() ? loop_->Status().silences : std::vector<Silence>();
   }
-  absl::Status Submit(const OperatorAction& act);
+  absl::Status Submit(const OperatorAction& action);
   absl::Status Reload();
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const {
     return running() ? deliverer_->DeliveriesOf(incident) : std::vector<Delivery>();
@@ -464,11 +464,11 @@ void Pipeline::Impl::DecideLoop() {
   decided_ = true;
 }
 
-absl::Status Pipeline::Impl::Submit(const OperatorAction& act) {
+absl::Status Pipeline::Impl::Submit(const OperatorAction& action) {
   if (!accepting_.load(std::memory_order_acquire)) {
     return absl::UnavailableError("unavailable: starting up or shutting down");
   }
-  return reader_->Submit(act);
+  return reader_->Submit(action);
 }
 
 absl::Status Pipeline::Impl::Reload() {
@@ -599,7 +599,7 @@ absl::Status Pipeline::Stop() { return impl_->Stop(); }
 const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
 std::uint16_t Pipeline::http_port() const { return impl_->http_port(); }
 std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
-absl::Status Pipeline::Submit(const OperatorAction& act) { return impl_->Submit(act); }
+absl::Status Pipeline::Submit(const OperatorAction& action) { return impl_->Submit(action); }
 absl::Status Pipeline::Reload() { return impl_->Reload(); }
 std::vector<Delivery> Pipeline::DeliveriesOf(const Hash128& incident) const {
   return impl_->DeliveriesOf(incident);

@@ -116,12 +116,12 @@ std::vector<std::string> Reader::TakeLosses() {
   return losses;
 }
 
-absl::Status Reader::Submit(const OperatorAction& act) {
+absl::Status Reader::Submit(const OperatorAction& action) {
   if (options_.log->full()) {
     return absl::ResourceExhaustedError("too much waits to be decided or written");
   }
   options_.log->Append(
-      {.records = {EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act})}});
+      {.records = {EncodeControl({.kind = ControlRecord::Kind::kAct, .act = action})}});
   return absl::OkStatus();
 }
 
