@@ -120,7 +120,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   TimeUs BrokerTime(const Partition& partition, TimeUs at) const;
   void Answered(Partition* partition);
   void WatchReach(Partition* partition);
-  // Whether it has been read to its end and all its records have been fed.
+  // Whether it is read to its end, all its records are fed, and it is neither paused nor closing.
   bool IsIdle(const Partition& partition) const;
   // The tick up to which it can be closed if its end, requested at `asked_at`, is our position;
   // kNoTime: none.
