@@ -129,7 +129,7 @@ void BatchLog::Close() {
 bool BatchLog::Stop(absl::Duration grace) {
   Close();
   const bool stopped = writer_ == nullptr || writer_->Stop(grace);
-  OnProgress();  // hands over sets that will not be written any more
+  OnProgress();  // wakes Pop: sets that will not be written are released now
   return stopped;
 }
 

@@ -125,7 +125,7 @@ class Deliverer::Impl {
   void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Tells the outbox which records are written or released.
-  void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ConfirmWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Request> TakeSends() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeNewSinks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Write(std::span<const Record* const> records);
@@ -145,7 +145,7 @@ class Deliverer::Impl {
   std::uint64_t submitted_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the last submitted intent
   std::deque<Awaited> awaited_ ABSL_GUARDED_BY(mutex_);
   std::vector<Request> to_send_ ABSL_GUARDED_BY(mutex_);
-  std::map<Hash128, Request> on_their_way_ ABSL_GUARDED_BY(mutex_);
+  std::map<Hash128, Request> in_flight_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Complaints> complaints_ ABSL_GUARDED_BY(mutex_);  // by sink
   std::vector<std::unique_ptr<Sink>> new_sinks_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -255,7 +255,7 @@ bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
     return true;
   }
   absl::MutexLock lock(&mutex_);
-  on_their_way_.erase(request.delivery.id);
+  in_flight_.erase(request.delivery.id);
   Effects effects;
   outbox_.OnHeld(request.delivery.id, time_->Monotonic(), &effects);
   Take(&effects);
@@ -266,7 +266,7 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   absl::MutexLock lock(&mutex_);
   TakeNewSinks();
   for (const HttpClient::Reply& reply : replies) OnReply(reply, time_->Monotonic());
-  GoOn();
+  ConfirmWritten();
   Effects effects;
   outbox_.Advance(time_->Monotonic(), &effects);
   Take(&effects);
@@ -276,7 +276,7 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   if (!awaited_.empty()) wake = std::min(wake, writer_.NextRelease());
   if (stopping_) {
     wake = std::min(wake, stop_at_);
-    const bool idle = awaited_.empty() && on_their_way_.empty();
+    const bool idle = awaited_.empty() && in_flight_.empty();
     turn.end = now >= stop_at_ || idle;
   }
   turn.wait = absl::Microseconds(std::clamp<DurationUs>(wake - now, 0, kTurnMax));
@@ -285,10 +285,10 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
 }
 
 void Deliverer::Impl::OnReply(const HttpClient::Reply& reply, TimeUs now) {
-  const auto it = on_their_way_.find(reply.id);
-  if (it == on_their_way_.end()) return;
+  const auto it = in_flight_.find(reply.id);
+  if (it == in_flight_.end()) return;
   const Request request = std::move(it->second);
-  on_their_way_.erase(it);
+  in_flight_.erase(it);
   const Sink& sink = SinkByName(request.delivery.sink);
   if (sink.Judge(reply.reply) == SendOutcome::kDelivered) {
     complaints_[sink.name()].again_at = 0;
@@ -341,7 +341,7 @@ void Deliverer::Impl::Take(Effects* effects) {
   effects->clear();
 }
 
-void Deliverer::Impl::GoOn() {
+void Deliverer::Impl::ConfirmWritten() {
   const std::uint64_t released = writer_.released();
   Effects effects;
   while (!awaited_.empty() && awaited_.front().number <= released) {
@@ -375,7 +375,7 @@ absl::Status Deliverer::Impl::Write(std::span<const Record* const> records) {
 
 std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
   std::vector<Request> sends = std::exchange(to_send_, {});
-  for (const Request& request : sends) on_their_way_[request.delivery.id] = request;
+  for (const Request& request : sends) in_flight_[request.delivery.id] = request;
   return sends;
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr DurationUs kRetryAfter = kSecondUs;
 // A file that keeps failing is logged once a minute.
-constexpr DurationUs kTellEvery = kMinuteUs;
+constexpr DurationUs kLogEvery = kMinuteUs;
 // A longer pause of this process counts as this long: the file was not idle meanwhile.
 constexpr DurationUs kStepMax = kSecondUs;
 constexpr std::size_t kCopyRecords = 1'024;
@@ -54,7 +54,7 @@ void FilePartition::Fail(const FileClock& clock, const absl::Status& status) {
   retry_at_ = clock.monotonic + kRetryAfter;
 }
 
-void FilePartition::TellState(const FileClock& clock) {
+void FilePartition::LogState(const FileClock& clock) {
   if (tail_ != nullptr) {
     for (Tail::Note& note : tail_->TakeNotes()) {
       if (note.is_loss) {
@@ -67,8 +67,8 @@ void FilePartition::TellState(const FileClock& clock) {
   const SourceState now = state();
   reach = now.failing ? SourceBoard::Reach::kAway : SourceBoard::Reach::kReadable;
   problem = now.failing ? now.reason : std::string();
-  if (now.reason == told_) return;
-  const bool soon = clock.monotonic - told_at_ < kTellEvery && told_at_ != 0;
+  if (now.reason == logged_) return;
+  const bool soon = clock.monotonic - logged_at_ < kLogEvery && logged_at_ != 0;
   if (now.failing && soon) return;
   if (now.failing) {
     spdlog::warn("{}: cannot read, will retry: {}", source_, now.reason);
@@ -77,15 +77,15 @@ void FilePartition::TellState(const FileClock& clock) {
   } else {
     spdlog::info("{}: reading", source_);
   }
-  told_ = now.reason;
-  told_at_ = clock.monotonic;
+  logged_ = now.reason;
+  logged_at_ = clock.monotonic;
 }
 
 int FilePartition::Turn(const FileClock& clock, int records_max) {
   const DurationUs step = std::min(clock.monotonic - turned_at_, kStepMax);
   turned_at_ = clock.monotonic;
   if (done_ || gone_ || !Prepare(clock)) {
-    TellState(clock);
+    LogState(clock);
     return 0;
   }
   copied_ = false;
@@ -101,7 +101,7 @@ int FilePartition::Turn(const FileClock& clock, int records_max) {
     at_end_for_ += step;
     ReachEnd(clock, result);
   }
-  TellState(clock);
+  LogState(clock);
   return records;
 }
 

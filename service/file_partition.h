@@ -134,7 +134,7 @@ class FilePartition : public InputPartition {
   void Leave();
   void ReachEnd(const FileClock& clock, Tail::Result result);
   void Fail(const FileClock& clock, const absl::Status& status);
-  void TellState(const FileClock& clock);
+  void LogState(const FileClock& clock);
 
   const Options options_;
   const LogFiles files_;
@@ -160,9 +160,9 @@ class FilePartition : public InputPartition {
   TimeUs end_seen_at_ = kNoTime;  // wall time; everything written before this has been read
   TimeUs turned_at_ = 0, retry_at_ = 0;
   DurationUs at_end_for_ = 0;
-  std::string fault_, told_;
+  std::string fault_, logged_;
   bool is_missing_ = false;  // fault_ says that the file is missing
-  TimeUs told_at_ = 0;
+  TimeUs logged_at_ = 0;
 };
 
 }  // namespace tocsin

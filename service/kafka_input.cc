@@ -182,7 +182,7 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
   }
   TOCSIN_RETURN_IF_ERROR(BeginAtEnds(to_begin));
   TOCSIN_RETURN_IF_ERROR(BeginWhereDecided(to_go_on));
-  SayWhereItBegins(without_position, to_begin.size());
+  LogStartPositions(without_position, to_begin.size());
   CheckLogs(to_check);
   for (const KafkaAssignment& assignment : assigned) {
     Partition* const partition = Find(assignment.partition);
@@ -253,8 +253,8 @@ bool KafkaInput::WasRead(const KafkaPartition& kafka) const {
                    config_->name + '/' + kafka.ToString()) != earlier_.sources.end();
 }
 
-void KafkaInput::SayWhereItBegins(std::span<const KafkaPartition> partitions,
-                                  std::size_t at_end) const {
+void KafkaInput::LogStartPositions(std::span<const KafkaPartition> partitions,
+                                   std::size_t at_end) const {
   if (partitions.empty()) return;
   spdlog::info(
       "input {}: the group {} has no position in {} yet: {} start at the end, {} at the first "

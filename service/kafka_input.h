@@ -111,7 +111,7 @@ class KafkaInput : public Input, private KafkaCallbacks {
   absl::Status BeginWhere(std::span<KafkaAssignment* const> assigned, Question ask);
   bool WasRead(const KafkaPartition& kafka) const;
   // Logs where partitions without a position start.
-  void SayWhereItBegins(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
+  void LogStartPositions(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
   // Restarts partitions whose log is not the one that was read before.
   void CheckLogs(std::span<KafkaAssignment* const> assigned);
   void StartOver(Partition* partition, std::int64_t offset);

@@ -80,11 +80,11 @@ std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
   std::vector<const Sink*> reached;
   const auto reach = [&](const Sink& sink, bool names_level) {
     if (sink.pages() && !notification.pages && !names_level) return false;
-    const bool meant = notification.audience == Audience::kAll ||
-                       (notification.audience == Audience::kPaging) == sink.pages();
+    const bool in_audience = notification.audience == Audience::kAll ||
+                             (notification.audience == Audience::kPaging) == sink.pages();
     // The route still counts as having selected the sink: a folded page must not fall through to
     // the next route.
-    if (!meant) return true;
+    if (!in_audience) return true;
     if (!Contains(reached, &sink)) reached.push_back(&sink);
     return true;
   };
@@ -94,13 +94,13 @@ std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
   }
   for (const RouteConfig& route : routes) {
     if (!Matches(route, notification)) continue;
-    bool heard = route.to.empty();
+    bool selected = route.to.empty();
     for (const std::string& name : route.to) {
       for (const std::unique_ptr<Sink>& sink : sinks) {
-        if (sink->name() == name) heard = reach(*sink, !route.levels.empty()) || heard;
+        if (sink->name() == name) selected = reach(*sink, !route.levels.empty()) || selected;
       }
     }
-    if (heard && !route.proceed) break;
+    if (selected && !route.proceed) break;
   }
   return reached;
 }
