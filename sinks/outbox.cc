@@ -65,7 +65,7 @@ struct Outbox::State {
   // Updates the queue as far as possible without its sink, adds it to the wait list if an entry is
   // due, and sets when to call this again. May delete the queue.
   void Pump(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // Sends from the wait lists what the sinks' rate limits admit. Every call that may send ends with this.
+  // Sends from the wait lists what the sinks' rate limits admit. Calls that may send end with this.
   void Serve(TimeUs now, Effects* effects);
   // After the sink has recovered: deliveries in their own back-off are due.
   void Release(const SinkQueue& sink_queue, TimeUs now, Effects* effects);

@@ -1,5 +1,6 @@
-// KafkaInput's own part: when an idle partition is closed and committed, and what becomes of a topic
-// that was created anew. Its librdkafka half is tests/ingest's, the whole is tests/integration's.
+// KafkaInput's own part: when an idle partition is closed and committed, and what becomes of a
+// topic that was created anew. Its librdkafka half is tests/ingest's, the whole is
+// tests/integration's.
 
 #include "service/kafka_input.h"
 
@@ -88,7 +89,7 @@ TEST_F(KafkaInputTest, AnIdlePartitionIsClosedOnlyBehindItsRecords) {
   Produce(3);
   Start();
   TakeAll();
-  // What was taken is not fed yet.
+  // The taken records are not fed yet.
   ASSERT_TRUE(input_->CloseIdle(0).ok());
   EXPECT_EQ(partition().stage1->counters().records, 0);
   EXPECT_EQ(partition().stage1->last_tick(), kNoTime);

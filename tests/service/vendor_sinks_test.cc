@@ -1,6 +1,6 @@
-// Every kind of sink that speaks HTTP or SMTP, through the deliverer and over sockets, to a receiver
-// that checks what it gets (tests/sinks/vendors.h) and now and then takes a request without an
-// answer, or refuses one for the moment.
+// Every kind of sink that speaks HTTP or SMTP, through the deliverer and over sockets, to a
+// receiver that checks what it gets (tests/sinks/vendors.h) and now and then takes a request
+// without an answer, or refuses one for the moment.
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -25,8 +25,8 @@
 namespace tocsin {
 namespace {
 
-// A vendor behind HTTP with a bad start: what becomes of its first requests. '5' is 503, '9' 429, 'd'
-// taken without an answer, 'p' with a page that nobody understands.
+// A vendor behind HTTP with a bad start: what becomes of its first requests. '5' is 503, '9' 429,
+// 'd' taken without an answer, 'p' with a page that nobody understands.
 constexpr std::string_view kFaults = ".5.d..p.9..d.p..5";
 
 class VendorServer {
@@ -92,7 +92,8 @@ class VendorSinks : public testing::Test {
     ASSERT_TRUE(deliverer_->Start().ok());
   }
 
-  // Opened, acknowledged, over; waits for the receipts of each, since nobody is told of what is over.
+  // Triggers, acknowledges and resolves; waits for the receipts of each, since an incident that is
+  // already resolved is not sent.
   void Tell(const std::vector<Incident>& incidents) {
     for (const NotificationAction action :
          {NotificationAction::kTrigger, NotificationAction::kAcknowledge,

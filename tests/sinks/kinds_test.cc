@@ -1,4 +1,5 @@
-// What each kind of sink sends, field by field. Texts that were made to break out: injection_test.cc.
+// What each kind of sink sends, field by field. Texts that were made to break out:
+// injection_test.cc.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <simdjson.h>
@@ -394,7 +395,8 @@ TEST(Slack, AllAboutAnIncidentIsInOneThread) {
   EXPECT_EQ(body.count("reply_broadcast"), 0u);
   EXPECT_THAT(body["blocks[0].text.text"], HasSubstr("ana is on it."));
 
-  // A rise and the end are shown to everybody; the end of the lower level's page is none.
+  // A rise and the resolve are broadcast to the channel; the resolve of the replaced level is not
+  // sent.
   delivery = MakeDelivery(NotificationAction::kTrigger, 1, incident);
   delivery.receipt = "1503435956.000247";
   EXPECT_EQ(Parse(sink->Render(delivery).body)["reply_broadcast"], "true");

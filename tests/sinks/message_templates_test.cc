@@ -132,7 +132,7 @@ TEST(OurMessages, AStatusPageNamesNothingOfOurs) {
   incident.impact.users_affected = 0;
   EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
               HasSubstr("Some users of our service"));
-  // Whoever attacks us reads it, too.
+  // An attacker can read public messages, too.
   incident.category = Category::kSecurity;
   EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
               StartsWith("Investigating a problem in our service"));
