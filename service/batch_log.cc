@@ -86,13 +86,13 @@ absl::Status BatchLog::Write(std::span<const Set* const> sets) {
   const Entry& entry = sets.size() > 1 ? all : *sets.front()->entry;
   TOCSIN_ASSIGN_OR_RETURN(const std::uint64_t last,
                           options_.journal->AppendBatches(entry.records, entry.positions));
-  // Nobody else appends.
+  // Only this thread appends to the journal's batches.
   TOCSIN_CHECK(last == sets.back()->sequence);
   durable_.store(last, std::memory_order_release);
   absl::MutexLock lock(&mutex_);
   for (const SourcePosition& position : entry.positions) {
     const auto found = positions_.find(position.source);
-    // A newer one may wait already.
+    // A newer position may be waiting already.
     if (found != positions_.end() && found->second == position.text) positions_.erase(found);
   }
   return absl::OkStatus();
@@ -129,7 +129,7 @@ void BatchLog::Close() {
 bool BatchLog::Stop(absl::Duration grace) {
   Close();
   const bool stopped = writer_ == nullptr || writer_->Stop(grace);
-  OnProgress();  // what waits will not be written any more
+  OnProgress();  // wakes Pop: sets that will not be written are released now
   return stopped;
 }
 

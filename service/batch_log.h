@@ -1,4 +1,4 @@
-// Between reading and deciding: the journal's batch log, written by a thread of its own.
+// The queue between reading and deciding, backed by the journal's batch log. Its own thread writes.
 //
 //   BatchLog log({.journal = journal, .time = &time});
 //   TOCSIN_RETURN_IF_ERROR(log.Start());
@@ -6,14 +6,14 @@
 //   if (log.durable() >= sequence) …                                 // now it may be committed
 //   while (std::optional<BatchLog::Set> set = log.Pop()) …           // the deciding thread
 //
-// Appends never wait for the disk. What is durable is handed to the deciding thread in order; where
-// the disk does not follow, it is handed over without being durable (service/write_behind.h): decisions
-// and pages go on, and the writer catches up. Nothing that a source keeps for us is committed
-// meanwhile, so after a crash it is read again and decided again, under the same ids.
+// Appends never wait for the disk. Durable sets are handed to the deciding thread in order. If the
+// disk is too slow or fails, sets are handed over before they are durable (service/write_behind.h),
+// so decisions and pages continue while the writer catches up. Source commits wait until sets are
+// durable, so after a crash the records are read and decided again, under the same ids.
 //
-// Memory: what waits for the disk or for the deciding thread, against `bytes_max`. Append does not
-// refuse; who appends looks at full() and stops reading. Positions of sources that have no commits
-// of their own are written in the same transaction as the batches they belong to. Thread-safe.
+// Memory: sets that wait for the disk or for the deciding thread count against `bytes_max`. Append
+// never refuses; callers check full() and stop reading. Positions of sources that keep no commits
+// themselves (files) are written in the same transaction as their batches. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -68,26 +68,28 @@ class BatchLog {
   BatchLog(const BatchLog&) = delete;
   BatchLog& operator=(const BatchLog&) = delete;
 
-  // Asks the journal where it stands, and starts the writer. REQUIRED before anything else.
+  // Reads the journal's last sequence and starts the writer. REQUIRES: called before any other
+  // function.
   absl::Status Start();
 
-  // The sequence of the last record, which is durable once durable() has reached it. Nothing is
-  // kept after Close.
+  // Returns the sequence of the last record, which is durable once durable() has reached it. After
+  // Close the entry is dropped.
   std::uint64_t Append(Entry entry);
   bool full() const;
   std::uint64_t durable() const { return durable_.load(std::memory_order_acquire); }
-  // Up to here it is durable, or was handed over without.
+  // Up to this sequence records are durable, or were handed over without being durable.
   std::uint64_t released() const;
-  // The newest position, written or not.
+  // The newest position, durable or not.
   absl::StatusOr<std::optional<std::string>> Position(const std::string& source);
-  // Whether that one is written.
+  // Whether the newest position is durable.
   bool PositionIsDurable(const std::string& source) const;
 
-  // The next set; waits for it. nullopt once closed and all is taken.
+  // Waits for the next set and returns it. nullopt once the log is closed and empty.
   std::optional<Set> Pop();
-  // Nothing more will be appended.
+  // No more appends are accepted.
   void Close();
-  // Closes, and gives the writer this long for what is not durable yet; see WriteBehind::Stop.
+  // Closes, and gives the writer this long for sets that are not durable yet; see
+  // WriteBehind::Stop.
   bool Stop(absl::Duration grace);
 
   Health GetHealth() const;
@@ -101,7 +103,7 @@ class BatchLog {
   };
 
   absl::Status Write(std::span<const Set* const> sets);
-  // Wakes who waits in Pop.
+  // Wakes a caller that waits in Pop.
   void OnProgress();
   bool Appended() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return closed_ || !undecided_.empty();

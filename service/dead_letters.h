@@ -2,10 +2,10 @@
 //
 //   DeadLetters letters("./state/dead-letters.jsonl");
 //
-// One JSON line a sample: source, offset, reason, the record's first bytes. At most ten a second
-// and 16 MiB a file (one older file is kept), mode 0600; the counters count the rest. A thread of its
-// own writes, so that a disk that hangs holds up nobody who reads: at most kQueuedMax samples wait,
-// the rest is dropped. Thread-safe.
+// One JSON line per sample: source, offset, reason, the record's first bytes. At most ten samples a
+// second and 16 MiB per file (one older file is kept), mode 0600; counters cover the rest. A
+// separate thread writes, so that a hanging disk does not delay readers: at most kQueuedMax samples
+// wait, more are dropped. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ class DeadLetters : public DeadLetterObserver {
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !lines_.empty(); }
 
   const std::string path_;
-  // Of the thread:
+  // Used only by the thread:
   std::FILE* file_ = nullptr;
   std::size_t size_ = 0;
 

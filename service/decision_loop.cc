@@ -17,25 +17,24 @@
 namespace tocsin {
 namespace {
 
-// A snapshot at most every minute, and rarer when it is large: at 5 MB/s writing it must stay
-// cheap.
+// At most one snapshot a minute, and fewer if they are large: on average at most 5 MB/s are
+// written.
 constexpr DurationUs kSnapshotEvery = 60 * kSecondUs;
 constexpr std::int64_t kSnapshotBytesPerSecond = 5'000'000;
-// One that could not be written is tried again after this, and mentioned again after that.
+// A failed snapshot is retried after kSnapshotRetry, and logged again after kComplainEvery.
 constexpr DurationUs kSnapshotRetry = 5 * kSecondUs;
 constexpr DurationUs kComplainEvery = kMinuteUs;
-// Lines kept in memory between snapshots: past it the snapshot comes early, and where it cannot be
-// written, what output files would be rebuilt from after a crash is given up.
+// Limit of the lines kept in memory between snapshots. At the limit the snapshot is taken early; if
+// that fails, lines are dropped, and output files cannot be rebuilt completely after a crash.
 constexpr std::size_t kLinesMax = 100'000;
 constexpr DurationUs kForgetEvery = kHourUs;
-// How much of an output file is searched for the oldest line that the journal has: what the journal
-// keeps, and what was written since the last snapshot.
+// How much of an output file is searched for the oldest line that the journal has: enough for the
+// lines that the journal keeps and those written since the last snapshot.
 constexpr std::int64_t kSearchBytesMax = 4 * limits::kLinesBytesMax;
-// How long the last snapshot waits for what it stands for to be durable: a second.
+// The last snapshot waits at most a second for the data that it covers to be durable.
 constexpr int kFinishLooks = 200;
 constexpr absl::Duration kFinishLook = absl::Milliseconds(5);
-// What is not written when the program ends gets this long in all; a pipe that nobody reads, no
-// longer.
+// Total time for writing pending lines when the program ends, in case nobody reads a pipe.
 constexpr DurationUs kOutputGrace = kSecondUs / 2;
 
 }  // namespace
@@ -63,7 +62,7 @@ absl::Status DecisionLoop::Recover() {
 
 absl::Status DecisionLoop::Relearn(std::uint64_t through) {
   for (const Decider::Lost& lost : options_.decider->lost()) {
-    spdlog::info("detector {}: {}; its series are learned from the panes that are kept",
+    spdlog::info("detector {}: {}; its series are relearned from the panes in the journal",
                  lost.detector, lost.reason);
   }
   TOCSIN_ASSIGN_OR_RETURN(const std::uint64_t oldest, options_.journal->OldestBatch());
@@ -81,27 +80,27 @@ absl::Status DecisionLoop::Relearn(std::uint64_t through) {
       });
   options_.decider->EndRelearning();
   if (!read.ok() && !absl::IsCancelled(read)) {
-    // What was learned so far is better than nothing, and what follows is read by itself.
-    spdlog::warn("learning ends early: {}", std::string(read.message()));
+    // A partial baseline is better than none, and later records are read separately.
+    spdlog::warn("relearning stopped early: {}", std::string(read.message()));
   }
-  spdlog::info("learned from {} records of the pane log; {} were of another configuration", learned,
-               foreign);
+  spdlog::info("relearned from {} records of the batch log; skipped {} of another configuration",
+               learned, foreign);
   return absl::OkStatus();
 }
 
-// How much of an output file stays: what is before the oldest line from which on the journal has all.
+// How much of an output file is kept: the part before the first line that the journal can rewrite.
 std::int64_t DecisionLoop::BytesToKeep(const std::string& path,
                                        const std::optional<std::string>& oldest) const {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return 0;
   const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
   const std::int64_t all = error ? 0 : size;
-  // Where the oldest line is not in the file nothing of it is given up.
+  // If the oldest line is not in the file, the whole file is kept.
   return oldest ? FindLine(path, *oldest, kSearchBytesMax).value_or(all) : all;
 }
 
 absl::Status DecisionLoop::OpenOutputs() {
-  // Where the journal has forgotten lines: the oldest that it has, of each kind.
+  // If the journal has deleted lines: the oldest line of each kind that it still has.
   std::array<std::optional<std::string>, 2> oldest;
   const bool incomplete = options_.journal->Usage().lines_incomplete;
   if (incomplete) {
@@ -110,14 +109,14 @@ absl::Status DecisionLoop::OpenOutputs() {
       if (!line.alone && !of_kind) of_kind = line.text;
       return oldest[0] && oldest[1] ? absl::CancelledError() : absl::OkStatus();
     });
-    looked.IgnoreError();  // it is read again, and said, when the lines are written
+    looked.IgnoreError();  // RestoreLines reads the lines again and reports errors
   }
   const auto open = [&](const std::string& path, LineKind kind) {
     return LineOutput::Open(
         path, incomplete ? BytesToKeep(path, oldest[static_cast<std::size_t>(kind)]) : 0);
   };
   TOCSIN_ASSIGN_OR_RETURN(incidents_, open(options_.incidents_path, LineKind::kIncident));
-  // Both on standard output keep their order.
+  // With one output for both, for example standard output, lines keep their order.
   if (options_.signals_path == options_.incidents_path) return absl::OkStatus();
   TOCSIN_ASSIGN_OR_RETURN(signals_, open(options_.signals_path, LineKind::kSignal));
   return absl::OkStatus();
@@ -129,8 +128,10 @@ absl::Status DecisionLoop::RestoreLines() {
     Write(line, nullptr);
     return absl::OkStatus();
   });
-  // Nothing is decided from them.
-  if (!read.ok() && !Passes(read)) spdlog::error("output lines: {}", std::string(read.message()));
+  // No decision depends on the lines, so this is not fatal.
+  if (!read.ok() && !Passes(read)) {
+    spdlog::error("cannot restore output lines: {}", std::string(read.message()));
+  }
   CompleteBook();
   return Passes(read) ? read : absl::OkStatus();
 }
@@ -139,7 +140,7 @@ void DecisionLoop::Write(const OutputLine& line, const Incident* incident) {
   const bool signal = line.kind == LineKind::kSignal;
   LineOutput& output = signal && signals_ != nullptr ? *signals_ : *incidents_;
   if (line.alone) {
-    // Only the book has it.
+    // Only for the book, not for the output files.
   } else if (recovered_) {
     output.Write(line.text);
   } else {
@@ -150,7 +151,7 @@ void DecisionLoop::Write(const OutputLine& line, const Incident* incident) {
   options_.book->Put(line.text, has_more ? incident->ToJson() : "");
 }
 
-// The journal keeps lines, the snapshot what is open as a whole.
+// The journal keeps bounded lines; the whole open incidents come from the snapshot.
 void DecisionLoop::CompleteBook() {
   if (options_.book == nullptr) return;
   for (const Incident* incident : options_.decider->correlator().Open()) {
@@ -164,7 +165,7 @@ void DecisionLoop::Remember(OutputLine line) {
   const bool history = !(signal ? options_.signals_path : options_.incidents_path).empty();
   if (!history && signal) return;
   if (!history) {
-    // Only the API asks, for the newest line of each incident.
+    // Without output files only the API needs lines: the newest of each incident.
     line.replaces = true;
     const auto known = newest_.find(line.incident);
     if (known != newest_.end()) {
@@ -180,18 +181,19 @@ void DecisionLoop::Remember(OutputLine line) {
 void DecisionLoop::Append(std::string_view record) {
   const absl::Status appended = options_.decider->Append(record);
   if (absl::IsFailedPrecondition(appended)) {
-    // Measured by an earlier configuration and not yet decided when it changed: at most the panes
+    // Measured with an earlier configuration and not decided when it changed: at most the panes
     // since the last snapshot.
     if (foreign_batches_++ == 0) {
       spdlog::warn(
-          "the configuration changed: panes measured before and not yet decided are left out");
+          "the configuration changed: skipping undecided panes that were measured with the old "
+          "one");
     }
     return;
   }
   if (!appended.ok()) {
-    // One record of the log; those behind it are decided all the same.
+    // Only this record is lost; later ones are decided as usual.
     ++unreadable_;
-    spdlog::error("a record of the batch log is left out: {}", std::string(appended.message()));
+    spdlog::error("skipped a record of the batch log: {}", std::string(appended.message()));
     return;
   }
   Decision decision;
@@ -207,7 +209,7 @@ void DecisionLoop::Append(std::string_view record) {
 }
 
 void DecisionLoop::Take(const BatchLog::Set& batches) {
-  // Here what the last one submitted has been written, as a rule.
+  // By now the notifications of the previous set are usually durable.
   SaveSnapshotWhenDue();
   for (const std::string& record : batches.records()) Append(record);
   through_ = batches.sequence;
@@ -231,8 +233,7 @@ void DecisionLoop::SaveSnapshotWhenDue() {
   snapshot_due_ = now + kSnapshotRetry;
   if (now < complain_at_) return;
   complain_at_ = now + kComplainEvery;
-  spdlog::error("a snapshot could not be written, and is tried again: {}",
-                std::string(saved.message()));
+  spdlog::error("cannot write a snapshot, will retry: {}", std::string(saved.message()));
 }
 
 absl::Status DecisionLoop::SaveSnapshot() {
@@ -258,7 +259,7 @@ void DecisionLoop::ForgetAbsent() {
   if (!options_.sources || (forgot_at_ != kNoTime && now < forgot_at_ + kForgetEvery)) return;
   const std::vector<std::string> sources = options_.sources();
   if (sources.empty()) {
-    // What nobody knows to be absent is not: this time does not count.
+    // Not all sources are known, so none counts as absent; this time does not count.
     forgot_at_ = kNoTime;
     return;
   }
@@ -266,7 +267,7 @@ void DecisionLoop::ForgetAbsent() {
       options_.journal->ForgetAbsent({.sources = sources,
                                       .sinks = options_.sinks,
                                       .elapsed = forgot_at_ == kNoTime ? 0 : now - forgot_at_});
-  // It comes again with the next snapshot.
+  // It is retried with the next snapshot.
   if (!forgotten.ok()) return;
   forgot_at_ = now;
   for (const std::string& what : *forgotten) {
@@ -278,9 +279,9 @@ void DecisionLoop::ForgetAbsent() {
 absl::Status DecisionLoop::Finish() {
   for (int i = 0; i < kFinishLooks && !SnapshotIsPossible(); ++i) absl::SleepFor(kFinishLook);
   if (through_ != snapshot_through_ && SnapshotIsPossible()) {
-    // Without it the next start decides again what came after the last one.
+    // Without it the next start repeats the decisions since the previous snapshot.
     if (const absl::Status saved = SaveSnapshot(); !saved.ok()) {
-      spdlog::error("the last snapshot could not be written: {}", std::string(saved.message()));
+      spdlog::error("cannot write the last snapshot: {}", std::string(saved.message()));
     }
   }
   Publish();

@@ -5,13 +5,13 @@
 //   while (auto set = log.Pop()) loop.Take(*set);
 //   TOCSIN_RETURN_IF_ERROR(loop.Finish());
 //
-// Once it has recovered nothing stops it: a record that cannot be read is left out, and a snapshot
-// that cannot be written is tried again. Notifications are handed to the deliverer, and durable
-// there, before a snapshot can forget them; a snapshot stands for durable batches only.
-// Output files are rewritten from the journal at the start, so after any crash they hold the same
-// bytes as if there had been none (transport/line_output.h); where the journal has forgotten the oldest
-// lines, the beginning of a file stays as it is. Detectors whose state a snapshot does not give learn
-// again from the panes that the journal keeps. One thread; Status() may be called from any.
+// After recovery no error stops it: an unreadable record is skipped, and a failed snapshot is
+// retried. A snapshot covers durable batches only, and only after their notifications are durable
+// in the deliverer. Output files are rewritten from the journal at the start, so after a crash they
+// hold the same bytes as without it (transport/line_output.h). If the journal has already deleted
+// the oldest lines, the beginning of a file stays as it is. Detectors whose state cannot be
+// restored from the snapshot relearn from the panes that the journal keeps. One thread; Status()
+// from any thread.
 #pragma once
 
 #include <cstdint>
@@ -46,11 +46,11 @@ class DecisionLoop {
     std::string incidents_path;
     std::function<void(const Decision&)> on_decision;
     IncidentBook* book = nullptr;  // gets every incident line; may be null
-    // Those that are configured, empty while not all of them are known; what the journal has of
-    // others is forgotten after a week.
+    // The configured sources, or an empty list while not all of them are known, and the configured
+    // sinks. The journal forgets other sources and sinks after a week.
     std::function<std::vector<std::string>()> sources;
     std::vector<std::string> sinks = {};
-    // What else is to be forgotten; called with `sources` when the journal has forgotten.
+    // Called with `sources` after the journal has forgotten some, to delete other data of theirs.
     std::function<void(const std::vector<std::string>&)> forget = nullptr;
   };
 
@@ -68,10 +68,10 @@ class DecisionLoop {
     std::size_t open_incidents = 0;
     TimeUs last_tick = kNoTime;
     std::int64_t snapshots = 0;
-    std::int64_t lines_left_out = 0;  // of the output files
-    std::uint64_t through = 0;        // sequence in the batch log
-    std::int64_t unreadable = 0;      // records of the batch log that were left out
-    std::int64_t gaps = 0;            // batches that were missing in it
+    std::int64_t lines_left_out = 0;  // dropped from the output files
+    std::uint64_t through = 0;        // decided up to this sequence of the batch log
+    std::int64_t unreadable = 0;      // skipped records of the batch log
+    std::int64_t gaps = 0;            // batches that were missing in the batch log
     JournalUsage journal;
     LifeTimes times;
     std::vector<Silence> silences;
@@ -85,11 +85,11 @@ class DecisionLoop {
   absl::Status OpenOutputs();
   absl::Status CloseOutputs();
   std::int64_t BytesToKeep(const std::string& path, const std::optional<std::string>& oldest) const;
-  // `incident` is that of the line as a whole, where it is known.
+  // `incident` is the whole incident of the line, or nullptr if it is not known.
   void Write(const OutputLine& line, const Incident* incident);
   void Remember(OutputLine line);
   void CompleteBook();
-  // Where everything that it stands for is durable.
+  // Whether everything that a snapshot would cover is durable.
   bool SnapshotIsPossible() const;
   absl::Status SaveSnapshot();
   void SaveSnapshotWhenDue();
@@ -98,14 +98,14 @@ class DecisionLoop {
 
   Options options_;
   std::unique_ptr<LineOutput> incidents_;
-  std::unique_ptr<LineOutput> signals_;    // nullptr: they go where the incidents go
-  bool recovered_ = false;                 // until then files are rebuilt, and may take their time
-  std::vector<OutputLine> lines_;          // since the last snapshot, as far as somebody needs them
-  std::map<Hash128, std::size_t> newest_;  // of lines_, where only the newest of an incident is
+  std::unique_ptr<LineOutput> signals_;    // nullptr: signals go to the incidents output
+  bool recovered_ = false;                 // false: output files are rebuilt, writes may block
+  std::vector<OutputLine> lines_;          // lines to keep, since the last snapshot
+  std::map<Hash128, std::size_t> newest_;  // index in lines_ if only an incident's newest is kept
   std::uint64_t through_ = 0;
   std::uint64_t snapshot_through_ = 0;
   TimeUs snapshot_due_ = 0;     // monotonic
-  TimeUs complain_at_ = 0;      // of snapshots that fail
+  TimeUs complain_at_ = 0;      // when to log failing snapshots again
   TimeUs forgot_at_ = kNoTime;  // monotonic
   std::int64_t snapshots_ = 0;
   JournalUsage usage_;  // as of the last snapshot

@@ -27,16 +27,16 @@
 namespace tocsin {
 namespace {
 
-// A sink that stays broken is mentioned again after this long.
+// A sink that keeps failing is logged again after this long.
 constexpr DurationUs kComplainEvery = kMinuteUs;
-// It looks at its work so often at least, by which others see that it is alive.
+// The longest wait of the thread, so that turns() shows that it is alive.
 constexpr DurationUs kTurnMax = kSecondUs;
-// Longer graces are endless, and would overflow.
+// Upper limit of a grace: an infinite one would overflow.
 constexpr absl::Duration kGraceMax = absl::Hours(1);
-// What a stop leaves at least for receipts that are not written yet.
+// The minimum time that Stop leaves for writing receipts.
 constexpr absl::Duration kWriteGraceMin = absl::Milliseconds(500);
 
-// Differs between processes, so that those that failed together do not come back together.
+// Differs between processes, so that they do not retry at the same time after a common failure.
 std::uint64_t JitterSeed() {
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
@@ -90,26 +90,26 @@ class Deliverer::Impl {
   using Effects = std::vector<OutboxEffect>;
   using Replies = SinkTransport::Replies;
 
-  // What the journal is told of a delivery.
+  // A delivery to write to the journal or to forget there.
   struct Record {
     Delivery delivery;
     bool forget = false;
   };
   // A record that the outbox waits for.
   struct Awaited {
-    std::uint64_t number = 0;  // of the writer
+    std::uint64_t number = 0;  // the writer's number of the item
     Hash128 delivery;
   };
   struct Request {
     Delivery delivery;
     bool look_up = false;
   };
-  // What the log is not told about a sink that goes on failing.
+  // Limits the log lines about a sink that keeps failing.
   struct Complaints {
-    TimeUs again_at = 0;      // 0: the last request was taken
+    TimeUs again_at = 0;      // 0: the last request was accepted
     std::int64_t unsaid = 0;  // failures that were not logged
   };
-  // What the thread does after a look at the state.
+  // What the thread has to do next.
   struct Turn {
     std::vector<Request> begin;
     absl::Duration wait = absl::ZeroDuration();
@@ -118,14 +118,14 @@ class Deliverer::Impl {
 
   void Run();
   Turn Next(const Replies& replies) ABSL_LOCKS_EXCLUDED(mutex_);
-  // False where the lease does not cover it any more: the outbox has it back.
+  // False if the lease does not cover the request: it went back to the outbox.
   bool Send(const Request& request, Replies* replies) ABSL_LOCKS_EXCLUDED(mutex_);
   void Complain(const Request& request, const Sink& sink, const SinkReply& reply, TimeUs now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnReply(const HttpClient::Reply& reply, TimeUs now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(Effects* effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The outbox goes on with what is written, or has waited for too long.
-  void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tells the outbox which records are written or released.
+  void ConfirmWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Request> TakeSends() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeNewSinks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Write(std::span<const Record* const> records);
@@ -142,10 +142,10 @@ class Deliverer::Impl {
   mutable absl::Mutex mutex_;
   Outbox outbox_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t pushed_ ABSL_GUARDED_BY(mutex_) = 0;     // number of the last record
-  std::uint64_t submitted_ ABSL_GUARDED_BY(mutex_) = 0;  // the same of what was submitted
+  std::uint64_t submitted_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the last submitted intent
   std::deque<Awaited> awaited_ ABSL_GUARDED_BY(mutex_);
   std::vector<Request> to_send_ ABSL_GUARDED_BY(mutex_);
-  std::map<Hash128, Request> on_their_way_ ABSL_GUARDED_BY(mutex_);
+  std::map<Hash128, Request> in_flight_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Complaints> complaints_ ABSL_GUARDED_BY(mutex_);  // by sink
   std::vector<std::unique_ptr<Sink>> new_sinks_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -169,7 +169,8 @@ absl::Status Deliverer::Impl::Start() {
   try {
     thread_ = std::thread([this] { Run(); });
   } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(absl::StrCat("no thread for deliveries: ", error.what()));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot start the delivery thread: ", error.what()));
   }
   return absl::OkStatus();
 }
@@ -230,14 +231,14 @@ bool Deliverer::Impl::Stop(absl::Duration grace) {
 }
 
 void Deliverer::Impl::Run() {
-  BlockSigpipe();  // a TLS peer that went away
+  BlockSigpipe();  // raised when a TLS peer has closed the connection
   Replies replies;
   while (true) {
     Turn turn = Next(replies);
     replies.clear();
     if (turn.end) break;
     for (const Request& request : turn.begin) {
-      // What came back is due before anything that the turn knew of.
+      // The request that went back may be due before everything that `turn.wait` considered.
       if (!Send(request, &replies)) turn.wait = absl::ZeroDuration();
     }
     transport_.Perform(turn.wait, &replies);
@@ -254,7 +255,7 @@ bool Deliverer::Impl::Send(const Request& request, Replies* replies) {
     return true;
   }
   absl::MutexLock lock(&mutex_);
-  on_their_way_.erase(request.delivery.id);
+  in_flight_.erase(request.delivery.id);
   Effects effects;
   outbox_.OnHeld(request.delivery.id, time_->Monotonic(), &effects);
   Take(&effects);
@@ -265,7 +266,7 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   absl::MutexLock lock(&mutex_);
   TakeNewSinks();
   for (const HttpClient::Reply& reply : replies) OnReply(reply, time_->Monotonic());
-  GoOn();
+  ConfirmWritten();
   Effects effects;
   outbox_.Advance(time_->Monotonic(), &effects);
   Take(&effects);
@@ -275,7 +276,7 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
   if (!awaited_.empty()) wake = std::min(wake, writer_.NextRelease());
   if (stopping_) {
     wake = std::min(wake, stop_at_);
-    const bool idle = awaited_.empty() && on_their_way_.empty();
+    const bool idle = awaited_.empty() && in_flight_.empty();
     turn.end = now >= stop_at_ || idle;
   }
   turn.wait = absl::Microseconds(std::clamp<DurationUs>(wake - now, 0, kTurnMax));
@@ -284,10 +285,10 @@ Deliverer::Impl::Turn Deliverer::Impl::Next(const Replies& replies) {
 }
 
 void Deliverer::Impl::OnReply(const HttpClient::Reply& reply, TimeUs now) {
-  const auto it = on_their_way_.find(reply.id);
-  if (it == on_their_way_.end()) return;
+  const auto it = in_flight_.find(reply.id);
+  if (it == in_flight_.end()) return;
   const Request request = std::move(it->second);
-  on_their_way_.erase(it);
+  in_flight_.erase(it);
   const Sink& sink = SinkByName(request.delivery.sink);
   if (sink.Judge(reply.reply) == SendOutcome::kDelivered) {
     complaints_[sink.name()].again_at = 0;
@@ -307,9 +308,9 @@ void Deliverer::Impl::Complain(const Request& request, const Sink& sink, const S
     return;
   }
   const std::string more =
-      complaints.unsaid == 0 ? "" : absl::StrCat(" (and ", complaints.unsaid, " failures before)");
+      complaints.unsaid == 0 ? "" : absl::StrCat(" (", complaints.unsaid, " earlier failures)");
   spdlog::warn("sink {}: {} of {} failed (attempt {}): {}{}", sink.name(),
-               request.look_up ? "looking up" : NotificationActionName(request.delivery.action),
+               request.look_up ? "look-up" : NotificationActionName(request.delivery.action),
                request.delivery.dedup_key, request.delivery.attempts, sink.Describe(reply), more);
   complaints.again_at = now + kComplainEvery;
   complaints.unsaid = 0;
@@ -331,7 +332,7 @@ void Deliverer::Impl::Take(Effects* effects) {
                             .look_up = effect.kind == OutboxEffect::Kind::kLookUp});
         break;
       case OutboxEffect::Kind::kForget:
-        // In its place in the order, lest an intent that comes back later is taken away again.
+        // In order with other records, so that it does not remove an intent that is written later.
         pushed_ =
             writer_.Push({.delivery = std::move(effect.delivery), .forget = true}, sizeof(Record));
         break;
@@ -340,7 +341,7 @@ void Deliverer::Impl::Take(Effects* effects) {
   effects->clear();
 }
 
-void Deliverer::Impl::GoOn() {
+void Deliverer::Impl::ConfirmWritten() {
   const std::uint64_t released = writer_.released();
   Effects effects;
   while (!awaited_.empty() && awaited_.front().number <= released) {
@@ -360,7 +361,7 @@ absl::Status Deliverer::Impl::Write(std::span<const Record* const> records) {
     forgotten.clear();
     return absl::OkStatus();
   };
-  // Writing one again after a failure further on does no harm: it is by id, and in order.
+  // After a failure all are written again, which is safe: records are keyed by id and in order.
   for (const Record* record : records) {
     if (!record->forget && !forgotten.empty()) TOCSIN_RETURN_IF_ERROR(flush());
     if (record->forget) {
@@ -374,12 +375,12 @@ absl::Status Deliverer::Impl::Write(std::span<const Record* const> records) {
 
 std::vector<Deliverer::Impl::Request> Deliverer::Impl::TakeSends() {
   std::vector<Request> sends = std::exchange(to_send_, {});
-  for (const Request& request : sends) on_their_way_[request.delivery.id] = request;
+  for (const Request& request : sends) in_flight_[request.delivery.id] = request;
   return sends;
 }
 
 const Sink& Deliverer::Impl::SinkByName(std::string_view name) const {
-  // The outbox only sends to sinks that are there.
+  // The outbox only sends to configured sinks.
   return **std::find_if(sinks_->begin(), sinks_->end(),
                         [&](const std::unique_ptr<Sink>& sink) { return sink->name() == name; });
 }

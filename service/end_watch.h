@@ -1,11 +1,11 @@
-// Asks in the background where the partitions of an input end.
+// Asks brokers in the background for the end offsets of partitions.
 //
-//   EndWatch watch(std::move(probe));
+//   EndWatch watch(&probe);
 //   if (!watch.busy()) watch.Ask(partitions);
-//   for (const KafkaProbe::End& end : watch.Take()) …    // those answered since, at any time
+//   for (const KafkaProbe::End& end : watch.Take()) …    // answers since the last call
 //
-// One thread of its own asks, since a broker that is away is waited for; the polling thread never
-// is. All calls from one thread.
+// A separate thread asks, since an unreachable broker would block the polling thread. All calls
+// from one thread.
 #pragma once
 
 #include <memory>
@@ -20,17 +20,17 @@ namespace tocsin {
 
 class EndWatch {
  public:
-  // A leader that takes longer has not answered.
+  // The time-out for the answer of a leader.
   static constexpr DurationUs kTimeout = 2 * kSecondUs;
 
-  // `probe` outlives the watch, and answers nothing after it.
+  // `probe` outlives the watch. The destructor makes it unusable.
   explicit EndWatch(KafkaProbe* probe);
-  // Returns when the request that is on its way has ended, at most kTimeout.
+  // Waits for the request in flight, at most kTimeout.
   ~EndWatch();
   EndWatch(const EndWatch&) = delete;
   EndWatch& operator=(const EndWatch&) = delete;
 
-  // Whether an answer to the last Ask is still to come.
+  // Whether the last Ask has not been answered yet.
   bool busy() const;
   // REQUIRES: !busy(), and the partitions are sorted.
   void Ask(std::vector<KafkaPartition> partitions);

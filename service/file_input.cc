@@ -17,15 +17,16 @@
 namespace tocsin {
 namespace {
 
-// Records read from one file before the others have their turn, and from all before batches are
+// Records read from one file before the next file's turn, and from all files before batches are
 // sent.
 constexpr int kRecordsPerFile = 4'096;
 constexpr int kRecordsPerPoll = 65'536;
-// Looking at a folder takes at most a twentieth of our time.
+// Listing folders takes at most 1/20 of the time.
 constexpr int kLookShare = 20;
 constexpr rlim_t kOpenFiles = 65'536;
 
-// Each file is kept open, so that what is renamed or removed is read to its end.
+// Raises the limit of open files. Each file is kept open, so that a renamed or removed one is read
+// to its end.
 void AllowOpenFiles() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -60,8 +61,8 @@ absl::Status FileFollower::Start() {
     TOCSIN_RETURN_IF_ERROR(ListFiles(path_).status());
   }
   Look(/*first=*/true);
-  // All that is there joins before anything is read on: what they have in common is decided with
-  // all of them.
+  // All existing files join before reading continues, so that ticks that they share are decided
+  // with all of them.
   const FileClock clock = ReadClock();
   for (const auto& [name, file] : files_) {
     CountReceived(static_cast<std::size_t>(file->Turn(clock, /*records_max=*/1)));
@@ -83,7 +84,7 @@ void FileFollower::Look(bool first) {
     if (first) Follow({.path = path_, .name = name, .older = {}}, /*may_go=*/false);
   } else if (first || (config_->file->follow && !is_single_)) {
     FoundFiles found = FindFiles(path_);
-    // What is there first says what the path is; a file may be missing, a folder is made later.
+    // The path counts as a single file once a file exists there; a missing one may become a folder.
     is_single_ = found.is_single && (path_ == "-" || std::filesystem::exists(path_));
     const std::vector<FileInput> logs = first ? LogsOf(found.files) : std::vector<FileInput>();
     const bool was_full = std::exchange(left_out_, 0) > 0;
@@ -102,7 +103,7 @@ void FileFollower::Look(bool first) {
     missing_ = std::move(found.missing);
   }
   if (!first) return;
-  // Those that were followed before are waited for from the beginning.
+  // Files that were followed before the restart are waited for from the beginning.
   for (const auto& [name, file] : files_) file->Prepare(ReadClock(), /*at_start=*/true);
 }
 
@@ -111,8 +112,8 @@ void FileFollower::FollowAll(const std::vector<FileInput>& found,
   std::vector<FileInput> known = logs;
   for (const auto& [name, file] : files_) known.push_back({file->path(), name});
   std::vector<LogFiles> grouped = GroupRotations(found, known);
-  // One that was a log of its own before the file appeared that it was rotated from, or the path
-  // itself before there was a folder.
+  // Retires a file that was its own log until the file that it was rotated from appeared, and the
+  // path itself once it has become a folder.
   for (const auto& entry : files_) {
     FilePartition& file = *entry.second;
     const bool is_part = std::any_of(grouped.begin(), grouped.end(), [&](const LogFiles& log) {
@@ -210,7 +211,7 @@ absl::Status FileFollower::Poll(absl::Duration wait) {
 void FileFollower::ForgetGone() {
   std::erase_if(files_, [&](const auto& entry) {
     const bool is_gone = entry.second->is_gone();
-    if (is_gone) spdlog::info("{}: is gone", entry.second->source());
+    if (is_gone) spdlog::info("{}: the file is gone", entry.second->source());
     return is_gone;
   });
 }
@@ -228,7 +229,7 @@ std::vector<SourceState> FileFollower::States() const {
   for (const auto& [name, file] : files_) states.push_back(file->state());
   for (const std::string& fault : faults_) states.push_back({config_->name, true, fault});
   if (left_out_ > 0) states.push_back({config_->name, true, LeftOut()});
-  // A folder that nobody has written to yet is no mistake.
+  // An empty folder is not an error.
   if (states.empty()) states.push_back({config_->name, false, path_ + ": has no files"});
   return states;
 }

@@ -1,12 +1,13 @@
-// A file input of the running engine: a file, a folder, or what a pattern matches, each file a
-// source partition (service/file_partition.h), found as they come and forgotten when they are gone.
+// A file input of the running engine: a file, a folder, or the files that match a pattern. Each
+// file is a source partition (service/file_partition.h), added when it appears and removed when it
+// is gone.
 //
-// Files that were rotated from another (ingest/sources/rotation.h) belong to that one. Positions are kept in
-// the journal, with the batches that they belong to. What is wrong with one file, or with a folder
-// that cannot be listed, is its state and tried again; the others go on, and Poll never fails. A file or
-// folder that is not there is waited for, and said to be missing: nothing waits for it. Only a
-// configuration that cannot be right, and a file that is not to be followed and not there, fail Start.
-// Of the input's thread.
+// Rotated files (ingest/sources/rotation.h) belong to the file that they were rotated from.
+// Positions are kept in the journal, with the batches that they belong to. A file that cannot be
+// read, or a folder that cannot be listed, reports that as its state and is retried; other files
+// continue, and Poll never fails. A missing file or folder is reported as missing, and decisions do
+// not wait for it. Start fails only if the configuration is invalid, or if a file that is not
+// followed is missing. Used only by the input's thread.
 #pragma once
 
 #include <cstddef>
@@ -30,12 +31,13 @@ namespace tocsin {
 
 class FileFollower : public Input {
  public:
-  // More files of one input are not read, and that is said.
+  // More files of one input are not read; that is logged and reported as a state.
   static constexpr std::size_t kFilesMax = 1'024;
-  // A folder or a pattern is looked at so often, or less where that takes long.
+  // How often a folder or a pattern is listed; less often if listing takes long.
   static constexpr DurationUs kLookEvery = kSecondUs;
 
-  // All outlive the input. `log` is that of an input by HTTP, which the file then is; else nullptr.
+  // All arguments outlive the input. `log` is the record log of an HTTP input, which is read
+  // instead of files; else nullptr.
   FileFollower(const InputConfig* config, const EngineSetup* setup, BatchLog* batches,
                DeadLetterObserver* dead_letters, RecordLog* log, const TimeSource* time);
 
@@ -57,14 +59,14 @@ class FileFollower : public Input {
  private:
   using Files = std::map<std::string, std::unique_ptr<FilePartition>>;
 
-  // Finds files that are new. Of the first time, those that were followed before are read on.
+  // Finds new files. The first time also files that were followed before a restart.
   void Look(bool first);
   FileClock ReadClock() const;
   void FollowAll(const std::vector<FileInput>& found, const std::vector<FileInput>& logs);
   void Follow(LogFiles files, bool may_go);
-  // Whether it is a part of a log that is followed, moved or copied there.
+  // Whether the file is a rotated part of a followed log, moved or copied to this path.
   bool IsKnown(const std::string& path);
-  // Logs whose own file is not there, but which were followed before.
+  // Logs that were followed before but whose own file is missing now.
   std::vector<FileInput> LogsOf(const std::vector<FileInput>& files) const;
   void ForgetGone();
   std::string LeftOut() const;
@@ -80,7 +82,7 @@ class FileFollower : public Input {
   bool is_single_ = false;
   std::size_t left_out_ = 0;
   std::size_t copied_files_ = 0;
-  // Files that are known as parts of others, by path: which they were when that was found.
+  // By path: files that are known to be parts of others, and their identity when that was found.
   struct Part {
     std::uint64_t inode = 0;
     std::int64_t modified = 0;
@@ -89,7 +91,7 @@ class FileFollower : public Input {
   std::map<std::string, Part> parts_;
   Files files_;                      // by name
   std::vector<std::string> faults_;  // of folders
-  std::string missing_;              // the folder of a pattern
+  std::string missing_;              // why the folder of a pattern is missing; empty: it exists
   std::vector<std::string> losses_;
   TimeUs looked_at_ = kNoTime;
   DurationUs look_after_ = kLookEvery;

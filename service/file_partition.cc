@@ -12,9 +12,9 @@ namespace tocsin {
 namespace {
 
 constexpr DurationUs kRetryAfter = kSecondUs;
-// What is said of a file again and again is said once a minute.
-constexpr DurationUs kTellEvery = kMinuteUs;
-// A pause of ours is not the file's.
+// A file that keeps failing is logged once a minute.
+constexpr DurationUs kLogEvery = kMinuteUs;
+// A longer pause of this process counts as this long: the file was not idle meanwhile.
 constexpr DurationUs kStepMax = kSecondUs;
 constexpr std::size_t kCopyRecords = 1'024;
 constexpr std::size_t kCopyBytes = 1 << 20;
@@ -54,7 +54,7 @@ void FilePartition::Fail(const FileClock& clock, const absl::Status& status) {
   retry_at_ = clock.monotonic + kRetryAfter;
 }
 
-void FilePartition::TellState(const FileClock& clock) {
+void FilePartition::LogState(const FileClock& clock) {
   if (tail_ != nullptr) {
     for (Tail::Note& note : tail_->TakeNotes()) {
       if (note.is_loss) {
@@ -67,25 +67,25 @@ void FilePartition::TellState(const FileClock& clock) {
   const SourceState now = state();
   reach = now.failing ? SourceBoard::Reach::kAway : SourceBoard::Reach::kReadable;
   problem = now.failing ? now.reason : std::string();
-  if (now.reason == told_) return;
-  const bool soon = clock.monotonic - told_at_ < kTellEvery && told_at_ != 0;
+  if (now.reason == logged_) return;
+  const bool soon = clock.monotonic - logged_at_ < kLogEvery && logged_at_ != 0;
   if (now.failing && soon) return;
   if (now.failing) {
-    spdlog::warn("{}: cannot be read, and is tried again: {}", source_, now.reason);
+    spdlog::warn("{}: cannot read, will retry: {}", source_, now.reason);
   } else if (!now.reason.empty()) {
-    spdlog::info("{}: waits: {}", source_, now.reason);
+    spdlog::info("{}: waiting: {}", source_, now.reason);
   } else {
-    spdlog::info("{}: is read", source_);
+    spdlog::info("{}: reading", source_);
   }
-  told_ = now.reason;
-  told_at_ = clock.monotonic;
+  logged_ = now.reason;
+  logged_at_ = clock.monotonic;
 }
 
 int FilePartition::Turn(const FileClock& clock, int records_max) {
   const DurationUs step = std::min(clock.monotonic - turned_at_, kStepMax);
   turned_at_ = clock.monotonic;
   if (done_ || gone_ || !Prepare(clock)) {
-    TellState(clock);
+    LogState(clock);
     return 0;
   }
   copied_ = false;
@@ -101,7 +101,7 @@ int FilePartition::Turn(const FileClock& clock, int records_max) {
     at_end_for_ += step;
     ReachEnd(clock, result);
   }
-  TellState(clock);
+  LogState(clock);
   return records;
 }
 
@@ -155,7 +155,7 @@ Tail::Result FilePartition::Copy(const FileClock& clock) {
     std::size_t bytes = 0;
     while (pending_.size() < kCopyRecords && bytes < kCopyBytes &&
            (result = tail_->Next(clock.monotonic, &line)) == Tail::Result::kLine) {
-      // Copied before a crash that came before the commit.
+      // Already copied, before a crash that came before the commit.
       const auto mark = static_cast<std::int64_t>(line.next_offset);
       if (mark <= copied_until_) continue;
       if (line.text.size() > limits::kPayloadBytesMax) {
@@ -166,7 +166,8 @@ Tail::Result FilePartition::Copy(const FileClock& clock) {
       pending_.push_back({.text = std::string(line.text), .mark = mark});
     }
   }
-  // Who is killed before the first commit has to know what was copied.
+  // Before the first copy a position must be durable, so that after a crash the next process knows
+  // what was copied.
   if (!pending_.empty() && !IsWritten()) return Tail::Result::kBlocked;
   if (const absl::Status copied = AppendCopies(clock); !copied.ok()) {
     Fail(clock, copied);
@@ -186,8 +187,8 @@ absl::Status FilePartition::AppendCopies(const FileClock& clock) {
     status = copies_->Append(clock.wall, one.text, one.mark);
     if (status.ok()) ++copied;
   }
-  // Past the limit the rest waits until what is there has been read; after a fault of the disk all
-  // of it comes again.
+  // If the log is full, the rest waits until the log has been read; after a disk error all of it is
+  // retried.
   if (!status.ok() && !absl::IsResourceExhausted(status)) return status;
   TOCSIN_RETURN_IF_ERROR(copies_->Sync());
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(copied));
@@ -202,7 +203,7 @@ void FilePartition::Feed(const FileClock& clock, const LineReader::Line& line) {
   }
   stage1->Feed(record);
   const DurationUs distance = stage1->clock() - clock.wall;
-  // What is appended here and now is live, however long ago the last of it was.
+  // An HTTP input is always live, however old its last record is.
   stage1->set_live(
       options_.log != nullptr ||
       (stage1->clock() != kNoTime && distance < kLiveDistanceMax && distance > -kLiveDistanceMax));
@@ -214,7 +215,7 @@ void FilePartition::Join(const FileClock& clock) {
   is_inside_ = true;
   ended = false;
   joined_at = clock.due_tick;
-  // What it holds of ticks that are decided already is late.
+  // Its records of ticks that are already decided count as late.
   if (clock.due_tick != kNoTime) stage1->Join(clock.due_tick);
 }
 
@@ -243,7 +244,7 @@ void FilePartition::ReachEnd(const FileClock& clock, Tail::Result result) {
     at_end_for_ = 0;
     return;
   }
-  // The clock was read before the file was.
+  // `clock` was read at another time than the file.
   const TimeUs looked_at = tail_ != nullptr ? tail_->looked_at() : clock.monotonic;
   end_seen_at_ = clock.wall - (clock.monotonic - looked_at);
   const TimeUs missing = tail_ != nullptr ? tail_->missing_since() : kNoTime;
@@ -260,8 +261,7 @@ void FilePartition::CloseIdle() {
   if (!is_inside_ || !at_end || ended || !stage1->live()) return;
   const TimeUs tick = FloorTo(end_seen_at_ - kIdleGrace, options_.setup->plan.pane());
   if (tick <= stage1->last_tick()) return;
-  // Nothing in the file says that we closed now. The position that does is written together with the
-  // batches.
+  // The file does not record that it was closed now; the position, written with the batches, does.
   stage1->CloseIdle(tick);
   commit_due = true;
 }

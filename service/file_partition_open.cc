@@ -1,4 +1,4 @@
-// Of a followed file: opening it where its last commit says.
+// FilePartition: opening a file at its last committed position.
 
 #include <spdlog/spdlog.h>
 
@@ -30,8 +30,9 @@ std::string_view TakeWord(std::string_view* text) {
 
 }  // namespace
 
-// What the journal keeps: "f2 FLAGS FORMAT TAIL OFFSET METADATA", the last two those of stage 1's
-// commit, TAIL the file's position or "-". The last release kept "OFFSET METADATA".
+// The position in the journal: "f2 FLAGS FORMAT TAIL OFFSET METADATA". OFFSET and METADATA are
+// those of stage 1's commit; TAIL is the file's position or "-". The last release wrote "OFFSET
+// METADATA".
 struct FilePartition::Position {
   bool is_known = false;
   bool is_old = false;
@@ -61,8 +62,7 @@ absl::StatusOr<FilePartition::Position> FilePartition::ReadPosition() const {
       std::from_chars(offset.data(), offset.data() + offset.size(), position.commit.offset);
   position.commit.metadata = std::string(text);
   if (result.ec == std::errc() && result.ptr == offset.data() + offset.size()) return position;
-  spdlog::error("{}: its position in the journal is malformed: it is read from its beginning",
-                source_);
+  spdlog::error("{}: malformed position in the journal, reading from the beginning", source_);
   return Position();
 }
 
@@ -106,7 +106,7 @@ bool FilePartition::Prepare(const FileClock& clock, bool at_start) {
     return false;
   }
   fault_.clear();
-  // Others have gone on without it meanwhile: it joins them with its next record.
+  // The other sources did not wait for it meanwhile, so it joins with its next record.
   if (!at_start && options_.log == nullptr) is_inside_ = false;
   return true;
 }
@@ -119,7 +119,7 @@ absl::Status FilePartition::NewStage1() {
 
 absl::Status FilePartition::Open(const Position& position) {
   config_.format = options_.config->format;
-  // A file that was just rotated may be empty, and tell no format any more.
+  // A file that was just rotated may be empty, so its format cannot be detected again.
   if (config_.format == kAutoFormat && !position.format.empty()) config_.format = position.format;
   const bool is_log = options_.log != nullptr || IsRecordLog(files_.path);
   const bool is_stdin = files_.path == "-";
@@ -153,7 +153,7 @@ absl::Status FilePartition::OpenFile(const Position& position, Framing framing) 
   const bool follows = options_.config->file->follow && !IsArchive(files_.path);
   const bool copies = follows && own_time == OwnTime::kMissing;
   assumes_time_ = own_time != OwnTime::kComplete;
-  // A payload is whole as it stands: nothing but its end says where it ends.
+  // A payload has no framing: it ends where the file ends.
   TailOptions options = {.path = files_.path,
                          .older = files_.older,
                          .framing = framing,
@@ -166,7 +166,7 @@ absl::Status FilePartition::OpenFile(const Position& position, Framing framing) 
   }
   FollowedFile* const file = followed.get();
   if (followed != nullptr) tail_ = std::move(followed);
-  // Stage 1's offsets are the file's, or those of the copies: they do not mean the same.
+  // Stage 1's offsets are those of the file or those of the copies, which cannot be mixed.
   bool keeps_stage1 = position.is_known && position.copied == copies;
   is_sent_ = keeps_stage1;
   is_written_ = false;
@@ -181,10 +181,8 @@ absl::Status FilePartition::OpenFile(const Position& position, Framing framing) 
     restored = tail_->Restore(position.tail);
   }
   if (!restored.ok()) {
-    spdlog::error(
-        "{}: its position in the journal cannot be used, so it is read from its "
-        "beginning: {}",
-        source_, FromAbsl(restored.message()));
+    spdlog::error("{}: its position in the journal cannot be used, reading from the beginning: {}",
+                  source_, FromAbsl(restored.message()));
     keeps_stage1 = false;
     return OpenFile(Position(), framing);
   }
@@ -196,8 +194,8 @@ absl::Status FilePartition::OpenFile(const Position& position, Framing framing) 
   if (copies_ == nullptr) {
     if (*options_.copied_files >= kCopiedFilesMax) {
       return absl::ResourceExhaustedError(
-          "format " + config_.format + " does not say when its events were, and of an input at " +
-          "most " + std::to_string(kCopiedFilesMax) + " such files are followed");
+          "format " + config_.format + " has no timestamps, and at most " +
+          std::to_string(kCopiedFilesMax) + " such files of an input are followed");
     }
     ++*options_.copied_files;
   }

@@ -18,7 +18,7 @@ bool IsSegment(const fs::path& path) {
   return path.filename().string().find(".tlog") != std::string::npos;
 }
 
-// kNoTime where that cannot be found out.
+// When the file was last modified; kNoTime if that is not known.
 TimeUs ChangedAt(const fs::path& path) {
   struct stat about = {};
   if (lstat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode)) return kNoTime;
@@ -33,14 +33,14 @@ class Remover {
  public:
   explicit Remover(const ForgottenSources& options) : options_(options) {}
 
-  // Those below `folder` whose own folder, relative to it, is not one that is kept.
+  // Removes the logs below `folder` whose own folder, relative to it, is not kept.
   void RemoveLogs(const fs::path& folder, const std::function<bool(const std::string&)>& is_kept) {
     for (const auto& [log, files] : LogsBelow(folder)) {
       if (is_kept(log.lexically_relative(folder).string())) continue;
       const auto is_old = [this](const fs::path& file) { return IsOld(file); };
       if (!std::all_of(files.begin(), files.end(), is_old)) continue;
       for (const fs::path& file : files) unlink(file.c_str());
-      // And those above it that are empty now.
+      // Also remove parent folders that are empty now.
       for (fs::path empty = log; empty != folder && rmdir(empty.c_str()) == 0;) {
         empty = empty.parent_path();
       }

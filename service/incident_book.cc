@@ -74,7 +74,7 @@ void IncidentBook::Put(const std::string& text, const std::string& whole) {
   while (resolved_.size() > resolved_kept_) {
     const auto oldest = by_id_.find(resolved_.front());
     resolved_.pop_front();
-    // One that was reopened stands further behind, too, once it is resolved again.
+    // An incident that was reopened and resolved again has a later entry, too.
     if (oldest != by_id_.end() && oldest->second.resolved) Drop(oldest);
   }
 }
@@ -101,10 +101,10 @@ std::string IncidentBook::ListJson(const ListOptions& options) const {
   std::vector<const Kept*> listed(std::min(options.limit, total));
   std::transform(order_.begin(), std::next(order_.begin(), std::ssize(listed)), listed.begin(),
                  [](const Kepts::value_type* kept) { return &kept->second; });
-  // Grown step by step, 100,000 of them would be copied many times.
+  // Reserve: without it the text of 100,000 incidents would be copied many times.
   if (!listed.empty()) json.reserve(listed[0]->head_size * listed.size() * 5 / 4);
   for (std::size_t i = 0; i < listed.size(); ++i) {
-    // They lie anywhere in memory: without asking ahead, waiting for them is most of the time.
+    // Entries are scattered in memory: without prefetching, cache misses take most of the time.
     if (i + 2 * kAhead < listed.size()) Prefetch(listed[i + 2 * kAhead], sizeof(Kept));
     if (i + kAhead < listed.size()) {
       Prefetch(listed[i + kAhead]->line.data(), listed[i + kAhead]->head_size);
@@ -130,7 +130,7 @@ std::vector<IncidentBook::Entry> IncidentBook::Find(std::string_view name) const
     const Kept& kept = by_id_.at(id);
     simdjson::dom::parser parser;
     simdjson::dom::element line;
-    if (parser.parse(kept.line).get(line) != simdjson::SUCCESS) continue;  // it was read before
+    if (parser.parse(kept.line).get(line) != simdjson::SUCCESS) continue;  // Put parsed it already
     entries.push_back({.id = id,
                        .scope = std::string(Text(line, "scope")),
                        .state = std::string(Text(line, "state")),

@@ -1,13 +1,13 @@
-// The newest line of every incident that is open, and of those resolved lately; for the API.
+// The newest line of every open incident and of recently resolved ones, for the API.
 //
 //   IncidentBook book;
 //   book.Put(BoundedLine(incident));              // each line as it is decided
 //   std::string json = book.ListJson({.resolved = false, .limit = 100});
 //   std::vector<IncidentBook::Entry> found = book.Find("INC-2026-001");
 //
-// Of a line that leaves something out (core/bounded_line.h) it also keeps the whole incident, as long
-// as it was put: a list shows the line, Find gives the whole. Bounded: as many open ones as the
-// correlator keeps, and `resolved_kept` resolved ones. Thread-safe.
+// If a line is bounded, which means that it leaves something out (core/bounded_line.h), the book
+// also keeps the whole incident, if that was put. Lists show the line, Find returns the whole.
+// Bounded by the correlator's limit of open incidents and by `resolved_kept`. Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -33,33 +33,33 @@ class IncidentBook {
   struct Entry {
     Hash128 id;
     std::string scope, state;
-    std::int64_t level = 4;  // of its severity
+    std::int64_t level = 4;  // of the severity
     std::string line;
   };
   struct ListOptions {
-    bool resolved = false;  // those resolved lately too
+    bool resolved = false;  // include recently resolved ones
     std::size_t limit = 100;
   };
 
-  // `resolved_kept`: enough to look an incident of this week up; older ones are in the incidents file.
+  // The default of `resolved_kept` suffices for about a week; older ones are in the incidents file.
   explicit IncidentBook(std::size_t resolved_kept = 1'000) : resolved_kept_(resolved_kept) {}
 
-  // A line that is no incident is left out. `whole` is what it leaves something out of, if it does.
+  // Ignores a line that is not an incident. `whole` is the whole incident if `line` is bounded.
   void Put(const std::string& line, const std::string& whole = "");
-  // Whether only a line of it is known that leaves something out.
+  // Whether the incident's line is bounded and the whole incident is not known.
   bool LacksWhole(const Hash128& incident) const;
-  // {"total": 2, "incidents": [summary, …]}: the most severe first, of these the newest.
+  // {"total": 2, "incidents": [summary, …]}: the most severe first, then the newest first.
   std::string ListJson(const ListOptions& options) const;
-  // By id or by number; several where scopes number alike.
+  // Finds by id or by number. Several incidents have the same number if they have different scopes.
   std::vector<Entry> Find(std::string_view name) const;
 
  private:
   // What a list needs, and the line for the rest.
   struct Kept {
     std::string line, number;
-    std::unique_ptr<const std::string> whole;  // null where the line is, or it is not known
+    std::unique_ptr<const std::string> whole;  // null if the line is whole, or it is not known
     TimeUs detected_at = kNoTime;
-    std::uint32_t head_size = 0;  // how much of the line a list shows
+    std::uint32_t head_size = 0;  // bytes of the line that a list shows
     std::int32_t level = 4;
     bool resolved = false;
     bool bounded = false;

@@ -19,11 +19,11 @@ namespace {
 constexpr DurationUs kPollWait = 50 * kMillisecondUs;
 constexpr DurationUs kIdleCloseEvery = 200 * kMillisecondUs;
 constexpr DurationUs kPublishEvery = 20 * kMillisecondUs;
-// Commits only save re-reading after a restart, so once a second a partition is plenty.
+// Commits only save re-reading after a restart, so one a second per partition is enough.
 constexpr DurationUs kCommitEvery = kSecondUs;
-// An input that ran for so long has recovered from what it failed of before.
+// An input that has run this long has recovered; the pause starts at its minimum again.
 constexpr DurationUs kSoundAfter = kMinuteUs;
-// Of the time to end: what is kept for the source's answer to the last commit.
+// The part of the stop's grace that is reserved for the source's answer to the last commit.
 constexpr DurationUs kLastCommitTime = 2 * kSecondUs;
 constexpr DurationUs kDurableCheckEvery = 5 * kMillisecondUs;
 
@@ -113,7 +113,7 @@ void InputRunner::Run() {
     try {
       failed = RunInput();
     } catch (const std::exception& error) {
-      // Of a library, or of the allocator: this input's fault, whatever it was.
+      // From a library or the allocator: treated as a failure of this input.
       failed = absl::ResourceExhaustedError(error.what());
     }
     {
@@ -212,7 +212,7 @@ absl::Status InputRunner::Turn() {
   MarkTurn();
   Balance();
   input_->SetTicks(options_.board->GetTicks());
-  // What the turn before did is soon to be seen.
+  // Wait briefly if the previous turn has not been published yet.
   TOCSIN_RETURN_IF_ERROR(input_->Poll(absl::Microseconds(published_ ? kPollWait : kPublishEvery)));
   Send(/*all=*/false);
   Report();
@@ -277,9 +277,9 @@ void InputRunner::UpdateRows(BatchLog::Entry* entry) {
 void InputRunner::Expect(const std::vector<const InputPartition*>& joining,
                          BatchLog::Entry* entry) const {
   const TimeUs furthest = options_.board->GetTicks().furthest;
-  std::map<TimeUs, ControlRecord> expected;  // by the tick
+  std::map<TimeUs, ControlRecord> expected;  // by tick
   for (const InputPartition* const partition : joining) {
-    // Where it does not say, what others have reported is decided without it.
+    // If the partition does not know, ticks that others have reported are decided without it.
     const TimeUs behind = partition->joined_at != kNoTime ? partition->joined_at : furthest;
     const TimeUs tick = behind == kNoTime ? kNoTime : behind + options_.plan->pane();
     ControlRecord& record = expected[tick];
@@ -311,7 +311,8 @@ void InputRunner::Send(bool all) {
     if (batches.empty() && !due && !all) continue;
     SourceCommit commit = row.partition->stage1->Commit();
     std::optional<std::string> position = input_->Position(row.partition, commit);
-    // A source is told of one commit after the other; those in the journal belong to their batches.
+    // Only one commit to a source is pending at a time. Positions in the journal are written with
+    // their batches.
     if (!position && source.waiting && !all) continue;
     if (position) {
       entry.positions.push_back({row.partition->stage1->source(), *std::move(position)});
@@ -363,11 +364,11 @@ void InputRunner::Finish() {
     absl::MutexLock lock(&mutex_);
     if (stop_by_ != INT64_MAX) until = stop_by_ - kLastCommitTime;
   }
-  // What is not durable is read again after the next start.
+  // Records that are not durable are read again after the next start.
   const absl::Status committed =
       input_->CommitLast(TakeDurable(), absl::Microseconds(kLastCommitTime));
   if (!committed.ok()) {
-    spdlog::warn("input {}: the last commit failed, more is read again after the next start: {}",
+    spdlog::warn("input {}: the last commit failed, records will be read again after a restart: {}",
                  options_.name, std::string(committed.message()));
   }
   Publish();

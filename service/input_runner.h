@@ -1,17 +1,17 @@
-// Runs one input on a thread of its own, and begins anew when it fails.
+// Runs one input on its own thread, and creates it anew when it fails.
 //
-//   InputRunner runner({.make = [&] { return NewInput(…); }, .name = "app-logs", …});
+//   InputRunner runner({.name = "app-logs", .make = [&] { return NewInput(…); }, …});
 //   runner.Start();
 //   …
-//   runner.Stop(absl::Seconds(7));        // feeds what was taken, commits, leaves
+//   runner.Stop(absl::Seconds(7));        // feeds the taken records, commits, leaves
 //
-// Per turn: poll, append what was closed to the batch log together with the positions it stands for,
-// tell the source what is durable, close idle partitions, feed. Partitions that appear, or join
-// again after their end, are announced in the log before their first batch. An input that cannot start, or fails, is made anew after a
-// pause that doubles up to kPauseMax; others do not notice, except that its sources are excluded
-// when they hold up what others have (service/source_board.h). A source whose partition the input does
-// not have any more is retired. A thread that does not come back from a call hangs: the status says
-// so, whatever was published last.
+// Each turn polls, appends closed batches with their positions to the batch log, commits durable
+// positions to the source, closes idle partitions, and feeds. Partitions that appear, or join again
+// after their end, are announced in the log before their first batch. An input that cannot start,
+// or fails, is created anew after a pause that doubles up to kPauseMax. Other inputs are not
+// affected; the sources of the failed one are excluded when they hold up the others
+// (service/source_board.h). A source whose partition the input does not have any more is retired.
+// If the thread is stuck in a call, the status reports that instead of what was published last.
 //
 // Thread-safe.
 #pragma once
@@ -44,9 +44,9 @@ class InputRunner {
   static constexpr DurationUs kPauseMin = kSecondUs;
   static constexpr DurationUs kPauseMax = 30 * kSecondUs;
   static constexpr std::size_t kLossesMax = 16;
-  // A thread that has not turned for so long hangs. The longest that a turn may take is an assignment
-  // by brokers that do not answer: 5 s each for the commits, the leaders, the ends and the last
-  // records; a start takes up to 16 s.
+  // A turn that takes longer counts as hanging. The longest legitimate turn is an assignment while
+  // brokers do not answer: 5 s each for the commits, the leaders, the ends and the last records; a
+  // start takes up to 16 s.
   static constexpr DurationUs kHangsAfter = 30 * kSecondUs;
 
   struct Options {
@@ -65,29 +65,29 @@ class InputRunner {
   InputRunner(const InputRunner&) = delete;
   InputRunner& operator=(const InputRunner&) = delete;
 
-  // Sources that stage 2 waits for from before a restart. REQUIRES: not started.
+  // Sources that stage 2 already waits for since before a restart. REQUIRES: not started.
   void ExpectKnown(const std::vector<std::string>& sources);
   void Start();
-  // Whether it has started, or failed once.
+  // Whether the input has started, or failed once.
   bool HasArrived() const;
-  // The sources that it has found, which the log is to expect before Open is called; those that it
-  // finds later it announces itself. It reads nothing before Open.
+  // The sources found at the start. The caller announces them in the log before it calls Open; the
+  // runner announces sources that it finds later. It reads nothing before Open.
   std::vector<std::string> TakePresent();
   void Open();
 
-  // Asks it to end: it feeds and appends what was taken, commits what becomes durable within
-  // `grace`, and leaves.
+  // Asks the input to stop: it feeds and appends the taken records, commits what becomes durable
+  // within `grace`, and leaves.
   void AskToStop(absl::Duration grace);
-  // The same, and waits for it. False where it hangs in a call that does not return: then the process has to
-  // end without destroying this.
+  // AskToStop, and waits for it. False if the thread is stuck in a call: then the process has to
+  // end without destroying the runner.
   bool Stop(absl::Duration grace);
-  // The input has ended by itself, and all it had is in the log.
+  // Whether the input has ended by itself, and all its batches are in the log.
   bool ended() const { return ended_.load(std::memory_order_acquire); }
 
   InputStatus Status() const;
-  // Records that were lost since the last call, a sentence each, at most kLossesMax.
+  // A sentence for each loss of records since the last call, at most kLossesMax.
   std::vector<std::string> TakeLosses();
-  // Records taken, whether stage 1 has read them or not.
+  // Records taken, including those that stage 1 has not read yet.
   std::int64_t received() const;
 
  private:
@@ -96,7 +96,7 @@ class InputRunner {
     TimeUs data_tick = kNoTime;
     TimeUs committed_at = kNoTime;  // monotonic
     bool announced = false;
-    bool ended = false;  // when it was looked at last
+    bool ended = false;  // as of the last turn
     // A commit that waits until the log is durable up to the sequence.
     std::optional<SourceCommit> waiting = std::nullopt;
     std::uint64_t waits_for = 0;
@@ -107,17 +107,18 @@ class InputRunner {
   };
 
   void Run();
-  // Makes the input and runs it until it fails, ends or is to stop.
+  // Creates the input and runs it until it fails, ends or has to stop.
   absl::Status RunInput();
-  // Waits for Open; false: it is to stop.
+  // Waits for Open. False: it has to stop.
   bool WaitForOpen();
   absl::Status Turn();
   void Balance();
   void Send(bool all);
-  // Follows the input's list of partitions, with a word in the log on what comes and goes.
+  // Updates rows_ from the input's partitions, and announces new and retired ones in the log.
   void UpdateRows(BatchLog::Entry* entry);
   bool RowsAreOf(const std::vector<InputPartition*>& partitions) const;
-  // Has these expected: behind the tick at which they join, or behind what others have reported.
+  // Announces joining partitions in the log: they are expected from the tick after they join, or,
+  // if that is not known, from the tick after the furthest one that others have reported.
   void Expect(const std::vector<const InputPartition*>& joining, BatchLog::Entry* entry) const;
   void Report();
   // Commits whose batches are durable.
@@ -130,7 +131,7 @@ class InputRunner {
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
   const Options options_;
-  // Of the thread:
+  // Used only by the thread:
   std::unique_ptr<Input> input_;
   std::map<std::string, Source> sources_;
   std::vector<Row> rows_;
@@ -152,7 +153,7 @@ class InputRunner {
   bool opened_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = true;
   TimeUs stop_by_ ABSL_GUARDED_BY(mutex_) = INT64_MAX;  // monotonic
-  // The input's own counter, for received(); nullptr between two.
+  // The input whose counter received() adds; nullptr while there is no input.
   const Input* counted_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::int64_t received_before_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread thread_;

@@ -15,27 +15,28 @@
 namespace tocsin {
 namespace {
 
-// Questions at an assignment, while the group waits for us.
+// Time-out for requests during an assignment, while the group waits for this member.
 constexpr DurationUs kQuestionTimeout = 5 * kSecondUs;
-// Fewer are fed sooner than a thread is started.
+// Feeding fewer records takes less time than starting a thread.
 constexpr std::size_t kBackgroundRecordsMin = 2'000;
 constexpr absl::Duration kTakeEvery = absl::Milliseconds(1);
 // Batches become durable, commits are made and partitions paused at least this often.
 constexpr DurationUs kFeedingMax = 100 * kMillisecondUs;
-// A partition that was not heard of for so long is asked about …
+// Without a sign of a partition's broker for kAskAfter its end is requested; after kAwayAfter it
+// counts as away. An answer takes at most EndWatch::kTimeout.
 constexpr DurationUs kAskAfter = kSecondUs;
-// … and is away after this: an answer takes at most EndWatch::kTimeout.
 constexpr DurationUs kAwayAfter = 5 * kSecondUs;
-// Producers that could not reach the broker either send what they held back within this; less than
-// after what a partition is excluded.
+// After an outage producers send their delayed records within this time. It is shorter than the
+// time after which a partition is excluded.
 constexpr DurationUs kSettleTime = 15 * kSecondUs;
-// A group gives partitions back within its session; later another member has them.
+// A group returns revoked partitions within its session time-out; after that another member has
+// them.
 constexpr DurationUs kLostAfter = 60 * kSecondUs;
-// Records that wait for the commit of a close; past it they wait no more.
+// Limit of the records that wait for the commit of a close; beyond it they are fed without waiting.
 constexpr std::size_t kHeldBytesMax = 16u << 20;
 
-// The same instance after a restart: with static membership the broker gives its partitions back at
-// once instead of waiting for the session of the killed process to run out.
+// A group.instance.id that survives restarts: with static membership the broker returns the
+// partitions at once, without waiting for the session of a killed process to expire.
 std::string InstanceId(const std::string& state_dir, const std::string& input) {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
@@ -106,7 +107,7 @@ absl::Status KafkaInput::Poll(absl::Duration wait) {
     Take(wait);
     return failure_.ok() ? source_->status() : failure_;
   }
-  // As long as records are being fed there is time to take more, and they are fed along.
+  // While records are being fed in the background, take more and feed them, too.
   do {
     std::size_t taken = 0;
     if (feeder_.queued_records() < kKafkaPollMessagesMax &&
@@ -115,7 +116,7 @@ absl::Status KafkaInput::Poll(absl::Duration wait) {
       HandOverAll();
     }
     if (feeder_.WaitUntilIdle(kTakeEvery) && taken == 0) break;
-    // An assignment ends it, too: it drains the feeder.
+    // An assignment ends the loop, too, because it drains the feeder.
   } while (feeder_.feeding() && now_.monotonic - begin < kFeedingMax);
   feeder_.Rest();
   return failure_.ok() ? source_->status() : failure_;
@@ -126,14 +127,14 @@ std::size_t KafkaInput::Take(absl::Duration wait) {
   const TimeUs asked_at = now_.monotonic;
   const std::size_t taken = source_->Poll(wait);
   CountReceived(taken);
-  // Behind the records: the process may have been stopped in between, and what they say of the
-  // broker's time must not be taken for more than it is.
+  // Read the clock after the records: if the process was stopped in between, an earlier reading
+  // would make the broker time too late.
   now_ = time_->Now();
   if (newest_append_ != kNoTime) {
     broker_offset_ = std::max(broker_offset_, newest_append_ - now_.monotonic);
   }
   if (now_.monotonic - asked_at > kAwayAfter) settled_at_ = now_.monotonic + kSettleTime;
-  // What waited while nobody read does not say how old records are otherwise.
+  // Records that waited during a pause do not show how old records usually are.
   if (newest_producer_ != kNoTime && !(live_ && now_.monotonic < settled_at_)) {
     const DurationUs distance = newest_producer_ - now_.wall;
     live_ = distance < kLiveDistanceMax && distance > -kLiveDistanceMax;
@@ -148,7 +149,7 @@ std::vector<InputPartition*> KafkaInput::Partitions() {
 }
 
 absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
-  // Where to go on is known when what was taken before is fed.
+  // Positions are known only after all taken records have been fed.
   HandOverAll();
   feeder_.Drain();
   const std::vector<KafkaPartition> at_start = source_->AllPartitions();
@@ -160,7 +161,7 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
     partition->at_end = false;
     const bool is_new = !std::binary_search(at_start.begin(), at_start.end(), assignment.partition);
     if (partition->begun) {
-      // Ours before (a rebalance that gave it back): the state is still here.
+      // Returned by a rebalance: this process still has its state.
       assignment.start = partition->stage1->next_offset();
       to_check.push_back(&assignment);
     } else if (assignment.committed) {
@@ -174,14 +175,15 @@ absl::Status KafkaInput::OnAssigned(std::span<KafkaAssignment> assigned) {
     } else if (WasRead(assignment.partition)) {
       to_go_on.push_back(&assignment);
     } else {
-      // At its first record; what stands in a partition that was added is new.
+      // Starts at its first record by default. A partition that was added later has only new
+      // records.
       without_position.push_back(assignment.partition);
       if (config_->kafka->start != StartAt::kEarliest && !is_new) to_begin.push_back(&assignment);
     }
   }
   TOCSIN_RETURN_IF_ERROR(BeginAtEnds(to_begin));
   TOCSIN_RETURN_IF_ERROR(BeginWhereDecided(to_go_on));
-  SayWhereItBegins(without_position, to_begin.size());
+  LogStartPositions(without_position, to_begin.size());
   CheckLogs(to_check);
   for (const KafkaAssignment& assignment : assigned) {
     Partition* const partition = Find(assignment.partition);
@@ -201,7 +203,7 @@ absl::Status KafkaInput::BeginAtEnds(std::span<KafkaAssignment* const> assigned)
 
 absl::Status KafkaInput::BeginWhereDecided(std::span<KafkaAssignment* const> assigned) {
   if (assigned.empty()) return absl::OkStatus();
-  // The newest pane of the tick.
+  // The beginning of the newest pane of the last decided tick.
   const DurationUs pane = setup_->plan.pane();
   const TimeUs since = earlier_.tick - DelayOf(*config_, pane) - pane;
   TOCSIN_RETURN_IF_ERROR(
@@ -234,7 +236,7 @@ absl::Status KafkaInput::BeginWhere(std::span<KafkaAssignment* const> assigned, 
       continue;
     }
     if (answer != KafkaProbe::End::Answer::kOffset) {
-      return absl::UnavailableError("no broker says where to begin in " +
+      return absl::UnavailableError("no broker answered where to start reading " +
                                     assignment->partition.ToString());
     }
     Partition* const partition = Find(assignment->partition);
@@ -253,12 +255,12 @@ bool KafkaInput::WasRead(const KafkaPartition& kafka) const {
                    config_->name + '/' + kafka.ToString()) != earlier_.sources.end();
 }
 
-void KafkaInput::SayWhereItBegins(std::span<const KafkaPartition> partitions,
-                                  std::size_t at_end) const {
+void KafkaInput::LogStartPositions(std::span<const KafkaPartition> partitions,
+                                   std::size_t at_end) const {
   if (partitions.empty()) return;
   spdlog::info(
-      "input {}: the group {} has no position in {} yet: reading begins at the end of {} of "
-      "them, at the first record of {}",
+      "input {}: the group {} has no position in {} yet: {} start at the end, {} at the first "
+      "record",
       config_->name, config_->kafka->group, AndMore(partitions), at_end,
       partitions.size() - at_end);
 }
@@ -269,14 +271,14 @@ void KafkaInput::CheckLogs(std::span<KafkaAssignment* const> assigned) {
     const auto& last = Find(assignment->partition)->stage1->last_record();
     if (last) questions.push_back({.partition = assignment->partition, .offset = last->offset});
   }
-  // Without an answer it is read on: what the log does not have is found then.
+  // Without an answer reading continues; offsets that the log does not have are detected later.
   if (const absl::Status asked = probe_->RecordsAt(questions, kQuestionTimeout); !asked.ok()) {
     OnError(std::string(asked.message()));
   }
   for (const KafkaProbe::RecordQuestion& question : questions) {
     Partition* const partition = Find(question.partition);
     const RecordPrint last = *partition->stage1->last_record();
-    // Where the log was compacted, or has no such offset, the record tells nothing.
+    // If the log was compacted or does not have the offset, the record proves nothing.
     if (!question.record || question.record->offset != last.offset) continue;
     const RecordPrint found = {.offset = question.record->offset,
                                .timestamp = question.record->timestamp,
@@ -343,7 +345,7 @@ void KafkaInput::HandOverAll() {
 void KafkaInput::Feed() {
   HandOverAll();
   for (const auto& [kafka, partition] : partitions_) {
-    // Commits since it was handed over did not hold what is still queued.
+    // Earlier commits do not include the records that are still queued.
     if (feeder_.busy(partition->queue)) partition->commit_due = true;
   }
   if (feeder_.queued_records() >= kBackgroundRecordsMin) {
@@ -368,7 +370,7 @@ void KafkaInput::OnSkipped(const KafkaPartition& kafka, std::int64_t from, std::
   Partition* const partition = Find(kafka);
   if (partition == nullptr) return;
   if (to < from) {
-    // What was taken is of the old log.
+    // The taken records belong to the old log.
     HandOver(partition);
     feeder_.Drain();
     return StartOver(partition, to);
@@ -462,7 +464,7 @@ void KafkaInput::TakeEnds(std::uint64_t released) {
                       end.offset == partition->end_offset && IsIdle(*partition);
     const TimeUs tick = idle ? IdleTick(*partition, end.asked_at) : kNoTime;
     if (tick == kNoTime) continue;
-    // Nothing that was appended before the tick is missing.
+    // From here on: no record that was appended before the tick is missing.
     if (!partition->append_time) {
       if (partition->appended <= released) BeginClose(partition, tick);
       continue;
@@ -511,13 +513,13 @@ void KafkaInput::OnDurable(std::span<const InputCommit> commits) {
   std::vector<KafkaPosition> positions;
   for (const InputCommit& one : commits) {
     const Partition& partition = static_cast<const Partition&>(*one.partition);
-    // A close that is on its way says more than this.
+    // A pending close commits more than this.
     if (!partition.ours || partition.closing) continue;
     positions.push_back(
         {partition.kafka, {.offset = one.commit.offset, .metadata = one.commit.metadata}});
   }
   if (positions.empty()) return;
-  // A lost commit only means that more is read again.
+  // After a failed commit more records are read again, which is harmless.
   if (const auto sent = source_->Commit(positions); !sent.ok()) {
     OnError(std::string(sent.status().message()));
   }
@@ -537,7 +539,7 @@ absl::Status KafkaInput::CommitLast(std::span<const InputCommit> commits, absl::
 
 void KafkaInput::Stop() {
   if (source_ == nullptr) return;
-  // What was taken and not fed is not committed either.
+  // Taken records that were not fed are not committed either, so they can be dropped.
   feeder_.Clear();
   for (const auto& [kafka, partition] : partitions_) partition->taken = RecordSlice();
   stopping_ = true;

@@ -1,22 +1,22 @@
 // A Kafka input of the running engine: a consumer-group member with its partitions.
 //
-// An idle partition is closed up to a tick when its end, asked for after broker time tick + grace,
-// is still where we stand. Broker time is a lower bound: the append times of records that arrived,
-// carried on by the monotonic clock. On topics that have only the producers' time it is the wall
-// clock, where the newest record was near it when it arrived, and the close is committed before it
-// is made, because the log does not imply it; the partition's records wait for the answer. After an
-// outage, or a pause of ours, such topics are given a while, for producers that could not send
-// meanwhile.
+// An idle partition is closed up to a tick when its end offset, requested after broker time tick +
+// grace, is still our position. Broker time is a lower bound: the append times of records that
+// arrived, advanced by the monotonic clock. On topics with producer timestamps it is the wall
+// clock, if the newest record was near it on arrival. There, the close is committed before it takes
+// effect, because the log does not imply it; the partition's records wait for the commit's answer.
+// After an outage, or a pause of this process, such topics are not closed for kSettleTime, for
+// producers that could not send meanwhile.
 //
-// What tells that a broker answers are records, ends, and answers about ends (service/end_watch.h),
-// which are asked for where nothing else comes. A topic that was deleted and made again is noticed
-// by the record before our commit, or by an offset that its log does not have: it is read from its
-// beginning. Where the group's position is gone, with the topic or because the group was away for
-// too long, reading goes on at the first record of the time up to which had been decided, whatever
-// `start` says, and the loss is told.
+// Records, ends of partitions and answers to end requests (service/end_watch.h) show that a broker
+// answers; ends are requested if nothing else arrives. A topic that was deleted and created anew is
+// detected by the record before our commit, or by an offset that its log does not have; it is read
+// from its beginning. If the group's position is gone, with the topic or because the group was away
+// for too long, reading continues at the first record of the last decided pane, whatever
+// `start` says, and the loss is reported.
 //
-// Of the input's thread, except that a backlog is fed by other threads while this one takes more
-// (service/record_feeder.h, docs/decisions/006).
+// Used only by the input's thread, except that other threads feed a backlog while this one takes
+// more records (service/record_feeder.h, docs/decisions/006).
 #pragma once
 
 #include <map>
@@ -39,12 +39,12 @@ namespace tocsin {
 
 class KafkaInput : public Input, private KafkaCallbacks {
  public:
-  // What an earlier run of the program had decided; a tick of kNoTime: nothing.
+  // The sources and the last tick that an earlier process had decided; kNoTime: none.
   struct Earlier {
     std::vector<std::string> sources;
     TimeUs tick = kNoTime;
   };
-  // All outlive the input.
+  // All arguments outlive the input.
   KafkaInput(const InputConfig* config, const EngineSetup* setup, DeadLetterObserver* dead_letters,
              const TimeSource* time, Executor partition_executor, Earlier earlier);
   ~KafkaInput() override;
@@ -68,23 +68,23 @@ class KafkaInput : public Input, private KafkaCallbacks {
   void Stop() override;
 
  private:
-  // A close that is being committed before it is made.
+  // A close that is committed before it takes effect.
   struct PendingClose {
     TimeUs tick = 0;
     std::uint64_t ticket = 0;
   };
   struct Partition : InputPartition {
     KafkaPartition kafka;
-    std::int64_t end_offset = -1;  // where the end was reached; −1: not
+    std::int64_t end_offset = -1;  // where the end was reached; −1: not reached
     bool append_time = false;
-    bool begun = false;  // where to go on is known
-    bool ours = false;
+    bool begun = false;  // stage 1 has a position
+    bool ours = false;   // assigned to this process
     // Monotonic times:
     TimeUs lost_at = kNoTime;      // taken away by the group, and not back yet
     TimeUs answered_at = kNoTime;  // its broker was last heard of
-    TimeUs settled_at = kNoTime;   // the end of an outage is far enough behind
+    TimeUs settled_at = kNoTime;   // until then the last outage may still delay records
     std::size_t queue = 0;         // of feeder_
-    RecordSlice taken;             // and not handed to feeder_ yet
+    RecordSlice taken;             // records not handed to feeder_ yet
     std::optional<PendingClose> closing;
   };
 
@@ -97,38 +97,38 @@ class KafkaInput : public Input, private KafkaCallbacks {
   void OnError(std::string_view message) override;
   void OnCommitted(std::uint64_t ticket, const absl::Status& status) override;
 
-  // What the source has; OnRecord is called for each.
+  // Polls the source, which calls OnRecord for each record. Returns their number.
   std::size_t Take(absl::Duration wait);
   absl::StatusOr<Partition*> FindOrAdd(const KafkaPartition& kafka);
   Partition* Find(const KafkaPartition& kafka);
   using Visit = absl::FunctionRef<void(const KafkaProbe::End&)>;
   using Question = absl::FunctionRef<void(std::span<const KafkaPartition>, Visit)>;
-  // Where partitions that were never read begin, by `start: now`.
+  // Sets the start of partitions that were never read, for `start: now`.
   absl::Status BeginAtEnds(std::span<KafkaAssignment* const> assigned);
-  // Where those go on whose position is gone.
+  // Sets the start of partitions whose committed position is gone.
   absl::Status BeginWhereDecided(std::span<KafkaAssignment* const> assigned);
-  // Where the probe answers that they do, at their ends where it has nothing.
+  // Sets the start to the offset that the probe answers, or to the end if there is none.
   absl::Status BeginWhere(std::span<KafkaAssignment* const> assigned, Question ask);
   bool WasRead(const KafkaPartition& kafka) const;
-  // Of partitions without a position.
-  void SayWhereItBegins(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
-  // Starts partitions over whose log is not the one that was read.
+  // Logs where partitions without a position start.
+  void LogStartPositions(std::span<const KafkaPartition> partitions, std::size_t at_end) const;
+  // Restarts partitions whose log is not the one that was read before.
   void CheckLogs(std::span<KafkaAssignment* const> assigned);
   void StartOver(Partition* partition, std::int64_t offset);
 
-  // Broker time at a monotonic time, as far as it is known; kNoTime before it is.
+  // Broker time at a monotonic time; kNoTime while it is not known.
   TimeUs BrokerTime(const Partition& partition, TimeUs at) const;
   void Answered(Partition* partition);
   void WatchReach(Partition* partition);
-  // Whether all that was taken stands before its end.
+  // Whether it is read to its end, all its records are fed, and it is neither paused nor closing.
   bool IsIdle(const Partition& partition) const;
-  // The tick that it can be closed up to if its end, asked for at this time, is where we stand;
+  // The tick up to which it can be closed if its end, requested at `asked_at`, is our position;
   // kNoTime: none.
   TimeUs IdleTick(const Partition& partition, TimeUs asked_at) const;
   void TakeEnds(std::uint64_t released);
   void AskForEnds();
   void BeginClose(Partition* partition, TimeUs tick);
-  // Hands what was taken to feeder_.
+  // Hands the taken records to feeder_.
   void HandOver(Partition* partition);
   void HandOverAll();
 
@@ -143,13 +143,13 @@ class KafkaInput : public Input, private KafkaCallbacks {
   std::map<KafkaPartition, std::unique_ptr<Partition>> partitions_;
   Partition* last_ = nullptr;  // of the last record; nearly always the next one's too
   RecordFeeder feeder_;
-  TimeSource::Reading now_;  // of the call at hand
+  TimeSource::Reading now_;  // of the current call
   // Of the records of one Take:
   TimeUs newest_append_ = kNoTime;
   TimeUs newest_producer_ = kNoTime;
   DurationUs broker_offset_ = INT64_MIN;  // broker time − monotonic, the largest seen
   bool live_ = false;                     // the newest record was near the time it arrived
-  TimeUs settled_at_ = kNoTime;           // until then an absence may be why it was not
+  TimeUs settled_at_ = kNoTime;           // until then, records may be old because of our pause
   bool assigned_ = false;
   bool stopping_ = false;
   std::int64_t errors_ = 0;

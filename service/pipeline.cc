@@ -30,18 +30,18 @@
 namespace tocsin {
 namespace {
 
-// How long each part of a stop may take where something is slow; together below ten seconds.
+// Time limits for the parts of a stop; together below ten seconds.
 constexpr absl::Duration kReadGrace = absl::Seconds(3);
 constexpr absl::Duration kWriteGrace = absl::Seconds(1);
 constexpr absl::Duration kDecideGrace = absl::Seconds(2);
 constexpr absl::Duration kDeliveryGrace = absl::Seconds(3);
-// How often sources are judged, and the whole is looked at.
+// How often sources are judged, and how often the watch checks everything.
 constexpr absl::Duration kWatchEvery = absl::Milliseconds(50);
 constexpr DurationUs kLookEvery = kSecondUs;
-// A state that cannot be opened is tried again after this, and mentioned again after that.
+// A state that cannot be opened is retried after kOpenEvery, and logged again after kComplainEvery.
 constexpr DurationUs kOpenEvery = kSecondUs;
 constexpr DurationUs kComplainEvery = kMinuteUs;
-// Opening a journal takes milliseconds, bringing one of an earlier version up to date seconds.
+// Opening a journal takes milliseconds, migrating one of an earlier version takes seconds.
 constexpr DurationUs kOpenMax = 5 * kSecondUs;
 
 }  // namespace
@@ -67,7 +67,7 @@ class Pipeline::Impl {
   std::vector<Silence> silences() const {
     return running() ? loop_->Status().silences : std::vector<Silence>();
   }
-  absl::Status Submit(const OperatorAction& act);
+  absl::Status Submit(const OperatorAction& action);
   absl::Status Reload();
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const {
     return running() ? deliverer_->DeliveriesOf(incident) : std::vector<Delivery>();
@@ -78,41 +78,42 @@ class Pipeline::Impl {
   }
 
  private:
-  // How opening the state goes.
+  // The progress of opening the state.
   struct Opening {
-    bool begun = false;              // there is a watch
-    bool tried = false;              // once at least
-    bool again = false;              // it is tried again
+    bool begun = false;              // the watch exists
+    bool tried = false;              // at least once
+    bool again = false;              // it will be retried
     absl::Status status = {};        // of the last attempt
     TimeUs failing_since = kNoTime;  // monotonic
     TimeUs journal_since = kNoTime;  // while the journal is being opened
   };
 
-  // Everything that needs no disk.
+  // All preparations that need no disk.
   absl::Status Prepare();
-  // Until the state is open, on the deciding thread. False where it cannot be, or we are to stop.
+  // Tries on the deciding thread until the state is open. False if that is impossible, or when
+  // stopping.
   bool Open();
-  // The journal, and what is restored from it. What it has begun CloseState ends.
+  // Opens the journal and restores from it. After a failure call CloseState.
   absl::Status OpenState();
-  // False where a write hangs and does not return.
+  // False if a write hangs.
   bool CloseState();
-  // Cancelled where we are to stop.
+  // Cancelled when stopping.
   absl::Status StartReading();
-  // Why the state is not open; empty: nothing is known against it.
+  // Why the state is not open; empty: no problem is known.
   std::string OpeningProblem() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::string> SinkNames() const;
-  // Empty unless every input runs: what one that has failed would find is not known.
+  // Empty unless every input runs: the sources of a failed input are not known.
   std::vector<std::string> SourceNames() const;
-  // Of sources that the journal has no position of.
+  // Removes the files of sources without a position in the journal.
   void ForgetFolders(const std::vector<std::string>& sources);
   absl::Status OpenJournal();
   std::vector<Reader::InputMaker> InputMakers();
   std::unique_ptr<Input> MakeInput(const InputConfig& input);
-  // The watching thread: looks after all others until the reading ends.
+  // The watching thread: watches all other threads until reading ends.
   void WatchLoop();
-  // False: it ends.
+  // False: reading ends.
   bool TurnReader();
-  // Of the batch log, whose disk the deliveries are on, too.
+  // The health of the batch log; deliveries are on the same disk.
   BatchLog::Health DiskHealth() const;
   WatchedState LookAtAll();
   WatchedState LookAtTheOpening();
@@ -131,34 +132,35 @@ class Pipeline::Impl {
   std::vector<std::unique_ptr<Sink>> sinks_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<DeadLetters> dead_letters_;
-  std::unique_ptr<Receiver> receiver_;  // where there are inputs by HTTP; outlives their readers
+  std::unique_ptr<Receiver> receiver_;  // if there are HTTP inputs; outlives their readers
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<Decider> decider_;
   std::unique_ptr<BatchLog> log_;
   std::unique_ptr<DecisionLoop> loop_;
   std::unique_ptr<SelfAlarm> self_alarm_;
   std::unique_ptr<Watch> watch_;
-  KafkaInput::Earlier earlier_;  // from before reader_ on it does not change
+  KafkaInput::Earlier earlier_;  // set before reader_, then constant
   std::unique_ptr<Reader> reader_;
   std::atomic<bool> stopping_{false};  // relaxed: only asks the watching thread to leave its loop
-  // Release once the state is open and what the HTTP thread reads is there, acquire where it does.
+  // Release once the state is open and everything that the HTTP thread reads exists; that thread
+  // acquires.
   std::atomic<bool> built_{false};
-  std::atomic<bool> accepting_{false};  // acts; true only between built_ and the reader's end
-  std::atomic<bool> hung_{false};       // relaxed: set and read by who stops
+  std::atomic<bool> accepting_{false};  // operator actions; from built_ to the reader's end
+  std::atomic<bool> hung_{false};       // relaxed: set and read by the stopping thread
   std::thread watching_;
   std::thread deciding_;
   bool stopped_ = false;
   mutable absl::Mutex mutex_;
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   Opening opening_ ABSL_GUARDED_BY(mutex_);
-  bool left_ ABSL_GUARDED_BY(mutex_) = false;    // nothing is to be read any more
-  bool reload_ ABSL_GUARDED_BY(mutex_) = false;  // once the state is open
-  bool decided_ ABSL_GUARDED_BY(mutex_) = true;  // nothing more will be
+  bool left_ ABSL_GUARDED_BY(mutex_) = false;    // no more reading
+  bool reload_ ABSL_GUARDED_BY(mutex_) = false;  // reload once the state is open
+  bool decided_ ABSL_GUARDED_BY(mutex_) = true;  // no more decisions
 };
 
 absl::Status Pipeline::Impl::OpenJournal() {
   if (options_.memory_journal) {
-    // Nobody comes back to learn from old panes.
+    // Old panes are not needed, since no later process relearns from them.
     journal_ = NewMemoryJournal({.batches_time = 0, .batches_bytes = 0});
     return absl::OkStatus();
   }
@@ -260,7 +262,7 @@ absl::Status Pipeline::Impl::OpenState() {
       .sinks = SinkNames(),
       .forget = [this](const std::vector<std::string>& sources) { ForgetFolders(sources); }});
   TOCSIN_RETURN_IF_ERROR(deliverer_->Start());
-  // No page until state is restored: notifications of ticks decided again are recognised by their
+  // Restore before any page: notifications of ticks that are decided again are recognised by their
   // ids.
   TOCSIN_RETURN_IF_ERROR(loop_->Recover());
   return log_->Start();
@@ -339,13 +341,12 @@ bool Pipeline::Impl::Open() {
       return true;
     }
     if (!again) {
-      // The first one is the start's.
+      // Start returns the first error itself.
       if (!first && !absl::IsCancelled(opened)) Fail(opened);
       return false;
     }
     if (now >= complain_at) {
-      spdlog::error("the state cannot be opened, and is tried again: {}",
-                    std::string(opened.message()));
+      spdlog::error("cannot open the state, will retry: {}", std::string(opened.message()));
       complain_at = now + kComplainEvery;
     }
     while (time_.Monotonic() < now + kOpenEvery) {
@@ -377,7 +378,7 @@ absl::Status Pipeline::Impl::StartReading() {
   }
   if (!reload) return absl::OkStatus();
   if (const absl::Status reloaded = Reload(); !reloaded.ok()) {
-    spdlog::error("not all secrets were read again: {}", std::string(reloaded.message()));
+    spdlog::error("cannot reload all secrets: {}", std::string(reloaded.message()));
   }
   return absl::OkStatus();
 }
@@ -464,11 +465,11 @@ void Pipeline::Impl::DecideLoop() {
   decided_ = true;
 }
 
-absl::Status Pipeline::Impl::Submit(const OperatorAction& act) {
+absl::Status Pipeline::Impl::Submit(const OperatorAction& action) {
   if (!accepting_.load(std::memory_order_acquire)) {
     return absl::UnavailableError("unavailable: starting up or shutting down");
   }
-  return reader_->Submit(act);
+  return reader_->Submit(action);
 }
 
 absl::Status Pipeline::Impl::Reload() {
@@ -477,7 +478,7 @@ absl::Status Pipeline::Impl::Reload() {
   std::vector<std::unique_ptr<Sink>> sinks = NewSinks(*options_.config, &errors);
   std::vector<std::unique_ptr<Sink>> for_alarm = NewSinks(*options_.config, &errors);
   {
-    // What is not there yet is given its secrets when it is.
+    // Parts that do not exist yet get the new secrets once the state is open.
     absl::MutexLock lock(&mutex_);
     reload_ = !running();
   }
@@ -505,7 +506,7 @@ absl::Status Pipeline::Impl::Stop() {
   if (ran && receiver_) receiver_->Stop();
   stopping_.store(true, std::memory_order_relaxed);
   if (watching_.joinable()) watching_.join();
-  // From here on nothing is opened any more.
+  // From here on the state is not opened any more.
   if (!ran && running() && receiver_) receiver_->Stop();
   if (running() && !log_->Stop(kWriteGrace)) hung_.store(true, std::memory_order_relaxed);
   {
@@ -599,7 +600,7 @@ absl::Status Pipeline::Stop() { return impl_->Stop(); }
 const IncidentBook& Pipeline::incidents() const { return impl_->incidents(); }
 std::uint16_t Pipeline::http_port() const { return impl_->http_port(); }
 std::vector<Silence> Pipeline::silences() const { return impl_->silences(); }
-absl::Status Pipeline::Submit(const OperatorAction& act) { return impl_->Submit(act); }
+absl::Status Pipeline::Submit(const OperatorAction& action) { return impl_->Submit(action); }
 absl::Status Pipeline::Reload() { return impl_->Reload(); }
 std::vector<Delivery> Pipeline::DeliveriesOf(const Hash128& incident) const {
   return impl_->DeliveriesOf(incident);

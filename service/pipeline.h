@@ -5,14 +5,13 @@
 //   …
 //   pipeline.Stop();                                  // drains, commits, snapshots; within 10 s
 //
-// Threads: one for each input, which polls, decodes and accumulates (service/input_runner.h); one makes
-// batches durable (service/batch_log.h); one opens the state and decides; one watches over all of them,
-// excludes sources that hold up the others, and says by a page when the engine is blind
-// (service/watch.h); and the deliverer's. An input, a record, a sink or the disk that fails is that
-// one's fault: it is said, and the others go on. Stage 1 commits to its source only what is
-// durable; stage 2 takes a snapshot every minute and at the end. After kill -9 everything is
-// rebuilt from the two.
-// The public calls are thread-safe.
+// Threads: one for each input, which polls, decodes and accumulates (service/input_runner.h); one
+// that makes batches durable (service/batch_log.h); one that opens the state and decides; one that
+// watches all of them, excludes sources that hold up the others, and pages when the engine is blind
+// (service/watch.h); and the deliverer's. A failure of an input, a record, a sink or the disk is
+// isolated: it is reported, and the rest continues. Stage 1 commits only durable batches to its
+// source; stage 2 takes a snapshot every minute and at the end. After kill -9 everything is rebuilt
+// from the two. The public calls are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +39,8 @@ namespace tocsin {
 struct PipelineStatus {
   std::vector<InputStatus> inputs;
   std::vector<SourceStatus> sources;  // of all inputs
-  std::vector<std::string> excluded;  // sources that are left out at present
-  // Records taken from all inputs, of which those that `sources` do not count are still to be read.
+  std::vector<std::string> excluded;  // sources that are excluded at present
+  // Records taken from all inputs, including those not yet read by stage 1 (not in `sources`).
   std::int64_t received = 0;
   Decider::Counters decided;
   std::size_t series = 0;
@@ -55,21 +54,21 @@ struct PipelineStatus {
   Blindness blind;
   std::int64_t clock_steps = 0;
   DurationUs clock_deviation = 0;
-  std::int64_t heartbeats = 0;  // sent, and answered
+  std::int64_t heartbeats = 0;  // sent and answered with success
   Outbox::Counters deliveries;
   std::size_t deliveries_pending = 0;
   std::int64_t snapshots = 0;
-  std::int64_t lines_left_out = 0;  // of --incidents and --signals
+  std::int64_t lines_left_out = 0;  // dropped from --incidents and --signals
   JournalUsage journal;
   std::int64_t kafka_errors = 0;
   std::int64_t skipped_records = 0;
-  std::vector<Receiver::SourceCounters> posted;                  // by HTTP
+  std::vector<Receiver::SourceCounters> posted;                  // of HTTP inputs
   std::map<std::string, ConnectionTable::Counters> connections;  // by HTTP server: inputs, api
   LifeTimes times;                                               // of incidents
   bool assigned = false;   // every input runs and has its partitions
   std::string not_ready;   // why `assigned` is false
-  bool caught_up = false;  // every source has reached the end of its input once, or lags little
-  DurationUs lag = 0;      // of the slowest source behind the others or the end of its input
+  bool caught_up = false;  // every source has once reached the end of its input, or lags little
+  DurationUs lag = 0;      // of the slowest source, behind the others or the end of its input
 };
 
 class Pipeline {
@@ -89,11 +88,12 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  // Returns once the state has been opened, or could not be. Fails with a message for people: state
-  // directory, output files, addresses. A state that cannot be opened for now (journal.h: Passes) is
-  // tried again until Stop, and so are inputs that cannot be read yet; meanwhile the watch pages.
+  // Returns after the first attempt to open the state. Fails if the configuration, the state
+  // directory, the output files or the addresses cannot be used; the message is for operators. A
+  // temporary failure to open the state (journal.h: Passes) is retried until Stop, and so are
+  // inputs that cannot be read yet; meanwhile the watch pages.
   absl::Status Start();
-  // The state is open, and inputs are read.
+  // Whether the state is open and inputs are read.
   bool running() const;
   // True when every input has ended (files that are not followed) and all is decided and delivered.
   bool Finished() const;
@@ -102,21 +102,22 @@ class Pipeline {
   PipelineStatus Snapshot() const;
   const TimeSource& time() const;
   const IncidentBook& incidents() const;
-  // Where inputs by HTTP are served; 0: nowhere, or it is not running yet.
+  // The port of HTTP inputs; 0: there are none, or the pipeline is not running yet.
   std::uint16_t http_port() const;
-  // Those that people asked for, as of the last decision.
+  // The operators' silences, as of the last decision.
   std::vector<Silence> silences() const;
-  // What a person did, on its way into the batch log. Unavailable once nothing is read any more.
-  absl::Status Submit(const OperatorAction& act);
-  // What became of an incident's messages; and those that a sink refused, to be sent again: how many.
+  // Appends an operator action to the batch log. Unavailable while starting up or shutting down.
+  absl::Status Submit(const OperatorAction& action);
+  // An incident's deliveries, without payloads.
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
+  // Sends an incident's parked deliveries again and returns their number.
   absl::StatusOr<std::size_t> RetryParked(const Hash128& incident);
-  // Reads secrets, tokens and certificates of sinks and inputs by HTTP anew. Says what cannot be
-  // read, which stays as it was.
+  // Reloads secrets, tokens and certificates of sinks and HTTP inputs. The error says what cannot
+  // be read; that keeps its old value.
   absl::Status Reload();
-  // Stops reading, decides what was read, commits, takes a snapshot, gives deliveries in flight
-  // time. Where a thread hangs in a call to the system that does not return, `hung` is true
-  // afterwards, and the process has to end without destroying the pipeline.
+  // Stops reading, decides what was read, commits, takes a snapshot, and waits a while for
+  // deliveries in flight. If a thread is stuck in a system call, `hung` is true afterwards, and the
+  // process has to end without destroying the pipeline.
   absl::Status Stop();
   bool hung() const;
 

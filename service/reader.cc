@@ -62,9 +62,10 @@ void Reader::Turn() {
   for (const ControlRecord& record : board_.Judge(options_.time->Monotonic())) {
     const std::string& source = record.sources.front();
     if (record.kind == ControlRecord::Kind::kExclude) {
-      spdlog::warn("{} holds up the others: deciding without it, marked partial", source);
+      spdlog::warn("{} holds up the others: deciding without it, results are marked partial",
+                   source);
     } else {
-      spdlog::info("{} is back", source);
+      spdlog::info("{} is no longer excluded", source);
     }
     entry.records.push_back(EncodeControl(record));
   }
@@ -74,7 +75,7 @@ void Reader::Turn() {
 absl::Status Reader::status() const {
   for (const std::unique_ptr<InputRunner>& runner : runners_) {
     const InputStatus status = runner->Status();
-    // Once it has run, the configuration was right.
+    // If it has run once, its configuration is valid.
     if (status.refused && status.failures == 1 && status.state == InputStatus::State::kFailed &&
         status.sources.empty()) {
       return absl::InvalidArgumentError("input " + status.name + ": " + status.reason);
@@ -89,14 +90,14 @@ bool Reader::ended() const {
 }
 
 bool Reader::Stop(absl::Duration grace) {
-  // All are asked before one is waited for.
+  // Ask all to stop before waiting for any.
   const TimeUs until = options_.time->Monotonic() + absl::ToInt64Microseconds(grace);
   for (const std::unique_ptr<InputRunner>& runner : runners_) runner->AskToStop(grace);
   bool stopped = true;
   for (const std::unique_ptr<InputRunner>& runner : runners_) {
     const DurationUs left = std::max<DurationUs>(0, until - options_.time->Monotonic());
     if (runner->Stop(absl::Microseconds(left))) continue;
-    spdlog::error("input {} does not end: it hangs in a call to the system", runner->Status().name);
+    spdlog::error("input {} does not stop: it is stuck in a system call", runner->Status().name);
     stopped = false;
   }
   return stopped;
@@ -116,12 +117,12 @@ std::vector<std::string> Reader::TakeLosses() {
   return losses;
 }
 
-absl::Status Reader::Submit(const OperatorAction& act) {
+absl::Status Reader::Submit(const OperatorAction& action) {
   if (options_.log->full()) {
-    return absl::ResourceExhaustedError("too much waits to be decided or written");
+    return absl::ResourceExhaustedError("the batch log is full: try again later");
   }
   options_.log->Append(
-      {.records = {EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act})}});
+      {.records = {EncodeControl({.kind = ControlRecord::Kind::kAct, .act = action})}});
   return absl::OkStatus();
 }
 

@@ -1,14 +1,14 @@
-// The reading side of the engine: every input on its own thread, and what concerns all of them.
+// The reading side of the engine: runs every input on its own thread, and coordinates them.
 //
 //   Reader reader({.inputs = …, .plan = &plan, .log = &log, .time = &time});
 //   reader.Start();
 //   while (!stopping && !reader.ended()) reader.Turn();        // several times a second
 //   reader.Stop(absl::Seconds(7));
 //
-// The first batches go out when every input has started, or has failed once, or kOpenAfter has
-// passed, so that the first ticks wait for all that is there. From then on a turn excludes sources
-// that hold up the others and takes them back (service/source_board.h). What people do goes into the
-// batch log as it comes. Turn from one thread, the rest from any.
+// Reading begins when every input has started or has failed once, or after kOpenAfter, so that the
+// first ticks wait for all sources found by then. From then on Turn excludes sources that hold up
+// the others, and readmits them (service/source_board.h). Operator actions are appended to the
+// batch log as they arrive. Call Turn from one thread, the rest from any.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ class Reader {
     const Plan* plan = nullptr;
     BatchLog* log = nullptr;
     const TimeSource* time = nullptr;
-    std::vector<std::string> known_sources = {};  // that stage 2 waits for already (a restart)
-    TimeUs decided_tick = kNoTime;                // the last one that it has decided
+    std::vector<std::string> known_sources = {};  // stage 2 waits for them since before a restart
+    TimeUs decided_tick = kNoTime;                // the last tick that stage 2 has decided
   };
 
   explicit Reader(Options options);
@@ -52,29 +52,29 @@ class Reader {
   void Turn();
   // InvalidArgument when an input cannot start because its configuration is wrong.
   absl::Status status() const;
-  // Every input has ended.
+  // Whether every input has ended.
   bool ended() const;
-  // False where an input hangs in a call that does not return (service/input_runner.h).
+  // False if an input is stuck in a call (service/input_runner.h).
   bool Stop(absl::Duration grace);
 
   std::vector<InputStatus> Inputs() const;
-  // Records that were lost since the last call.
+  // A sentence for each loss of records since the last call.
   std::vector<std::string> TakeLosses();
-  // Sources that are left out at present.
+  // Sources that are excluded at present.
   std::vector<std::string> ExcludedSources() const { return board_.ExcludedSources(); }
-  // Puts what a person did into the batch log. ResourceExhausted while that is full.
-  absl::Status Submit(const OperatorAction& act);
-  // Records taken from all inputs. Always the newest.
+  // Appends an operator action to the batch log. ResourceExhausted while the log is full.
+  absl::Status Submit(const OperatorAction& action);
+  // Records taken from all inputs up to now.
   std::int64_t received() const;
 
  private:
-  // Once all have arrived: what stage 2 is to wait for.
+  // Once all inputs have arrived: announces their sources to stage 2 and opens the inputs.
   void OpenWhenReady();
 
   const Options options_;
   SourceBoard board_;
   std::vector<std::unique_ptr<InputRunner>> runners_;
-  std::vector<std::string> retired_;  // of inputs that are configured no more
+  std::vector<std::string> retired_;  // sources of inputs that are no longer configured
   TimeUs started_at_ = 0;             // monotonic
   bool opened_ = false;
 };

@@ -1,16 +1,16 @@
-// Feeds stage 1 of several partitions with records, in the background while more are taken.
+// Feeds records to stage 1 of several partitions, in the background while more records are taken.
 //
 //   RecordFeeder feeder(executor);
 //   const std::size_t queue = feeder.AddQueue(partition.stage1.get());
 //   feeder.Add(queue, std::move(records));       // while it feeds, too
 //   feeder.Start();                             // returns at once
 //   feeder.WaitUntilIdle(absl::Milliseconds(1));
-//   feeder.Rest();                              // now stage 1 may be looked at
+//   feeder.Rest();                              // now stage 1 may be used
 //
-// A partition is fed by one thread at a time, in the order of Add; which thread that is changes
-// from slice to slice, so that none has to wait for the longest partition. All public functions are
-// for one thread, the one that takes. Queued are as many records as that thread adds: it has to
-// look at `queued_records` and `queued_bytes`.
+// A partition is fed by one thread at a time, in the order of Add. The thread changes from slice to
+// slice, so that threads stay busy whatever the sizes of the partitions. Call all public functions
+// from one thread, the one that takes records. The queues are not bounded: the caller has to check
+// `queued_records` and `queued_bytes`.
 #pragma once
 
 #include <cstddef>
@@ -28,29 +28,29 @@ namespace tocsin {
 
 class RecordFeeder {
  public:
-  // Of so many records at a time: a millisecond's work, which is how long Rest waits, and enough
-  // that locking costs nothing.
+  // The size of a slice: a millisecond's work. That bounds how long Rest waits, and is enough to
+  // make the cost of locking negligible.
   static constexpr std::size_t kSliceRecords = 1'000;
   static constexpr std::size_t kSliceBytes = 1 << 20;
 
-  // The executor runs as many threads as shall feed.
+  // The executor's threads feed.
   explicit RecordFeeder(Executor executor) : executor_(std::move(executor)) {}
   ~RecordFeeder() { Rest(); }
 
-  // `stage1` outlives the feeder. REQUIRES: it rests.
+  // `stage1` outlives the feeder. REQUIRES: no thread is feeding.
   std::size_t AddQueue(SourcePartition* stage1);
   void Add(std::size_t queue, RecordSlice slice);
 
   void Start();
-  // Whether Start was called and neither Rest nor Drain since.
+  // Whether Start was called, and neither Rest nor Drain since.
   bool feeding() const { return fed_.valid(); }
-  // Whether nothing is left to be fed; waits for that.
+  // Waits at most `wait` until all records have been fed. Returns whether they have.
   bool WaitUntilIdle(absl::Duration wait);
-  // Returns when nobody feeds any more. What is queued stays so.
+  // Stops feeding and waits for the threads. Queued records stay queued.
   void Rest();
-  // Returns when everything has been fed. Where nobody feeds yet, the calling thread does.
+  // Feeds all queued records; on the calling thread if no thread is feeding.
   void Drain();
-  // Rests and forgets what is queued.
+  // Stops feeding and drops the queued records.
   void Clear();
 
   std::size_t queued_records() const;
@@ -62,13 +62,13 @@ class RecordFeeder {
   struct Queue {
     SourcePartition* stage1;
     std::deque<RecordSlice> slices;
-    bool fed = false;  // by some thread, at the moment
+    bool fed = false;  // a thread is feeding it
   };
   enum class Goal : std::uint8_t { kRest, kFeed, kDrain };
 
-  // What a feeding thread does until there is nothing more to do for it.
+  // The loop of a feeding thread.
   void FeedSlices();
-  // The next slice and its queue, when there is one; nullptr: nothing more to do.
+  // Waits for the next slice and returns its queue; nullptr: nothing more to do.
   Queue* Take(RecordSlice* slice);
   bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return queued_records_ == 0; }
   bool Awaited() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
@@ -80,10 +80,10 @@ class RecordFeeder {
   mutable absl::Mutex mutex_;
   Goal goal_ ABSL_GUARDED_BY(mutex_) = Goal::kRest;
   std::deque<Queue> queues_ ABSL_GUARDED_BY(mutex_);
-  // Lanes with slices that nobody feeds: the one just fed, then the one that has waited longest.
-  // The others are not forgotten, since no more is added than what is queued leaves room for.
+  // Queues with slices that no thread feeds: the one just fed, then the one that has waited
+  // longest. The others do not starve, since the caller bounds the queued records.
   std::deque<Queue*> ready_ ABSL_GUARDED_BY(mutex_);
-  // With those that are being fed.
+  // Including records that are being fed.
   std::size_t queued_records_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };

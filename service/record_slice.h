@@ -1,12 +1,12 @@
-// Some records of one source partition, their bytes one after another in memory of their own.
+// Copies of some records of one source partition, in one contiguous buffer.
 //
-//   RecordSlice slice(previous.bytes());        // about so many bytes will follow
+//   RecordSlice slice(previous.bytes());        // expected size in bytes
 //   slice.Add(record);                          // copies
 //   stage1->Feed(slice.record(0));
 //
-// Copying in order costs less than it saves: the Kafka client's messages go back to it at once and
-// on the thread that took them, and whoever feeds walks one stretch of memory. Behind each record
-// stands what decoders want there (kDecodePadding), so that they need no copy. Not thread-safe.
+// The copy costs less than it saves: the Kafka client's messages are released at once, on the
+// thread that took them, and the feeding thread reads memory sequentially. Each record is followed
+// by the padding that decoders need (kDecodePadding), so that they do not copy. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,8 @@ class RecordSlice {
   void Add(const KafkaRecord& record);
   // Valid while the slice lives and nothing is added.
   SourceRecord record(std::size_t i) const;
-  // Asks the processor for the end of a record that is fed soon, if there is one: decoders look there
-  // first, ahead of what it would fetch by itself.
+  // Prefetches the end of record `i`, if it exists: decoders read the end first, which the hardware
+  // prefetcher does not expect.
   void Prefetch(std::size_t i) const;
 
   std::size_t size() const { return records_.size(); }

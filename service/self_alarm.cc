@@ -63,7 +63,7 @@ class SelfAlarm::Impl {
         } else if (receiver.open) {
           receiver.due = NotificationAction::kResolve;
         } else if (receiver.due == NotificationAction::kTrigger) {
-          receiver.due.reset();  // it was over before anybody heard of it
+          receiver.due.reset();  // it ended before the page was sent
         }
         receiver.next_at = 0;
         receiver.pause = kPauseMin;
@@ -126,10 +126,10 @@ class SelfAlarm::Impl {
   struct Receiver {
     const Sink* sink = nullptr;
     std::optional<NotificationAction> due = std::nullopt;
-    // What is on its way.
+    // The action of the request in flight.
     std::optional<NotificationAction> sent = std::nullopt;
     Hash128 sent_id = {};
-    bool open = false;  // it took the trigger and no resolve since
+    bool open = false;  // it accepted a trigger, and no resolve since
     TimeUs next_at = 0;
     TimeUs echo_at = kNoTime;
     DurationUs pause = kPauseMin;
@@ -273,8 +273,8 @@ void SelfAlarm::Impl::OnReply(const HttpClient::Reply& reply) {
     ++counters_.failures;
     receiver.next_at = Now() + receiver.pause;
     receiver.pause = std::min(2 * receiver.pause, kPauseMax);
-    spdlog::warn("sink {} did not take that tocsin is {}blind: {}", receiver.sink->name(),
-                 action == NotificationAction::kResolve ? "no longer " : "",
+    spdlog::warn("sink {} did not accept the message that tocsin is {}blind: {}",
+                 receiver.sink->name(), action == NotificationAction::kResolve ? "no longer " : "",
                  receiver.sink->Describe(reply.reply));
     return;
   }
@@ -285,7 +285,7 @@ void SelfAlarm::Impl::OnReply(const HttpClient::Reply& reply) {
   if (action == NotificationAction::kTrigger) {
     receiver.open = true;
     receiver.receipt = receiver.sink->ReceiptOf(reply.reply);
-    // It may have been over before this arrived.
+    // The blindness may have ended meanwhile.
     if (!blindness_.blind) receiver.due = NotificationAction::kResolve;
   } else if (std::exchange(receiver.open, false) && receiver.sink->has_idempotency_key()) {
     receiver.echo_at = Now() + kEchoAfter;
@@ -297,7 +297,7 @@ void SelfAlarm::Impl::OnHeartbeat(const SinkReply& reply) {
   const bool taken = reply.status >= 200 && reply.status < 300;
   ++(taken ? counters_.heartbeats : counters_.failures);
   if (taken) return;
-  spdlog::warn("the heartbeat was not taken: {}",
+  spdlog::warn("the heartbeat failed: {}",
                reply.status == 0 ? reply.error : absl::StrCat("HTTP ", reply.status));
 }
 
@@ -309,7 +309,7 @@ std::optional<SinkRequest> SelfAlarm::Impl::HeartbeatRequest() {
   request.timeout = kHeartbeatTimeout;
   request.transport = heartbeat.transport;
   if (!heartbeat.url_file.empty()) {
-    // Read each time: it is a secret that may be renewed.
+    // Read each time, since the secret may be rotated.
     std::string error;
     const std::optional<std::string> text = ReadFileText(heartbeat.url_file, kUrlBytesMax, &error);
     if (!text) {

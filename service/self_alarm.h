@@ -1,16 +1,16 @@
-// Tells the outside about the engine itself: that it is blind, and that it is alive.
+// Pages when the engine itself is blind, and sends a heartbeat while it is alive.
 //
 //   SelfAlarm alarm({.config = &config, .sinks = &sinks, .time = &time});
 //   TOCSIN_RETURN_IF_ERROR(alarm.Start());
-//   alarm.SetBlindness(state);       // one page while it is blind, resolved when that is over
+//   alarm.SetBlindness(state);       // one page while it is blind, resolved afterwards
 //   alarm.Beat();                    // one request to `heartbeat: url`
 //
-// A page goes straight to every sink that pages people (or those that `blind: to` names), under the
-// constant key "<name>:blind", once per blindness; a sink that does not answer is tried again, with
-// a pause that doubles up to kPauseMax. Neither needs the disk, the deciding thread or the
-// deliverer, since those may be what has failed. The end is sent once more after kEchoAfter, and once
-// after every start, to sinks that take a repeat for what it is: whoever was killed while it was
-// blind leaves no page open.
+// A page goes directly to every sink that pages (or to those that `blind: to` names), under the
+// constant key "<name>:blind", once per period of blindness. A sink that fails is retried, with a
+// pause that doubles up to kPauseMax. Page and heartbeat do not use the disk, the deciding thread
+// or the deliverer, since those may have failed. At sinks with an idempotency key the resolve is
+// repeated after kEchoAfter, and sent once after every start, so that a process that is killed
+// while blind leaves no page open.
 //
 // One thread of its own. All calls are thread-safe.
 #pragma once
@@ -41,8 +41,8 @@ class SelfAlarm {
     const TimeSource* time = nullptr;
   };
   struct Counters {
-    std::int64_t pages = 0;       // messages that a sink took
-    std::int64_t heartbeats = 0;  // that were answered with success
+    std::int64_t pages = 0;       // messages that a sink accepted
+    std::int64_t heartbeats = 0;  // answered with success
     std::int64_t failures = 0;    // of both
   };
 
@@ -53,15 +53,15 @@ class SelfAlarm {
 
   absl::Status Start();
   void SetBlindness(const Blindness& state);
-  // That it has been well for long enough since the start: what an earlier process may have left
-  // open is resolved.
+  // Resolves the page that an earlier process may have left open. Called when the engine has not
+  // been blind for long enough since the start.
   void ResolveLeftovers();
-  // REQUIRES: the configuration has a heartbeat. Dropped while the last one is on its way.
+  // Sends a heartbeat, unless one is in flight. REQUIRES: the configuration has a heartbeat.
   void Beat();
-  // What is on its way gets so long.
+  // Waits at most `grace` for requests in flight.
   void Stop(absl::Duration grace);
-  // The same sinks with other secrets; what waits is tried again at once.
-  // REQUIRES: as many of the same names and kinds.
+  // Replaces the sinks by the same ones with new secrets; waiting messages are retried at once.
+  // REQUIRES: the same number of sinks, with the same names and kinds.
   void ReplaceSinks(std::vector<std::unique_ptr<Sink>> sinks);
 
   Counters counters() const;

@@ -39,8 +39,7 @@ TimeUs SourceBoard::Limit() const {
   absl::MutexLock lock(&mutex_);
   TimeUs slowest = INT64_MAX;
   for (const auto& [id, source] : sources_) {
-    // Where one has no time of its own yet, the others wait a little ahead of where they stand: how
-    // far behind it will be is not known.
+    // A source without a tick yet does not count, since it is not known how far behind it will be.
     if (source.progress.ended || source.excluded || source.progress.tick == kNoTime) continue;
     slowest = std::min(slowest, source.progress.tick);
   }
@@ -58,7 +57,7 @@ SourceBoard::Ticks SourceBoard::GetTicks() const {
   TimeUs slowest = INT64_MAX;
   for (const auto& [id, source] : sources_) {
     if (source.progress.ended || source.excluded) continue;
-    slowest = std::min(slowest, source.progress.tick);  // kNoTime: one has not begun
+    slowest = std::min(slowest, source.progress.tick);  // kNoTime: a source has not begun
   }
   due_ = std::max(due_, slowest == INT64_MAX ? furthest : slowest);
   return {.due = due_, .furthest = std::max(due_, furthest)};
@@ -93,14 +92,14 @@ void SourceBoard::CountTime(DurationUs step) {
     if (!moved) source.still_for += step;
     if (source.progress.ended || source.excluded) continue;
     by_stillness.push_back(&source);
-    // What one that is away has sent waits, too; but where all are away, that is not why.
+    // Only data of readable sources counts: if all are away, no source is to blame for the wait.
     if (source.progress.reach == Reach::kReadable) {
       data_tick = std::max(data_tick, source.progress.data_tick);
     }
   }
   std::sort(by_stillness.begin(), by_stillness.end(),
             [](const Source* a, const Source* b) { return a->still_for < b->still_for; });
-  TimeUs slowest_mover = INT64_MAX;  // of those that have moved since the one at hand did
+  TimeUs slowest_mover = INT64_MAX;  // of the sources that have advanced after the current one
   for (std::size_t begin = 0, end = 0; begin < by_stillness.size(); begin = end) {
     const DurationUs still_for = by_stillness[begin]->still_for;
     for (; end < by_stillness.size() && by_stillness[end]->still_for == still_for; ++end) {

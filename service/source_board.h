@@ -1,24 +1,26 @@
-// How far every source partition of all inputs has come: who waits for the others, and who is left
-// out of the decisions.
+// The progress of every source partition of all inputs: which ones have to wait for the others, and
+// which ones are excluded from decisions.
 //
 //   SourceBoard board(plan.pane());
-//   const SourceBoard::Id id = board.Add("app/app-logs/3", now);
+//   const SourceBoard::Id id = board.Add("app/app-logs/3");
 //   board.Report(id, {.tick = …, .data_tick = …, .reach = …});
 //   input->Pause(partition, tick > board.Limit());
 //   for (const ControlRecord& record : board.Judge(now)) …      // a few times a second
 //
-// A tick is decided once every source has reported it, so one that stands still holds up all. It is
-// excluded, by a control record, when it could be read and its tick has stood still for
-// kExcludeAfter while every source that has moved since is ahead of it. What counts is time in which
-// it could have moved: a step of ours that took longer than kStepMax (the process was stopped, the
-// machine slept) counts as kStepMax, and where nothing moves (a broker that is away) nobody is
-// passed, so that afterwards each has that time to catch up. One that could not be read (Reach::kAway) says
-// nothing about what its log holds: it is waited for, up to kAwayAfter, and that only runs while
-// another source, which can be read, has something that waits to be decided; what is excluded then is said by a page
-// (service/blind_alarm.h). An excluded source rejoins when it has caught up.
+// A tick is decided once every source has reported it, so a source that stands still holds up all.
+// It is excluded, by a control record, when it could be read and its tick has not advanced for
+// kExcludeAfter, while every source that has advanced since is ahead of it. Only time in which it
+// could have advanced counts: an interval between two Judge calls of more than kStepMax (the
+// process was stopped, the machine slept) counts as kStepMax. While no source advances (the broker
+// is down) no time counts, so afterwards each source has that time to catch up.
 //
-// Who is more than limits::kTicksAheadMax ticks ahead of the slowest waits. Monotonic time; at most
-// as many sources as inputs have partitions. Thread-safe.
+// A source that cannot be read (Reach::kAway) may have more records, so it is waited for, up to
+// kAwayAfter. That time only counts while a readable source has data that waits to be decided. The
+// engine pages for excluded sources (service/blind_alarm.h). An excluded source rejoins when it has
+// caught up.
+//
+// A source that is more than limits::kTicksAheadMax ticks ahead of the slowest has to wait. Times
+// are monotonic; there are at most as many sources as the inputs have partitions. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -42,19 +44,19 @@ class SourceBoard {
   using Id = std::uint64_t;
 
   enum class Reach : std::uint8_t {
-    kReadable,  // its broker, or file, answers: what stands still does so by itself
-    kAway,      // it cannot be read at present, or has not been since we looked last
+    kReadable,  // its broker or file answers; if it stands still, it has no new data
+    kAway,      // it cannot be read, or could not at some time since the last check
   };
   struct Progress {
     TimeUs tick = kNoTime;       // reported through this one
-    TimeUs data_tick = kNoTime;  // the last one that carried something
+    TimeUs data_tick = kNoTime;  // the last tick with data
     Reach reach = Reach::kReadable;
     bool ended = false;
   };
 
   struct Ticks {
-    // Every tick up to here has been sent by all, or is not waited for: who joins begins behind it.
-    // Never goes back; kNoTime while nobody has sent one.
+    // All sources have sent every tick up to here, or are not waited for. A joining source starts
+    // after it. Never decreases; kNoTime while no source has sent a tick.
     TimeUs due = kNoTime;
     TimeUs furthest = kNoTime;  // of the source that is furthest ahead
   };
@@ -62,13 +64,13 @@ class SourceBoard {
   // `decided`: the last tick that stage 2 has decided.
   explicit SourceBoard(DurationUs pane, TimeUs decided = kNoTime) : pane_(pane), due_(decided) {}
 
-  // One that stage 2 waits for. It is away until it reports otherwise.
+  // Adds a source that stage 2 waits for. It is kAway until it reports otherwise.
   Id Add(const std::string& source);
   void Remove(Id id);
   void Report(Id id, const Progress& progress);
 
   TimeUs TickOf(Id id) const;
-  // Who has reported a later tick than this one waits.
+  // Sources that have reported a later tick than this one have to wait.
   TimeUs Limit() const;
   bool Excluded(Id id) const;
   // Control records that are due, in order of source name.
@@ -84,10 +86,10 @@ class SourceBoard {
     bool excluded = false;
     TimeUs judged_tick = kNoTime;
     Reach judged_reach = Reach::kAway;
-    // Since the last Judge in which it had moved, or come back:
+    // Times since the last Judge in which it had advanced or become readable:
     DurationUs still_for = 0;
-    DurationUs passed_for = 0;  // readable, and behind all that have moved
-    DurationUs away_for = 0;    // not readable, while another one's data waited
+    DurationUs passed_for = 0;  // readable, and behind all sources that have advanced
+    DurationUs away_for = 0;    // not readable, while data of another source waited
   };
 
   TimeUs FurthestLocked() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -95,7 +97,7 @@ class SourceBoard {
 
   const DurationUs pane_;
   mutable absl::Mutex mutex_;
-  mutable TimeUs due_ ABSL_GUARDED_BY(mutex_);  // the last that was asked for
+  mutable TimeUs due_ ABSL_GUARDED_BY(mutex_);  // the last result of GetTicks
   Id last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Id, Source> sources_ ABSL_GUARDED_BY(mutex_);
   TimeUs judged_at_ ABSL_GUARDED_BY(mutex_) = kNoTime;

@@ -1,4 +1,4 @@
-// What the reading side says of itself: each input, and each of its source partitions. Values.
+// The status of each input and of each of its source partitions. Plain values.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace tocsin {
 
-// One source partition as it stands.
+// The current status of one source partition.
 struct SourceStatus {
   std::string input;
   std::string source;
@@ -19,29 +19,29 @@ struct SourceStatus {
   TimeUs clock = kNoTime;
   TimeUs last_tick = kNoTime;
   bool paused = false;
-  bool at_end = false;  // everything that was there has been read
+  bool at_end = false;  // all existing records have been read
   bool excluded = false;
-  std::string problem = {};  // why it cannot be read; empty: it can
+  std::string problem = {};  // why it cannot be read; empty: it can be read
 };
 
 struct InputStatus {
   enum class State : std::uint8_t {
     kStarting,
     kRunning,
-    kFailed,  // is made anew after a while
+    kFailed,  // will be created anew after a pause
     kEnded,
   };
   std::string name;
   State state = State::kStarting;
-  std::string reason = {};  // of the last failure; while it runs, what is wrong with a part of it
-  bool refused = false;     // its configuration is wrong: trying again does not help
+  std::string reason = {};  // of the last failure; while it runs, of a failing part
+  bool refused = false;     // its configuration is invalid: a retry does not help
   std::int64_t failures = 0;
-  TimeUs down_since = kNoTime;  // monotonic; kNoTime: it can be read
+  TimeUs down_since = kNoTime;  // monotonic; kNoTime: it is up
   bool assigned = false;
   std::int64_t errors = 0;
   std::int64_t skipped = 0;
   std::vector<SourceStatus> sources = {};
-  std::vector<std::string> known = {};  // parts, also those that are no sources at present
+  std::vector<std::string> known = {};  // all parts, including those that are not sources now
 
   bool IsUp() const {
     return state == State::kEnded || (state == State::kRunning && down_since == kNoTime);

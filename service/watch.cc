@@ -13,16 +13,16 @@
 namespace tocsin {
 namespace {
 
-// Shares are taken over this long, of at least so many events, and have to stay so for that long: a
-// few old lines that are read once blind nobody.
+// Shares are computed over kShareWindow and at least kShareEventsMin events, and have to hold for
+// kShareFor, so that a few old lines that are read once do not count as blindness.
 constexpr DurationUs kShareWindow = 2 * kMinuteUs;
 constexpr std::int64_t kShareEventsMin = 20;
 constexpr DurationUs kShareFor = 5 * kMinuteUs;
 constexpr DurationUs kSampleEvery = 5 * kSecondUs;
-// Many logs hold lines that are no event; nearly nothing but those means that the format changed.
+// Many logs contain lines that are not events; if nearly all lines are, the format has changed.
 constexpr double kUndecodableShare = 0.95;
 constexpr std::size_t kLossesMax = 8;
-// Longer than what is not durable waits to be decided.
+// Longer than sets wait for the disk before they are decided (WriteBehind::kReleaseAfter).
 constexpr DurationUs kStandsStill = 5 * kSecondUs;
 
 std::string Percent(double share) { return absl::StrFormat("%.0f %%", 100 * share); }
@@ -74,7 +74,8 @@ void Watch::Turn(const WatchedState& state) {
     }
     options_.alarm->SetBlindness(blindness);
   }
-  // What is about to blind it is not to resolve what blinded the process before.
+  // Do not resolve the earlier process' page while a condition holds that is about to blind this
+  // one.
   if (!resolved_leftovers_ && !alarm_.state().blind && conditions.empty() &&
       now - started_at_ >= options_.config->blind.after) {
     resolved_leftovers_ = true;
@@ -126,7 +127,7 @@ void Watch::AddShares(const InputStatus& input, TimeUs now, Conditions* conditio
     sample.undecodable += source.counters.undecodable;
   }
   std::deque<Sample>& samples = samples_[input.name];
-  // An input that was made anew counts anew.
+  // The counters of an input start at 0 when it is created anew.
   if (!samples.empty() && sample.events < samples.back().events) samples.clear();
   if (samples.empty() || now - samples.back().at >= kSampleEvery) samples.push_back(sample);
   while (samples.size() > 1 && now - samples[1].at >= kShareWindow) samples.pop_front();
@@ -185,7 +186,7 @@ void Watch::AddLosses(const WatchedState& state, TimeUs now, Conditions* conditi
 void Watch::Beat(const WatchedState& state, TimeUs now) {
   if (now < beat_at_) return;
   if (canary_ == 0) {
-    // A record that expects no source: it changes nothing wherever it comes by.
+    // A control record that expects no source has no effect.
     canary_ = log_->Append({.records = {EncodeControl({.kind = ControlRecord::Kind::kExpect})}});
     canary_turns_ = state.delivery_turns;
     return;

@@ -1,16 +1,19 @@
-// Looks whether the engine sees and decides what it was set up for, and says so to the outside.
+// Checks whether the engine reads its inputs and decides; pages when it does not, and sends
+// heartbeats while it does.
 //
-//   Watch watch({.config = &config, .alarm = &self_alarm, …});
-//   watch.Turn(status);                       // about once a second, with what the engine says
+//   Watch watch({.config = &config, .time = &time, .alarm = &self_alarm, …});
+//   watch.Turn(state);                        // about once a second, with the engine's state
 //
-// What blinds it, each with how long it has to last (`blind: after`, a minute, where nothing else is
-// said): an input, or one of its sources, that cannot be read; a source that was left out; an input
-// further behind than `blind: lag_max`; the state that cannot be opened or written; decisions that
-// stand still; for five minutes, an input whose events come too late or from the future (more than
-// `blind: late_share` of them), or of which nearly nothing can be decoded; records that are lost.
+// The engine is blind when one of these conditions has lasted for `blind: after` (default a minute)
+// or the time given here: an input or one of its sources cannot be read; a source is excluded (at
+// once); an input lags by more than `blind: lag_max`; the state cannot be opened or written;
+// decisions stand still; for five minutes, more than `blind: late_share` of an input's events are
+// too late or from the future, or almost none of its records can be decoded; records are lost (at
+// once).
 //
-// The heartbeat goes out when it is due, a canary has crossed the batch log, the deciding thread and
-// the deliverer's since the last one, and nothing blinds. Of one thread; blindness() of any.
+// A heartbeat is sent when it is due, no condition holds, and since the last one a canary has
+// passed through the batch log, the deciding thread and the deliverer's thread. Call from one
+// thread; blindness() from any.
 #pragma once
 
 #include <cstdint>
@@ -31,22 +34,22 @@
 
 namespace tocsin {
 
-// What a look at the engine takes.
+// The engine's state, as far as Watch::Turn needs it.
 struct WatchedState {
   std::vector<InputStatus> inputs;
   std::vector<std::string> excluded = {};
-  std::vector<std::string> losses = {};  // since the last look
-  std::int64_t lost_batches = 0;         // of the batch log: missing or unreadable, since the start
+  std::vector<std::string> losses = {};  // since the last turn
+  std::int64_t lost_batches = 0;         // missing or unreadable in the batch log, since the start
   BatchLog::Health log;
-  std::uint64_t durable = 0;        // sequence in the batch log
-  std::uint64_t decided = 0;        // the same
-  std::int64_t delivery_turns = 0;  // of the deliverer's thread
-  std::string unopened = {};        // why there is no state to work with, and none of the above
+  std::uint64_t durable = 0;        // up to this sequence of the batch log
+  std::uint64_t decided = 0;        // up to this sequence of the batch log
+  std::int64_t delivery_turns = 0;  // Deliverer::turns
+  std::string unopened = {};        // why the state is not open; then all of the above is empty
 };
 
 class Watch {
  public:
-  // A loss is said for so long.
+  // A loss is reported for this long.
   static constexpr DurationUs kLossFor = 10 * kMinuteUs;
 
   struct Options {
@@ -59,14 +62,15 @@ class Watch {
 
   explicit Watch(Options options);
 
-  // The log that there was not yet, and without which nothing beats. Of Turn's thread.
+  // Sets the log once the state is open; without a log no heartbeat is sent. Call from Turn's
+  // thread.
   void Attach(BatchLog* log) { log_ = log; }
   void Turn(const WatchedState& state);
   Blindness blindness() const;
 
  private:
   using Conditions = std::vector<BlindAlarm::Condition>;
-  // Of one input, at one time.
+  // Counters of one input at one time.
   struct Sample {
     TimeUs at = 0;
     std::int64_t events = 0, unusable = 0, undecodable = 0;
@@ -87,11 +91,11 @@ class Watch {
   BlindAlarm alarm_;
   std::map<std::string, std::deque<Sample>> samples_;  // by input
   std::deque<Loss> losses_;
-  std::int64_t lost_batches_ = 0;  // of them told
+  std::int64_t lost_batches_ = 0;  // already reported
   TimeUs started_at_;
   bool resolved_leftovers_ = false;
   TimeUs beat_at_;
-  std::uint64_t canary_ = 0;  // its sequence; 0: none is on its way
+  std::uint64_t canary_ = 0;  // sequence of the canary in flight; 0: none
   std::int64_t canary_turns_ = 0;
   mutable absl::Mutex mutex_;
   Blindness published_ ABSL_GUARDED_BY(mutex_);

@@ -1,17 +1,17 @@
-// Writes items in order on a thread of its own, and tells when one may be taken for written.
+// Writes items in order on its own thread, and tells when the owner may treat an item as written.
 //
 //   WriteBehind<Entry> writer({.write = [&](std::span<const Entry* const> entries) { … }, …});
 //   const std::uint64_t number = writer.Push(entry, bytes);       // any thread; never waits
 //   if (writer.written() >= number) …                             // it is durable
 //
-// Who writes to a disk that is full, read-only or hangs must not hold up those who see, decide and
-// page. So items wait here, those that wait together are written together, and a write that fails is
-// tried again, for ever, every kRetryEvery. What has waited for `release_after` is *released*: its
-// owner goes on as if it had been written, and accepts what that means for a crash. `on_progress` is
-// called, by the writing thread, after each attempt; who needs the release itself asks again at
-// NextRelease.
+// A disk that is full, read-only or hanging must not delay reading, deciding and paging. So items
+// wait here; waiting items are written together; and a failed write is retried every kRetryEvery,
+// for ever. An item that has waited for `release_after` is *released*: its owner continues as if it
+// had been written, and accepts that a crash may lose it. The writing thread calls `on_progress`
+// after each attempt. Releases cause no call; an owner that needs them checks again at NextRelease.
 //
-// Memory is what was pushed and not written; bytes() counts it, the owner bounds it. Thread-safe.
+// Memory: the items that are not written yet. WriteHealth::bytes counts them; the owner bounds
+// them. Thread-safe.
 #pragma once
 
 #include <spdlog/spdlog.h>
@@ -37,11 +37,11 @@
 
 namespace tocsin {
 
-// How the disk behind a writer is.
+// The health of the disk behind a writer.
 struct WriteHealth {
-  absl::Status error = {};         // of the last attempt; OK while one hangs
-  TimeUs failing_since = kNoTime;  // monotonic, also of an attempt that hangs; kNoTime: it works
-  std::size_t bytes = 0;           // that are not written
+  absl::Status error = {};         // of the last finished attempt
+  TimeUs failing_since = kNoTime;  // monotonic; includes an attempt that hangs; kNoTime: it works
+  std::size_t bytes = 0;           // not written yet
 
   std::string Reason() const {
     return error.ok() ? "the disk does not answer" : std::string(error.message());
@@ -53,13 +53,13 @@ class WriteBehind {
  public:
   static constexpr DurationUs kReleaseAfter = 2 * kSecondUs;
   static constexpr absl::Duration kRetryEvery = absl::Milliseconds(500);
-  // A disk that stays broken is mentioned again after this long.
+  // A disk that keeps failing is logged again after this long.
   static constexpr DurationUs kComplainEvery = kMinuteUs;
-  static constexpr std::size_t kWriteBytesMax = 16u << 20;  // of one write
+  static constexpr std::size_t kWriteBytesMax = 16u << 20;  // per write
 
   struct Options {
-    std::string what;  // is written, for the log: "batches"
-    // All or nothing. Called by one thread.
+    std::string what;  // what is written, for log lines: "batches"
+    // Must write all items or none. Called by one thread.
     std::function<absl::Status(std::span<const Item* const>)> write;
     std::function<void()> on_progress = [] {};
     const TimeSource* time = nullptr;  // outlives the writer
@@ -76,7 +76,7 @@ class WriteBehind {
   WriteBehind(const WriteBehind&) = delete;
   WriteBehind& operator=(const WriteBehind&) = delete;
 
-  // The item's number, from 1.
+  // Returns the item's number, from 1.
   std::uint64_t Push(Item item, std::size_t bytes) {
     absl::MutexLock lock(&mutex_);
     waiting_.push_back({.item = std::make_unique<const Item>(std::move(item)),
@@ -87,7 +87,7 @@ class WriteBehind {
   }
 
   std::uint64_t written() const { return written_.load(std::memory_order_acquire); }
-  // Everything up to here is written, or goes on without.
+  // Every item up to this number is written or released.
   std::uint64_t released() const {
     absl::MutexLock lock(&mutex_);
     std::uint64_t released = written();
@@ -98,7 +98,7 @@ class WriteBehind {
     }
     return released;
   }
-  // Monotonic: when the next item is released that is not yet; INT64_MAX if there is none.
+  // When the next item will be released (monotonic); INT64_MAX if there is none.
   TimeUs NextRelease() const {
     absl::MutexLock lock(&mutex_);
     const TimeUs before = options_.time->Monotonic() - options_.release_after;
@@ -117,8 +117,8 @@ class WriteBehind {
     return health;
   }
 
-  // Gives what waits this long, then gives up. False where a write hangs and does not return: then
-  // the process has to end without destroying this. Nothing is written afterwards.
+  // Waits at most `grace` for waiting items, then gives up. False if a write hangs: then the
+  // process has to end without destroying the writer. Nothing is written afterwards.
   bool Stop(absl::Duration grace) {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -148,7 +148,7 @@ class WriteBehind {
 
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !waiting_.empty(); }
 
-  // What is written together; nothing: the end. Items stay where they are until they are written.
+  // The items to write together; none: the thread ends. Items stay queued until they are written.
   std::vector<const Item*> Next() {
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(this, &WriteBehind::HasWork));
@@ -172,7 +172,7 @@ class WriteBehind {
     if (!status.ok()) {
       if (failing_since_ == kNoTime) failing_since_ = began;
       if (now >= complain_at_) {
-        spdlog::error("{} cannot be written, going on without: {}", options_.what,
+        spdlog::error("cannot write {}, continuing without the disk: {}", options_.what,
                       std::string(status.message()));
         complain_at_ = now + kComplainEvery;
       }

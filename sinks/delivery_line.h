@@ -1,9 +1,9 @@
-// A delivery as JSON, for receivers of one's own, and as one line, for sinks that write lines.
+// A delivery as JSON for custom receivers, and as one line for sinks that write lines.
 //
 //   std::string line = DeliveryLine(delivery, LineFormat::kText);
 //
-// In a file of lines there is nothing to recognise a repeat by, so one that may have been written
-// before says "repeat". Thread-safe: pure functions.
+// A reader of a line file cannot detect duplicates, so a line that may have been written before
+// says "repeat". Thread-safe: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ LineFormat ReadLineFormat(ConfigReader* reader);
 // {"action", "level", "dedup_key", "incident"}: the same in every attempt.
 std::string DeliveryJson(const Delivery& delivery);
 
-// Without a line feed.
+// The result has no trailing line feed.
 std::string DeliveryLine(const Delivery& delivery, LineFormat format);
 
 }  // namespace tocsin

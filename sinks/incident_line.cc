@@ -102,7 +102,8 @@ Impact ReadImpact(const Element& line) {
   return impact;
 }
 
-// A signal's labels begin with those of its scope, whose values the line joins with '/'.
+// The labels of the scope. The line holds only their values, joined with '/'; their names come from
+// a signal, whose labels begin with those of its scope.
 Labels ScopeLabels(const Incident& incident, const std::string& scope) {
   Labels labels;
   std::string text;
@@ -134,11 +135,11 @@ absl::StatusOr<Incident> ReadIncident(std::string_view text) {
   Element line;
   Incident incident;
   if (parser.parse(text.data(), text.size()).get(line) != SUCCESS) {
-    return absl::InvalidArgumentError("the line is no JSON");
+    return absl::InvalidArgumentError("the incident line is not valid JSON");
   }
   const std::optional<Hash128> id = Hash128::FromHex(Text(line, "incident"));
   if (!id) {
-    return absl::InvalidArgumentError("the line is no incident: it has no \"incident\" with an id");
+    return absl::InvalidArgumentError("not an incident line: 'incident' is not an incident id");
   }
   incident.id = *id;
   incident.number = Text(line, "number");

@@ -1,9 +1,9 @@
-// An incident line read back into an incident.
+// Parses an incident line (JSON) back into an incident.
 //
 //   absl::StatusOr<Incident> incident = ReadIncident(line);
 //
-// The inverse of Incident::ToJson as far as a line goes: its scope has lost the names of its
-// fields. What is missing or of another type is absent. Thread-safe: a pure function.
+// The inverse of Incident::ToJson, except that a line does not hold the field names of the scope.
+// A field that is missing or has the wrong type stays unset. Thread-safe: a pure function.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@
 
 namespace tocsin {
 
-// InvalidArgument when the line is no JSON object with the id of an incident.
+// InvalidArgument when the line is not a JSON object with an incident id.
 absl::StatusOr<Incident> ReadIncident(std::string_view line);
 
-// How many of its signals a bounded line does not list (core/bounded_line.h).
+// The number of signals that a bounded line leaves out (core/bounded_line.h).
 std::size_t SignalsOmitted(std::string_view line);
 
 }  // namespace tocsin

@@ -1,15 +1,15 @@
-// Whether this process may still speak for what it took over.
+// Whether this process still holds the lease for its partitions.
 //
 //   Lease lease(session_timeout);
-//   lease.Renewed(asked_at);                       // the coordinator answered what was asked then
-//   if (lease.Covers(now, request.timeout)) …      // the last look before a request leaves
+//   lease.Renewed(asked_at);                       // the coordinator answered this heartbeat
+//   if (lease.Covers(now, request.timeout)) …      // the last check before a request is sent
 //
-// The coordinator gives a share of the work to another process when it has not heard of its owner
-// for the session timeout. Until then a request must have ended, hence: the time since the last good
-// heartbeat < session timeout − the request's timeout − 1 s, which is for clocks that run unlike
-// (by less than a hundredth in a minute). Without a session timeout the lease has no end: one
-// machine, where the lock on the state directory ends with its process. `now` is monotonic.
-// Thread-safe.
+// The coordinator reassigns partitions to another process when it has not heard from their owner
+// for the session timeout. A request must have ended by then, so a lease covers a request only if
+// the time since the last answered heartbeat < session timeout − the request's timeout − 1 s. The
+// second allows for clock drift (below 1 % over a minute). Without a session timeout the lease
+// never expires: on a single machine the lock on the state directory ends with its process. `now`
+// is monotonic. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ class Lease {
   Lease() = default;
   explicit Lease(DurationUs session_timeout) : session_timeout_(session_timeout) {}
 
-  // `asked_at` is when the heartbeat was sent: the coordinator heard of it no earlier.
+  // `asked_at` is when the heartbeat was sent: the coordinator cannot have received it earlier.
   void Renewed(TimeUs asked_at) { renewed_ = asked_at; }
   bool Covers(TimeUs now, DurationUs timeout) const {
     if (session_timeout_ == 0) return true;

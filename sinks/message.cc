@@ -12,7 +12,8 @@
 namespace tocsin {
 namespace {
 
-// A message is read on a phone: the first few say it, the card and the incident line have the rest.
+// A message is read on a phone, so a list shows its first few items; the card and the incident line
+// have the rest.
 constexpr std::size_t kItemsMax = 5;
 
 using Texts = MessageFields::Texts;
@@ -21,7 +22,7 @@ std::string Between(TimeUs from, TimeUs to) {
   return from == kNoTime || to == kNoTime ? "" : RoughDuration(to - from);
 }
 
-// Customers are not told seconds.
+// Public messages give times to the minute.
 std::string MinuteText(TimeUs time) {
   if (time == kNoTime) return "";
   return absl::StrCat(DateAndClockText(time).substr(0, 16), " UTC");
@@ -29,7 +30,7 @@ std::string MinuteText(TimeUs time) {
 
 std::string TimeOrNothing(TimeUs time) { return time == kNoTime ? "" : DateAndClockText(time); }
 
-// What customers notice, for a page that everybody can read. What an attacker does is not told him.
+// The symptom for public messages. They do not mention attacks, since an attacker can read them.
 std::string_view PublicSymptom(const Incident& incident) {
   switch (incident.category) {
     case Category::kAvailability:
@@ -46,7 +47,7 @@ std::string_view PublicSymptom(const Incident& incident) {
 
 std::string_view PublicUsers(const Impact& impact) {
   const std::int64_t total = impact.users_total.value_or(0);
-  // None yet says nothing about those who are not counted.
+  // Zero does not mean that nobody is affected: some users may not be counted.
   if (impact.users_affected.value_or(0) <= 0 || total <= 0) return "Some users";
   const double share = static_cast<double>(*impact.users_affected) / static_cast<double>(total);
   if (share >= 0.5) return "Most users";
@@ -73,7 +74,7 @@ std::string SuspectLine(const Suspect& suspect) {
   return text;
 }
 
-// The most severe first, what fires before what has cleared.
+// Firing signals before cleared ones, the most severe first.
 std::vector<Texts> SignalItems(const Incident& incident) {
   std::vector<const Signal*> signals;
   for (const Signal& signal : incident.signals) signals.push_back(&signal);

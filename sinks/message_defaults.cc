@@ -5,7 +5,8 @@
 namespace tocsin {
 namespace {
 
-// Read at 3 a.m. on a phone: what, how bad, since when, who suffers, why, what to do; then the rest.
+// Read on a phone at 3 a.m., so the most important comes first: what, how severe, since when, who
+// is affected, why, what to do; then the rest.
 constexpr const char* kDeclared = R"({{severity}} {{number}}: {{title}}
 Since {{onset}}{{#time_to_detect}}, detected {{time_to_detect}} later{{/time_to_detect}}. Where: {{where}}.
 Users: {{users}}.{{#failed}} Failed: {{failed}}.{{/failed}}

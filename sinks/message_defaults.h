@@ -1,4 +1,4 @@
-// Our own message templates (sinks/message_templates.h); internal to sinks/.
+// The built-in message templates (sinks/message_templates.h); internal to sinks/.
 #pragma once
 
 #include "sinks/message.h"

@@ -23,7 +23,7 @@ namespace mustache = kainjow::mustache;
 constexpr std::size_t kTemplateBytesMax = 64 << 10;
 constexpr std::size_t kSectionDepthMax = 16;
 
-// Fields with something in every list, to know their names by.
+// Fields with one item in every list; used only for the names of fields.
 const MessageFields& AllFields() {
   static const MessageFields* const fields = [] {
     Incident incident;
@@ -43,11 +43,11 @@ std::string Place(const std::string& text, std::size_t at) {
   return absl::StrCat("line ", 1 + std::count(begin, end, '\n'), ", column ", 1 + at - line_start);
 }
 
-// The names that are known inside the open sections.
+// The field names that are valid inside the open sections.
 class TemplateScope {
  public:
   void Open(const std::string& name) { sections_.push_back(name); }
-  // False when the innermost section is another one.
+  // False when the innermost open section has another name.
   bool Close(const std::string& name) {
     if (sections_.empty() || sections_.back() != name) return false;
     sections_.pop_back();
@@ -88,14 +88,15 @@ absl::Status CheckTag(const std::string& tag, const std::string& place, Template
   const std::string name(absl::StripAsciiWhitespace(tag.substr(named ? 1 : 0)));
   if (sigil == '/') {
     if (scope->Close(name)) return absl::OkStatus();
-    if (scope->sections().empty()) return wrong("ends a section that is not open");
-    return wrong(absl::StrCat("ends a section, but {{#", scope->sections().back(), "}} is open"));
+    if (scope->sections().empty()) return wrong("closes a section that is not open");
+    return wrong(absl::StrCat("closes the wrong section: {{#", scope->sections().back(),
+                              "}} is still open"));
   }
   const std::vector<std::string> names = scope->Names(section);
   if (!std::binary_search(names.begin(), names.end(), name)) {
     const std::string nearest = Nearest(name, names);
-    return wrong(absl::StrCat("names no field (fields here are ", absl::StrJoin(names, ", "), ")",
-                              nearest.empty() ? "" : "; did you mean '", nearest,
+    return wrong(absl::StrCat("is an unknown field (fields here are ", absl::StrJoin(names, ", "),
+                              ")", nearest.empty() ? "" : "; did you mean '", nearest,
                               nearest.empty() ? "" : "'?"));
   }
   if (section) scope->Open(name);
@@ -103,8 +104,8 @@ absl::Status CheckTag(const std::string& tag, const std::string& place, Template
   return absl::OkStatus();
 }
 
-// A line with nothing but a section's tag or a comment leaves no line behind, says Mustache; the
-// library leaves an empty one where the section is absent.
+// By the Mustache specification, a line with only a section tag or a comment produces no output
+// line. The library produces an empty one when the section is absent.
 std::string WithoutLinesOfTags(const std::string& text) {
   std::string joined;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
@@ -120,13 +121,13 @@ std::string WithoutLinesOfTags(const std::string& text) {
 mustache::data DataOf(const MessageFields::Texts& texts) {
   mustache::data data;
   for (const auto& [name, text] : texts) {
-    // An empty text would count as present in a section.
+    // The library would treat an empty string as present in a section.
     if (!text.empty()) data.set(name, text);
   }
   return data;
 }
 
-// The text of one template: as it stands, or of the file that it names.
+// The text of one template: inline, or from the file that it names.
 std::string ReadText(const std::string& what, const ConfigNode& node, ErrorList* errors) {
   if (node.kind == ConfigNode::Kind::kScalar) return node.scalar;
   ConfigReader reader(node, what, errors);
@@ -140,7 +141,7 @@ std::string ReadText(const std::string& what, const ConfigNode& node, ErrorList*
   text << in.rdbuf();
   if (!in || text.str().empty()) {
     reader.Error("file",
-                 absl::StrCat("the template file ", path.string(), " cannot be read, or is empty"));
+                 absl::StrCat("the template file ", path.string(), " cannot be read or is empty"));
     return "";
   }
   return text.str();
@@ -167,14 +168,14 @@ absl::Status CheckTemplate(const std::string& text) {
   for (std::size_t at = 0; (at = text.find("{{", at)) != std::string::npos;) {
     const std::size_t end = text.find("}}", at);
     if (end == std::string::npos) {
-      return absl::InvalidArgumentError(Place(text, at) + ": {{ has no }}");
+      return absl::InvalidArgumentError(Place(text, at) + ": {{ has no closing }}");
     }
     const std::string tag(absl::StripAsciiWhitespace(text.substr(at + 2, end - at - 2)));
     if (absl::Status status = CheckTag(tag, Place(text, at), &scope); !status.ok()) return status;
     at = end + 2;
   }
   if (!scope.sections().empty()) {
-    return absl::InvalidArgumentError("{{#" + scope.sections().back() + "}} is never ended");
+    return absl::InvalidArgumentError("{{#" + scope.sections().back() + "}} is never closed");
   }
   const mustache::mustache parsed(text);
   return parsed.is_valid() ? absl::OkStatus() : absl::InvalidArgumentError(parsed.error_message());
@@ -186,7 +187,7 @@ MessageTemplates::MessageTemplates() {
       std::string& text = At(audience, stage, 0);
       text = DefaultTemplate(audience, stage);
       if (audience == MessageAudience::kEmail) {
-        // The first line says it all, and is the subject.
+        // The first line of a built-in message is a summary, so it is the subject.
         const std::size_t first = text.find('\n');
         text = absl::StrCat("Subject: ", text.substr(0, first), "\n\n", text.substr(first + 1));
       }
@@ -262,7 +263,7 @@ void MessageTemplates::ReadAudiences(int level, ConfigReader* reader, ErrorList*
         continue;
       }
       At(audience, stage, level) = text;
-      // What this stands on had for some level comes behind what this has for all.
+      // A template for all levels also overrides the base's templates for single levels.
       for (int each = 1; level == 0 && each <= kLevels; ++each) At(audience, stage, each).clear();
     }
     stage_reader.Finish();

@@ -27,19 +27,19 @@ void Outbox::Restore(const Delivery& delivery) { state_->Restore(delivery); }
 void Outbox::Submit(const Notification& notification, TimeUs now,
                     std::vector<OutboxEffect>* effects) {
   const Hash128& incident = notification.incident.id;
-  std::vector<const Sink*> told;
+  std::vector<const Sink*> recipients;
   NotificationAction action = notification.action;
   if (action == NotificationAction::kEscalate) action = NotificationAction::kTrigger;
   if (action == NotificationAction::kTrigger || action == NotificationAction::kChange) {
-    told = Route(*state_->routes, *state_->sinks, notification);
+    recipients = Route(*state_->routes, *state_->sinks, notification);
   } else {
     for (auto it = state_->queues.lower_bound({incident, ""});
          it != state_->queues.end() && it->first.first == incident; ++it) {
       const Entry* trigger = Find(it->second, notification.level, NotificationAction::kTrigger);
-      if (trigger != nullptr) told.push_back(it->second.sink);
+      if (trigger != nullptr) recipients.push_back(it->second.sink);
     }
   }
-  if (told.empty()) return;
+  if (recipients.empty()) return;
   Delivery delivery;
   delivery.incident = incident;
   delivery.level = notification.level;
@@ -48,12 +48,12 @@ void Outbox::Submit(const Notification& notification, TimeUs now,
   delivery.dedup_key = Incident::DedupKey(incident, notification.level);
   delivery.payload = BoundedLine(notification.incident);
   delivery.tick = notification.tick;
-  for (const Sink* sink : told) {
+  for (const Sink* sink : recipients) {
     IncidentQueue* queue = state_->Intend(*sink, delivery, effects);
     const auto known = state_->queues.find({incident, sink->name()});
     if (known == state_->queues.end()) continue;
     const Delivery& first = known->second.entries.front().delivery;
-    // Also where a crash came between the two.
+    // Also when a crash came between the two intents.
     if (first.level != delivery.level || first.action != action) {
       Delivery refresh = delivery;
       refresh.action = NotificationAction::kRefresh;
@@ -75,7 +75,7 @@ void Outbox::OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEf
   IncidentQueue* const queue = state_->queue_of[delivery];
   const bool settled = entry->delivery.state == DeliveryState::kDelivered &&
                        entry->unwritten == 0 && RepeatedAfter(*queue, *entry) == 0;
-  // Ten thousand incidents would be a lot of text that nobody is sent again.
+  // The payload is not sent again; freeing it saves memory with ten thousand incidents.
   if (settled) std::string().swap(entry->delivery.payload);
   state_->Pump(queue, now, effects);
   state_->Serve(now, effects);
@@ -141,7 +141,7 @@ std::vector<Delivery> Outbox::DeliveriesOf(const Hash128& incident) const {
   for (auto it = state_->queues.lower_bound({incident, ""});
        it != state_->queues.end() && it->first.first == incident; ++it) {
     for (Entry& entry : it->second.entries) {
-      // A payload is tens of kilobytes that nobody asked for.
+      // A payload is tens of kilobytes that callers do not need.
       std::string payload;
       payload.swap(entry.delivery.payload);
       deliveries.push_back(entry.delivery);

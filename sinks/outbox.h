@@ -9,38 +9,40 @@
 //   TimeUs next = outbox.NextDue();
 //
 // Invariants:
-//   1. Nothing is sent before its intent was acknowledged by OnWritten: it is durable, or its owner
-//      goes on without.
-//   2. Per incident and sink one delivery is in flight, in order of sequence; the next one waits
-//      until what was written about those before it is durable. The resolve of a level that a
-//      higher one replaced waits for the higher one's trigger, unless that was parked, abandoned or
-//      never meant for this sink.
-//   3. A trigger whose receipt is written is never sent again, but to sinks that forget and ask for
-//      it (Sink::resend_every), until a resolve intent of its key exists; once that exists, a
-//      trigger without receipt is not retried (abandoned) — an attempt in flight ends first. A sink
-//      that pages people does not even hear of it for the first time: nobody is woken for what is
-//      over; other sinks do (a ticket). Where no other was told of the incident, those are that the
-//      routes tell of the next less urgent level.
+//   1. A delivery is sent only after OnWritten acknowledged its intent: the intent is durable, or
+//      the caller decided to continue without the disk.
+//   2. Per incident and sink one delivery is in flight, in order of sequence. The next one waits
+//      until the records of all deliveries before it are durable. The resolve of a level that a
+//      higher one replaced waits for the higher level's trigger, unless that trigger was parked,
+//      abandoned or never meant for this sink.
+//   3. A trigger whose receipt is written is never sent again, except to sinks that forget alerts
+//      and ask for a refresh (Sink::resend_every), and only until a resolve intent of its key
+//      exists. Once that exists, a trigger without a receipt is not retried (abandoned); an attempt
+//      in flight ends first. At a sink that pages, such a trigger is dropped even if it was never
+//      sent: an incident that ends before its page is sent wakes nobody. Other sinks (a ticket)
+//      still get it. If no non-paging sink was notified of the incident, it goes to those that the
+//      routes select for the next less urgent level that has any.
 //   4. A resolve is repeated once, 60 s after its receipt, at sinks with an idempotency key: it
 //      closes what a delayed copy of the trigger may have opened.
-//   5. 429, 5xx and network errors are retried for ever; other refusals park the delivery, and a
-//      refused trigger goes to the sink's fallback. Back-off is the sink's (sink_rate_limit.h): while it
-//      fails, one delivery at a time probes it, and the first that it takes releases all. One that
-//      fails again although its sink took others meanwhile backs off by itself and holds up nobody.
-//      Before a repeat the receiver is asked, where it can be, whether it has the message already
-//      (kLookUp).
-//   6. Sinks do not wait for each other. Each has at most SinkRateLimit::kRequestsMax requests on their
-//      way, and one that has a pace (Sink::pace) is asked no faster. What waits goes by level, then
-//      in order of sequence; repeats, and what failed by its own fault again and again, go last.
-//   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent, and so is
-//      what follows it, whatever the mode is by then.
-// Triggers go where the routes say, and those of an escalation to whoever by the routes is new;
-// acknowledgements and resolves to whoever was sent the trigger, whatever the routes say by then.
-// Submitting a notification again (after a restart) is recognised
-// by its derived ids and does nothing. What a crash may have sent already counts as one attempt.
-// `now` is injected monotonic microseconds, ≥ 0; jitter comes from the injected seed. Finished
-// deliveries are forgotten (kForget) one hour after the incident's last resolve at their sink; their
-// payload leaves memory with their receipt. Not thread-safe.
+//   5. 429, 5xx and network errors are retried for ever. Other refusals park the delivery, and a
+//      refused trigger goes to the sink's fallback. Back-off applies to the whole sink
+//      (sink_rate_limit.h): while it fails, one delivery at a time probes it, and the first success
+//      releases all. A delivery that fails again although its sink accepted others meanwhile gets
+//      its own back-off and delays no other. Before a repeat, the receiver is asked whether it has
+//      the message already, where its API allows that (kLookUp).
+//   6. Sinks do not wait for each other. Each has at most SinkRateLimit::kRequestsMax requests in
+//      flight, and at most one request per Sink::pace. Waiting deliveries go by level, then in
+//      order of sequence; repeats, and deliveries that failed several times by their own fault, go
+//      last.
+//   7. A trigger for a sink that is withheld (`mode: shadow`) is recorded and never sent. So are
+//      its later acknowledgements and resolves, even if the mode has changed since.
+// Triggers go to the sinks that the routes select. An escalation goes only to sinks that did not
+// get the trigger yet. Acknowledgements and resolves go to the sinks that got the trigger, even if
+// the routes have changed since. Submitting a notification again (after a restart) has no effect,
+// since its derived ids are known. A restored intent counts as one attempt, since it may have been
+// sent before a crash. `now` is injected monotonic microseconds, ≥ 0; jitter comes from the
+// injected seed. Finished deliveries are forgotten (kForget) one hour after the incident's last
+// resolve at their sink; their payload is freed once their receipt is written. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -68,27 +70,29 @@ class Outbox {
          std::uint64_t seed);
   ~Outbox();
 
-  // From the journal, before anything else. What was intended and has no receipt is due at once.
-  // Deliveries of a sink that is no longer configured stay where they are. A log may hold several
-  // records of a delivery, also of a process that had lost its lease: the last one counts, but never
-  // against a receipt, and a trigger that was given up is asked for once more where that can be.
+  // Restores a delivery from the journal. REQUIRES: called before any other function. Intents
+  // without a receipt are due at once. Deliveries of a sink that is no longer configured are
+  // ignored and stay in the journal. A log may hold several records of a delivery, also from a
+  // process that had lost its lease: the last record wins, except that a receipt is never undone.
+  // For an abandoned trigger that was attempted, the receiver is asked once more whether it
+  // arrived, where that is possible.
   void Restore(const Delivery& delivery);
   void Submit(const Notification& notification, TimeUs now, std::vector<OutboxEffect>* effects);
   void OnWritten(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects);
   void OnReply(const Hash128& delivery, const SinkReply& reply, TimeUs now,
                std::vector<OutboxEffect>* effects);
-  // What was to be sent and was not, since the lease did not cover it any more; due in a second.
+  // The delivery was not sent, because the lease did not cover the request. It is due again in 1 s.
   void OnHeld(const Hash128& delivery, TimeUs now, std::vector<OutboxEffect>* effects);
   void Advance(TimeUs now, std::vector<OutboxEffect>* effects);
-  // A person has put right what a sink refused: its parked deliveries of an incident are intended
-  // again, at once; how many. A fallback that was told stays told.
+  // Sends the parked deliveries of an incident again at once, after an operator has fixed what made
+  // the sink refuse them. Returns their number. Copies that went to a fallback are not withdrawn.
   std::size_t RetryParked(const Hash128& incident, TimeUs now, std::vector<OutboxEffect>* effects);
-  // All that is known of an incident's deliveries but their payloads, by sink, in order of sequence.
+  // The deliveries of an incident without their payloads, by sink, in order of sequence.
   std::vector<Delivery> DeliveriesOf(const Hash128& incident) const;
-  // Sinks of the same names take the place of those before, which may go then. `sinks` outlives the
-  // outbox, or the next call.
+  // Replaces the sinks by others of the same names; the old ones may be destroyed afterwards.
+  // `sinks` must live until the next ReplaceSinks, or as long as the outbox.
   void ReplaceSinks(const std::vector<std::unique_ptr<Sink>>& sinks);
-  // When Advance has something to do next; 0 means at once, INT64_MAX that nothing waits.
+  // When to call Advance next: 0 means at once, INT64_MAX that nothing waits.
   TimeUs NextDue() const;
 
   // Intents without a receipt.

@@ -15,7 +15,7 @@ struct OutboxEffect {
     kForget,  // may leave the journal; no answer
   };
   Kind kind = Kind::kWrite;
-  Delivery delivery;  // as it is to be written or sent; `attempts` counts this one
+  Delivery delivery;  // to be written or sent; `attempts` includes this attempt
 };
 
 struct OutboxCounters {

@@ -6,7 +6,7 @@
 namespace tocsin::outbox {
 namespace {
 
-// Longer than any request may take, so what a frozen connection still carries arrives before.
+// Longer than any request may take, so a request on a stalled connection arrives before the repeat.
 constexpr DurationUs kEchoAfter = kMinuteUs;
 
 }  // namespace
@@ -56,7 +56,7 @@ bool Overtaken(const IncidentQueue& queue, const Entry& entry) {
     case NotificationAction::kResolve:
     case NotificationAction::kChange:
       return false;
-    case NotificationAction::kRefresh:  // only how it stands last
+    case NotificationAction::kRefresh:  // only the newest state matters
       return std::any_of(queue.entries.begin(), queue.entries.end(), [&](const Entry& other) {
         return other.delivery.action == NotificationAction::kRefresh &&
                other.delivery.sequence > entry.delivery.sequence;

@@ -1,5 +1,5 @@
-// What one sink is told about one incident, as the outbox keeps it, and the rules between what it
-// holds: what follows what, what is overtaken, what is repeated.
+// The outbox's queue of deliveries for one incident and one sink, and the rules between its
+// entries: what is sent next, what is obsolete, what is repeated.
 //
 //   if (Intended(entry) && !Overtaken(queue, entry) && !Blocked(queue, entry)) …  // it is next
 //
@@ -40,14 +40,14 @@ struct Entry {
   Delivery delivery;
   int unwritten = 0;  // kWrite effects that OnWritten has not acknowledged
   Request request = Request::kNone;
-  bool probe = false;  // the request asks whether the sink is well again
+  bool probe = false;  // the request probes whether the sink has recovered
   Arrival arrival = Arrival::kNone;
   int failures = 0;  // attempts in this process that got no receipt
-  // What its sink had taken when it failed last (SinkRateLimit::taken). Where that is more by the next
-  // failure, the fault may be its own: it gets a back-off of its own, by the number of faults.
+  // SinkRateLimit::taken of its sink at the last failure. If the sink has taken more by the next
+  // failure, the fault is probably this delivery's: it gets its own back-off, by `faults`.
   std::optional<std::uint64_t> failed_at = {};
   int faults = 0;
-  TimeUs due = kAtOnce;      // of the next attempt or repetition; kNoTime: undecided (restored)
+  TimeUs due = kAtOnce;      // next attempt or repeat; kNoTime: not decided yet (restored)
   bool handed_over = false;  // a parked trigger went to the fallback
 
   void Forgive() {
@@ -58,7 +58,7 @@ struct Entry {
 
 struct IncidentQueue;
 
-// Who waits for a sink, most urgent first: whether others go first, level, sequence, and the queue.
+// The queues that wait for a sink, most urgent first: (goes last, level, sequence, queue).
 using WaitList = std::set<std::tuple<bool, int, std::uint64_t, IncidentQueue*>>;
 
 struct SinkQueue {
@@ -66,15 +66,15 @@ struct SinkQueue {
   WaitList wait_list;
 };
 
-// What one sink is told about one incident.
+// The deliveries of one incident to one sink.
 struct IncidentQueue {
   std::uint64_t number = 0;
   const Sink* sink = nullptr;
-  SinkQueue* sink_queue = nullptr;  // its sink's
+  SinkQueue* sink_queue = nullptr;  // of `sink`
   std::vector<Entry> entries;       // in order of sequence
   TimeUs wake = kNever;
   TimeUs forget_at = kNever;
-  std::uint64_t begun = 0;  // when something of it left last, in such moments
+  std::uint64_t begun = 0;  // number of its last request, counted over all queues
   std::optional<WaitList::value_type> place = {};  // in the sink's wait list
 };
 
@@ -84,22 +84,22 @@ struct WakesBefore {
   }
 };
 
-// nullptr where there is none.
+// nullptr if there is none.
 const Entry* Find(const IncidentQueue& queue, int level, NotificationAction action);
 inline bool Intended(const Entry& entry) {
   return entry.delivery.state == DeliveryState::kIntended;
 }
-// With the receipt of the first of its incident.
+// The entry's delivery; if it has no receipt, with the first receipt of its queue.
 Delivery AsSent(const IncidentQueue& queue, const Entry& entry);
-// Whether an attempt may have arrived, and the receiver can be asked and was not.
+// Whether an attempt may have arrived, and the receiver can be asked but has not been.
 bool LookUpDue(const IncidentQueue& queue, const Entry& entry);
-// Whether what follows has to know what the receiver calls this, and it can be asked.
+// Whether later deliveries need this one's receipt, and the receiver can be asked for it.
 bool NeedsReceipt(const IncidentQueue& queue, const Entry& entry);
-// How long after its receipt, or its last repetition, it is sent once more; 0: never.
+// How long after its receipt, or its last repeat, it is sent again; 0: never.
 DurationUs RepeatedAfter(const IncidentQueue& queue, const Entry& entry);
-// Whether `entry`, which is not in flight, must not be sent any more.
+// Whether `entry` is obsolete and must not be sent any more. REQUIRES: it is not in flight.
 bool Overtaken(const IncidentQueue& queue, const Entry& entry);
-// A resolve that waits for the trigger of the level that replaces its own.
+// Whether `entry` is a resolve that waits for the trigger of the level that replaced its own.
 bool Blocked(const IncidentQueue& queue, const Entry& entry);
 // Whether every trigger has its resolve.
 bool Complete(const IncidentQueue& queue);

@@ -8,13 +8,13 @@
 namespace tocsin::outbox {
 namespace {
 
-// A receiver that answers with this has not processed the request.
+// A 429 means that the request was not processed.
 constexpr int kTooManyRequests = 429;
 
 }  // namespace
 
 std::uint64_t State::Draw() {
-  // splitmix64, a counter hashed: any seed is as good as another.
+  // splitmix64 of a counter; every seed is equally good.
   std::uint64_t x = seed + ++draws * 0x9e3779b97f4a7c15ULL;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
@@ -39,7 +39,7 @@ void State::Fail(IncidentQueue* queue, Entry* entry, const SinkReply& reply, Tim
           std::clamp<DurationUs>(reply.retry_after_ms, 0, kDayUs / kMillisecondUs) * kMillisecondUs,
       .others_wait = !queue->sink_queue->wait_list.empty(),
       .draw = Draw()};
-  // It failed before, and others were taken since: more likely the fault is its own.
+  // It failed before and others were taken since, so the fault is probably its own.
   const bool own = !failure.too_many && entry->failed_at && rate_limit.taken() > *entry->failed_at;
   entry->failed_at = rate_limit.taken();
   if (own) {
@@ -66,7 +66,7 @@ bool State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply
     return false;
   }
   if (looked_up) {
-    // Whoever may not ask does not know.
+    // A look-up that the receiver refused leaves the answer unknown.
     SinkLookUp found{.answer = SinkLookUp::Answer::kUnknown, .receipt = ""};
     if (outcome == SendOutcome::kDelivered) found = queue->sink->Found(entry->delivery, reply);
     const bool readable = found.answer != SinkLookUp::Answer::kUnreadable;
@@ -74,7 +74,7 @@ bool State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply
     return readable;
   }
   if (repeated) {
-    // Refused or not: it has its receipt.
+    // Refused or not, the delivery already has its receipt.
     entry->Forgive();
     entry->due = now + RepeatedAfter(*queue, *entry);
     if (entry->delivery.action == NotificationAction::kResolve) {
@@ -84,7 +84,8 @@ bool State::TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply
   } else if (outcome == SendOutcome::kDelivered) {
     std::string receipt = queue->sink->ReceiptOf(reply);
     if (receipt.empty() && NeedsReceipt(*queue, *entry) && !reply.unsent) {
-      // A proxy's page, or a reply that was too long: what follows would find nothing to end.
+      // A proxy's page, or a reply that was too long: without a receipt, later deliveries could not
+      // update or close what this one opened. So the receiver is asked for it.
       entry->arrival = Arrival::kAccepted;
       entry->due = now + kHeldFor;
     } else {

@@ -6,7 +6,7 @@
 namespace tocsin::outbox {
 namespace {
 
-// What the journal says next about an entry that is restored.
+// Applies the next journal record of a delivery to its entry, when restoring.
 void TakeOver(const Delivery& record, Entry* entry) {
   const Delivery before = std::exchange(entry->delivery, record);
   if (before.state == DeliveryState::kDelivered) {
@@ -15,13 +15,14 @@ void TakeOver(const Delivery& record, Entry* entry) {
     if (record.receipt.empty()) entry->delivery.receipt = before.receipt;
   }
   if (!before.sink.empty()) entry->delivery.sequence = before.sequence;
-  // Whoever gave it up may not have known of another's attempt: where that can be asked, it is.
+  // The process that abandoned it may not have known of another process' attempt. If the receiver
+  // can be asked, it is.
   if (entry->delivery.state == DeliveryState::kAbandoned && entry->delivery.attempts > 0 &&
       entry->delivery.action == NotificationAction::kTrigger) {
     entry->delivery.state = DeliveryState::kIntended;
     entry->failures = 1;
   }
-  // It may have been on its way when the process ended.
+  // It may have been in flight when the process ended.
   if (Intended(*entry)) {
     entry->delivery.attempts = std::max<std::int64_t>(1, entry->delivery.attempts);
     entry->arrival = Arrival::kUnknown;

@@ -11,10 +11,10 @@
 namespace tocsin::outbox {
 namespace {
 
-// Far more than stage 2 ever repeats after a restart (from its last snapshot).
+// Far longer than the time that stage 2 replays after a restart, from its last snapshot on.
 constexpr DurationUs kForgetAfter = kHourUs;
 
-// A delivery that failed so often while its sink took others goes behind those.
+// A delivery that failed this often while its sink took others is queued behind the others.
 constexpr int kFaultsBeforeLast = 3;
 
 }  // namespace
@@ -57,14 +57,14 @@ void State::Become(Entry* entry, DeliveryState state) {
   if (Intended(*entry)) ++pending;
 }
 
-void State::StandInLine(IncidentQueue* queue, const Entry& next) {
+void State::JoinWaitList(IncidentQueue* queue, const Entry& next) {
   const bool last = next.faults >= kFaultsBeforeLast || !Intended(next);
   queue->place = {last, next.delivery.level, next.delivery.sequence, queue};
   queue->sink_queue->wait_list.insert(*queue->place);
   Wake(queue, kNever);
 }
 
-void State::LeaveLine(IncidentQueue* queue) {
+void State::LeaveWaitList(IncidentQueue* queue) {
   if (!queue->place) return;
   queue->sink_queue->wait_list.erase(*queue->place);
   queue->place.reset();
@@ -106,7 +106,7 @@ void State::AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects)
   std::vector<Delivery> unsent_pages;
   for (Entry& entry : queue->entries) {
     if (!Intended(entry) || entry.request != Request::kNone || !Overtaken(*queue, entry)) continue;
-    // What has arrived after all must not stay open there.
+    // It may have arrived; then it must not stay open at the receiver.
     if (LookUpDue(*queue, entry)) continue;
     Become(&entry, DeliveryState::kAbandoned);
     ++counters.abandoned;
@@ -121,7 +121,7 @@ void State::AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects)
 void State::FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs now,
                         Effects* effects) {
   const Entry* const resolve = Find(queue, page.level, NotificationAction::kResolve);
-  // Not where a higher level has taken its place.
+  // Not if a higher level has replaced it.
   if (!queue.sink->pages() || resolve == nullptr || resolve->delivery.after_trigger_of_level != 0) {
     return;
   }
@@ -136,11 +136,12 @@ void State::FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs
                                .pages = false,
                                .audience = Audience::kNotPaging,
                                .incident = *std::move(incident)};
-  std::vector<const Sink*> told;
-  while (told.empty() && ++notification.level <= 4) told = Route(*routes, *sinks, notification);
+  std::vector<const Sink*> recipients;
+  while (recipients.empty() && ++notification.level <= 4)
+    recipients = Route(*routes, *sinks, notification);
   Delivery end = resolve->delivery;
   end.state = DeliveryState::kIntended;
-  for (const Sink* sink : told) {
+  for (const Sink* sink : recipients) {
     Delivery trigger = page;
     trigger.state = DeliveryState::kIntended;
     Intend(*sink, std::move(trigger), effects);
@@ -174,7 +175,7 @@ Entry* State::Next(IncidentQueue* queue, TimeUs now) {
   for (Entry& entry : queue->entries) {
     const DurationUs after = RepeatedAfter(*queue, entry);
     if (after == 0) continue;
-    // When its receipt came is not known after a restart; later is safe.
+    // After a restart the time of the receipt is unknown; sending later is safe.
     if (entry.due == kNoTime) entry.due = now + after;
     if (repeated == nullptr || entry.due < repeated->due) repeated = &entry;
   }
@@ -195,7 +196,7 @@ void State::Settle(IncidentQueue* queue, TimeUs now, Effects* effects) {
 }
 
 void State::Pump(IncidentQueue* queue, TimeUs now, Effects* effects) {
-  LeaveLine(queue);
+  LeaveWaitList(queue);
   AbandonOvertaken(queue, now, effects);
   HandOverParked(queue, now, effects);
   for (const Entry& entry : queue->entries) {
@@ -203,21 +204,21 @@ void State::Pump(IncidentQueue* queue, TimeUs now, Effects* effects) {
   }
   Entry* next = Next(queue, now);
   if (next == nullptr) return Settle(queue, now, effects);
-  // A crash now must find in the journal how those before ended; else it would send them again
-  // after this one.
+  // The outcome of earlier entries must be in the journal first; else a restart would send them
+  // again after this one.
   for (const Entry& entry : queue->entries) {
     const bool before = entry.delivery.sequence <= next->delivery.sequence || !Intended(entry);
     if (before && entry.unwritten > 0) return Wake(queue, kNever);
   }
   if (next->due > now) return Wake(queue, next->due);
-  StandInLine(queue, *next);
+  JoinWaitList(queue, *next);
 }
 
 void State::Serve(TimeUs now, Effects* effects) {
   for (auto& [name, sink_queue] : sink_queues) {
     while (!sink_queue.wait_list.empty() && sink_queue.rate_limit.Admits(now)) {
       auto chosen = sink_queue.wait_list.begin();
-      // Not the one that just failed: its receiver may have a reason to refuse only that.
+      // Not the one that just failed: its receiver may fail only on that one.
       if (sink_queue.rate_limit.asks_again()) {
         chosen = std::min_element(sink_queue.wait_list.begin(), sink_queue.wait_list.end(),
                                   [](const WaitList::value_type& a, const WaitList::value_type& b) {
@@ -226,7 +227,7 @@ void State::Serve(TimeUs now, Effects* effects) {
                                   });
       }
       IncidentQueue* const queue = std::get<IncidentQueue*>(*chosen);
-      LeaveLine(queue);
+      LeaveWaitList(queue);
       Begin(queue, Next(queue, now), now, effects);
     }
   }

@@ -22,7 +22,7 @@
 
 namespace tocsin::outbox {
 
-// What waits for the lease, or for an answer to a question that follows.
+// The wait before a held delivery is due again, or before the look-up after an unreadable reply.
 inline constexpr DurationUs kHeldFor = kSecondUs;
 
 struct State {
@@ -48,32 +48,33 @@ struct State {
   Entry* EntryOf(const Hash128& delivery);
   void Wake(IncidentQueue* queue, TimeUs when);
   void Become(Entry* entry, DeliveryState state);
-  void StandInLine(IncidentQueue* queue, const Entry& next);
-  void LeaveLine(IncidentQueue* queue);
+  void JoinWaitList(IncidentQueue* queue, const Entry& next);
+  void LeaveWaitList(IncidentQueue* queue);
   void Write(Entry* entry, Effects* effects);
-  // Adds an intent unless there is one; the queue it went to, or nullptr.
+  // Adds an intent unless it exists already. Returns the queue it was added to, or nullptr.
   IncidentQueue* Intend(const Sink& sink, Delivery delivery, Effects* effects);
-  // Does what can be done for the queue without its sink, puts what is due in the wait list, and sets when to
-  // look again. May forget it.
+  // Updates the queue as far as possible without its sink, adds it to the wait list if an entry is
+  // due, and sets when to call this again. May delete the queue.
   void Pump(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // Sends what is in the wait list, as far as the sinks bear it. The last thing that every call does.
+  // Sends from the wait lists what the sinks' rate limits admit. Calls that may send end with this.
   void Serve(TimeUs now, Effects* effects);
-  // The sink is well again: what a failure of theirs holds back is due.
+  // After the sink has recovered: deliveries in their own back-off are due.
   void Release(const SinkQueue& sink_queue, TimeUs now, Effects* effects);
   void AbandonOvertaken(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // Of a page that was over before it was sent: whoever the routes tell of less urgent levels, where
-  // nobody who is not paged has heard of the incident.
+  // For a page whose incident ended before it was sent: notifies the non-paging sinks that the
+  // routes select for a less urgent level, unless a non-paging sink was notified of the incident
+  // already.
   void FileInstead(const IncidentQueue& queue, const Delivery& page, TimeUs now, Effects* effects);
   void HandOverParked(IncidentQueue* queue, TimeUs now, Effects* effects);
-  // What the queue would send next; nullptr if nothing is left.
+  // The entry that the queue sends next; nullptr if nothing is left.
   Entry* Next(IncidentQueue* queue, TimeUs now);
   void Settle(IncidentQueue* queue, TimeUs now, Effects* effects);
   void Begin(IncidentQueue* queue, Entry* entry, TimeUs now, Effects* effects);
   // outbox_replies.cc
   void Postpone(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now);
-  // The same where the sink did not answer, or not as one that is well.
+  // After no answer or one that has to be retried: backs off the sink, the entry, or both.
   void Fail(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now);
-  // Whether the sink is well by its reply.
+  // Handles a reply. Returns whether it shows that the sink is healthy.
   bool TakeReply(IncidentQueue* queue, Entry* entry, const SinkReply& reply, TimeUs now,
                  Effects* effects);
   void TakeAnswer(IncidentQueue* queue, Entry* entry, SinkLookUp found, const SinkReply& reply,

@@ -8,8 +8,9 @@
 
 namespace tocsin {
 
-// One factory per file of kinds/; it reads its keys from the reader and returns nullptr, or
-// something unusable, after an error. An explicit table, since the linker drops what nothing names.
+// One factory per file of kinds/. It reads its keys from the reader; after an error it returns
+// nullptr or a sink that must not be used. The table is explicit, since the linker drops
+// self-registering objects that nothing refers to.
 using SinkFactory = std::unique_ptr<Sink> (*)(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewAlertmanagerSink(const std::string& name, ConfigReader* reader);
 std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader);
@@ -29,10 +30,10 @@ namespace {
 struct KindRow {
   std::string_view kind;
   SinkFactory factory;
-  bool words = false;  // tells people in words of templates
+  bool words = false;  // renders messages from templates
   bool local = false;
-  bool by_curl = true;  // if it leaves the machine
-  int per_minute = 0;   // requests that its receiver bears, as documented; 0: as many as it answers
+  bool by_curl = true;  // sends through libcurl; ignored for local sinks
+  int per_minute = 0;   // the receiver's documented rate limit, in requests; 0: none
 };
 
 constexpr int kPerMinuteMax = 60'000;
@@ -41,7 +42,8 @@ constexpr KindRow kKinds[] = {
     {.kind = "alertmanager", .factory = NewAlertmanagerSink},
     {.kind = "email", .factory = NewEmailSink, .words = true},
     {.kind = "file", .factory = NewFileSink, .local = true},
-    // What creates content: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    // Limit for requests that create content:
+    // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     {.kind = "github", .factory = NewGithubSink, .words = true, .per_minute = 80},
     {.kind = "gitlab", .factory = NewGitlabSink, .words = true},
     {.kind = "jira", .factory = NewJiraSink, .words = true},
@@ -61,7 +63,7 @@ void CheckFallback(const SinkConfig& stanza, const std::vector<std::string>& nam
   const bool known = std::find(names.begin(), names.end(), fallback->scalar) != names.end();
   const bool all_named = std::find(names.begin(), names.end(), "") == names.end();
   if (fallback->scalar.empty() || (known && fallback->scalar != stanza.name)) return;
-  if (!known && !all_named) return;  // one that lacks its name may be meant
+  if (!known && !all_named) return;  // it may mean a sink whose name is missing
   errors->AddMissing(fallback->at, absl::StrCat("fallback '", fallback->scalar,
                                                 "' is not another sink (sinks are ",
                                                 absl::StrJoin(names, ", "), ")"));
@@ -86,11 +88,11 @@ std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
   reader.String("name");
   reader.String("kind");
   if (row == std::end(kKinds)) {
-    // What most kinds have; whether the rest is known cannot be said.
+    // Keys that most kinds have. The others cannot be checked without a known kind.
     reader.String("fallback");
     reader.Int("requests_per_minute", 0, 0, kPerMinuteMax);
     ReadTransport(&reader);
-    if (stanza.kind.empty()) return nullptr;  // whoever read the configuration has said so
+    if (stanza.kind.empty()) return nullptr;  // the configuration reader has reported that
     const std::string nearest = Nearest(stanza.kind, SinkKinds());
     reader.Error("kind", absl::StrCat("unknown kind of sink '", stanza.kind, "' (kinds are ",
                                       absl::StrJoin(SinkKinds(), ", "), ")",

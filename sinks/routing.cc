@@ -13,7 +13,8 @@ bool Contains(const std::vector<T>& values, const U& value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
-// Whether the scope or a signal has the label with one of these values; missing is not equal.
+// Whether the scope or a signal has the label with one of these values. A missing label never
+// matches.
 bool HasLabel(const Incident& incident, std::string_view name,
               const std::vector<std::string>& values) {
   const auto has = [&](const Labels& labels) {
@@ -50,7 +51,7 @@ bool Matches(const RouteConfig& route, const Notification& notification) {
   for (const auto& [name, values] : route.labels) {
     if (!HasLabel(incident, name, values)) return false;
   }
-  // A change has no level and no category, and wakes nobody.
+  // A change has no level and no category, and pages nobody.
   if (change) return true;
   if (route.during && !route.during->Contains(notification.tick)) return false;
   if (route.outside && route.outside->Contains(notification.tick)) return false;
@@ -67,7 +68,8 @@ std::optional<std::string> PagingRoutes(const std::vector<RouteConfig>& routes,
     if (!Matches(routes[i], notification)) continue;
     const bool pages = notification.pages || !routes[i].levels.empty();
     if (pages) absl::StrAppend(&taken, i, " ");
-    // Without looking at the sinks, one that pages nobody may have ended it or not.
+    // A route that pages nobody may or may not have ended the search: that depends on its sinks,
+    // which are not known here.
     if (!routes[i].proceed && (pages || routes[i].to.empty())) break;
   }
   return taken.empty() ? std::nullopt : std::optional(std::move(taken));
@@ -79,10 +81,11 @@ std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
   std::vector<const Sink*> reached;
   const auto reach = [&](const Sink& sink, bool names_level) {
     if (sink.pages() && !notification.pages && !names_level) return false;
-    const bool meant = notification.audience == Audience::kAll ||
-                       (notification.audience == Audience::kPaging) == sink.pages();
-    // It was found all the same: what is folded does not go to the next route instead.
-    if (!meant) return true;
+    const bool in_audience = notification.audience == Audience::kAll ||
+                             (notification.audience == Audience::kPaging) == sink.pages();
+    // The route still counts as having selected the sink: a folded page must not fall through to
+    // the next route.
+    if (!in_audience) return true;
     if (!Contains(reached, &sink)) reached.push_back(&sink);
     return true;
   };
@@ -92,13 +95,13 @@ std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
   }
   for (const RouteConfig& route : routes) {
     if (!Matches(route, notification)) continue;
-    bool heard = route.to.empty();
+    bool selected = route.to.empty();
     for (const std::string& name : route.to) {
       for (const std::unique_ptr<Sink>& sink : sinks) {
-        if (sink->name() == name) heard = reach(*sink, !route.levels.empty()) || heard;
+        if (sink->name() == name) selected = reach(*sink, !route.levels.empty()) || selected;
       }
     }
-    if (heard && !route.proceed) break;
+    if (selected && !route.proceed) break;
   }
   return reached;
 }

@@ -16,17 +16,18 @@
 
 namespace tocsin {
 
-// The routes that may take a page somewhere, by their places: "0 3 "; "all" without any routes.
-// Pages with the same ones reach the same people. nullopt where nobody is paged.
+// The indices of the routes that may page for a notification, such as "0 3 "; "all" when there are
+// no routes. Pages with equal results reach the same people. nullopt when nobody is paged.
 std::optional<std::string> PagingRoutes(const std::vector<RouteConfig>& routes,
                                         const Notification& notification);
 
-// The sinks a notification goes to, by the routes, each once. The first route that matches ends the
-// search unless it continues, or reached nobody because its sinks page people and the level does
-// not (a route to no sink at all silences on purpose). Without any routes every sink hears
-// everything. A service matches the incident's component or a `service` label; a team whom the
-// incident calls, a `team` label, or a service that it owns; hours the tick of the notification.
-// Missing is not equal. Of a change level, category and hours do not matter.
+// The sinks that the routes select for a notification, each once. The first matching route ends the
+// search, unless it continues, or selected no sink because its sinks page and the level does not (a
+// route without any sink silences on purpose). Without any routes every sink is selected. `service`
+// matches the incident's component or a `service` label. `team` matches a team that the incident
+// escalates to, a `team` label, or the owner of the service. Hours are compared with the
+// notification's tick. A missing value matches nothing. Level, category and hours are not compared
+// for a change.
 std::vector<const Sink*> Route(const std::vector<RouteConfig>& routes,
                                const std::vector<std::unique_ptr<Sink>>& sinks,
                                const Notification& notification);

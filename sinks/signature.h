@@ -1,10 +1,10 @@
-// Signatures of HTTP bodies, as PagerDuty signs its webhooks and tocsin its own.
+// Signatures of HTTP bodies, in the format that PagerDuty and tocsin use for their webhooks.
 //
 //   headers.emplace_back("X-Tocsin-Signature", BodySignature(secret, body));
 //   if (!SignatureHolds(header, body, secrets)) …          // 401
 //
-// "v1=" and the HMAC-SHA256 of the raw body in hex; a header may list several, separated by commas,
-// one for each secret while they are rotated. Pure functions, thread-safe.
+// A signature is "v1=" and the HMAC-SHA256 of the raw body in hex. A header may list several,
+// separated by commas: one for each secret during a rotation. Pure functions, thread-safe.
 #pragma once
 
 #include <span>
@@ -15,8 +15,8 @@ namespace tocsin {
 
 std::string BodySignature(const std::string& secret, std::string_view body);
 
-// Whether one of the header's first 16 signatures is the body's under one of the secrets; compared
-// in constant time.
+// Whether one of the header's first 16 signatures matches the body under one of the secrets.
+// Compares in constant time.
 bool SignatureHolds(std::string_view header, std::string_view body,
                     std::span<const std::string> secrets);
 

@@ -24,7 +24,7 @@ std::string Sink::Describe(const SinkReply& reply) const {
                                        : absl::StrCat(ToAbsl(protocol()), " ", reply.status);
   if (reply.status != 0 && !reply.body.empty()) absl::StrAppend(&text, ": ", reply.body);
   for (const std::string& secret : secrets_) {
-    // Before cutting, lest half of a secret is left.
+    // Before cutting, so that no part of a secret remains.
     if (!secret.empty()) absl::StrReplaceAll({{secret, "(secret)"}}, &text);
   }
   return OneLine(text, kDescriptionBytesMax);

@@ -1,13 +1,13 @@
-// A sink: how one kind of receiver is told about an incident.
+// A sink: builds the requests that notify one kind of receiver of an incident.
 //
 //   SinkRequest request = sink.Render(delivery);           // pure: no I/O
 //   … the engine's deliverer sends it …
-//   SendOutcome outcome = sink.Judge(reply);               // what the reply means
-//   … where the reply was lost: sink.RenderLookUp(delivery), sink.Found(delivery, reply) …
+//   SendOutcome outcome = sink.Judge(reply);               // delivered, retry or refused
+//   … if the reply was lost: sink.RenderLookUp(delivery), sink.Found(delivery, reply) …
 //
-// A kind only knows its wire format. Sending, retrying and remembering are the outbox's and the
-// deliverer's. Immutable, thread-safe. Secrets are read at construction from a file or the
-// environment and appear in nothing but the request.
+// A kind of sink only knows its wire format. The outbox and the deliverer send, retry and store.
+// Immutable, thread-safe. Secrets are read at construction from a file or the environment and
+// appear only in the request.
 #pragma once
 
 #include <cstdint>
@@ -53,35 +53,35 @@ struct SinkRequest {
     std::map<std::string, std::string> properties;  // librdkafka's
   };
   Record kafka = {};
-  // How it gets there; filled in by Sink::RequestFor.
+  // Proxy and CA settings; filled in by Sink::RequestFor.
   TransportConfig transport = {};
   DurationUs timeout = 10 * kSecondUs;  // of the whole exchange
-  // What is kept of the reply's body.
+  // How much of the reply's body is kept.
   std::size_t reply_bytes_max = limits::kHttpReplyBytesMax;
 };
 
 struct SinkReply {
   bool unsent = false;  // there was nothing to send (SinkRequest::Kind::kNone)
-  // 0: no answer (connection refused, time-out, reset); `error` says which. A mail's is the reply
-  // code of SMTP. A line that was written answers 200, one that was not 0.
+  // 0: no answer (connection refused, time-out, reset); `error` says which. For mail it is the SMTP
+  // reply code. For a file or stdout it is 200 when the line was written, else 0.
   int status = 0;
   std::string error;
-  std::string body;                  // cut at limits::kHttpReplyBytesMax
+  std::string body;                  // cut at SinkRequest::reply_bytes_max
   std::int64_t retry_after_ms = -1;  // from Retry-After; −1: none
 };
 
 enum class SendOutcome : std::uint8_t { kDelivered, kRetry, kRefused };
 
-// Whether something arrived, as its receiver knows.
+// The receiver's answer to whether it has received a delivery.
 struct SinkLookUp {
   enum class Answer : std::uint8_t {
-    kUnreadable,  // a proxy's page, a reply that was cut: to be asked again
-    kUnknown,     // nobody can tell
+    kUnreadable,  // a proxy's page, a truncated reply: ask again
+    kUnknown,     // the receiver cannot tell
     kMissing,
     kArrived
   };
   Answer answer = Answer::kUnreadable;
-  std::string receipt;  // what ReceiptOf would have said
+  std::string receipt;  // what ReceiptOf would have returned
 };
 
 class Sink {
@@ -89,67 +89,68 @@ class Sink {
   virtual ~Sink() = default;
   const std::string& name() const { return name_; }
   const std::string& kind() const { return kind_; }
-  // Whether it wakes people; see RouteConfig.
+  // Whether it pages people; see RouteConfig.
   virtual bool pages() const { return false; }
   // Whether customers read it.
   virtual bool is_public() const { return false; }
-  // Whether it wants this action at all. What few do (kRefresh, kChange) they say.
+  // Whether it handles this action. Kinds that handle kRefresh or kChange override this.
   virtual bool Wants(NotificationAction action) const {
     return action <= NotificationAction::kUpdate;
   }
-  // A repeat with the same key is recognised by the receiver.
+  // Whether the receiver recognises a repeat by its key.
   virtual bool has_idempotency_key() const { return false; }
-  // How often it wants to hear again of what is not over, since it forgets; 0: never.
+  // The interval at which triggers of open incidents are sent again, for a receiver that forgets
+  // them; 0: never.
   virtual DurationUs resend_every() const { return 0; }
   virtual SinkRequest Render(const Delivery& delivery) const = 0;
-  // Asks the receiver whether `delivery`, of which an attempt had no reply, has arrived. nullopt
-  // where nothing can be asked, or need not be, since a repeat does no harm.
+  // The request that asks the receiver whether `delivery` has arrived, after an attempt without a
+  // reply. nullopt if the receiver cannot be asked, or a repeat does no harm.
   virtual std::optional<SinkRequest> RenderLookUp(const Delivery& delivery) const {
     (void)delivery;
     return std::nullopt;
   }
-  // What the reply to that says. REQUIRES: its status is 2xx.
+  // Reads the reply to RenderLookUp's request. REQUIRES: its status is 2xx.
   virtual SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const {
     (void)delivery, (void)reply;
     return {};
   }
-  // What either says, on the way that the stanza says: what is sent.
+  // The requests of Render and RenderLookUp with the stanza's transport settings, ready to be sent.
   SinkRequest RequestFor(const Delivery& delivery) const { return OnItsWay(Render(delivery)); }
   SinkRequest LookUpFor(const Delivery& delivery) const {
     return OnItsWay(RenderLookUp(delivery).value_or(SinkRequest()));
   }
-  // What to remember of a reply that was a success, for whatever follows about this incident
-  // (Delivery::receipt): a message's or ticket's id. At most limits::kReceiptBytesMax.
+  // The id of the created message or ticket, from a successful reply. Later deliveries of the
+  // incident get it as Delivery::receipt. At most limits::kReceiptBytesMax.
   virtual std::string ReceiptOf(const SinkReply& reply) const {
     (void)reply;
     return "";
   }
-  // What a reply means for its delivery.
+  // The outcome of a delivery with this reply.
   SendOutcome Judge(const SinkReply& reply) const {
     return reply.unsent ? SendOutcome::kDelivered : JudgeAnswer(reply);
   }
-  // Whose reply codes it gets, for Describe.
+  // The protocol of its reply codes, for Describe.
   virtual std::string_view protocol() const { return "HTTP"; }
-  // A reply that was no success, in one short line: "HTTP 400: …". Without this sink's secrets,
-  // even if the receiver repeats them.
+  // A failed reply in one short line: "HTTP 400: …". This sink's secrets are removed, in case the
+  // receiver repeats them.
   std::string Describe(const SinkReply& reply) const;
 
-  // What people are told in words. REQUIRES: made by NewSink.
+  // REQUIRES: made by NewSink.
   const MessageTemplates& templates() const { return *templates_; }
-  // The sink that hears of a page which this one refused for good; "" if there is none.
+  // The sink that gets the triggers which this one refused for good; "" if there is none.
   const std::string& fallback() const { return fallback_; }
-  // Least time between two requests, of what its receiver bears over time; 0: as fast as it answers.
+  // Minimum time between two requests (the receiver's rate limit); 0: as fast as it answers.
   DurationUs pace() const { return pace_; }
-  // Whether what it is told stays on this machine.
+  // Whether its output stays on this machine.
   bool local() const { return local_; }
-  // Whether what it would be told is only recorded: `mode: shadow`, which local sinks do not mind.
+  // Whether deliveries are recorded but not sent (`mode: shadow`). Never true for local sinks.
   bool withheld() const { return withheld_; }
 
  protected:
-  // 2xx delivered; 429, 5xx and no answer retry; other refused, unless the kind knows better.
+  // The default: 2xx is delivered; 429, 5xx and no answer are retried; everything else is refused.
   virtual SendOutcome JudgeAnswer(const SinkReply& reply) const;
   Sink(std::string name, std::string kind) : name_(std::move(name)), kind_(std::move(kind)) {}
-  // What Describe takes out of a reply. Called by constructors only.
+  // A string that Describe removes from replies. Call only from constructors.
   void AddSecret(std::string secret) { secrets_.push_back(std::move(secret)); }
 
  private:
@@ -170,17 +171,17 @@ class Sink {
   bool local_ = false;
   bool withheld_ = false;
   TransportConfig transport_;
-  std::shared_ptr<const MessageTemplates> templates_;  // of all sinks of a configuration
+  std::shared_ptr<const MessageTemplates> templates_;  // shared by all sinks without their own
   std::vector<std::string> secrets_;
 };
 
-// registry.cc: the explicit table of kinds. nullptr with errors when the kind is unknown or the
-// stanza is wrong. Every stanza may have `fallback: NAME`, another sink of the configuration,
-// those that leave the machine `requests_per_minute`, by libcurl `ca_file` and `proxy`, and those
-// that use words `templates` of their own.
+// Defined in registry.cc, which has the explicit table of kinds. Returns nullptr and adds errors
+// when the kind is unknown or the stanza is invalid. Every stanza may have `fallback: NAME`,
+// another sink of the configuration; sinks that are not local `requests_per_minute`, those that use
+// libcurl `ca_file` and `proxy`, and those that send messages `templates`.
 std::unique_ptr<Sink> NewSink(const SinkConfig& stanza,
                               std::shared_ptr<const MessageTemplates> templates, ErrorList* errors);
-// All of a configuration's that are right; errors are collected over all stanzas.
+// The sinks of all valid stanzas of a configuration; errors are collected over all stanzas.
 std::vector<std::unique_ptr<Sink>> NewSinks(const Config& config, ErrorList* errors);
 std::vector<std::string> SinkKinds();
 

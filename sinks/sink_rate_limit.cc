@@ -8,11 +8,11 @@ namespace tocsin {
 namespace {
 
 constexpr DurationUs kBackoffFirst = kSecondUs;
-// With the jitter 18 s, and with a request that takes its 10 s less than 30 s: nobody waits longer
-// for a sink that is well again.
+// With the jitter at most 18 s, and with a request that takes its full 10 s below 30 s: the longest
+// that a delivery waits after its sink has recovered.
 constexpr DurationUs kBackoffLast = 12 * kSecondUs;
 constexpr int kProbesPerRound = 2;
-// A receiver that asks for more has a broken clock; a page should not wait for a day because of it.
+// A receiver that asks for more has a wrong clock; a page must not wait for a day because of it.
 constexpr DurationUs kTooManyMax = kHourUs;
 constexpr DurationUs kOutageMax = 5 * kMinuteUs;
 
@@ -60,7 +60,7 @@ DurationUs SinkRateLimit::Believed(const Failure& failure) {
 void SinkRateLimit::OnFailed(const Failure& failure, TimeUs now) {
   const DurationUs asked = Believed(failure);
   if (failures_ > 0 && !failure.probe) {
-    // It left before the outage was known, and says nothing new but what it asks for.
+    // It was sent before the outage was known, so only its Retry-After is new information.
     probe_at_ = std::max(probe_at_, now + asked);
     if (failure.too_many) opens_ = std::max(opens_, now + asked);
     return;

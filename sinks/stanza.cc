@@ -44,13 +44,13 @@ std::string ReadUrl(const std::string& fallback, ConfigReader* reader) {
   const std::string url =
       fallback.empty() ? reader->RequiredString("url") : reader->String("url", fallback);
   if (url.empty() || IsHttpUrl(url)) return url;
-  // The text itself may hold a token.
-  reader->Error("url", "url is no http:// or https:// address with a host");
+  // The message leaves out the URL, which may contain a token.
+  reader->Error("url", "url: expected an http:// or https:// URL with a host");
   return "";
 }
 
 DurationUs ReadTimeout(ConfigReader* reader) {
-  // The lease of an instance must outlast a request (design: deliver), hence no more than a minute.
+  // At most a minute, since the lease of an instance must outlast a request (sinks/lease.h).
   return reader->Duration("timeout", 10 * kSecondUs, 100 * kMillisecondUs, kMinuteUs);
 }
 

@@ -14,15 +14,15 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// A page is read on a phone: the first few say it, the rest is in the incident line.
+// A page is read on a phone, so a list shows its first few items; the incident line has the rest.
 constexpr std::size_t kItemsMax = 10;
 constexpr std::size_t kItemBytesMax = 500;
-// PagerDuty's summary is the longest text that a receiver takes.
+// The limit of PagerDuty's summary, the longest title that any receiver accepts.
 constexpr std::size_t kTitleBytesMax = 1024;
 
 constexpr std::string_view kEllipsis = "\xE2\x80\xA6";
 
-// The bytes at the start of `text` that a reader should see as one space, or 0.
+// The size of the character at the start of `text` if it must be shown as a space, else 0.
 std::size_t BlankBytes(std::string_view text) {
   const auto byte = [&text](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
@@ -30,16 +30,17 @@ std::size_t BlankBytes(std::string_view text) {
   if (byte(0) <= 0x20 || byte(0) == 0x7F) return 1;
   if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) <= 0x9F) return 2;  // C1 controls
   if (byte(0) != 0xE2) return 0;
-  // U+2028 … U+202E: separators, and marks that reorder; U+2066 … U+2069: isolates, which do too.
+  // U+2028 … U+202E: separators and bidirectional controls; U+2066 … U+2069: bidirectional
+  // isolates.
   if (byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) return 3;
   if (byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9) return 3;
   return 0;
 }
 
-// `text` with U+FFFD in place of what is no UTF-8.
+// `text` with U+FFFD in place of invalid UTF-8.
 std::string ValidUtf8(std::string_view text) {
   if (simdjson::validate_utf8(text.data(), text.size())) return std::string(text);
-  // The writer knows how to replace; the parser undoes its escapes.
+  // The JSON writer replaces invalid bytes; the parser undoes the writer's escapes.
   JsonWriter json;
   json.String(text);
   dom::parser parser;
@@ -55,7 +56,7 @@ std::string_view StringOf(const dom::element& object, std::string_view key) {
   return value;
 }
 
-// "0.5" or "disk" of any scalar, JSON of anything else.
+// A scalar without quotes ("0.5", "disk"); anything else as JSON.
 std::string ScalarText(const dom::element& object, std::string_view key) {
   dom::element value;
   if (object[key].get(value) != simdjson::SUCCESS) return "";
@@ -66,7 +67,7 @@ std::string ScalarText(const dom::element& object, std::string_view key) {
   return simdjson::minify(value);
 }
 
-// The first elements of a list, each as `text_of` puts it.
+// The first kItemsMax elements of a list, each formatted by `text_of`.
 template <typename TextOf>
 std::vector<std::string> Items(const dom::element& object, std::string_view key, TextOf text_of) {
   std::vector<std::string> items;
@@ -108,7 +109,7 @@ std::string SignalText(const dom::element& signal) {
   return text;
 }
 
-// What the timeline says of those that joined because they began together.
+// The timeline's entries about signals that joined because they began at the same time.
 std::vector<std::string> Together(const dom::element& incident) {
   std::vector<std::string> items;
   dom::array timeline;
@@ -132,7 +133,7 @@ std::string CutUtf8(std::string_view text, std::size_t bytes_max) {
 }
 
 std::string OneLine(std::string_view text, std::size_t bytes_max) {
-  // Spaces collapse, hence a little more than the limit is looked at, not all of a megabyte.
+  // Runs of spaces collapse, so more bytes than the limit are read, but not all of a megabyte.
   const std::string valid = ValidUtf8(CutUtf8(text, 4 * bytes_max));
   std::string line;
   std::string_view rest = valid;

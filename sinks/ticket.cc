@@ -14,10 +14,11 @@
 namespace tocsin {
 namespace {
 
-// What every tracker takes; GitHub 65,536 characters, Jira 32,767.
+// Every tracker accepts this: GitHub's limit is 65,536 characters, Jira's 32,767.
 constexpr std::size_t kTextBytesMax = 30'000;
 
-// A reply repeats the ticket with its text, and must be whole to be read; a list has many.
+// A reply contains the ticket with its text and can only be parsed as a whole; a list contains many
+// tickets.
 constexpr std::size_t kReplyBytesMax = 512 << 10;
 constexpr std::size_t kListBytesMax = 4 << 20;
 
@@ -33,7 +34,7 @@ std::string EscapeMarkdown(const std::string& text) {
   return escaped;
 }
 
-// Markdown would join them.
+// Two trailing spaces are a hard line break; without them Markdown joins lines.
 std::string MarkdownLines(const std::string& text) {
   return absl::StrReplaceAll(text, {{"\n", "  \n"}});
 }
@@ -44,7 +45,7 @@ SinkRequest TicketSink::Render(const Delivery& delivery) const {
   const Incident incident = read.ok() ? *read : Incident();
   const std::optional<MessageStage> stage = StageToTell(delivery, incident);
   const bool opened = !delivery.receipt.empty();
-  // What was never opened has nothing to be closed.
+  // Without a ticket there is nothing to comment on or close.
   if (!stage || (delivery.action != NotificationAction::kTrigger && !opened)) {
     request.kind = SinkRequest::Kind::kNone;
     return request;

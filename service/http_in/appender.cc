@@ -16,9 +16,9 @@
 namespace tocsin {
 namespace {
 
-// A broker that does not answer for so long has not taken it.
+// Without an answer for this long, a record counts as not written.
 constexpr DurationUs kKafkaTimeout = 10 * kSecondUs;
-// What is on its way when the program ends gets this long.
+// Records in flight get this long when the program ends.
 constexpr DurationUs kStopGrace = 2 * kSecondUs;
 
 struct Waiting {
@@ -26,7 +26,7 @@ struct Waiting {
   Appender::Done done;
 };
 
-// What both have in common: a bounded queue, and a thread that takes all there is.
+// The base of both appenders: a bounded queue, and a thread that takes all queued payloads at once.
 class QueuedAppender : public Appender {
  public:
   void Append(std::string payload, Done done) final {
@@ -34,9 +34,9 @@ class QueuedAppender : public Appender {
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) {
-        refused = absl::UnavailableError("stopping");
+        refused = absl::UnavailableError("unavailable: shutting down");
       } else if (queued_bytes_ + payload.size() > kQueuedBytesMax) {
-        refused = absl::ResourceExhaustedError("too much waits to be made durable");
+        refused = absl::ResourceExhaustedError("the write queue of this input is full");
       } else {
         queued_bytes_ += payload.size();
         queue_.push_back({std::move(payload), std::move(done)});
@@ -60,7 +60,7 @@ class QueuedAppender : public Appender {
   }
   virtual void Run() = 0;
 
-  // All that waits; nothing only after Wake or when it is to stop.
+  // Takes all queued payloads. Empty only after Wake or when stopping.
   std::vector<Waiting> Take(bool* stopping) {
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(this, &QueuedAppender::HasWork));
@@ -113,7 +113,7 @@ class LocalAppender final : public QueuedAppender {
     if (log_status.ok()) log_status = log_.Sync();
     results.resize(taken.size());
     for (std::size_t i = 0; i < taken.size(); ++i) {
-      // An error of the log is one of all that were not durable yet.
+      // An error of the log applies to all payloads that are not durable yet.
       taken[i].done(results[i].ok() ? log_status : results[i]);
     }
   }
@@ -130,7 +130,7 @@ class KafkaAppender final : public QueuedAppender {
     request_.kafka.topic = kafka.topics.front();
     request_.timeout = kKafkaTimeout;
     for (const auto& [name, value] : properties) {
-      // Those of a consumer alone are none of a producer's.
+      // Only connection settings: the input's other properties are for consumers.
       if (name.starts_with("security.") || name.starts_with("sasl.") || name.starts_with("ssl.")) {
         request_.kafka.properties.emplace(name, value);
       }
@@ -151,7 +151,9 @@ class KafkaAppender final : public QueuedAppender {
       Collect();
     }
     kafka_.CancelAll();
-    for (auto& [id, done] : std::exchange(sent_, {})) done(absl::UnavailableError("stopping"));
+    for (auto& [id, done] : std::exchange(sent_, {})) {
+      done(absl::UnavailableError("unavailable: shutting down"));
+    }
   }
 
   void SendAll(std::vector<Waiting> taken) {

@@ -1,11 +1,11 @@
-// Appends what arrives by HTTP to the log that is its input's source, and says when it is durable.
+// Appends HTTP request bodies to the log that their input reads, and reports when they are durable.
 //
 //   std::unique_ptr<Appender> appender = NewLocalAppender(log, now);
 //   appender->Append(body, [respond](const absl::Status& status) { … });
 //
-// One thread an appender; what comes while it waits for the disk, or the broker, goes along with
-// the next turn, so that one fsync answers for all of it. `done` is called once, by that thread, or
-// at once with ResourceExhausted when kQueuedBytesMax wait. Append is thread-safe.
+// Each appender has one thread. Payloads that arrive while it waits for the disk or the broker are
+// written together next, with one fsync for all. `done` is called once, by that thread, or at once
+// with ResourceExhausted when more than kQueuedBytesMax would wait. Append is thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -28,14 +28,14 @@ class Appender {
 
   virtual ~Appender() = default;
   virtual void Append(std::string payload, Done done) = 0;
-  // What waits is still written; what comes later is Unavailable.
+  // Waiting payloads are still written; later ones fail with Unavailable.
   virtual void Stop() = 0;
 };
 
-// To a local log, which outlives it.
+// Appends to a local log, which outlives the appender.
 std::unique_ptr<Appender> NewLocalAppender(RecordLog* log, std::function<TimeUs()> now);
-// To the topic of a Kafka input: durable when all in-sync replicas have it. Fails where a secret
-// cannot be read.
+// Appends to the topic of a Kafka input; durable when all in-sync replicas have the record. Fails
+// if a secret cannot be read.
 absl::StatusOr<std::unique_ptr<Appender>> NewKafkaAppender(const KafkaInputConfig& kafka);
 
 }  // namespace tocsin

@@ -34,10 +34,10 @@ namespace tocsin {
 namespace {
 
 constexpr std::string_view kSourcesPath = "/v1/sources/";
-// Messages of SNS that wait for something to be fetched.
+// SNS messages that wait for a certificate or a confirmation to be fetched.
 constexpr std::size_t kSnsQueuedMax = 256;
 
-// Whether anything in a body can be read, and if not why.
+// Finds out whether any record of a body can be decoded, and if not, why.
 class ProbeSink final : public EventSink {
  public:
   void OnEvent(const Event&) override { anything_ = true; }
@@ -52,7 +52,7 @@ class ProbeSink final : public EventSink {
   std::string fault_;
 };
 
-// So many a second, and as many at once. `now` is monotonic.
+// A token bucket: `per_second` requests a second, and a burst of as many. `now` is monotonic.
 class RateLimit {
  public:
   explicit RateLimit(int per_second) : per_second_(per_second), left_(per_second) {}
@@ -71,7 +71,7 @@ class RateLimit {
   TimeUs at_ = 0;
 };
 
-// What senders have to show; replaced when the files are read anew.
+// The secrets of senders; replaced on reload.
 struct Credentials {
   std::vector<std::string> tokens, secrets;
 };
@@ -81,14 +81,14 @@ struct Source {
   const Format* format = nullptr;
   std::unique_ptr<RecordLog> log;
   std::unique_ptr<Appender> appender;
-  std::unique_ptr<SeenBodies> seen;  // where bodies are signed
-  std::unique_ptr<SnsVerifier> sns;  // where SNS signs them
-  std::unique_ptr<RateLimit> rate;   // of the thread that serves
-  // Relaxed: figures for people.
+  std::unique_ptr<SeenBodies> seen;  // if bodies are signed
+  std::unique_ptr<SnsVerifier> sns;  // if SNS signs them
+  std::unique_ptr<RateLimit> rate;   // used only by the serving thread
+  // Relaxed: only for statistics.
   std::atomic<std::int64_t> accepted{0}, refused{0}, bytes{0};
   absl::Mutex mutex;
   std::shared_ptr<const Credentials> credentials ABSL_GUARDED_BY(mutex);
-  // Used by the thread that serves and by SNS'.
+  // Used by the serving thread and the SNS thread.
   std::unique_ptr<Decoder> decoder ABSL_GUARDED_BY(mutex);
 
   std::shared_ptr<const Credentials> Shown() {
@@ -195,7 +195,7 @@ class Receiver::Impl {
   Environment environment_;
   const HostPolicy host_policy_;
   std::map<std::string, std::unique_ptr<Source>> sources_;
-  std::atomic<bool> stopping_{false};  // relaxed: only cuts a fetch short
+  std::atomic<bool> stopping_{false};  // relaxed: only aborts a fetch early
   BoundedQueue<SnsJob> sns_jobs_;
   std::thread sns_thread_;
   HttpServer server_;
@@ -238,7 +238,7 @@ absl::Status Receiver::Impl::OpenSource(const InputConfig& input) {
                                      spdlog::error("input {}: {}", name, message);
                                    }});
     if (const absl::Status status = source->log->status(); !status.ok()) {
-      spdlog::error("input {}: posts are refused: {}", input.name, FromAbsl(status.message()));
+      spdlog::error("input {}: rejecting all requests: {}", input.name, FromAbsl(status.message()));
     }
     source->appender = NewLocalAppender(source->log.get(), environment_.now);
   }
@@ -295,10 +295,10 @@ HttpServer::Admission Receiver::Impl::Admit(const HttpRequest& head) {
   if (IsHealth(head)) return {};
   Source* const source = Find(head.target);
   if (source == nullptr) {
-    return {.refused =
-                ErrorResponse(404,
-                              "expected /v1/sources/NAME, of an input with http, or /v1/events "
-                              "for the one that is called events")};
+    return {.refused = ErrorResponse(
+                404,
+                "expected /v1/sources/NAME for an input NAME with http, or /v1/events "
+                "for the input named events")};
   }
   HttpServer::Admission admission = AdmitTo(source, head);
   if (admission.refused) ++source->refused;
@@ -331,8 +331,8 @@ HttpServer::Admission Receiver::Impl::AdmitTo(Source* source, const HttpRequest&
 
 void Receiver::Impl::Serve(HttpRequest request, HttpServer::Respond respond) {
   if (IsHealth(request)) return respond({.body = "alive\n"});
-  Source* const source = Find(request.target);  // there, as it was admitted
-  // Whatever becomes of it is counted.
+  Source* const source = Find(request.target);  // not null, since the request was admitted
+  // Count every outcome.
   respond = [source, size = request.body.size(),
              respond = std::move(respond)](const HttpResponse& response) {
     const bool accepted = response.status < 300;
@@ -353,20 +353,20 @@ void Receiver::Impl::Authenticate(HttpRequest request, Source* source,
   }
   if (!source->rate->Admit(environment_.monotonic())) {
     return respond(
-        Busy(absl::StrCat("more than ", http.requests_per_second, " requests a second")));
+        Busy(absl::StrCat("rate limit: ", http.requests_per_second, " requests a second")));
   }
   if (source->sns == nullptr) return Take(std::move(request), source, std::move(respond));
   SnsJob job{source, std::move(request), std::move(respond)};
   if (const auto verdict = source->sns->CheckAtOnce(job.request.body, Clocks())) {
     return TakeSns(*verdict, std::move(job));
   }
-  if (sns_jobs_.size() >= kSnsQueuedMax) return job.respond(Busy("too many messages wait"));
+  if (sns_jobs_.size() >= kSnsQueuedMax) return job.respond(Busy("the SNS message queue is full"));
   sns_jobs_.Push(std::move(job));
 }
 
 void Receiver::Impl::CheckSns(SnsJob job) {
   if (stopping_.load(std::memory_order_relaxed)) {
-    return job.respond(Failure(absl::UnavailableError("stopping")));
+    return job.respond(Failure(absl::UnavailableError("unavailable: shutting down")));
   }
   const SnsVerifier::Verdict verdict = job.source->sns->Check(job.request.body, Clocks());
   TakeSns(verdict, std::move(job));
@@ -377,7 +377,7 @@ void Receiver::Impl::TakeSns(const SnsVerifier::Verdict& verdict, SnsJob job) {
   if (*verdict == SnsVerifier::Kind::kNotification) {
     return Take(std::move(job.request), job.source, std::move(job.respond));
   }
-  spdlog::info("input {}: a subscription of SNS was {}", job.source->config->name,
+  spdlog::info("input {}: SNS subscription {}", job.source->config->name,
                *verdict == SnsVerifier::Kind::kConfirmed ? "confirmed" : "ended");
   job.respond(JsonResponse(200, "{}"));
 }
@@ -397,7 +397,8 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
     const SeenBodies::Seen seen = source->seen->Look(digest, now);
     if (seen == SeenBodies::Seen::kWithinWindow) return respond(Success(format));
     if (seen == SeenBodies::Seen::kBefore) {
-      return respond(ErrorResponse(401, "this body was taken before, more than ten minutes ago"));
+      return respond(
+          ErrorResponse(401, "replay: this body was already accepted more than ten minutes ago"));
     }
   }
   const std::string encoding = HttpHeader(request, "content-encoding");
@@ -415,7 +416,7 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
     return respond(ErrorResponse(fault.starts_with("too large") ? 413 : 400, fault));
   }
   if (body.size() > limits::kPayloadBytesMax) {
-    return respond(ErrorResponse(413, "larger than 8 MiB"));
+    return respond(ErrorResponse(413, "the body is larger than 8 MiB"));
   }
   ProbeSink probe;
   {
@@ -424,13 +425,14 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
   }
   if (!probe.fault().empty()) {
     return respond(ErrorResponse(
-        400, absl::StrCat("nothing in it can be read as ", ToAbsl(format.name), ": ", ToAbsl(probe.fault()))));
+        400, absl::StrCat("invalid body: nothing in it can be read as ", ToAbsl(format.name), ": ",
+                          ToAbsl(probe.fault()))));
   }
   source->appender->Append(
       std::move(body),
       [source, is_signed, digest, now, respond = std::move(respond)](const absl::Status& status) {
         if (!status.ok()) return respond(Failure(status));
-        // Only now: what was not durable is taken when it is sent again.
+        // Only now, since a body that is not durable must be accepted when it is sent again.
         if (is_signed) source->seen->Remember(digest, now);
         respond(Success(*source->format));
       });

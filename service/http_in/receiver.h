@@ -1,24 +1,24 @@
-// HTTP in: what is posted to inputs, appended to the logs that are their sources.
+// The HTTP server of inputs: appends posted records to the logs that the inputs read.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(std::unique_ptr<Receiver> receiver, Receiver::Open(config, {}));
 //   TOCSIN_RETURN_IF_ERROR(receiver->Start());
-//   receiver->LogOf("alerts")           // of an input without a topic: what its reader follows
+//   RecordLog* log = receiver->LogOf("alerts");   // the log that an input without a topic reads
 //   receiver->Stop();
 //
 //   POST /v1/sources/NAME     to the input NAME, in its format
 //   POST /v1/events           to the input `events`
-//   GET  /healthz             whether it listens
+//   GET  /healthz             liveness
 //
-// A request is answered with success when what it brought is durable, and in the way that its
-// protocol expects: 204 for Prometheus' remote write, an empty response for OTLP, else 200 and a
-// JSON object. 400: nothing in it can be read, or it is compressed and damaged; 401: token or
-// signature; 403: a topic that is not ours; 404, 405, 413, 415, 431 as usual; 429 with Retry-After:
-// above the input's rate, or the log is full; 503: it could not be made durable. Bodies may be
-// gzip, zlib or zstd.
+// A success response means that the body is durable. It has the form that the protocol expects: 204
+// for Prometheus remote write, an empty response for OTLP, else 200 and a JSON object. 400: no
+// record can be decoded, or the compressed body is damaged; 401: wrong token or signature; 403: an
+// SNS topic that is not configured; 404, 405, 413, 415, 431 as usual; 429 with Retry-After: above
+// the input's rate limit, or the log or a queue is full; 503: the body could not be made durable.
+// Bodies may be gzip, zlib or zstd.
 //
-// One thread serves, one an input appends, one fetches certificates of SNS. Path, method, token and
-// the page that a request comes from (transport/host_policy.h) are checked before its body is read. Signed
-// bodies that come again within SeenBodies::kWindow are answered as before and not appended.
+// Threads: one serves, one per input appends, one fetches SNS certificates. Path, method, token,
+// Host and Origin (transport/host_policy.h) are checked before the body is read. Signed bodies that
+// are repeated within SeenBodies::kWindow get the same answer and are not appended again.
 #pragma once
 
 #include <cstdint>
@@ -51,22 +51,23 @@ class Receiver {
     std::int64_t bytes = 0;     // accepted
   };
 
-  // Reads secrets and opens the logs; `config` outlives it. Names what cannot be read or written.
+  // Reads secrets and opens the logs; `config` outlives the receiver. Errors name what cannot be
+  // read or written.
   static absl::StatusOr<std::unique_ptr<Receiver>> Open(const Config* config,
                                                         Environment environment);
   ~Receiver();
-  // Whether an input is one by HTTP, so that a receiver is needed.
+  // Whether the configuration has HTTP inputs.
   static bool IsNeeded(const Config& config);
 
   absl::Status Start();
   std::uint16_t port() const;
-  // What was taken is made durable; its answers may be lost.
+  // Accepted bodies are still made durable; their responses may be lost.
   void Stop();
-  // Reads tokens, secrets and the certificate anew. Names the first that cannot be read; all such
-  // stay as they were.
+  // Reloads tokens, secrets and the certificate. The error names the first that cannot be read;
+  // those that cannot be read keep their old values.
   absl::Status Reload();
 
-  RecordLog* LogOf(const std::string& input) const;  // nullptr: a topic's, or none
+  RecordLog* LogOf(const std::string& input) const;  // nullptr: the input has a topic or is unknown
   // Any thread.
   std::vector<SourceCounters> Counters() const;
   ConnectionTable::Counters connections() const;

@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kVersion = "tocsin seen bodies 1\n";
 // Time, hash, and a checksum of both.
 constexpr std::size_t kRecordBytes = 32;
-// What the file holds before it is written anew.
+// The file is rewritten when it reaches this size.
 constexpr std::size_t kFileBytesMax = kVersion.size() + 2 * SeenBodies::kMax * kRecordBytes;
 
 std::string Encode(TimeUs time, const Hash128& body) {
@@ -35,7 +35,7 @@ std::string Encode(TimeUs time, const Hash128& body) {
   return out.Take();
 }
 
-// nullopt where the bytes are no whole record.
+// nullopt if the bytes are not a valid record.
 std::optional<std::pair<TimeUs, Hash128>> Decode(std::string_view bytes) {
   if (bytes.size() < kRecordBytes) return std::nullopt;
   ByteReader in(bytes.substr(0, kRecordBytes));
@@ -71,8 +71,7 @@ absl::Status SeenBodies::Load(TimeUs now) {
   }
   std::string_view rest = content;
   if (!content.empty() && !rest.starts_with(kVersion)) {
-    spdlog::warn("{} is not of this version: bodies that were signed before are not remembered",
-                 path_);
+    spdlog::warn("{} has an unknown version: signed bodies seen before are forgotten", path_);
     rest = {};
   }
   rest.remove_prefix(std::min(rest.size(), kVersion.size()));
@@ -84,9 +83,9 @@ absl::Status SeenBodies::Load(TimeUs now) {
     }
     Forget(now);
   }
-  // A kill may leave half a record; anything more is damage.
+  // A kill may leave a partial record; more than that is damage.
   if (rest.size() >= kRecordBytes) {
-    spdlog::warn("{} is damaged: {} bytes of it were left out", path_, rest.size());
+    spdlog::warn("{} is damaged: skipped its last {} bytes", path_, rest.size());
   }
   absl::MutexLock lock(&file_mutex_);
   return Rewrite();
@@ -109,7 +108,7 @@ absl::Status SeenBodies::Rewrite() {
 absl::Status SeenBodies::Append(const Record& record) {
   if (size_ + kRecordBytes > kFileBytesMax) return Rewrite();
   const std::string bytes = Encode(record.first, record.second);
-  // Where the last whole record ends: half a one of a full disk is written over.
+  // At the end of the last whole record, to overwrite a partial one left by a full disk.
   const ssize_t written = pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(size_));
   if (written != static_cast<ssize_t>(bytes.size())) {
     return absl::UnavailableError(
@@ -139,7 +138,7 @@ void SeenBodies::Remember(const Hash128& body, TimeUs now) {
   const absl::Status appended = Append({now, body});
   if (appended.ok() || complained_) return;
   complained_ = true;
-  spdlog::warn("{}; until it can be, signed bodies are remembered no longer than the program runs",
+  spdlog::warn("{}; until that is fixed, signed bodies are remembered in memory only",
                std::string(appended.message()));
 }
 

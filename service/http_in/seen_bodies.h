@@ -1,15 +1,16 @@
-// The signed bodies that an input has taken, by their hash, so that none is taken twice.
+// Remembers the hashes of signed bodies that an input accepted, to detect repeats and replays.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(auto seen, SeenBodies::Open("./state/http/sentry.seen", now));
 //   if (seen->Look(HashBytes(body), now) == SeenBodies::Seen::kNever) …
 //   seen->Remember(HashBytes(body), now);    // once it is durable
 //
-// Within kWindow of the first time it may be its sender, who did not hear of our success; later it is
-// played back. Kept for kKept, at most kMax, the oldest are forgotten first. It is remembered across
-// restarts in a small file: a version, then a record a body, appended without a sync, so that a kill
-// loses nothing and a power cut the last seconds. A file that is damaged, or of another version, is
-// said and begun anew; one that cannot be written is said once, and then only memory counts. `now` is
-// wall-clock time. Thread-safe; Look never waits for the disk.
+// Within kWindow of the first time, a repeat may come from a sender that did not get the success
+// response; a later one is a replay. Hashes are kept for kKept, at most kMax of them; the oldest
+// are forgotten first. A small file keeps them across restarts: a version, then one record per
+// body, appended without fsync, so that a kill loses nothing and a power cut the last seconds. A
+// damaged file, or one of another version, is logged and started anew. If the file cannot be
+// written, that is logged once and hashes are kept in memory only. `now` is wall-clock time.
+// Thread-safe; Look never waits for the disk.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,7 @@ class SeenBodies {
 
   enum class Seen { kNever, kWithinWindow, kBefore };
 
-  // Fails when the file can be neither read nor made.
+  // Fails when the file can be neither read nor created.
   static absl::StatusOr<std::unique_ptr<SeenBodies>> Open(const std::string& path, TimeUs now);
   ~SeenBodies();
   SeenBodies(const SeenBodies&) = delete;
@@ -49,12 +50,12 @@ class SeenBodies {
   using Record = std::pair<TimeUs, Hash128>;
   struct Times {
     TimeUs first = 0;
-    int in_order = 0;  // how often it is in `order_`
+    int in_order = 0;  // number of its records in `order_`
   };
 
   explicit SeenBodies(std::string path) : path_(std::move(path)) {}
   absl::Status Load(TimeUs now) ABSL_LOCKS_EXCLUDED(mutex_, file_mutex_);
-  // Writes what is kept, and nothing else.
+  // Writes a new file with only the hashes that are kept.
   absl::Status Rewrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Append(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mutex_);
   void Put(const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -29,11 +29,10 @@ std::string_view RegionOf(std::string_view topic) {
   return topic.substr(0, topic.find(':'));
 }
 
-// Whether SNS has this https address in that region: its host, without a port, a user or anything
-// else before it.
+// Whether it is an https URL on the SNS host of the region, without a port or user.
 bool IsOfSns(std::string_view url, std::string_view region) {
   constexpr std::string_view kBefore = "https://sns.";
-  // "us-east-1", and not "s3", under which anybody's bucket may be called sns.
+  // Accepts "us-east-1", but not "s3": anybody may own a bucket named sns.
   const bool is_region =
       std::count(region.begin(), region.end(), '-') >= 2 && IsDigit(region.back()) &&
       std::all_of(region.begin(), region.end(),
@@ -101,7 +100,7 @@ bool SignatureIsOf(const Message& message, EVP_PKEY* key) {
                           message.to_sign.size()) == 1;
 }
 
-// Not 0 ends the transfer.
+// A result other than 0 aborts the transfer.
 int ShouldStop(void* stopping, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<const std::atomic<bool>*>(stopping)->load(std::memory_order_relaxed) ? 1 : 0;
 }
@@ -113,7 +112,7 @@ std::size_t Keep(char* data, std::size_t, std::size_t size, void* text) {
   return size;
 }
 
-// Everything that can be said of a message without its certificate.
+// All checks of a message that do not need its certificate.
 absl::Status CheckUnsigned(const Message& message, const std::vector<std::string>& topics,
                            TimeUs wall) {
   if (std::find(topics.begin(), topics.end(), message.topic) == topics.end()) {
@@ -129,7 +128,8 @@ absl::Status CheckUnsigned(const Message& message, const std::vector<std::string
   }
   const std::optional<TimeUs> time = ParseRfc3339(message.time);
   if (!time || *time < wall - SnsVerifier::kAgeMax || *time > wall + SnsVerifier::kAheadMax) {
-    return absl::UnauthenticatedError("Timestamp is too long ago, or ahead: it may be a replay");
+    return absl::UnauthenticatedError(
+        "Timestamp is invalid, too long ago or in the future: it may be a replay");
   }
   if (message.type == "SubscriptionConfirmation" && !IsOfSns(message.subscribe, region)) {
     return absl::PermissionDeniedError(
@@ -146,7 +146,7 @@ absl::StatusOr<std::shared_ptr<EVP_PKEY>> KeyIn(const std::string& pem) {
   std::shared_ptr<EVP_PKEY> key(
       certificate == nullptr ? nullptr : X509_get_pubkey(certificate.get()), EVP_PKEY_free);
   if (key == nullptr) {
-    return absl::UnauthenticatedError("what SigningCertURL serves is not a certificate");
+    return absl::UnauthenticatedError("the content of SigningCertURL is not a certificate");
   }
   return key;
 }
@@ -166,7 +166,7 @@ absl::StatusOr<SnsVerifier::Key> SnsVerifier::KnownKey(const std::string& url, T
     }
   }
   if (fetched_.size() < kFetchesPerMinute) return nullptr;
-  return absl::UnavailableError("too many certificates of SNS were asked for: try again later");
+  return absl::UnavailableError("too many fetches of SNS certificates: try again later");
 }
 
 absl::StatusOr<SnsVerifier::Key> SnsVerifier::FetchKey(const std::string& url, TimeUs monotonic) {
@@ -176,7 +176,7 @@ absl::StatusOr<SnsVerifier::Key> SnsVerifier::FetchKey(const std::string& url, T
     key = KeyIn(*pem);
   } else {
     key = absl::UnavailableError(
-        absl::StrCat("cannot fetch SNS' certificate: ", pem.status().message()));
+        absl::StrCat("cannot fetch the SNS certificate: ", pem.status().message()));
   }
   absl::MutexLock lock(&mutex_);
   fetched_.push_back({.url = url, .at = monotonic, .failure = key.status()});
@@ -196,7 +196,7 @@ std::optional<SnsVerifier::Verdict> SnsVerifier::CheckAtOnce(const std::string& 
   if (!key.ok()) return key.status();
   if (*key == nullptr) return std::nullopt;
   if (!SignatureIsOf(*message, key->get())) {
-    return absl::UnauthenticatedError("Signature is not that of this message");
+    return absl::UnauthenticatedError("Signature does not match this message");
   }
   if (message->type == "Notification") return Kind::kNotification;
   if (message->type == "UnsubscribeConfirmation") return Kind::kUnsubscribed;
@@ -211,7 +211,7 @@ SnsVerifier::Verdict SnsVerifier::Check(const std::string& body, Clocks clocks) 
     TOCSIN_RETURN_IF_ERROR(FetchKey(message.certificate, clocks.monotonic).status());
     if (std::optional<Verdict> verdict = CheckAtOnce(body, clocks)) return *std::move(verdict);
   }
-  // A confirmation that is signed.
+  // It is a signed confirmation.
   const absl::StatusOr<std::string> confirmed = fetch_(message.subscribe);
   if (!confirmed.ok()) {
     return absl::UnavailableError(
@@ -225,7 +225,7 @@ absl::StatusOr<std::string> FetchHttps(const std::string& url, const TransportCo
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   if (curl == nullptr) return absl::ResourceExhaustedError("no memory for HTTP");
   if (!SetTransport(transport, curl.get())) {
-    return absl::UnavailableError("libcurl cannot take its ca_file or proxy");
+    return absl::UnavailableError("libcurl rejects ca_file or proxy");
   }
   std::string text;
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());

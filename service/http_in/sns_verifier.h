@@ -1,18 +1,18 @@
-// Whether a message is one that Amazon SNS signed, and what it wants.
+// Verifies that a message was signed by Amazon SNS, and confirms subscriptions.
 //
 //   SnsVerifier verifier({"arn:aws:sns:us-east-1:1234567890:alarms"}, fetch);
 //   std::optional<Verdict> verdict = verifier.CheckAtOnce(body, clocks);
-//   if (!verdict) verdict = verifier.Check(body, clocks);    // fetches; on a thread that may wait
+//   if (!verdict) verdict = verifier.Check(body, clocks);    // fetches; on a thread that may block
 //
 // https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 //
-// Only topics that are configured, no older than kAgeMax and no newer than kAheadMax by the time in
-// it, which is signed as well, and signed with a certificate (.pem) from the https address
-// sns.REGION.amazonaws.com (or .com.cn) of the topic's region. All of that is looked at before
-// anything is fetched. Of a confirmation the address that confirms is on such a host, too, and Check
-// fetches it. At most kCertificatesMax certificates are kept. An address that had none is not asked
-// again for kFailureKept, and no more than kFetchesPerMinute are asked in a minute, so that whoever
-// makes up addresses keeps nobody busy. Thread-safe; CheckAtOnce waits for nothing.
+// A message is accepted only if its topic is configured, its timestamp (which is signed, too) is at
+// most kAgeMax old and at most kAheadMax in the future, and its certificate (.pem) has an https URL
+// on sns.REGION.amazonaws.com (or .com.cn) in the topic's region. All of that is checked before
+// anything is fetched. The URL that confirms a subscription must be on such a host, too; Check
+// fetches it. At most kCertificatesMax certificates are cached. A URL that failed is not fetched
+// again for kFailureKept, and at most kFetchesPerMinute are fetched a minute, so that messages with
+// made-up URLs cannot cause load. Thread-safe; CheckAtOnce never blocks.
 #pragma once
 
 #include <openssl/evp.h>
@@ -38,7 +38,7 @@ namespace tocsin {
 
 class SnsVerifier {
  public:
-  // SNS tries again for an hour, and longer where it is told to.
+  // SNS retries for an hour, or longer if configured.
   static constexpr DurationUs kAgeMax = 6 * kHourUs;
   static constexpr DurationUs kAheadMax = 5 * kMinuteUs;
   static constexpr std::size_t kCertificatesMax = 16;
@@ -46,27 +46,26 @@ class SnsVerifier {
   static constexpr std::size_t kFetchesPerMinute = 10;
 
   enum class Kind { kNotification, kConfirmed, kUnsubscribed };
-  // InvalidArgument for what is no message of SNS, PermissionDenied for a topic or a host that is
-  // not ours to trust, Unauthenticated for a wrong signature or time, Unavailable where the
-  // certificate cannot be had now.
+  // InvalidArgument: not an SNS message. PermissionDenied: a topic or host that is not trusted.
+  // Unauthenticated: invalid signature or timestamp. Unavailable: a fetch failed.
   using Verdict = absl::StatusOr<Kind>;
-  // The body of an https address.
+  // Returns the body at an https URL.
   using Fetch = std::function<absl::StatusOr<std::string>(const std::string& url)>;
   struct Clocks {
-    TimeUs wall = 0;  // compared with what the message says
+    TimeUs wall = 0;  // compared with the message's timestamp
     TimeUs monotonic = 0;
   };
 
   SnsVerifier(std::vector<std::string> topics, Fetch fetch);
 
-  // nullopt where something has to be fetched.
+  // nullopt if something has to be fetched.
   std::optional<Verdict> CheckAtOnce(const std::string& body, Clocks clocks);
   Verdict Check(const std::string& body, Clocks clocks);
 
  private:
-  using Key = std::shared_ptr<EVP_PKEY>;  // used by a check while another replaces it
+  using Key = std::shared_ptr<EVP_PKEY>;  // shared: a check may use it while another one evicts it
 
-  // nullptr where it is not known, but may be asked for.
+  // nullptr if the key is not cached but may be fetched.
   absl::StatusOr<Key> KnownKey(const std::string& url, TimeUs monotonic)
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Key> FetchKey(const std::string& url, TimeUs monotonic)

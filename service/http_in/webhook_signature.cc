@@ -15,7 +15,7 @@ bool Same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// The HMAC in hex behind a prefix of the vendor's.
+// Whether `shown` is the vendor's prefix and the hex HMAC of the body under one of the secrets.
 bool Holds(std::string_view shown, std::string_view prefix, std::string_view body,
            std::span<const std::string> secrets) {
   constexpr std::string_view kOurPrefix = "v1=";
@@ -31,7 +31,7 @@ bool Holds(std::string_view shown, std::string_view prefix, std::string_view bod
 absl::Status Unless(bool holds, const char* header) {
   if (holds) return absl::OkStatus();
   return absl::UnauthenticatedError(
-      absl::StrCat(header, " is not that of this body and any of our secrets"));
+      absl::StrCat(header, " does not match this body under a configured secret"));
 }
 
 const char* HeaderOf(std::string_view scheme) {

@@ -1,7 +1,7 @@
-// Whether a webhook was signed by whom it says it is from.
+// Verifies the signatures of vendors' webhooks.
 //
 //   const absl::Status signed_by = CheckSignature("github", request, secrets);
-//   if (!signed_by.ok()) …                                      // 401; it says what is missing
+//   if (!signed_by.ok()) …                                      // 401; the message says why
 //
 // github:    X-Hub-Signature-256, "sha256=" and the HMAC-SHA256 of the body in hex
 // gitlab:    X-Gitlab-Token, the secret itself
@@ -12,9 +12,9 @@
 // https://docs.gitlab.com/user/project/integrations/webhooks/#custom-headers
 // https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 //
-// Of the body as it came, compared in constant time. SNS signs otherwise: service/http_in/sns_verifier.h. None
-// of these signs a time, so that what was seen has to be remembered: service/http_in/seen_bodies.h. Pure
-// functions, thread-safe.
+// Signatures are over the body as received and compared in constant time. For SNS see
+// service/http_in/sns_verifier.h. None of these schemes signs a timestamp, so replays are detected
+// by remembering bodies (service/http_in/seen_bodies.h). Pure functions, thread-safe.
 #pragma once
 
 #include <span>
@@ -29,11 +29,12 @@ namespace tocsin {
 
 absl::Status CheckSignature(std::string_view scheme, const HttpRequest& request,
                             std::span<const std::string> secrets);
-// What can be said before there is a body: `head` has none. Whether that is all there is to say.
+// Checks what is possible before the body arrives; `head` has none. Returns true if the request is
+// authenticated, false if the body has to be checked, too.
 absl::StatusOr<bool> CheckSignatureHeader(std::string_view scheme, const HttpRequest& head,
                                           std::span<const std::string> secrets);
 
-// Whether one of the tokens is the bearer's of the request; in constant time.
+// Whether the request has one of the tokens as bearer token. Compares in constant time.
 bool ShowsToken(const HttpRequest& request, std::span<const std::string> tokens);
 
 }  // namespace tocsin

@@ -2,11 +2,12 @@
 //
 //   - {name: alerts, kind: alertmanager, url: "http://alertmanager:9093"}
 //
-// Keys: url, token_file or token_env (a bearer token, optional), resend_every, timeout. One alert is
-// one incident at one level. Alertmanager knows an alert by its labels, so these are what never
-// changes: `alertname`, `incident` (the id), `level`, `severity` (the level in a word) and `scope`;
-// all else is in annotations. It forgets an alert that it does not hear of for its resolve_timeout
-// (5 min unless configured) or when it restarts, hence resend_every; one that ends has `endsAt`.
+// Keys: url, token_file or token_env (a bearer token, optional), resend_every, timeout. One alert
+// is one incident at one level. Alertmanager identifies an alert by its labels, so the labels are
+// values that never change: `alertname`, `incident` (the id), `level`, `severity` (the level in a
+// word) and `scope`; everything else is in annotations. Alertmanager forgets an alert that is not
+// repeated within its resolve_timeout (default 5 min), or when it restarts, hence resend_every. A
+// resolved alert has `endsAt`.
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -53,7 +54,7 @@ class AlertmanagerSink final : public Sink {
     if (!options_.token.empty()) {
       request.headers.emplace_back("Authorization", "Bearer " + options_.token);
     }
-    // A payload that cannot be read must not keep anyone from being told.
+    // An unreadable payload must not suppress the alert.
     const IncidentText incident = ReadIncidentLine(delivery.payload).value_or(IncidentText());
     JsonWriter json;
     json.BeginArray().BeginObject();

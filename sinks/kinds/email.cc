@@ -4,10 +4,10 @@
 //      to: [oncall@example.com], user: tocsin, password_file: /run/secrets/smtp}
 //
 // Keys: server (smtp:// with STARTTLS, or smtps://), from, to, user with password_file or
-// password_env (optional), tls (false: plain text, for a relay on this machine), timeout. Texts are
-// those of sinks/message.h for `email`, whose first line is the subject. The Message-ID is the same
-// in every attempt, so that a repeat after a lost reply can be recognised, and all about an incident
-// is one conversation (References). Formats: RFC 5321, RFC 5322, RFC 2047.
+// password_env (optional), tls (false: plain text, for a relay on this machine), timeout. Messages
+// use the `email` templates (sinks/message.h), whose first line is the subject. The Message-ID is
+// the same in every attempt, so that a repeat after a lost reply can be recognised, and all
+// messages of an incident form one thread (References). Formats: RFC 5321, RFC 5322, RFC 2047.
 #include <algorithm>
 
 #include <optional>
@@ -28,11 +28,12 @@ namespace {
 constexpr std::size_t kSubjectBytesMax = 200;
 constexpr std::size_t kRecipientsMax = 50;
 constexpr std::size_t kAddressBytesMax = 254;  // RFC 5321, 4.5.3.1.3
-// A line of base64: RFC 2045, 6.8. Of a header's encoded words as many bytes as make 75 characters.
+// Bytes in a line of base64 (RFC 2045, 6.8), and in an encoded word of 75 characters (RFC 2047, 2).
 constexpr std::size_t kBase64LineBytes = 57;
 constexpr std::size_t kEncodedWordBytes = 45;
 
-// A plain address, without a name and quoted parts: what goes into headers and commands as it is.
+// Whether it is a plain address without a display name or quoted parts, which can be put into
+// headers and SMTP commands unchanged.
 bool IsAddress(const std::string& text) {
   const std::size_t at = text.find('@');
   return at != std::string::npos && at > 0 && at + 1 < text.size() &&
@@ -45,7 +46,7 @@ bool IsAddress(const std::string& text) {
 
 std::string Base64(std::string_view bytes) { return absl::Base64Escape(ToAbsl(bytes)); }
 
-// The text in encoded words, each with whole characters.
+// The text as encoded words (RFC 2047). No character is split between two words.
 std::string EncodedWords(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
@@ -97,7 +98,7 @@ class EmailSink final : public Sink {
     return request;
   }
 
-  // Replies of SMTP: 4xx is "try again later", 5xx "do not".
+  // SMTP replies: 4xx is a transient failure, 5xx a permanent one.
   SendOutcome JudgeAnswer(const SinkReply& reply) const override {
     if (reply.status >= 200 && reply.status < 300) return SendOutcome::kDelivered;
     return reply.status >= 500 ? SendOutcome::kRefused : SendOutcome::kRetry;
@@ -146,8 +147,8 @@ std::unique_ptr<Sink> NewEmailSink(const std::string& name, ConfigReader* reader
   for (const ConfigNode& address : reader->Texts("to")) {
     options.to.push_back(address.scalar);
     if (!IsAddress(address.scalar)) {
-      reader->errors()->Add(
-          address.at, absl::StrCat("to: '", absl::CHexEscape(address.scalar), "' is no address"));
+      reader->errors()->Add(address.at, absl::StrCat("to: '", absl::CHexEscape(address.scalar),
+                                                     "' is not a valid address"));
     }
   }
   const std::string count = absl::StrCat("to: expected 1 to ", kRecipientsMax, " addresses");

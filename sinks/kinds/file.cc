@@ -1,10 +1,10 @@
-// A file that grows by one line a delivery: a record that needs no service.
+// Appends one line per delivery to a file: a record that needs no external service.
 //
 //   - {name: record, kind: file, path: /var/log/tocsin/deliveries.jsonl}
 //
 // Keys: path (its directory must exist), format, `json` (default; the webhook's body) or `text`.
-// Opened anew for each line, so that it may be moved away at any time; a line counts as delivered
-// once it is on disk.
+// The file is opened for each line, so that it may be rotated at any time. A line counts as
+// delivered once it is on disk.
 #include "sinks/delivery_line.h"
 #include "sinks/sink.h"
 

@@ -1,9 +1,10 @@
-// GitHub issues: a ticket an incident, for what does not wake anybody.
+// GitHub issues: one ticket per incident, for incidents that page nobody.
 //
 //   - {name: tickets, kind: github, repository: acme/ops, token_file: /run/secrets/github}
 //
 // Keys: repository (owner/name), token_file or token_env (may write issues), labels, api_url,
-// timeout. The end closes the issue and puts its message on top of it (sinks/ticket.h).
+// timeout. A resolve closes the issue and puts its message at the top of the issue's text
+// (sinks/ticket.h).
 // https://docs.github.com/en/rest/issues/issues
 #include <simdjson.h>
 
@@ -43,7 +44,7 @@ class GithubSink final : public TicketSink {
     AddSecret(options_.token);
   }
 
-  // Only the number of an issue; a comment's reply has none.
+  // The number of the issue. A comment's reply has none.
   std::string ReceiptOf(const SinkReply& reply) const override {
     simdjson::dom::parser parser;
     std::int64_t number = 0;
@@ -56,7 +57,7 @@ class GithubSink final : public TicketSink {
     return FindMarked(reply, MarkOf(delivery), "body", "number");
   }
 
-  // Too many requests are 403, too, and then say when to come back.
+  // GitHub also answers 403 when a rate limit is exceeded, then with Retry-After.
   SendOutcome JudgeAnswer(const SinkReply& reply) const override {
     if (reply.status == 403 && reply.retry_after_ms >= 0) return SendOutcome::kRetry;
     return Sink::JudgeAnswer(reply);
@@ -64,7 +65,7 @@ class GithubSink final : public TicketSink {
 
  private:
   std::string Escape(const std::string& text) const override { return EscapeMarkdown(text); }
-  std::size_t title_bytes_max() const override { return 250; }  // GitHub takes 256 characters
+  std::size_t title_bytes_max() const override { return 250; }  // GitHub's limit: 256 characters
   DurationUs timeout() const override { return options_.timeout; }
 
   SinkRequest Open(const std::string& title, const std::string& text,
@@ -93,13 +94,13 @@ class GithubSink final : public TicketSink {
     json.BeginObject();
     json.Key("state").String("closed");
     json.Key("state_reason").String("completed");
-    // It replaces the issue's text: what that said stays below.
+    // It replaces the issue's text, so the original message is repeated below.
     json.Key("body").String(MarkdownLines(absl::StrCat(text, "\n", declared)));
     json.EndObject();
     return Request("PATCH", absl::StrCat("/", ticket), json.Take());
   }
 
-  // The list, since the search learns of what is new only after a while.
+  // Lists issues, since GitHub's search indexes new ones with a delay.
   SinkRequest FindTicket(const std::string&) const override {
     return Request("GET",
                    absl::StrCat("?state=all&sort=created&direction=desc&per_page=", kFoundMax), "");
@@ -107,7 +108,7 @@ class GithubSink final : public TicketSink {
   SinkRequest FindComment(const std::string& ticket) const override {
     return Request("GET", absl::StrCat("/", ticket, "/comments?per_page=", kFoundMax), "");
   }
-  // Shows nothing where Markdown is shown.
+  // With the mark in an HTML comment, which rendered Markdown does not show.
   static std::string Marked(const std::string& text, const std::string& mark) {
     return absl::StrCat(MarkdownLines(text), "\n<!-- ", mark, " -->\n");
   }

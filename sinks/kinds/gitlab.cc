@@ -1,10 +1,10 @@
-// GitLab issues: a ticket an incident, for what does not wake anybody.
+// GitLab issues: one ticket per incident, for incidents that page nobody.
 //
 //   - {name: tickets, kind: gitlab, project: acme/ops, token_file: /run/secrets/gitlab}
 //
 // Keys: project (its path, or its number), token_file or token_env (scope `api`), labels, url of
-// the server (https://gitlab.com), timeout. The end closes the issue and puts its message on top of
-// it (sinks/ticket.h).
+// the server (default https://gitlab.com), timeout. A resolve closes the issue and puts its message
+// at the top of the issue's description (sinks/ticket.h).
 // https://docs.gitlab.com/ee/api/issues.html, https://docs.gitlab.com/ee/api/notes.html
 #include <simdjson.h>
 
@@ -18,7 +18,7 @@
 namespace tocsin {
 namespace {
 
-// Quick actions ("/close") are commands at the beginning of a line.
+// Escapes quick actions: commands at the beginning of a line, such as "/close".
 std::string WithoutCommands(const std::string& text) {
   std::string plain = text;
   if (plain.starts_with('/')) plain.insert(0, "\\");
@@ -39,7 +39,7 @@ class GitlabSink final : public TicketSink {
     AddSecret(options_.token);
   }
 
-  // An issue's number in its project. A note's reply has one of its issue, under another name.
+  // The issue's number in its project. A note's reply has it too, but under another key.
   std::string ReceiptOf(const SinkReply& reply) const override {
     simdjson::dom::parser parser;
     std::int64_t number = 0;
@@ -56,7 +56,7 @@ class GitlabSink final : public TicketSink {
 
  private:
   std::string Escape(const std::string& text) const override { return EscapeMarkdown(text); }
-  std::size_t title_bytes_max() const override { return 250; }  // GitLab takes 255 characters
+  std::size_t title_bytes_max() const override { return 250; }  // GitLab's limit: 255 characters
   DurationUs timeout() const override { return options_.timeout; }
 
   SinkRequest Open(const std::string& title, const std::string& text,
@@ -83,7 +83,7 @@ class GitlabSink final : public TicketSink {
     JsonWriter json;
     json.BeginObject();
     json.Key("state_event").String("close");
-    // It replaces the issue's text: what that said stays below.
+    // It replaces the description, so the original message is repeated below.
     json.Key("description").String(Description(absl::StrCat(text, "\n", declared)));
     json.EndObject();
     return Request("PUT", absl::StrCat("/", ticket), json.Take());
@@ -98,7 +98,7 @@ class GitlabSink final : public TicketSink {
         "GET",
         absl::StrCat("/", ticket, "/notes?sort=desc&order_by=created_at&per_page=", kFoundMax), "");
   }
-  // Shows nothing where Markdown is shown.
+  // With the mark in an HTML comment, which rendered Markdown does not show.
   static std::string Marked(const std::string& text, const std::string& mark) {
     return absl::StrCat(Description(text), "\n<!-- ", mark, " -->\n");
   }

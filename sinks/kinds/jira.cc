@@ -1,12 +1,12 @@
-// Jira issues: a ticket an incident, for what does not wake anybody.
+// Jira issues: one ticket per incident, for incidents that page nobody.
 //
-//   - {name: tickets, kind: jira, url: "https://acme.atlassian.net", project: OPS, user: bot@acme.example,
-//      token_file: /run/secrets/jira, done: "31"}
+//   - {name: tickets, kind: jira, url: "https://acme.atlassian.net", project: OPS,
+//      user: bot@acme.example, token_file: /run/secrets/jira, done: "31"}
 //
-// Keys: url of the site, project (its key), issue_type (Task), labels, token_file or token_env; with
-// `user` an API token of Jira Cloud, without a personal access token of a Jira of one's own; `done`,
-// the id of the transition that ends an issue (without it the end is a comment), timeout. See
-// sinks/ticket.h.
+// Keys: url of the site, project (its key), issue_type (default Task), labels, user, token_file or
+// token_env, done, timeout. With `user` the token is an API token of Jira Cloud, without it a
+// personal access token of a self-hosted Jira. `done` is the id of the transition that closes an
+// issue; without it a resolve only adds a comment. See sinks/ticket.h.
 // https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/
 #include <simdjson.h>
 
@@ -27,7 +27,7 @@ bool IsOf(std::string_view allowed, const std::string& text) {
 
 namespace dom = simdjson::dom;
 
-// A property of comments by which they are known again; that of the one that is the end.
+// The comment property that holds the mark, and its value in the comment of a resolve.
 constexpr const char* kMarkProperty = "tocsin.delivery";
 constexpr const char* kEndMark = "tocsin-end";
 
@@ -51,17 +51,17 @@ class JiraSink final : public TicketSink {
     AddSecret(options_.authorization);
   }
 
-  // "OPS-12". A comment's reply has no key, and that of a transition is empty.
+  // "OPS-12". A comment's reply has no key, and a transition's reply is empty.
   std::string ReceiptOf(const SinkReply& reply) const override {
     simdjson::dom::parser parser;
     std::string_view key;
     if (parser.parse(reply.body)["key"].get(key) != simdjson::SUCCESS) return "";
-    // It becomes part of a URL.
+    // The key becomes part of URLs, so it must be harmless there.
     const std::string ticket(key);
     return IsOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", ticket) ? ticket : "";
   }
 
-  // What is not there may only be new: Jira's index is behind.
+  // An empty search result means kUnknown: Jira indexes new issues with a delay.
   SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
     dom::parser parser;
     dom::element answer;
@@ -94,7 +94,7 @@ class JiraSink final : public TicketSink {
   }
 
  private:
-  // Wiki markup.
+  // Escapes Jira's wiki markup.
   std::string Escape(const std::string& text) const override {
     std::string escaped;
     for (const char c : text) {
@@ -103,7 +103,7 @@ class JiraSink final : public TicketSink {
     }
     return escaped;
   }
-  std::size_t title_bytes_max() const override { return 250; }  // Jira takes 255 characters
+  std::size_t title_bytes_max() const override { return 250; }  // Jira's limit: 255 characters
   DurationUs timeout() const override { return options_.timeout; }
 
   SinkRequest Open(const std::string& title, const std::string& text,
@@ -212,7 +212,7 @@ std::unique_ptr<Sink> NewJiraSink(const std::string& name, ConfigReader* reader)
   const std::string user = reader->String("user");
   const std::string token = ReadSecret("token", "a Jira token that may write issues",
                                        /*optional=*/false, reader);
-  // Jira Cloud has no other search any more, Jira Data Center not yet this one.
+  // Jira Cloud only has /search/jql any more; Jira Data Center does not have it yet.
   options.search_url = absl::StrCat(url, "/rest/api/2/search", user.empty() ? "" : "/jql");
   options.authorization =
       user.empty() ? absl::StrCat("Bearer ", token)

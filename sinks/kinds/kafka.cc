@@ -1,10 +1,11 @@
-// A Kafka topic: every message as one record, for what programs of one's own read.
+// A Kafka topic: one record per delivery, for custom consumers.
 //
 //   - {name: stream, kind: kafka, brokers: "kafka:9092", topic: incidents}
 //
 // Keys: brokers, topic, properties (of librdkafka), sasl_password_file or sasl_password_env,
-// timeout. The value is the webhook's body; the key is the incident's id, so that all about one
-// stands in one partition and in order; the header `idempotency-key` is the same in every attempt.
+// timeout. The value is the webhook's body. The key is the incident's id, so that all records of an
+// incident are in one partition and in order. The header `idempotency-key` is the same in every
+// attempt.
 #include <map>
 
 #include "absl/strings/match.h"
@@ -58,7 +59,7 @@ std::map<std::string, std::string> ReadProperties(ConfigReader* reader) {
   if (node == nullptr) return properties;
   if (node->kind != ConfigNode::Kind::kMap) {
     reader->Error("properties", absl::StrCat("properties is ", Found(*node),
-                                             ": expected a map of librdkafka's settings"));
+                                             ": expected a map of librdkafka properties"));
   }
   for (const auto& [key, value] : node->map) {
     if (absl::StrContains(key, "password")) {

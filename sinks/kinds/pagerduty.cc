@@ -3,10 +3,10 @@
 //   - {name: oncall, kind: pagerduty, routing_key_file: /run/secrets/pagerduty}
 //
 // Keys: routing_key_file or routing_key_env, url, client, client_url, links ({text, href}), images
-// ({src, href, alt}), changes (whether deploys are told as change events, which wake nobody), timeout.
-// Addresses and texts of links are templates with the fields of sinks/message.h; what an address is
-// filled in with is percent-encoded. A trigger whose key has an open incident is counted into that
-// one, hence idempotent; so is a resolve.
+// ({src, href, alt}), changes (whether to send deploys as change events, which page nobody),
+// timeout. URLs and texts of links are templates with the fields of sinks/message.h; values in URLs
+// are percent-encoded. A trigger whose key has an open incident is merged into it, so triggers are
+// idempotent; so are resolves.
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
@@ -23,11 +23,11 @@
 namespace tocsin {
 namespace {
 
-// Limits of the API. An event may have 512,000 bytes: details that were cut to a few short lines
-// (sinks/text.h) stay a tenth of that even with every character escaped.
-constexpr std::size_t kSummaryBytesMax = 1024;  // characters, in fact; bytes are never fewer
+// Limits of the API. An event may have 512,000 bytes; details that were cut to a few short lines
+// (sinks/text.h) stay below a tenth of that, even with every character escaped.
+constexpr std::size_t kSummaryBytesMax = 1024;  // the API counts characters: never more than bytes
 constexpr std::size_t kDedupKeyBytesMax = 255;
-// Ours, for want of documented ones.
+// Our own limits, since PagerDuty documents none.
 constexpr std::size_t kClientBytesMax = 255;
 constexpr std::size_t kLinksMax = 20;
 constexpr std::size_t kAddressBytesMax = 2'000;
@@ -35,7 +35,7 @@ constexpr std::size_t kLinkTextBytesMax = 200;
 
 // A link or an image, as templates.
 struct LinkTemplate {
-  std::string address, href, text;  // `href` of an image: what it leads to
+  std::string address, href, text;  // `href` only for an image: the link's target
 };
 
 void WriteList(std::string_view key, const std::vector<std::string>& values, JsonWriter* json) {
@@ -58,7 +58,8 @@ std::string PercentEncoded(const std::string& text) {
   return encoded;
 }
 
-// "" where it has become none that PagerDuty takes: a link that is left out holds up no page.
+// Renders a URL. "" if PagerDuty would reject the result: omitting a link is better than losing the
+// page.
 std::string Address(const std::string& text, const MessageFields& fields, bool secure) {
   const std::string address = RenderTemplate(text, fields, PercentEncoded);
   const bool web =
@@ -68,7 +69,7 @@ std::string Address(const std::string& text, const MessageFields& fields, bool s
   return web && plain && address.size() <= kAddressBytesMax ? address : "";
 }
 
-// {"href", "text"} of each; of images {"src", "href", "alt"}.
+// Writes {"href", "text"} for each link, or {"src", "href", "alt"} for each image.
 void WriteLinks(const std::vector<LinkTemplate>& links, const MessageFields& fields, bool images,
                 JsonWriter* json) {
   for (const LinkTemplate& link : links) {
@@ -104,7 +105,7 @@ class PagerDutySink final : public Sink {
  public:
   struct Options {
     std::string routing_key, url, client, client_url;
-    std::string change_url;  // "": deploys are not told
+    std::string change_url;  // "": deploys are not sent
     std::vector<LinkTemplate> links, images;
     DurationUs timeout = 10 * kSecondUs;
   };
@@ -115,7 +116,7 @@ class PagerDutySink final : public Sink {
   }
 
   bool pages() const override { return true; }
-  // It reminds and escalates by itself.
+  // PagerDuty reminds and escalates by itself.
   bool Wants(NotificationAction action) const override {
     if (action == NotificationAction::kChange) return !options_.change_url.empty();
     return Sink::Wants(action) && action != NotificationAction::kUpdate;
@@ -157,7 +158,7 @@ class PagerDutySink final : public Sink {
   }
 
   void WriteTrigger(const Delivery& delivery, JsonWriter* json) const {
-    // A payload that cannot be read must not keep anyone from being paged.
+    // An unreadable payload must not suppress the page.
     const IncidentText incident = ReadIncidentLine(delivery.payload).value_or(IncidentText());
     const MessageFields fields =
         MessageFieldsOf(ReadIncident(delivery.payload).value_or(Incident()), {});
@@ -197,13 +198,12 @@ class PagerDutySink final : public Sink {
   const Options options_;
 };
 
-// A template that is an address: `begins` is the scheme that it must show.
+// Reads a URL template, which must begin with `begins`.
 std::string ReadAddress(std::string_view key, const char* begins, ConfigReader* reader) {
   std::string text = reader->String(key);
   if (text.empty()) return text;
   if (!absl::StartsWith(text, begins)) {
-    reader->Error(key,
-                  absl::StrCat(ToAbsl(key), ": expected an address that begins with ", begins));
+    reader->Error(key, absl::StrCat(ToAbsl(key), ": expected a URL that begins with ", begins));
   } else if (const absl::Status status = CheckTemplate(text); !status.ok()) {
     reader->Error(key, absl::StrCat(ToAbsl(key), ", ", status.message()));
   }

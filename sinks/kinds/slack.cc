@@ -4,11 +4,12 @@
 //   - {name: ops, kind: slack, token_env: SLACK_TOKEN, channel: C0123456789}
 //
 // Keys: url_file or url_env (the webhook's URL is a secret), or token_file or token_env with
-// `channel`, and then api_url; timeout. With a token all about an incident is in the thread of its
-// first message, which says how the incident stands, and its end is shown in the channel too. Texts
-// are those of sinks/message.h for `internal`. There is nothing that Slack could recognise a repeat
-// by: with a token a message's metadata has the delivery's id, by which it is looked for before it
-// would be posted again; where that cannot be known, a message says that it may be a repeat.
+// `channel` and optionally api_url; timeout. With a token, all messages of an incident are in the
+// thread of its first message, which is edited to show the current state; rises and the resolve are
+// shown in the channel, too. Messages use the `internal` templates (sinks/message.h). Slack has no
+// idempotency key. With a token, a message's metadata holds the delivery's id, which is searched
+// for before the message is repeated. If the search cannot tell, the message says that it may be a
+// repeat.
 // https://docs.slack.dev/reference/methods/chat.postmessage, …/chat.update, …/conversations.history
 #include <simdjson.h>
 
@@ -27,11 +28,11 @@
 namespace tocsin {
 namespace {
 
-// A section's text may have 3,000 characters; bytes are never fewer.
+// Slack allows 3,000 characters in a section, which are never more than its bytes.
 constexpr std::size_t kSectionBytesMax = 2900;
 constexpr std::size_t kTextBytesMax = 300;  // what a notification on a phone shows
 
-// A reply repeats the message, and must be whole to be read; a list has many.
+// A reply contains the message and can only be parsed as a whole; a list contains many messages.
 constexpr std::size_t kReplyBytesMax = 64 << 10;
 constexpr std::size_t kListBytesMax = 4 << 20;
 constexpr int kListMax = 100;
@@ -41,7 +42,8 @@ constexpr std::string_view kPost = "chat.postMessage";
 
 namespace dom = simdjson::dom;
 
-// A message's place: "C0123456789/1503435956.000247". Of a reply that names no channel only when.
+// Where a message is: "C0123456789/1503435956.000247" (channel and timestamp), or only the
+// timestamp if the reply named no channel.
 struct Place {
   std::string channel, time;
 };
@@ -56,14 +58,14 @@ bool IsOf(std::string_view text, std::string_view allowed) {
   return !text.empty() && text.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-// "" unless both can stand in a URL.
+// "" if the timestamp cannot be put into a URL; without the channel if only that cannot.
 std::string ReceiptAt(std::string_view channel, std::string_view time) {
   if (!IsOf(time, "0123456789.")) return "";
   const bool named = IsOf(channel, kChannelCharacters);
   return named ? absl::StrCat(ToAbsl(channel), "/", ToAbsl(time)) : std::string(time);
 }
 
-// Nothing that comes from an event may become a mention or a link.
+// Escapes text, so that nothing from an event becomes a mention or a link.
 std::string Mrkdwn(const std::string& text) {
   return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
 }
@@ -102,7 +104,7 @@ class SlackSink final : public Sink {
     return request;
   }
 
-  // A refresh says the same again.
+  // Not for a refresh: repeating one does no harm.
   std::optional<SinkRequest> RenderLookUp(const Delivery& delivery) const override {
     const bool posted = Render(delivery).kind != SinkRequest::Kind::kNone;
     if (!HasMethods() || !posted || delivery.action == NotificationAction::kRefresh) {
@@ -150,7 +152,7 @@ class SlackSink final : public Sink {
     return answer["ts"].get(posted) == simdjson::SUCCESS ? ReceiptAt(channel, posted) : "";
   }
 
-  // The API says 200 to everything; the webhook's answer is the text "ok".
+  // The API answers 200 even for errors, which are in the body; the webhook answers the text "ok".
   SendOutcome JudgeAnswer(const SinkReply& reply) const override {
     const SendOutcome outcome = Sink::JudgeAnswer(reply);
     if (options_.token.empty() || outcome != SendOutcome::kDelivered) return outcome;
@@ -180,7 +182,7 @@ class SlackSink final : public Sink {
     return request;
   }
 
-  // The first message goes on saying what it said, until it is over.
+  // A refresh shows the incident's current stage, but not as newly declared.
   static std::optional<MessageStage> StageToShow(const Delivery& delivery,
                                                  const Incident& incident) {
     if (delivery.action != NotificationAction::kRefresh) return StageToTell(delivery, incident);
@@ -188,7 +190,7 @@ class SlackSink final : public Sink {
     return stage == MessageStage::kDeclared ? MessageStage::kUpdate : stage;
   }
 
-  // Whether more than one method of the API can be called: not through an incoming webhook.
+  // Whether other methods of the API can be called, which an incoming webhook does not allow.
   bool HasMethods() const {
     return !options_.token.empty() && absl::EndsWith(options_.url, ToAbsl(kPost));
   }
@@ -224,7 +226,7 @@ class SlackSink final : public Sink {
         if (over || raised) json.Key("reply_broadcast").Bool(true);
       }
     }
-    // An update without metadata leaves them as they are.
+    // An update without metadata keeps the existing metadata.
     if (HasMethods() && !refresh) {
       json.Key("metadata").BeginObject();
       json.Key("event_type").String("tocsin_delivery");
@@ -273,12 +275,12 @@ std::unique_ptr<Sink> NewSlackSink(const std::string& name, ConfigReader* reader
   } else {
     options.url = webhook;
     if (by_url && !options.channel.empty()) {
-      reader->Error("channel", "channel: an incoming webhook has its own; only a token needs one");
+      reader->Error("channel", "channel: only allowed with a token; a webhook has a fixed channel");
     }
   }
   if (!options.url.empty() && !absl::StartsWith(options.url, "https://") &&
       !absl::StartsWith(options.url, "http://")) {
-    // Not the text itself: it is a secret.
+    // The message leaves out the URL, which is a secret.
     reader->Error("kind", "the URL of a slack sink does not begin with https://");
   }
   return std::make_unique<SlackSink>(name, std::move(options));

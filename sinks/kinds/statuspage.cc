@@ -1,13 +1,14 @@
-// Statuspage (Atlassian): what customers read.
+// Statuspage (Atlassian): a public status page for customers.
 //
 //   - {name: status, kind: statuspage, page: abc123def456, token_file: /run/secrets/statuspage,
 //      components: {orders-db: 8kbf7d35c070}}
 //
-// Keys: page, token_file or token_env (an API key), components (what is called a component here: its
-// id there), api_url, timeout. The first trigger opens an incident, later ones, reminders and the
-// end update it; texts are those of sinks/message.h for `public`, whose first line is the name.
-// An acknowledgement is nothing to customers. Statuspage cannot recognise a repeat: what is sent
-// leaves its id in the incident's metadata, where it is looked for before it would be sent again.
+// Keys: page, token_file or token_env (an API key), components (from tocsin's component to its id
+// at Statuspage), api_url, timeout. The first trigger opens an incident; later ones, reminders and
+// the resolve update it. Messages use the `public` templates (sinks/message.h), whose first line is
+// the incident's name. Acknowledgements are not sent. Statuspage has no idempotency key: each
+// request stores the delivery's id in the incident's metadata, which is checked before a request is
+// repeated.
 // https://developer.statuspage.io/#tag/incidents
 #include <simdjson.h>
 
@@ -30,7 +31,8 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 250;
 constexpr std::size_t kBodyBytesMax = 20'000;
-// A reply has the incident with all its updates, and must be whole to be read; a list has many.
+// A reply contains the incident with all its updates and can only be parsed as a whole; a list
+// contains many incidents.
 constexpr std::size_t kReplyBytesMax = 512 << 10;
 constexpr std::size_t kListBytesMax = 4 << 20;
 constexpr int kListMax = 50;
@@ -92,8 +94,8 @@ class StatuspageSink final : public Sink {
     std::optional<MessageStage> stage;
     if (incident.ok()) stage = StageToTell(delivery, *incident);
     const bool opened = !delivery.receipt.empty();
-    // What was never opened has nothing to be said about; what cannot be read is not shown to
-    // customers.
+    // Without an open incident there is nothing to update, and an unreadable payload must not be
+    // shown to customers.
     if (!stage || (delivery.action != NotificationAction::kTrigger && !opened)) {
       request.kind = SinkRequest::Kind::kNone;
       return request;
@@ -112,7 +114,7 @@ class StatuspageSink final : public Sink {
     return request;
   }
 
-  // One incident, or a list of them.
+  // The reply is one incident, or a list of them.
   SinkLookUp Found(const Delivery& delivery, const SinkReply& reply) const override {
     simdjson::dom::parser parser;
     simdjson::dom::element answer;
@@ -202,13 +204,12 @@ std::unique_ptr<Sink> NewStatuspageSink(const std::string& name, ConfigReader* r
   if (const ConfigNode* components = reader->Node("components")) {
     for (const auto& [component, id] : components->map) {
       if (!IsId(id.scalar)) {
-        reader->errors()->Add(id.at,
-                              "components: expected a map from components to their ids there");
+        reader->errors()->Add(id.at, "components: expected a map from component to Statuspage id");
       }
       options.components[component] = id.scalar;
     }
     if (components->kind != ConfigNode::Kind::kMap) {
-      reader->Error("components", "components: expected a map from components to their ids there");
+      reader->Error("components", "components: expected a map from component to Statuspage id");
     }
   }
   options.timeout = ReadTimeout(reader);

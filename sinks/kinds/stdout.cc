@@ -1,4 +1,4 @@
-// Standard output, one line a delivery: for trying things out and for log shippers.
+// Standard output, one line per delivery: for trials and for log shippers.
 //
 //   - {name: console, kind: stdout, format: text}
 //

@@ -35,7 +35,7 @@ bool IsHeaderName(const std::string& name) {
 
 bool IsHeaderValue(const std::string& value) {
   return value.size() <= kHeaderBytesMax && std::all_of(value.begin(), value.end(), [](char c) {
-           return c >= 0x20 && c < 0x7F;  // above all no line feed
+           return c >= 0x20 && c < 0x7F;  // a line feed would add another header
          });
 }
 
@@ -59,12 +59,12 @@ Headers ReadHeaders(ConfigReader* reader) {
     const auto& [name, value] = node->map[i];
     if (!IsHeaderName(name)) {
       reader->errors()->Add(node->key_locations[i],
-                            absl::StrCat("'", absl::CHexEscape(name), "' is no header name"));
+                            absl::StrCat("'", absl::CHexEscape(name), "' is not a header name"));
     } else if (IsOurs(name)) {
       reader->errors()->Add(node->key_locations[i],
                             absl::StrCat("the header ", name, " is set by tocsin"));
     } else if (value.kind != ConfigNode::Kind::kScalar || !IsHeaderValue(value.scalar)) {
-      // Not the value itself: it may be a token.
+      // The message leaves out the value, which may be a token.
       reader->errors()->Add(value.at, absl::StrCat("the value of the header ", name,
                                                    " must be printable ASCII on one line"));
     } else {

@@ -181,7 +181,7 @@ TEST_F(DecisionLoopTest, AFileKeepsWhatTheJournalHasForgotten) {
   Start();
   ASSERT_TRUE(loop_->Finish().ok());
   EXPECT_EQ(File(), file);
-  // What was written since the last snapshot is decided and written again.
+  // Batches since the last snapshot are decided again, and their lines are written again.
   Start();
   Run(300, 320);
   const std::string longer = File();

@@ -600,7 +600,7 @@ TEST_F(DelivererTest, NobodyWaitsForAJournalThatHangs) {
   journal_.HoldWrites(true);
   deliverer_->Submit({Make(kTrigger, 2)});
   ASSERT_TRUE(journal_.AwaitHeld());
-  // What the API asks is answered all the same.
+  // The API's queries are answered meanwhile.
   const std::vector<Delivery> known = deliverer_->DeliveriesOf(incident);
   ASSERT_THAT(known, SizeIs(1));
   EXPECT_EQ(known[0].state, DeliveryState::kParked);

@@ -1,5 +1,5 @@
-// When the watch lets a heartbeat go out: it says to a monitor outside that all is well, so
-// whatever stands still has to hold it back.
+// When the watch sends a heartbeat: it tells an external monitor that the engine works, so it must
+// not be sent while any part stands still.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,8 +44,8 @@ class HeartbeatTest : public testing::Test {
       watch_->Turn(state_);
     }
   }
-  // Records that the watch has put into the batch log to see them come out: one when a heartbeat is
-  // due, the next only after that one has been let go.
+  // The number of canaries in the batch log: one is appended when a heartbeat is due, the next only
+  // after that heartbeat was sent.
   std::size_t Canaries() const { return log_.GetHealth().undecided; }
   // Well, ill, well again.
   void ExpectHeldBack(const std::function<void()>& break_it, const std::function<void()>& mend_it) {

@@ -82,7 +82,7 @@ sinks: [{name: record, kind: file, path: ')",
                             .token = ""};
     return AnswerApi({.method = "GET", .target = target, .headers = {}, .body = ""}, api).body;
   }
-  // How many signals the API tells of.
+  // The number of signals that the API returns.
   std::size_t Signals() const {
     const absl::StatusOr<Incident> incident = ReadIncident(Get("/api/v1/incidents/INC-2026-001"));
     return incident.ok() ? incident->signals.size() : 0;

@@ -1,4 +1,4 @@
-// How an input is run, fails, is made anew, and ends; with inputs that do as they are told.
+// How an input is run, fails, is created anew, and ends; with scripted inputs.
 
 #include "service/input_runner.h"
 
@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 
 constexpr TimeUs kFirst = 1'767'225'600 * kSecondUs;
 
-// What a test tells its inputs, and what they did.
+// What the inputs of a test shall do, and what they did.
 struct Script {
   absl::Mutex mutex;                // for all that follows
   std::deque<absl::Status> starts;  // of one after the other; then OK

@@ -89,7 +89,7 @@ TEST_F(KafkaInputTest, AnIdlePartitionIsClosedOnlyBehindItsRecords) {
   Produce(3);
   Start();
   TakeAll();
-  // What was taken is not fed yet.
+  // The taken records are not fed yet.
   ASSERT_TRUE(input_->CloseIdle(0).ok());
   EXPECT_EQ(partition().stage1->counters().records, 0);
   EXPECT_EQ(partition().stage1->last_tick(), kNoTime);

@@ -70,7 +70,7 @@ class ReaderTest : public testing::Test {
       }
     }
   }
-  // A partition as one that starts anew would begin.
+  // A partition restored as after a restart.
   std::unique_ptr<SourcePartition> Restored() {
     rd_kafka_conf_t* const conf = rd_kafka_conf_new();
     std::array<char, 256> error{};

@@ -209,7 +209,8 @@ TEST_F(ReceiverTest, TokensAndSignatures) {
     const std::size_t before = Logged(name).size();
     EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 200);
     EXPECT_THAT(Logged(name), SizeIs(before + 1));
-    // Played back, or sent again because our answer was lost; after ten minutes it is no sender.
+    // A repeat within ten minutes may come from a sender that lost our answer; a later one is a
+    // replay.
     now_ = now_ + SeenBodies::kWindow;
     EXPECT_EQ(StatusOf(Post(path, kEvent, headers.first + "\r\n")), 200);
     now_ = now_ + kSecondUs;
@@ -315,7 +316,7 @@ TEST_F(ReceiverTest, WhoeverSignedBodiesArePlayedBackToKnowsThemAfterARestart) {
 TEST_F(ReceiverTest, WithoutATokenAnUnfinishedBodyTakesNothing) {
   Open(absl::StrCat("  - {name: a, http: {token_file: ", Write("tokens", "t0ken\n"), "}}\n"),
        "connections_max: 64");
-  // What is announced is refused before it comes.
+  // Bodies are refused by their announced size, before they arrive.
   std::vector<std::unique_ptr<TestSocket>> hostile;
   for (int i = 0; i < 32; ++i) {
     hostile.push_back(std::make_unique<TestSocket>(receiver_->port()));
@@ -357,7 +358,7 @@ TEST_F(ReceiverTest, PagesElsewherePostNothing) {
   EXPECT_EQ(StatusOf(Post("/v1/events", kEvent, "Origin: https://evil.example\r\n")), 403);
   EXPECT_EQ(StatusOf(Post("/v1/events", kEvent, "Origin: null\r\n")), 403);
   EXPECT_THAT(Logged("events"), SizeIs(2));
-  // Whoever knows the secret comes through whatever proxy.
+  // With the secret, any Host (a proxy) is accepted.
   EXPECT_EQ(
       StatusOf(Post("/v1/sources/gl", kEvent, "Host: hooks.example\r\nX-Gitlab-Token: s3cret\r\n")),
       200);

@@ -1,4 +1,4 @@
-// What was signed and taken is known after a restart, whatever became of the file.
+// Accepted signed bodies are remembered across a restart, even if the file is damaged.
 #include "service/http_in/seen_bodies.h"
 
 #include <unistd.h>
@@ -71,14 +71,14 @@ TEST_F(SeenBodiesTest, ARestartForgetsNothing) {
   seen_->Remember(Body(3), kNow + 2 * kHourUs);
   Open(kNow + 2 * kHourUs);
   EXPECT_EQ(seen_->Look(Body(3), kNow + 2 * kHourUs), Seen::kWithinWindow);
-  // What is too old is not read again.
+  // Records that are too old are not loaded.
   Open(kNow + SeenBodies::kKept + kMinuteUs);
   EXPECT_EQ(Content().size(), kHeaderBytes + 2 * kRecordBytes);
 }
 
-// The gate: whoever changes the file gives it another number, and keeps a reader for this one.
+// A change of the format needs a new version number, and a reader for this version.
 TEST_F(SeenBodiesTest, TheFormatIsThatOfItsNumber) {
-  // Its number, a time, a hash, a checksum.
+  // The version, a time, a hash, a checksum.
   const std::string recorded =
       "746f6373696e207365656e20626f6469657320310a"
       "0040204648470600"

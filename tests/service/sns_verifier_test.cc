@@ -67,11 +67,11 @@ TEST_F(SnsVerifierTest, WhatIsNotSigned) {
            {"AlarmName", "AlarmNane"}, {"\"m1\"", "\"m2\""}, {"ALARM\"", "OK\""}}) {
     std::string body = signed_body;
     body.replace(body.find(from), from.size(), to);
-    ExpectRefused(body, absl::StatusCode::kUnauthenticated, "Signature is not that");
+    ExpectRefused(body, absl::StatusCode::kUnauthenticated, "Signature does not match");
   }
   const Authority other;
   ExpectRefused(Signed(Notification(), other), absl::StatusCode::kUnauthenticated,
-                "Signature is not that");
+                "Signature does not match");
   Fields version = Notification();
   version["SignatureVersion"] = "3";
   ExpectRefused(Signed(version), absl::StatusCode::kUnauthenticated, "neither 1 nor 2");

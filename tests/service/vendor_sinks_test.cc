@@ -92,8 +92,8 @@ class VendorSinks : public testing::Test {
     ASSERT_TRUE(deliverer_->Start().ok());
   }
 
-  // Opened, acknowledged, over; waits for the receipts of each, since nobody is told of what is
-  // over.
+  // Triggers, acknowledges and resolves; waits for the receipts of each, since an incident that is
+  // already resolved is not sent.
   void Tell(const std::vector<Incident>& incidents) {
     for (const NotificationAction action :
          {NotificationAction::kTrigger, NotificationAction::kAcknowledge,

@@ -1,5 +1,5 @@
-// Texts that were made to break out, through every kind of sink and everything it is told, against
-// the receivers' schemas (tests/sinks/vendors.h) and what each would make of markup.
+// Injection attempts in event text, through every kind of sink and every action, checked against
+// the receivers' schemas (tests/sinks/vendors.h) and their markup.
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -150,7 +150,7 @@ TEST_P(Injection, NothingBreaksOut) {
     EXPECT_THAT(vendor->Faults(), testing::IsEmpty());
     for (const std::string& shown : vendor->Texts()) {
       EXPECT_EQ(Markup(kind.name, shown), "") << absl::CHexEscape(shown.substr(0, 300));
-      // What programs read is as it was.
+      // Sinks for programs keep the text unchanged.
       const bool data = kind.name == "webhook" || kind.name == "kafka" || kind.name == "file";
       EXPECT_TRUE(data || shown.find("\xe2\x80\xae") == std::string::npos);
     }

@@ -193,7 +193,7 @@ TEST(PagerDuty, RefusesLinksThatAreNone) {
   EXPECT_THAT(errors("links: [{href: 'https://x/{{compnent}}'}]"),
               HasSubstr("did you mean 'component'"));
   EXPECT_THAT(errors("images: [{src: 'http://x'}]"), HasSubstr("begins with https://"));
-  EXPECT_THAT(errors("client_url: x"), HasSubstr("client_url: expected an address"));
+  EXPECT_THAT(errors("client_url: x"), HasSubstr("client_url: expected a URL"));
   EXPECT_THAT(errors("url: 'http://x/hook', changes: true"), HasSubstr("ends with /v2/enqueue"));
 }
 
@@ -395,7 +395,8 @@ TEST(Slack, AllAboutAnIncidentIsInOneThread) {
   EXPECT_EQ(body.count("reply_broadcast"), 0u);
   EXPECT_THAT(body["blocks[0].text.text"], HasSubstr("ana is on it."));
 
-  // A rise and the end are shown to everybody; the end of the lower level's page is none.
+  // A rise and the resolve are broadcast to the channel; the resolve of the replaced level is not
+  // sent.
   delivery = MakeDelivery(NotificationAction::kTrigger, 1, incident);
   delivery.receipt = "1503435956.000247";
   EXPECT_EQ(Parse(sink->Render(delivery).body)["reply_broadcast"], "true");
@@ -716,7 +717,7 @@ TEST(Registry, ASinkMayHaveWordsOfItsOwnWhereItUsesAny) {
   EXPECT_THAT(Parse(request.body)["description"], HasSubstr("ours: 42 % of requests fail"));
   EXPECT_THAT(StanzaErrors("{name: t, kind: gitlab, project: a, templates: {internal: {declared: "
                            "'{{titel}}'}}}"),
-              HasSubstr("{{titel}} names no field"));
+              HasSubstr("{{titel}} is an unknown field"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: stdout, templates: {internal: {}}}"),
               HasSubstr("unknown key 'templates'"));
 }
@@ -799,7 +800,7 @@ TEST(Email, RefusesWhatIsNoAddressOrServer) {
                     HasSubstr("to: expected 1 to 50")));
   EXPECT_THAT(StanzaErrors("name: m\nkind: email\nserver: 'smtp://h'\nfrom: a@b\n"
                            "to: [\"x@y>\\r\\nRCPT TO:<z@z\"]\nuser: u\n"),
-              AllOf(HasSubstr("is no address"), HasSubstr("go together")));
+              AllOf(HasSubstr("is not a valid address"), HasSubstr("go together")));
 }
 
 std::unique_ptr<Sink> Statuspage() {

@@ -132,7 +132,7 @@ TEST(OurMessages, AStatusPageNamesNothingOfOurs) {
   incident.impact.users_affected = 0;
   EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
               HasSubstr("Some users of our service"));
-  // Whoever attacks us reads it, too.
+  // An attacker can read public messages, too.
   incident.category = Category::kSecurity;
   EXPECT_THAT(Ours(MessageAudience::kPublic, MessageStage::kDeclared, incident),
               StartsWith("Investigating a problem in our service"));
@@ -191,22 +191,24 @@ TEST(CheckTemplate, SaysWhatWhereAndWhatThereIs) {
     return std::string(CheckTemplate(text).message());
   };
   EXPECT_EQ(said("{{number}} {{#suspects}}{{name}} of {{title}}{{/suspects}}{{! why }}"), "");
-  EXPECT_THAT(said("a\n  {{sevrity}}"), StartsWith("line 2, column 3: {{sevrity}} names no field"));
+  EXPECT_THAT(said("a\n  {{sevrity}}"),
+              StartsWith("line 2, column 3: {{sevrity}} is an unknown field"));
   EXPECT_THAT(said("{{sevrity}}"), HasSubstr("did you mean 'severity'?"));
-  EXPECT_THAT(said("{{reason}}"), HasSubstr("names no field")) << "only inside of suspects";
-  EXPECT_THAT(said("{{suspects}}"), HasSubstr("names no field")) << "a list is a section";
+  EXPECT_THAT(said("{{reason}}"), HasSubstr("is an unknown field")) << "only inside of suspects";
+  EXPECT_THAT(said("{{suspects}}"), HasSubstr("is an unknown field")) << "a list is a section";
   EXPECT_THAT(said("{{{title}}}"), HasSubstr("would not be escaped"));
   EXPECT_THAT(said("{{&title}}"), HasSubstr("would not be escaped"));
   EXPECT_THAT(said("{{> other}}"), HasSubstr("not supported"));
   EXPECT_THAT(said("{{=<% %>=}}"), HasSubstr("not supported"));
-  EXPECT_THAT(said("{{title"), HasSubstr("{{ has no }}"));
-  EXPECT_THAT(said("{{#title}}"), HasSubstr("{{#title}} is never ended"));
+  EXPECT_THAT(said("{{title"), HasSubstr("{{ has no closing }}"));
+  EXPECT_THAT(said("{{#title}}"), HasSubstr("{{#title}} is never closed"));
   EXPECT_THAT(said("{{/title}}"), HasSubstr("not open"));
-  EXPECT_THAT(said("{{#title}}{{#number}}{{/title}}{{/number}}"), HasSubstr("{{#number}} is open"));
+  EXPECT_THAT(said("{{#title}}{{#number}}{{/title}}{{/number}}"),
+              HasSubstr("{{#number}} is still open"));
   EXPECT_THAT(said(std::string(100'000, 'x')), HasSubstr("64 KiB"));
-  EXPECT_THAT(said("{{}}"), HasSubstr("names no field"));
+  EXPECT_THAT(said("{{}}"), HasSubstr("is an unknown field"));
   EXPECT_EQ(said(""), "");
-  EXPECT_EQ(said("{{"), "line 1, column 1: {{ has no }}");
+  EXPECT_EQ(said("{{"), "line 1, column 1: {{ has no closing }}");
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += "{{#title}}";
   EXPECT_THAT(said(deep), HasSubstr("nested too deeply"));
@@ -287,11 +289,12 @@ templates:
   EXPECT_THAT(said, HasSubstr("tocsin.yaml:3:17: public_names: expected a map"));
   EXPECT_THAT(said, HasSubstr("tocsin.yaml:4:3: unknown key 'intern'"));
   EXPECT_THAT(said, HasSubstr("tocsin.yaml:5:22: template public.declared, line 1, column 1: "
-                              "{{titel}} names no field"));
+                              "{{titel}} is an unknown field"));
   EXPECT_THAT(said, HasSubstr("unknown key 'solved'"));
   EXPECT_THAT(said, HasSubstr("nowhere.mustache cannot be read"));
   EXPECT_THAT(said, HasSubstr("tocsin.yaml:6:11: unknown key '5' in level of templates"));
-  EXPECT_THAT(said, HasSubstr("template internal.declared, line 1, column 1: {{ has no }}"));
+  EXPECT_THAT(said,
+              HasSubstr("template internal.declared, line 1, column 1: {{ has no closing }}"));
   EXPECT_THAT(templates.Replaced(), IsEmpty());
 }
 

@@ -47,8 +47,8 @@ struct SimulationOptions {
   Broken broken = Broken::kNothing;
   // Requests may arrive long after their time-out, behind later ones.
   bool delayed_copies = false;
-  // A coordinator hands the work on when it has not heard of its owner, who may still be at work.
-  // The journal is a log, which takes what either says.
+  // A coordinator reassigns the work when it has not heard from its owner, which may still be
+  // running. The journal is a log that accepts records of both.
   bool zombies = false;
   // Every request fails for ten minutes, behind the point of no return or before it.
   bool outage = false;
@@ -267,7 +267,7 @@ class Simulation {
     for (const std::uint64_t number : std::exchange(dead_, {})) {
       processes_.erase(number);
       std::erase_if(in_flight_, [&](const auto& each) { return each.second == number; });
-      // Without a coordinator it is started again by whoever watches over it.
+      // Without a coordinator a process supervisor restarts it.
       if (!options_.zombies) {
         At(now_ + random_.Time(2 * kSecondUs, 12 * kSecondUs), nullptr, [this] { Start(); });
       }
@@ -356,7 +356,7 @@ class Simulation {
     At(process->write_at, process, [this, process, delivery, number] {
       if (MayCrash(process)) return;
       log_.push_back(delivery);
-      // What is known to be over stays so, whatever a process says that is behind.
+      // A delivered state is final, even if an outdated process writes another one.
       Delivery& known = durable_[delivery.id];
       if (known.state != DeliveryState::kDelivered || !options_.zombies) known = delivery;
       process->unwritten.erase(number);

@@ -407,7 +407,7 @@ TEST_F(OutboxTest, ASinkThatForgetsIsToldAgainUntilItIsOver) {
   EXPECT_EQ(Advance(2 * kSecondUs), "send oncall trigger 2 #4\n");
   EXPECT_EQ(Reply(kTrigger, 2, 400), "");
   EXPECT_EQ(outbox_->counters().parked, 0);
-  // After a restart nobody knows when it was told last.
+  // After a restart the time of the last send is unknown.
   Restart({forgets}, /*keep_journal=*/true);
   EXPECT_EQ(Advance(0), "");
   EXPECT_EQ(Advance(kMinuteUs), "send oncall trigger 2 #2\n");
@@ -493,7 +493,7 @@ TEST_F(OutboxTest, WhileASinkFailsOneAtATimeAsksAndTheFirstThatIsTakenReleasesAl
   // One more in this round, of those that were not asked for longest.
   EXPECT_EQ(Reply(kTrigger, 1, 503, "c"), "send oncall trigger 1 #1\n");
   EXPECT_EQ(Reply(kTrigger, 1, 503, "d"), "");
-  // What ends meanwhile is not paged, and nobody waits behind it.
+  // An incident that ends meanwhile is not paged, and does not delay others.
   EXPECT_EQ(Submit(kResolve, 1, "c"),
             "write oncall resolve 1 intended\nwrite oncall trigger 1 abandoned\n");
   Written();
@@ -604,7 +604,7 @@ TEST_F(OutboxTest, ARefusedTriggerGoesToTheFallback) {
   EXPECT_EQ(Written(), "send spare trigger 2 #1\n");
   EXPECT_EQ(Reply(kTrigger, 2, 202, "a", "spare"), "write spare trigger 2 delivered\n");
   Written();
-  // Whoever was sent the trigger gets the resolve.
+  // Sinks that were sent the trigger get the resolve.
   EXPECT_EQ(Submit(kResolve, 2),
             "write oncall resolve 2 intended\nwrite spare resolve 2 intended\n");
 }
@@ -841,7 +841,7 @@ TEST_F(OutboxTest, WhatWasOverBeforeItsPageWasSentIsFiledInstead) {
   EXPECT_EQ(Written(), "send oncall resolve 2 #1\nsend ticket trigger 2 #1\n");
   Reply(kTrigger, 2, 201, "a", "ticket");
   EXPECT_EQ(Written(), "send ticket resolve 2 #1\n");
-  // A rise is not the end, and what was sent once is no ticket.
+  // No ticket instead of the page after a rise, or if the page was sent once.
   EXPECT_EQ(Submit(kTrigger, 2, "b"), "write oncall trigger 2 intended\n");
   Submit(kTrigger, 1, "b");
   EXPECT_THAT(Submit(kResolve, 2, "b", /*after=*/1), Not(HasSubstr("ticket")));
@@ -975,7 +975,7 @@ TEST_F(OutboxTest, ASinkIsAskedNoFasterThanItBearsAndTheWorstFirst) {
   EXPECT_EQ(Advance(kSecondUs), "send oncall trigger 1 #1\n");
   EXPECT_EQ(Advance(kSecondUs), "");
   EXPECT_EQ(Advance(kSecondUs), "send oncall trigger 3 #1\n");
-  // What is over meanwhile gives up its place; a webhook hears of it all the same.
+  // An incident that ends meanwhile leaves the wait list; a webhook is still notified.
   Submit(kResolve, 3, "d");
   Written();
   EXPECT_EQ(Advance(2 * kSecondUs), "send oncall trigger 3 #1\n");

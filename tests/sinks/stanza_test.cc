@@ -103,7 +103,7 @@ TEST(SinkStanza, HeadersCannotInject) {
   EXPECT_EQ(StanzaErrors(start + "{X-Team: payments, Authorization: Bearer R123}}"), "");
   EXPECT_THAT(StanzaErrors(start + "{X-Team: \"a\\r\\nHost: evil R123\"}}"),
               AllOf(HasSubstr("the value of the header X-Team"), Not(HasSubstr("R123"))));
-  EXPECT_THAT(StanzaErrors(start + "{\"X\\r\\nHost\": a}}"), HasSubstr("is no header name"));
+  EXPECT_THAT(StanzaErrors(start + "{\"X\\r\\nHost\": a}}"), HasSubstr("is not a header name"));
   EXPECT_THAT(StanzaErrors(start + "{content-length: 5}}"), HasSubstr("is set by tocsin"));
   EXPECT_THAT(StanzaErrors(start + "{X: [a]}}"), HasSubstr("must be printable"));
   EXPECT_THAT(StanzaErrors(start + "[a]}"), HasSubstr("expected a map"));
@@ -144,7 +144,7 @@ TEST(NewSinks, AMistakeHidesNoOther) {
        {":33: format is 'txt'", ":48: fallback 'nobody' is not another sink",
         ":17: unknown kind of sink 'nonsense'", ":37: fallback is a list",
         ":63: requests_per_minute is many", ":17: a slack sink needs either", ":63: timeout is 5",
-        ":75: href: expected an address", ":82: unknown key 'tex' in links"}) {
+        ":75: href: expected a URL", ":82: unknown key 'tex' in links"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
   EXPECT_THAT(text, Not(HasSubstr("unknown key 'url_file'")));

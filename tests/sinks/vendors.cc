@@ -63,7 +63,7 @@ class Json {
   }
 
   dom::element root() const { return root_; }
-  // A text at a JSON pointer, of so many characters at most; "" where there is none.
+  // The string at a JSON pointer, of at most `characters_max` characters; "" if there is none.
   std::string Text(const std::string& at, bool required, std::size_t characters_max = 4 << 20) {
     std::string_view text;
     dom::element element;
@@ -130,7 +130,7 @@ bool SaysRepeat(const std::string& text) {
 
 bool IsEnd(const std::string& text) { return text.find("resolved after") != std::string::npos; }
 
-// How often the same was told without saying that it is a repeat.
+// The number of repeats that do not say that they may be one.
 int Repeats(const std::vector<std::string>& texts) {
   std::map<std::string, int> told;
   for (const std::string& text : texts) {
@@ -550,7 +550,7 @@ class Statuspage final : public JsonVendor {
         json->OneOf("/incident/status", {"investigating", "identified", "monitoring", "resolved"});
     json->OneOf("/incident/impact_override", {"none", "minor", "major", "critical"});
     shown.delivery = json->Text("/incident/metadata/tocsin/delivery", false);
-    // The marks are those of deliveries: the same text may be told twice.
+    // With the delivery as mark, since two deliveries may have the same text.
     shown.updates = {json->Text("/incident/body", true, 25'000) + " " + shown.delivery};
     if (rest.empty()) {
       shown_.push_back(shown);
@@ -610,7 +610,7 @@ class Alertmanager final : public JsonVendor {
     Alert& alert = alerts_[simdjson::minify(labels)];
     alert.title = json->Text("/0/annotations/summary", true);
     alert.level = json->Text("/0/labels/level", true);
-    // Whoever hears of an end that has passed keeps to it; a firing alert that is sent has none.
+    // An alert with `endsAt` is resolved; a firing alert is sent without it.
     alert.over = !json->Text("/0/endsAt", false).empty();
     return Answer(200);
   }
@@ -623,8 +623,8 @@ class Alertmanager final : public JsonVendor {
   std::map<std::string, Alert> alerts_;
 };
 
-// Whoever reads what a delivery says: webhooks by Idempotency-Key, topics by the header of that
-// name, and lines by what they say themselves.
+// A reader of deliveries: recognises repeats at webhooks by Idempotency-Key, in topics by the
+// header of that name, and in lines by their own text.
 class Reader final : public Vendor {
  public:
   enum class Kind { kWebhook, kKafka, kLine, kTextLine };
@@ -637,7 +637,7 @@ class Reader final : public Vendor {
       if (told.title != title || told.level != level) continue;
       if (told.action == "trigger") {
         thing.begun_after_end = thing.begun_after_end || thing.over;
-        // One that says it is a repeat may be all that was heard.
+        // A line that says "repeat" may be the first one that arrived.
         thing.opened = told.repeat ? std::max(thing.opened, 1) : thing.opened + 1;
       }
       if (told.action == "resolve") thing.over = true;

@@ -2,8 +2,8 @@
 //
 //   std::unique_ptr<Vendor> slack = NewVendor("slack");
 //   SinkReply reply = slack->Receive(sink.RequestFor(delivery));
-//   slack->Faults();                        // what is against the documented schema; empty is well
-//   slack->Of("incident 1").opened;          // what people see there
+//   slack->Faults();                         // what is against the documented schema; empty is
+//   well slack->Of("incident 1").opened;          // what people see there
 //
 // A thing is what a receiver shows of one incident: a page, a message, a ticket, an alert, a mail.
 // Without network, hence also for virtual time. Schemas: the pages that the sinks name. Not
@@ -37,7 +37,7 @@ class Vendor {
   virtual Thing Of(const std::string& title, int level) const = 0;
   // Whether each level is a thing of its own.
   virtual bool by_level() const { return false; }
-  // Whether a repeat is known for one, or can be looked up: then there is none.
+  // Whether repeats are recognised or can be looked up, so that none occur.
   virtual bool tells_repeats() const { return true; }
   // All texts that people read there.
   virtual std::vector<std::string> Texts() const = 0;
