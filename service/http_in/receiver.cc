@@ -424,9 +424,9 @@ void Receiver::Impl::Take(HttpRequest request, Source* source, HttpServer::Respo
     source->decoder->Decode(body, now, &probe);
   }
   if (!probe.fault().empty()) {
-    return respond(ErrorResponse(
-        400, absl::StrCat("invalid body: nothing in it can be read as ", ToAbsl(format.name), ": ",
-                          ToAbsl(probe.fault()))));
+    return respond(
+        ErrorResponse(400, absl::StrCat("invalid body: nothing in it can be read as ",
+                                        ToAbsl(format.name), ": ", ToAbsl(probe.fault()))));
   }
   source->appender->Append(
       std::move(body),
