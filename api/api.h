@@ -16,8 +16,8 @@
 // is not sure sends it again with the same "id". Who acts must show the token or, where that is not
 // asked for, be on this machine; and must say Content-Type: application/json, which a foreign web
 // page cannot. Without a token nothing is answered that such a page may have caused
-// (transport/host_policy.h). PagerDuty shows a signature instead (api/pagerduty_webhook.h). Thread-safe:
-// holds nothing but what it was given.
+// (transport/host_policy.h). PagerDuty shows a signature instead (api/pagerduty_webhook.h).
+// Thread-safe: holds nothing but what it was given.
 #pragma once
 
 #include "api/api_context.h"

@@ -2,7 +2,7 @@
 //
 //   if (!SignatureHolds(header, body, secrets)) …          // 401; sinks/signature.h
 //   TOCSIN_ASSIGN_OR_RETURN(const PagerDutyAction act, ReadPagerDutyWebhook(body));
-//   if (act.ignored.empty()) …                              // act.act, about the page act.dedup_key
+//   if (act.ignored.empty()) …                     // act.act, about the page act.dedup_key
 //
 // The header is X-PagerDuty-Signature. Only what users do counts: PagerDuty also reports what we
 // told it, what its automations do and what timed out, and none of that may end or hush an incident

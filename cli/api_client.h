@@ -1,6 +1,6 @@
 // Talks to a running tocsin's API, for the commands; one request at a time, blocking. It shows the
-// token that the options or the configuration name, or else the one that a tocsin on this machine has
-// made for itself, where this user may read it.
+// token that the options or the configuration name, or else the one that a tocsin on this machine
+// has made for itself, where this user may read it.
 //
 //   TOCSIN_ASSIGN_OR_RETURN(const ApiClient client, ApiClient::Open(command.api));
 //   TOCSIN_ASSIGN_OR_RETURN(const std::string json, client.Get("/api/v1/incidents"));

@@ -3,9 +3,9 @@
 //   const ConnectResult result = CheckConnections(config);
 //   std::fputs(result.text.c_str(), stdout);
 //
-// A service keeps trying (docs/operating.md); whoever sets it up wants to be told at once. Brokers are
-// asked for the topics of each Kafka input, files are looked for. Joins no group, commits and reads
-// nothing. Blocks for up to `timeout` for each input.
+// A service keeps trying (docs/operating.md); whoever sets it up wants to be told at once. Brokers
+// are asked for the topics of each Kafka input, files are looked for. Joins no group, commits and
+// reads nothing. Blocks for up to `timeout` for each input.
 #pragma once
 
 #include <string>

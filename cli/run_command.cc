@@ -147,8 +147,8 @@ class Api {
 };
 
 // Ends the process when a stop takes longer than whoever asked for it waits: each part of it has a
-// limit of its own, but not what they add up to, nor a call to the system. Nothing is lost by it that
-// a crash would not lose.
+// limit of its own, but not what they add up to, nor a call to the system. Nothing is lost by it
+// that a crash would not lose.
 class StopDeadline {
  public:
   StopDeadline()
@@ -182,8 +182,8 @@ void SayThatItRuns(const HttpServer& http, const Pipeline& pipeline, bool serves
   }
 }
 
-// What one machine can take over while it runs: secrets, tokens and certificates. Of the rest it says
-// whether it would be taken at the next start.
+// What one machine can take over while it runs: secrets, tokens and certificates. Of the rest it
+// says whether it would be taken at the next start.
 void Reload(const std::string& path, const Config& running, Pipeline* pipeline, Api* api) {
   ErrorList errors(ErrorList::Secrets::kNeeded);
   const std::optional<Config> config = CheckedConfig(path, &errors);

@@ -1,11 +1,11 @@
-// The program's log on standard error, written by a thread of its own: whoever reads it, or does not,
-// holds nothing up.
+// The program's log on standard error, written by a thread of its own: whoever reads it, or does
+// not, holds nothing up.
 //
 //   const StderrLog log;          // spdlog's default logger as long as it lives
 //   spdlog::info("running");
 //
-// What does not fit (LineOutput::kWaitingBytesMax) is left out, the oldest first. The end waits half
-// a second for what is left. Only one at a time.
+// What does not fit (LineOutput::kWaitingBytesMax) is left out, the oldest first. The end waits
+// half a second for what is left. Only one at a time.
 #pragma once
 
 #include <memory>

@@ -272,7 +272,8 @@ struct Config {
   LimitsConfig limits;
   std::string state_dir = "./state";
   std::string listen = "127.0.0.1:9464";  // metrics, health and the API; "off" serves nothing
-  // Further names under which this machine is reached over HTTP, in lower case (transport/host_policy.h).
+  // Further names under which this machine is reached over HTTP, in lower case
+  // (transport/host_policy.h).
   std::vector<std::string> hosts = {};
   // Whose first line acts by HTTP must show; empty: the file `token` in the state directory, which
   // acts from this machine need not show.
@@ -290,8 +291,8 @@ std::vector<std::string> ChangedKeys(const Config& before, const Config& after);
 // nullopt when the file cannot be read or any error was found in it; the errors say why.
 std::optional<Config> LoadConfig(const std::string& path_or_profile, ErrorList* errors);
 
-// What could be read of it, also where errors were found: to look for more of them in what the kinds
-// read. nullopt only when there is no such file.
+// What could be read of it, also where errors were found: to look for more of them in what the
+// kinds read. nullopt only when there is no such file.
 std::optional<Config> ReadConfig(const std::string& path_or_profile, ErrorList* errors);
 
 // The same from text, for tests and the demo. Relative paths resolve against the working directory.

@@ -8,10 +8,10 @@
 //
 //   const EnrichmentTable::Row* row = table.Find("db-3");     // nullptr: nothing is known
 //
-// A value with a * stands for all that fit, any text in its place; whole values come before those, and
-// of those the first. In a CSV file (RFC 4180, UTF-8) the first line names the fields, the first of
-// them being `from`. A table fills what an event does not say; with `overwrite: true` it wins. Limits:
-// 100,000 rows, 64 MiB of a file. Immutable once read; thread-safe.
+// A value with a * stands for all that fit, any text in its place; whole values come before those,
+// and of those the first. In a CSV file (RFC 4180, UTF-8) the first line names the fields, the
+// first of them being `from`. A table fills what an event does not say; with `overwrite: true` it
+// wins. Limits: 100,000 rows, 64 MiB of a file. Immutable once read; thread-safe.
 #pragma once
 
 #include <memory>
@@ -34,8 +34,8 @@ class EnrichmentTable {
   const FieldRef& from() const { return from_; }
   bool overwrite() const { return overwrite_; }
   std::size_t rows() const { return rows_.size(); }
-  // The whole value, then the patterns in order, each in time linear in the value's length times that
-  // of the pattern.
+  // The whole value, then the patterns in order, each in time linear in the value's length times
+  // that of the pattern.
   const Row* Find(std::string_view value) const;
 
  private:

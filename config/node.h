@@ -109,14 +109,14 @@ struct ConfigNode::Entry {
   ConfigNode value;
 };
 
-// Parses one document. Syntax errors, aliases that explode, excess size or depth go to `errors`; the
-// sections before them remain, and of a list that they are in the elements before them. Of duplicate
-// keys the first is kept and the others are errors.
+// Parses one document. Syntax errors, aliases that explode, excess size or depth go to `errors`;
+// the sections before them remain, and of a list that they are in the elements before them. Of
+// duplicate keys the first is kept and the others are errors.
 ConfigNode ParseYaml(std::string_view text, const std::string& file, ErrorList* errors);
 
-// `over` on top of `base`: maps merge by key, lists of maps with a `name` merge by name (new ones and
-// those that lack a name are appended; one of another `kind` replaces), everything else is replaced.
-// What remains keeps its own location.
+// `over` on top of `base`: maps merge by key, lists of maps with a `name` merge by name (new ones
+// and those that lack a name are appended; one of another `kind` replaces), everything else is
+// replaced. What remains keeps its own location.
 ConfigNode MergeNodes(const ConfigNode& base, const ConfigNode& over);
 
 // Whether both say the same, wherever it stands.

@@ -1,6 +1,7 @@
-// Where a secret is to be found: in a file or in an environment variable, never in the configuration.
+// Where a secret is to be found: in a file or in an environment variable, never in the
+// configuration.
 //
-//   input.password = ReadSecretSource("sasl_password", &reader);   // keys sasl_password_file, …_env
+//   input.password = ReadSecretSource("sasl_password", &reader);  // keys …_file, …_env
 //   TOCSIN_ASSIGN_OR_RETURN(std::string password, input.password.Read());
 //
 // Read when it is needed, and again each time, so that a configuration can be checked and replayed

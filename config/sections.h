@@ -71,8 +71,8 @@ std::vector<Silence> ReadSilences(const ConfigNode& list, ErrorList* errors);
 std::vector<InhibitRule> ReadInhibitRules(const ConfigNode& list, ErrorList* errors);
 
 // The maps of a list of named stanzas (`what` names one: "detector"), without those that say
-// `disabled: true` and without that key. Names must be there, be plain and differ; a stanza of which
-// that is not so is reported, and is there all the same, for what else may be wrong with it.
+// `disabled: true` and without that key. Names must be there, be plain and differ; a stanza of
+// which that is not so is reported, and is there all the same, for what else may be wrong with it.
 std::vector<ConfigNode> NamedStanzas(const ConfigNode& list, const std::string& what,
                                      ErrorList* errors);
 // The name of one of these; "" where it has none.

@@ -37,9 +37,9 @@ class TreeBuilder final : public YAML::EventHandler {
     return {file_, mark.line + 1, mark.column + 1};
   }
 
-  // The document. Of one that was given up before its end what is complete: the sections before that
-  // place, and of a list that it lies in the elements before. A scalar just before it may have run on
-  // into what followed.
+  // The document. Of one that was given up before its end what is complete: the sections before
+  // that place, and of a list that it lies in the elements before. A scalar just before it may have
+  // run on into what followed.
   ConfigNode Take() {
     if (frames_.empty() || frames_[0].node.kind != ConfigNode::Kind::kMap) return std::move(root_);
     Frame& top = frames_[0];

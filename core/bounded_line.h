@@ -2,11 +2,11 @@
 //
 //   std::string line = BoundedLine(incident);        // at most limits::kIncidentLineBytesMax
 //
-// What is too large loses what matters least, in this order: the evidence of all but the most severe
-// signals, the last of these first; signals but the most severe; what is long of the lists; the rest
-// of the evidence; the ends of texts. Of two signals of one level the later one goes first. What is
-// left out is counted under `omitted`; whoever needs it asks for the incident by
-// its id. Thread-safe: pure functions of the incident.
+// What is too large loses what matters least, in this order: the evidence of all but the most
+// severe signals, the last of these first; signals but the most severe; what is long of the lists;
+// the rest of the evidence; the ends of texts. Of two signals of one level the later one goes
+// first. What is left out is counted under `omitted`; whoever needs it asks for the incident by its
+// id. Thread-safe: pure functions of the incident.
 #pragma once
 
 #include <string>

@@ -3,7 +3,7 @@
 //
 //   Hash128 id = HashParts({"rule", series_key, tick_bytes});
 //   std::string hex = id.Hex();                       // 32 lower-case digits
-//   slots[TableHash(key) & mask]                      // never written, never compared with another run
+//   slots[TableHash(key) & mask]  // never written, never compared with another run
 //
 // Ids are derived from content, never random. The order of a table must never reach an output.
 // Thread-safe but for SeedTableHash.

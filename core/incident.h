@@ -87,7 +87,8 @@ struct Incident {
   std::string classification;
   TimeUs onset = kNoTime;
   TimeUs detected_at = kNoTime;
-  // In the order in which they were reached. Most incidents have one, and there may be many of them.
+  // In the order in which they were reached. Most incidents have one, and there may be many of
+  // them.
   absl::InlinedVector<LevelTimes, 1> levels;
   TimeUs acknowledged_at = kNoTime;
   TimeUs resolved_at = kNoTime;
@@ -126,8 +127,8 @@ struct Incident {
   static Incident Decode(ByteReader* in);
 };
 
-// An incident line up to its signals: all fields that say what it is, when and how bad, as an object
-// without its last brace.
+// An incident line up to its signals: all fields that say what it is, when and how bad, as an
+// object without its last brace.
 std::string_view IncidentLineHead(std::string_view line);
 
 // REQUIRES: `opening_signal` is the id of the signal that opened the incident.

@@ -17,9 +17,9 @@ inline constexpr std::size_t kLabelValueBytesMax = 1 << 10;
 inline constexpr std::size_t kLabelsMax = 64;
 inline constexpr int kJsonDepthMax = 32;
 
-// What decoding a payload may cost beyond its own bytes (ingest/json/payload_budget.h), each with what
-// honest senders come to at most, so far as we know them.
-// A name joined of the keys of nested maps; label names may have no more. Honest: 100 bytes.
+// What decoding a payload may cost beyond its own bytes (ingest/json/payload_budget.h), each with
+// what honest senders come to at most, so far as we know them. A name joined of the keys of nested
+// maps; label names may have no more. Honest: 100 bytes.
 inline constexpr std::size_t kNameBytesMax = kLabelValueBytesMax;
 // All such names of a payload, as a multiple of its size. Honest: 7, flags six levels deep.
 inline constexpr std::size_t kNamesFactor = 16;
@@ -57,8 +57,8 @@ inline constexpr std::size_t kSeriesMax = 200'000;
 // Series of a detector over all scopes of the process: five scopes at their limit. It bounds memory
 // only; past it the scope that has new series says so.
 inline constexpr std::size_t kDetectorSeriesMax = 1'000'000;
-// Series of a scope and a detector that remember the events that explain them, at up to 10 KiB each,
-// and those of all scopes; the others say that they do not.
+// Series of a scope and a detector that remember the events that explain them, at up to 10 KiB
+// each, and those of all scopes; the others say that they do not.
 inline constexpr std::size_t kExplainedSeriesMax = 2'000;
 inline constexpr std::size_t kDetectorExplainedMax = 10'000;
 // An incident line as it is written and sent: with what a sink puts around it 64 KiB at most.

@@ -1,6 +1,7 @@
 // What a person does about incidents: acknowledge, resolve, note, link, silence.
 //
-//   OperatorAction act{.kind = OperatorActionKind::kAcknowledge, .id = "…", .incident = id, .author = "ana"};
+//   OperatorAction act{.kind = OperatorActionKind::kAcknowledge, .id = "…", .incident = id,
+//                      .author = "ana"};
 //   EncodeControl({.kind = ControlRecord::Kind::kAct, .act = act});     // panes/pane_batch.h
 //
 // An act is a record of the batch log and takes effect where it stands there, so that a replay of

@@ -8,10 +8,10 @@
 // and replaces the least monitored one only once the cell has more: among many random keys hardly
 // any does, which is what makes this fast. Of several least ones the last one in `entries` goes,
 // and what is written is sorted by count and key, so equal streams give equal sketches. Cells are
-// not encoded: a sketch from the wire goes on with wider bounds. Merge adds counters key by key (absent ones add the other side's smallest count as error when
-// that side is full) and keeps the k largest; of two k, the smaller. A key is cut at
-// limits::kTopKeyBytesMax. Weights below 1 are ignored, counts saturate. O(1) for a known key,
-// O(log k) to evict. Not thread-safe.
+// not encoded: a sketch from the wire goes on with wider bounds. Merge adds counters key by key
+// (absent ones add the other side's smallest count as error when that side is full) and keeps the k
+// largest; of two k, the smaller. A key is cut at limits::kTopKeyBytesMax. Weights below 1 are
+// ignored, counts saturate. O(1) for a known key, O(log k) to evict. Not thread-safe.
 #pragma once
 
 #include <cstddef>

@@ -11,8 +11,8 @@
 // is malformed too, so every value has one encoding. Count() bounds a length by the bytes left, so
 // a hostile length never allocates. A reader knows which format its input was written in
 // (core/state_format.h), so that a field that an older build did not write is not asked for:
-// `if (in->format() >= 6) page.paged_at = in->Signed();`. Not thread-safe; views live as long as the
-// input.
+// `if (in->format() >= 6) page.paged_at = in->Signed();`. Not thread-safe; views live as long as
+// the input.
 #pragma once
 
 #include <cstddef>

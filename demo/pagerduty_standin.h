@@ -8,9 +8,9 @@
 // open one is no second one, a trigger after its resolve opens a new one, a resolve without an open
 // one does nothing; change events (/v2/change/enqueue) are no pages. Requests are checked against
 // the documented schema (400 with the reason). It can be told to act up; its 429 asks to wait for a
-// second. GET /pages lists what Pages() does, as JSON. Keeps at most 256 MiB of requests and answers
-// 429 past that. The callbacks run on the server's thread and may use everything but Start and Stop.
-// Thread-safe.
+// second. GET /pages lists what Pages() does, as JSON. Keeps at most 256 MiB of requests and
+// answers 429 past that. The callbacks run on the server's thread and may use everything but Start
+// and Stop. Thread-safe.
 #pragma once
 
 #include <cstdint>

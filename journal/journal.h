@@ -9,7 +9,7 @@
 //
 // Errors. A call succeeds, or has no effect and may be repeated. Passes(status) tells what may go
 // away by itself from what does not:
-//   Unavailable         the database is locked, an I/O error, a file system that is read-only for now
+//   Unavailable         the database is locked, an I/O error, or the file system is read-only
 //   ResourceExhausted   the disk or a quota is full
 //   DataLoss            something is damaged or missing: `tocsin state check` says what
 //   FailedPrecondition  another process holds the directory, or a newer version wrote it

@@ -1,6 +1,6 @@
 // Snapshots in parts: rows of limited size, with a checksum each and one over all.
 //
-//   TOCSIN_RETURN_IF_ERROR(WriteSnapshotParts(database, id, state, 0, 8));   // some, in a transaction
+//   TOCSIN_RETURN_IF_ERROR(WriteSnapshotParts(database, id, state, 0, 8));  // in a transaction
 //   TOCSIN_RETURN_IF_ERROR(WriteSnapshotRow(database, id, snapshot));        // now it counts
 //   TOCSIN_ASSIGN_OR_RETURN(std::optional<Snapshot> read, ReadSnapshot(database, id));
 //

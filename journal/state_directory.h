@@ -34,9 +34,9 @@ class StateDirectory {
   int lock_;
 };
 
-// `message` with the code of what `system_error` means to a file: ResourceExhausted or Unavailable of
-// what may pass (a full disk, a quota, a file system that is read-only for now, an I/O error, too
-// many open files), else PermissionDenied.
+// `message` with the code of what `system_error` means to a file: ResourceExhausted or Unavailable
+// of what may pass (a full disk, a quota, a file system that is read-only for now, an I/O error,
+// too many open files), else PermissionDenied.
 absl::Status FileError(const std::string& message, int system_error);
 
 // Creates the file, empty, where there is none; mode 0600 either way. Fails with a FileError.

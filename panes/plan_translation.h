@@ -2,7 +2,7 @@
 //
 //   PlanDescription description = plan.Describe();
 //   auto translation = PlanTranslation::Between(description, &other_plan);
-//   absl::StatusOr<PaneBatch> batch = translation->Decode(chunk, content);     // as of the other plan
+//   absl::StatusOr<PaneBatch> batch = translation->Decode(chunk, content);  // of the other plan
 //
 // Plans differ when the configuration changed, or when another build measures more. An aggregation
 // is the same one where inputs, filter, labels and delay are the same; what both plans measure of

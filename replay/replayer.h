@@ -60,8 +60,8 @@ struct ReplayStats {
 InputConfig InputFor(const Config& config, const std::string& argument, const std::string& topic,
                      const std::string& format, const std::string& signal = "");
 
-// InvalidArgument for a wrong input or configuration, FailedPrecondition where nothing of a file can
-// be read without `record_time`, Unavailable for what cannot be read or written.
+// InvalidArgument for a wrong input or configuration, FailedPrecondition where nothing of a file
+// can be read without `record_time`, Unavailable for what cannot be read or written.
 absl::StatusOr<ReplayStats> Replay(const ReplayOptions& options);
 
 }  // namespace tocsin

@@ -40,8 +40,8 @@ class LineFile {
   bool failed_ = false;
 };
 
-// Where in a file this line begins, the last one where there are several; nullopt if it is not among
-// the last `search_bytes_max`, or there is no such file.
+// Where in a file this line begins, the last one where there are several; nullopt if it is not
+// among the last `search_bytes_max`, or there is no such file.
 std::optional<std::int64_t> FindLine(const std::string& path, std::string_view line,
                                      std::int64_t search_bytes_max);
 

@@ -3,10 +3,11 @@
 //   absl::MutexLock lock(&mutex_);
 //   if (!AwaitFor(&mutex_, absl::Condition(&done_), absl::Seconds(2))) …    // not in time
 //
-// The timeouts of abseil 20220623 (Mutex::AwaitWithTimeout, Notification::WaitForNotificationWithTimeout)
-// become a time of the wall clock, until which the kernel waits (FUTEX_CLOCK_REALTIME): a clock that is
-// set back by an hour meanwhile makes a wait of a second last an hour. These here sleep, which is
-// relative, for a tenth of what they have waited so far, at most kPollMax, and look again.
+// The timeouts of abseil 20220623 (Mutex::AwaitWithTimeout,
+// Notification::WaitForNotificationWithTimeout) become a time of the wall clock, until which the
+// kernel waits (FUTEX_CLOCK_REALTIME): a clock that is set back by an hour meanwhile makes a wait
+// of a second last an hour. These here sleep, which is relative, for a tenth of what they have
+// waited so far, at most kPollMax, and look again.
 #pragma once
 
 #include <algorithm>

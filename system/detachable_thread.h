@@ -1,5 +1,5 @@
-// A thread whose work may hang in the kernel for good: in open() of a FIFO, in write() to a pipe that
-// nobody reads, on a mount that is gone.
+// A thread whose work may hang in the kernel for good: in open() of a FIFO, in write() to a pipe
+// that nobody reads, on a mount that is gone.
 //
 //   DetachableThread thread([state] { … });   // owns what it uses: it may outlive this object
 //   thread.End(absl::Milliseconds(200));      // after it was told to end

@@ -1,5 +1,5 @@
-// Files and folders that only the user who runs the program may read: tokens, what could not be used
-// of other people's records, state.
+// Files and folders that only the user who runs the program may read: tokens, what could not be
+// used of other people's records, state.
 //
 //   TOCSIN_RETURN_IF_ERROR(MakePrivateDirectory("./state"));
 //   TOCSIN_RETURN_IF_ERROR(WritePrivateFile("./state/token", token + "\n"));
@@ -27,8 +27,8 @@ absl::Status WritePrivateFile(const std::string& path, std::string_view content)
 // Where a tocsin with this state folder keeps the token that it has made for itself.
 std::string OwnTokenFile(const std::string& state_dir);
 
-// The first line of the file or, where there is none, of one that is made: 64 random hex digits. The
-// file has mode 0600 afterwards, where that can be.
+// The first line of the file or, where there is none, of one that is made: 64 random hex digits.
+// The file has mode 0600 afterwards, where that can be.
 absl::StatusOr<std::string> EnsureToken(const std::string& path);
 
 }  // namespace tocsin

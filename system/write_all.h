@@ -18,8 +18,8 @@ int WriteAll(int descriptor, std::string_view bytes, std::size_t* done);
 // than a pipe's buffer do not mix.
 int WriteToStdout(std::string_view bytes, std::size_t* done);
 
-// For the calling thread. A reader that went away is an error of one write (EPIPE); the signal would
-// end the process.
+// For the calling thread. A reader that went away is an error of one write (EPIPE); the signal
+// would end the process.
 void BlockSigpipe();
 
 }  // namespace tocsin

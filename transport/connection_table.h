@@ -7,9 +7,9 @@
 //   table.Enter(&connection, ConnectionTable::Phase::kAnswer, now);
 //   table.Remove(&connection);
 //
-// Whoever sends nothing, or slowly, makes room for whoever sends. A new connection is let in as long
-// as another one waits for its client: first those that only drain, then the longest wait for a
-// header, then unfinished bodies, then answers that nobody has read for a second. Of unfinished
+// Whoever sends nothing, or slowly, makes room for whoever sends. A new connection is let in as
+// long as another one waits for its client: first those that only drain, then the longest wait for
+// a header, then unfinished bodies, then answers that nobody has read for a second. Of unfinished
 // bodies those of clients that have not proven who they are go first; of these the slowest below
 // kBytesPerSecondMin, then the oldest. An address has at most half of all connections and a quarter
 // of them as unfinished bodies, and all addresses three quarters, so that there is always a place

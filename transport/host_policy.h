@@ -3,13 +3,13 @@
 //   const HostPolicy policy({.listen = config.listen, .hosts = config.hosts});
 //   if (std::optional<HttpResponse> refused = policy.Refusal(request)) return *refused;
 //
-// A browser says in Host under which name it reached us, and a page's attacker can only give names of
-// their own (DNS rebinding): Host must be this machine's loopback, the address that is listened on, or
-// one of `hosts`. Where all addresses are listened on, any address will do, since nobody rebinds those.
-// With TLS the certificate has settled that. What changes something must not come from a page of
-// another origin: Origin, where there is one, is Host's or one of `hosts`. Clients that are no browsers
-// send no Origin, and old ones no Host; both are let in. Whoever shows a token or a signature is no
-// such page, and need not be asked. Immutable, thread-safe.
+// A browser says in Host under which name it reached us, and a page's attacker can only give names
+// of their own (DNS rebinding): Host must be this machine's loopback, the address that is listened
+// on, or one of `hosts`. Where all addresses are listened on, any address will do, since nobody
+// rebinds those. With TLS the certificate has settled that. What changes something must not come
+// from a page of another origin: Origin, where there is one, is Host's or one of `hosts`. Clients
+// that are no browsers send no Origin, and old ones no Host; both are let in. Whoever shows a token
+// or a signature is no such page, and need not be asked. Immutable, thread-safe.
 #pragma once
 
 #include <optional>

@@ -4,11 +4,11 @@
 //   client.Send(id, sink.Render(delivery), &replies);
 //   client.Perform(absl::Seconds(1), &replies);   // returns with the first replies, or a Wakeup
 //
-// TLS is verified, redirects are not followed (a secret must not travel to another host), only http,
-// https, smtp and smtps are spoken, a reply is read up to limits::kHttpReplyBytesMax, and a request ends within
-// its timeout. Every request has a connection of its own: libcurl repeats a request by itself when
-// a connection that it kept turns out dead, and a repeat that nobody counted may be a second page.
-// Everything from one thread, except Wakeup.
+// TLS is verified, redirects are not followed (a secret must not travel to another host), only
+// http, https, smtp and smtps are spoken, a reply is read up to limits::kHttpReplyBytesMax, and a
+// request ends within its timeout. Every request has a connection of its own: libcurl repeats a
+// request by itself when a connection that it kept turns out dead, and a repeat that nobody counted
+// may be a second page. Everything from one thread, except Wakeup.
 #pragma once
 
 #include <memory>

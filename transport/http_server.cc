@@ -390,8 +390,8 @@ class HttpServer::Impl {
         });
         return;
       }
-      // One for which there is no room is closed at once: it learns that now, not after a time-out in
-      // the backlog.
+      // One for which there is no room is closed at once: it learns that now, not after a time-out
+      // in the backlog.
       if (tls_) {
         std::make_shared<Session<TlsStream>>(&sessions_, std::move(socket), *tls_)->Begin();
       } else {

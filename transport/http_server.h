@@ -11,9 +11,9 @@
 // once, from any thread, while the server lives. Limits: connections, 8 KiB of header, the body,
 // all bodies together, and a time for each phase; past them 431, 413, 503, or the connection is
 // closed. `admit` sees a request when its header is there, and may answer before its body is read.
-// Who makes room where there is none: transport/connection_table.h. With a certificate it speaks TLS 1.2
-// and newer and nothing else. Keep-alive is supported. Start and Stop from one thread, again if need
-// be; Stop cuts open connections off.
+// Who makes room where there is none: transport/connection_table.h. With a certificate it speaks
+// TLS 1.2 and newer and nothing else. Keep-alive is supported. Start and Stop from one thread,
+// again if need be; Stop cuts open connections off.
 #pragma once
 
 #include <cstddef>

@@ -6,8 +6,8 @@
 //
 // A reply of 200 means that all in-sync replicas have it. What cannot be sent within the request's
 // timeout is answered as no answer is, what the broker would refuse again as 400. At most one
-// producer for each set of settings lives; one that has failed for good is replaced. Everything from
-// one thread.
+// producer for each set of settings lives; one that has failed for good is replaced. Everything
+// from one thread.
 #pragma once
 
 #include <functional>

@@ -7,11 +7,11 @@
 //   TOCSIN_RETURN_IF_ERROR(lines->Close(absl::Seconds(2)));
 //
 // "-" is standard output; an empty path takes lines and writes none. At most kWaitingBytesMax wait;
-// past it the oldest are left out, counted (`left_out`) and said once a minute. A file is whole again
-// after the next start, which rebuilds it from the journal as far as that goes back; a pipe is not, and its reader sees the
-// gap in the incidents' revisions. An error of a file (a full disk) is tried again every second,
-// from the byte where it came; a pipe whose reader went away gets nothing any more. Write, Rebuild
-// and Close from one thread.
+// past it the oldest are left out, counted (`left_out`) and said once a minute. A file is whole
+// again after the next start, which rebuilds it from the journal as far as that goes back; a pipe
+// is not, and its reader sees the gap in the incidents' revisions. An error of a file (a full disk)
+// is tried again every second, from the byte where it came; a pipe whose reader went away gets
+// nothing any more. Write, Rebuild and Close from one thread.
 #pragma once
 
 #include <cstddef>

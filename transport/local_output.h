@@ -40,8 +40,8 @@ class LocalOutput {
   void Collect(std::vector<HttpClient::Reply>* replies);
   // When the next one is due by its timeout; INT64_MAX if none waits. Monotonic.
   TimeUs NextDeadline() const;
-  // What has not begun is not written; what is on its way gets no reply. A thread that hangs is left
-  // behind.
+  // What has not begun is not written; what is on its way gets no reply. A thread that hangs is
+  // left behind.
   void CancelAll();
 
  private:

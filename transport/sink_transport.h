@@ -4,8 +4,8 @@
 //   transport.Send(delivery.id, sink.RequestFor(delivery), &replies);
 //   transport.Perform(absl::Seconds(1), &replies);   // returns with the first replies, or a Wakeup
 //
-// The limits are those of transport/http_client.h, transport/kafka_output.h and transport/local_output.h. Everything
-// from one thread, except Wakeup.
+// The limits are those of transport/http_client.h, transport/kafka_output.h and
+// transport/local_output.h. Everything from one thread, except Wakeup.
 #pragma once
 
 #include <vector>
@@ -24,10 +24,11 @@ class SinkTransport {
 
   // Fails when the network libraries cannot be set up; then nothing else may be called.
   absl::Status Init() { return http_.Init(); }
-  // REQUIRES: no request with this id is on its way. One that ends at once is answered in `replies`.
+  // REQUIRES: no request with this id is on its way. One that ends at once is answered in
+  // `replies`.
   void Send(const Hash128& id, SinkRequest request, Replies* replies);
-  // Appends the replies to what has ended; waits for one no longer than `wait`, and not at all where
-  // there are some.
+  // Appends the replies to what has ended; waits for one no longer than `wait`, and not at all
+  // where there are some.
   void Perform(absl::Duration wait, Replies* replies);
   // Requests on their way are cut off; they get no reply.
   void CancelAll();

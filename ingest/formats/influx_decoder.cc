@@ -4,10 +4,10 @@
 //
 // https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 //
-// What becomes of a measurement is in ingest/formats/measurement.h. Booleans are 0 and 1, texts are none. A
-// stamp's unit is told by its magnitude, a line without one takes its record's. Lines that begin
-// with # are comments. A text with a line feed in it, which the protocol allows, is cut there and
-// undecodable.
+// What becomes of a measurement is in ingest/formats/measurement.h. Booleans are 0 and 1, texts are
+// none. A stamp's unit is told by its magnitude, a line without one takes its record's. Lines that
+// begin with # are comments. A text with a line feed in it, which the protocol allows, is cut there
+// and undecodable.
 
 #include <cmath>
 #include <cstdint>

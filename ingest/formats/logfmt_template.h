@@ -13,8 +13,8 @@
 // the event of the line before, whose other fields are still right. The outcome is that of parsing
 // the line, or none: a value that is not plain ASCII, or is refused, leaves the line to the parser.
 //
-// In log parsing's words (Drain, https://github.com/logpai/Drain3) a template with its parameters. On
-// processors without AVX2 it reads nothing. About 20 KiB, allocated once. Not thread-safe.
+// In log parsing's words (Drain, https://github.com/logpai/Drain3) a template with its parameters.
+// On processors without AVX2 it reads nothing. About 20 KiB, allocated once. Not thread-safe.
 #pragma once
 
 #include <array>

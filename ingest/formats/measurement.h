@@ -1,5 +1,5 @@
-// A measurement as Telegraf and InfluxDB have it: a name, tags, and fields that are metrics of their
-// own.
+// A measurement as Telegraf and InfluxDB have it: a name, tags, and fields that are metrics of
+// their own.
 //
 //   Measurement measurement(&reader);
 //   measurement.Begin("cpu", time);

@@ -10,7 +10,7 @@
 // - a gauge, and a sum that may fall: `gauge`; a sum that only grows: `counter` or, where it says
 //   how much since the last one, `delta`
 // - a histogram of a period: `histogram` with its mean as value; one since the start of the process
-//   has none, as that would say next to nothing, and is two counters beside, NAME_count and NAME_sum
+//   has no value, and becomes two counters as well, NAME_count and NAME_sum
 // - a summary: the same, and a gauge NAME for each quantile, with it as a label
 // Not thread-safe.
 #pragma once

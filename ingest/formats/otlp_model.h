@@ -1,9 +1,10 @@
 // OpenTelemetry's logs and metrics as their two encodings, protobuf and JSON, both say them.
 //
-//   class Visitor : public OtlpVisitor { … };                   // ingest/formats/otlp_events.h is one
+//   class Visitor : public OtlpVisitor { … };  // ingest/formats/otlp_events.h is one
 //   fault = ReadOtlpMetrics(bytes, &budget, &visitor);          // ingest/formats/otlp_proto.h
 //
-// https://opentelemetry.io/docs/specs/otlp/ and https://github.com/open-telemetry/opentelemetry-proto
+// https://opentelemetry.io/docs/specs/otlp/ and
+// https://github.com/open-telemetry/opentelemetry-proto
 //
 // Views live until the call that was given them returns. Not thread-safe.
 #pragma once

@@ -5,9 +5,10 @@
 //
 // https://github.com/open-telemetry/opentelemetry-proto, version 1.x
 //
-// An empty fault: all was read. What stands before a fault has been visited; what is behind it is lost. Nothing says which of the
-// two a message is. Unknown fields are passed over. Texts are as they come: whether they are UTF-8
-// is the visitor's to see. Memory: of the largest point or log. Thread-safe: pure functions.
+// An empty fault: all was read. What stands before a fault has been visited; what is behind it is
+// lost. Nothing says which of the two a message is. Unknown fields are passed over. Texts are as
+// they come: whether they are UTF-8 is the visitor's to see. Memory: of the largest point or log.
+// Thread-safe: pure functions.
 #pragma once
 
 #include <string_view>

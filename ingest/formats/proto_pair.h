@@ -27,9 +27,9 @@ inline std::string_view BytesOf(std::string_view bytes) {
 }
 
 // Absent fields are empty. Views are made of what was compared, not by substr, which takes the
-// lesser of two lengths: what comes next would wait for it where a branch is predicted. Nor are they
-// returned together: g++ 12 then moves as sixteen bytes what was just stored as two times eight,
-// which waits for the store.
+// lesser of two lengths: what comes next would wait for it where a branch is predicted. Nor are
+// they returned together: g++ 12 then moves as sixteen bytes what was just stored as two times
+// eight, which waits for the store.
 inline void ReadProtoPair(std::string_view bytes, std::string_view* name, std::string_view* value) {
   if (bytes.size() >= 2 && bytes[0] == '\x0a' && static_cast<unsigned char>(bytes[1]) < 128) {
     const auto size = static_cast<std::size_t>(bytes[1]);

@@ -6,7 +6,8 @@
 //
 // https://docs.influxdata.com/telegraf/v1/data_formats/output/json/
 //
-// What becomes of a measurement is in ingest/formats/measurement.h. Booleans are 0 and 1, texts are none.
+// What becomes of a measurement is in ingest/formats/measurement.h. Booleans are 0 and 1, texts are
+// none.
 
 #include <memory>
 #include <string_view>

@@ -2,11 +2,12 @@
 //
 // The file at the path and the files that it was rotated into form one log. When a file is renamed,
 // removed or compressed, its unread rest is read first, then any files rotated in between, then the
-// new file from its beginning. While an older file cannot be read, newer ones wait. A renamed file is watched until nothing was written to it for
-// kLingerFor, because its writers may still have it open. After a truncation (copytruncate) the
-// unread rest is searched in the file's copies. Nothing is read twice: a file is identified by
-// inode and content (log_generation.h), so copies and archives of what was read are skipped, and
-// after a restart reading continues in the right file even if it was moved.
+// new file from its beginning. While an older file cannot be read, newer ones wait. A renamed file
+// is watched until nothing was written to it for kLingerFor, because its writers may still have it
+// open. After a truncation (copytruncate) the unread rest is searched in the file's copies. Nothing
+// is read twice: a file is identified by inode and content (log_generation.h), so copies and
+// archives of what was read are skipped, and after a restart reading continues in the right file
+// even if it was moved.
 //
 // These bytes are lost: those written between copytruncate's copy and its truncation; those of a
 // file that was removed before they were read; and those of a file that was truncated and rewritten
@@ -119,9 +120,9 @@ class FollowedFile final : public Tail {
   LogGeneration::Found FindByOrder(File* file) const;
   // Why rotated files cannot be looked for at present; empty when they can.
   std::string ListingFault() const;
-  // Whether the rotation of `newest` must wait until it is known what the files after it are: a copy
-  // that cannot be read would be taken for a new file. For kGiveUpAfter at most, because a folder that
-  // may only be searched must not end the log.
+  // Whether the rotation of `newest` must wait until it is known what the files after it are: a
+  // copy that cannot be read would be taken for a new file. For kGiveUpAfter at most, because a
+  // folder that may only be searched must not end the log.
   bool AwaitRotated(const File& newest, TimeUs now);
   // Oldest first.
   std::vector<Rotated> ListRotated() const;

@@ -3,7 +3,8 @@
 //
 //   KafkaConf conf(rd_kafka_conf_new());
 //   TOCSIN_RETURN_IF_ERROR(SetKafkaProperty(conf.get(), "bootstrap.servers", "kafka:9092"));
-//   TOCSIN_ASSIGN_OR_RETURN(KafkaHandle handle, NewKafkaClient(RD_KAFKA_CONSUMER, std::move(conf)));
+//   TOCSIN_ASSIGN_OR_RETURN(KafkaHandle handle,
+//                           NewKafkaClient(RD_KAFKA_CONSUMER, std::move(conf)));
 #pragma once
 
 #include <librdkafka/rdkafka.h>

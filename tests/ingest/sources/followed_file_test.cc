@@ -350,8 +350,8 @@ TEST_F(FollowedFileTest, WhatCannotBeReadIsTriedAgain) {
   }
 }
 
-// A fault of any length, with a rotation at any moment of it. Both files are retried at times of their
-// own; what is read must not depend on which one comes first.
+// A fault of any length, with a rotation at any moment of it. Both files are retried at times of
+// their own; what is read must not depend on which one comes first.
 TEST_F(FollowedFileTest, ARotationWhileNothingCanBeReadKeepsTheOrder) {
   for (const char* fault : {"open:EACCES; read:EACCES", "read:EIO", "list:EACCES; read:EACCES"}) {
     for (int away = 1; away <= 130; away += away < 20 ? 1 : 11) {
