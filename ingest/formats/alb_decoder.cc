@@ -149,12 +149,12 @@ AlbFault AlbDecoder::ReadTimes(FieldScanner* scan, bool is_connection) {
     if (text == "-" || (error == std::errc() && seconds == -1)) {
       answered = false;
     } else if (error != std::errc() || rest != end || !(seconds >= 0)) {
-      return "a time that is no number of seconds";
+      return "processing time is not a number of seconds";
     }
     sum += seconds;
   }
   if (!answered || is_connection) return {};
-  if (!(sum * 1e6 <= static_cast<double>(kDurationMax))) return "a time that is out of range";
+  if (!(sum * 1e6 <= static_cast<double>(kDurationMax))) return "processing time is out of range";
   event_.duration = static_cast<DurationUs>(sum * 1e6 + 0.5);
   return {};
 }

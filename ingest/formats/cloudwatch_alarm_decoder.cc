@@ -62,7 +62,7 @@ class CloudWatchAlarmDecoder final : public Decoder {
 void CloudWatchAlarmDecoder::ReadMessage(const SnsMessage& message) {
   PayloadObject payload;
   if (!message_parser_.Parse(message.text, reader_.fault(), &payload).empty()) {
-    return reader_.Refuse("a message that is no alarm");
+    return reader_.Refuse("the message is not a CloudWatch alarm");
   }
   ReadPayload(payload);
 }
@@ -73,9 +73,9 @@ void CloudWatchAlarmDecoder::ReadPayload(const PayloadObject& payload) {
     return ReadStateChange(payload, payload.Text<"alarmArn">(), change);
   }
   const PayloadObject change = payload.Object<"detail">();
-  if (!change.present()) return reader_.Refuse("no alarm");
+  if (!change.present()) return reader_.Refuse("not a CloudWatch alarm");
   if (payload.Text<"detail-type">() != "CloudWatch Alarm State Change") {
-    return reader_.Skip("an event about something else than an alarm's state");
+    return reader_.Skip("not an alarm state change");
   }
   std::string_view arn;
   payload.ForEachTextIn<"resources">([&](std::string_view resource) {
@@ -92,7 +92,7 @@ bool CloudWatchAlarmDecoder::SetState(std::string_view value) {
   } else if (value == "INSUFFICIENT_DATA") {
     reader_.event().state = AlarmState::kUnknown;
   } else {
-    reader_.Refuse("an alarm without a state");
+    reader_.Refuse("alarm state is not ALARM, OK or INSUFFICIENT_DATA");
     return false;
   }
   return true;

@@ -88,7 +88,7 @@ void CloudWatchLogsDecoder::ReadPayload(const PayloadObject& payload) {
 
 void CloudWatchLogsDecoder::ReadBase64(std::string_view data) {
   if (!absl::Base64Unescape(ToAbsl(data), &bytes_) || !IsDeflated(bytes_)) {
-    return reader_.Refuse("data that is no compressed message in base64");
+    return reader_.Refuse("data is not gzip or zlib in base64");
   }
   ReadDeflated(bytes_);
 }
@@ -112,7 +112,8 @@ void CloudWatchLogsDecoder::ReadDeflated(std::string_view bytes) {
 void CloudWatchLogsDecoder::ReadLogs(const PayloadObject& logs) {
   const std::string_view type = logs.Text<"messageType">();
   if (type == "CONTROL_MESSAGE") return reader_.Skip("a control message");
-  if (type != "DATA_MESSAGE") return reader_.Refuse("neither log events nor a control message");
+  if (type != "DATA_MESSAGE")
+    return reader_.Refuse("messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE");
   const LabelView group = {"log_group", logs.Text<"logGroup">()};
   const LabelView stream = {"log_stream", logs.Text<"logStream">()};
   bool any = false;

@@ -172,10 +172,10 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      path + ": the first lines tell no format (json, prometheus-text, " +
+      path + ": cannot detect the format from the first lines (json, prometheus-text, " +
       absl::StrJoin(kCandidates, ", ",
                     [](std::string* out, const Candidate& c) { out->append(c.format); }) +
-      "): name it");
+      "): name the format");
 }
 
 }  // namespace tocsin

@@ -41,7 +41,7 @@ void GitHubDeployDecoder::Read(const PayloadObject& payload) {
   if (!status.present() || !deployment.present()) {
     if (deployment.present()) return reader_.Skip("a deployment that has only begun");
     if (repository.present()) return reader_.Skip("not about a deployment");
-    return reader_.Refuse("no webhook of GitHub");
+    return reader_.Refuse("not a GitHub webhook");
   }
   const std::string_view state = status.Text<"state">();
   if (state.empty()) return reader_.Refuse("a deployment status without a state");

@@ -36,7 +36,7 @@ class GitLabDeployDecoder final : public Decoder {
 
 void GitLabDeployDecoder::Read(const PayloadObject& payload) {
   const std::string_view kind = payload.Text<"object_kind">();
-  if (kind.empty()) return reader_.Refuse("no webhook of GitLab");
+  if (kind.empty()) return reader_.Refuse("not a GitLab webhook");
   if (kind != "deployment") return reader_.Skip("not about a deployment");
   const std::string_view status = payload.Text<"status">();
   if (status.empty()) return reader_.Refuse("a deployment without a status");

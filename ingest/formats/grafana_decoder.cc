@@ -38,7 +38,8 @@ class GrafanaDecoder final : public Decoder {
 void GrafanaDecoder::DeliverRule(const PayloadObject& rule) {
   Event& event = reader_.BeginEvent(EventType::kAlarm);
   const std::string_view state = rule.Text<"state">();
-  if (state == "paused" || state == "pending") return reader_.Skip("a rule that is not evaluated");
+  if (state == "paused" || state == "pending")
+    return reader_.Skip("rule state is paused or pending");
   reader_.TakeLabels(rule.Object<"tags">());
   if (state == "alerting") {
     event.state = AlarmState::kAlarm;
@@ -47,7 +48,7 @@ void GrafanaDecoder::DeliverRule(const PayloadObject& rule) {
   } else if (state == "no_data") {
     event.state = AlarmState::kUnknown;
   } else {
-    return reader_.Refuse("neither alerts nor a state that a rule can have");
+    return reader_.Refuse("neither alerts nor a known rule state");
   }
   reader_.Set(Field::kName, FirstOf(rule.Text<"ruleName">(), rule.Text<"title">()));
   reader_.Set(Field::kMessage, rule.Text<"message">());

@@ -89,14 +89,14 @@ JsonFault InfluxDecoder::Read(std::string_view line) {
     if (!At(',')) break;
     rest_.remove_prefix(1);
   }
-  if (!rest_.empty() && rest_[0] != ' ') return "a field that is no number, boolean or text";
+  if (!rest_.empty() && rest_[0] != ' ') return "field value is not a number, boolean or string";
   pass_blanks();
   while (!rest_.empty() && rest_.back() == ' ') rest_.remove_suffix(1);
   if (rest_.empty()) return {};
   std::int64_t stamp = 0;
-  if (!absl::SimpleAtoi(ToAbsl(rest_), &stamp)) return "a stamp that is no integer";
+  if (!absl::SimpleAtoi(ToAbsl(rest_), &stamp)) return "timestamp is not an integer";
   const std::optional<TimeUs> time = TimeFromEpoch(stamp);
-  if (!time) return "a stamp out of range";
+  if (!time) return "timestamp out of range";
   measurement_.SetTime(*time);
   return {};
 }
@@ -137,7 +137,7 @@ JsonFault InfluxDecoder::ReadField() {
   rest_.remove_prefix(1);
   if (At('"')) {
     rest_.remove_prefix(1);
-    return PassText() ? JsonFault() : "a text without an end";
+    return PassText() ? JsonFault() : "a string without a closing quote";
   }
   const std::size_t end = std::min(rest_.find_first_of(", "), rest_.size());
   std::string_view value = rest_.substr(0, end);
@@ -157,7 +157,7 @@ JsonFault InfluxDecoder::ReadField() {
   // Without what else the parser takes: "inf", "nan", hexadecimals.
   const bool plain = value.find_first_not_of("+-.0123456789eE") == value.npos;
   if (!plain || !absl::SimpleAtod(ToAbsl(value), &number) || !std::isfinite(number)) {
-    return "a field that is no number, boolean or text";
+    return "field value is not a number, boolean or string";
   }
   measurement_.AddField(name, number);
   return {};

@@ -95,7 +95,8 @@ void KubernetesEventsDecoder::ReadPayload(const PayloadObject& payload) {
   }
   if (!payload.Has<"object">()) return ReadEvent(payload);
   const std::string_view type = payload.Text<"type">();
-  if (type == "DELETED" || type == "BOOKMARK") return reader_.Skip("an event that is no longer");
+  if (type == "DELETED" || type == "BOOKMARK")
+    return reader_.Skip("a DELETED or BOOKMARK watch event");
   ReadEvent(payload.Object<"object">());
 }
 
@@ -103,7 +104,7 @@ void KubernetesEventsDecoder::ReadEvent(const PayloadObject& told) {
   const PayloadObject involved = told.Object<"involvedObject">();
   const PayloadObject object = involved.present() ? involved : told.Object<"regarding">();
   const std::string_view reason = told.Text<"reason">();
-  if (!object.present() || reason.empty()) return reader_.Refuse("no event of Kubernetes");
+  if (!object.present() || reason.empty()) return reader_.Refuse("not a Kubernetes event");
   const std::string_view note = FirstOf(told.Text<"message">(), told.Text<"note">());
   const bool of_deployment = object.Text<"kind">() == "Deployment";
   const std::string_view replica_set =

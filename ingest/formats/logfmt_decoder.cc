@@ -286,7 +286,7 @@ EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops) {
       if (at == end || IsBlank(*at)) continue;
       const bool is_key = !key.empty() && *at == '=' &&
                           (stops->ascii() || key.find(kReplacementCharacter) == key.npos);
-      if (!is_key) return "a key that is none";
+      if (!is_key) return "malformed key";
       ++at;
       entry = Find(key);
       if (number < predicted_.size()) {

@@ -62,7 +62,7 @@ class OtlpJsonDecoder final : public Decoder {
 };
 
 void OtlpJsonDecoder::Read(const PayloadObject& request) {
-  if (request.Has<"resourceSpans">()) return reader_.Skip("traces, which are not read");
+  if (request.Has<"resourceSpans">()) return reader_.Skip("traces are not supported");
   if (!request.Has<"resourceLogs">() && !request.Has<"resourceMetrics">()) {
     return reader_.Refuse("neither resourceLogs nor resourceMetrics");
   }

@@ -34,9 +34,9 @@ class PagerDutyWebhookDecoder final : public Decoder {
 };
 
 void PagerDutyWebhookDecoder::Read(const PayloadObject& told) {
-  if (!told.present()) return reader_.Refuse("no event of a version 3 webhook");
+  if (!told.present()) return reader_.Refuse("not a PagerDuty version 3 webhook");
   const PayloadObject incident = told.Object<"data">();
-  if (incident.Text<"type">() != "incident") return reader_.Skip("not about an incident itself");
+  if (incident.Text<"type">() != "incident") return reader_.Skip("event data is not an incident");
   Event& event = reader_.BeginEvent(EventType::kAlarm);
   const TimeUs occurred_at = told.Time<"occurred_at">();
   const TimeUs created_at = incident.Time<"created_at">();
@@ -49,7 +49,7 @@ void PagerDutyWebhookDecoder::Read(const PayloadObject& told) {
     event.state = AlarmState::kAlarm;
     event.time = reopened || created_at == kNoTime ? occurred_at : created_at;
   } else {
-    return reader_.Refuse("status is none of triggered, acknowledged and resolved");
+    return reader_.Refuse("status is not triggered, acknowledged or resolved");
   }
   const PayloadObject service = incident.Object<"service">();
   reader_.Set(Field::kService, service.Text<"summary">());

@@ -198,7 +198,7 @@ PgbouncerFault PgbouncerDecoder::DeliverFigures(std::string_view figures, EventS
     const auto [rest, error] = std::from_chars(number.data(), end, value);
     if (error != std::errc() || rest != end || !(value >= 0) ||
         value > limits::kNumberMagnitudeMax) {
-      return "a figure that is no number";
+      return "stats figure is not a number";
     }
     event_.Set(Field::kName, known->metric);
     event_.Set(Field::kUnit, known->unit);

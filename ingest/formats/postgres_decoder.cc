@@ -109,7 +109,7 @@ Result PostgresDecoder::Interpret(const PostgresLine& line) {
              message.starts_with("AUDIT: ")) {
     return {Kind::kSkipped, "a statement without its duration"};
   } else if (message.starts_with("connection authenticated: ")) {
-    return {Kind::kSkipped, "said again by connection authorized"};
+    return {Kind::kSkipped, "repeated by connection authorized"};
   } else if (!ReadSession(line)) {
     event_.type = EventType::kLog;
     event_.Set(Field::kLevel, LevelOf(line.severity));
@@ -128,7 +128,7 @@ Result PostgresDecoder::ReadDuration(std::string_view message) {
   const auto [rest, error] = std::from_chars(message.data(), end, ms, std::chars_format::fixed);
   message = {rest, static_cast<std::size_t>(end - rest)};
   if (error != std::errc() || !TakePrefix(" ms", &message)) {
-    return {Kind::kUndecodable, "a duration that is no number of milliseconds"};
+    return {Kind::kUndecodable, "duration is not a number of milliseconds"};
   }
   if (!(ms >= 0 && ms * 1e3 <= limits::kNumberMagnitudeMax)) {
     return {Kind::kUndecodable, "a duration that is out of range"};

@@ -222,7 +222,7 @@ Result PostgresReader::ReadText(std::string_view text, TimeUs record_time, Postg
     std::size_t begin = at;
     while (begin > 0 && (IsUpper(head[begin - 1]) || IsDigit(head[begin - 1]))) --begin;
     const std::string_view word = head.substr(begin, at - begin);
-    if (Contains(kParts, word)) return {Kind::kSkipped, "details of the message before"};
+    if (Contains(kParts, word)) return {Kind::kSkipped, "details of the previous message"};
     if (!Contains(kSeverities, word)) continue;
     if (!has_time) line->time = record_time;
     if (line->time == kNoTime) return {Kind::kUndecodable, "no time"};
@@ -265,7 +265,7 @@ Result PostgresReader::ReadCsv(std::string_view columns, PostgresLine* line) {
   // A statement behind the message may go on as well.
   while (!columns.empty() && !open) TakeColumn(&columns, &open);
   if (column <= kMessageColumn || !Contains(kSeverities, line->severity)) {
-    return {Kind::kUndecodable, "a CSV row that is none of PostgreSQL's"};
+    return {Kind::kUndecodable, "not a PostgreSQL csvlog row"};
   }
   in_csv_row_ = open;
   if (line->message.find("\"\"") != line->message.npos) {
@@ -299,7 +299,7 @@ Result PostgresReader::ReadJson(std::string_view text, TimeUs record_time, Postg
   std::string_view stamp = Text(object, "timestamp");
   TimeUs time = record_time;
   if (!stamp.empty() && stamps_.Take(&stamp, record_time, &time) != TextTime::Result::kTaken) {
-    return {Kind::kUndecodable, "timestamp is no time"};
+    return {Kind::kUndecodable, "invalid timestamp"};
   }
   if (payload[0] == '\t' || payload[0] == ' ') return kContinuation;
   const Result result = ReadText(payload, time, line);
@@ -313,7 +313,7 @@ Result PostgresReader::ReadRecord(const simdjson::dom::object& record, TimeUs re
   line->severity = Text(record, "error_severity");
   if (line->severity.empty()) return kNotOurs;
   if (!Contains(kSeverities, line->severity)) {
-    return {Kind::kUndecodable, "error_severity is none of the known words"};
+    return {Kind::kUndecodable, "unknown error_severity"};
   }
   // jsonlog's names, then CloudNativePG's, which are those of the CSV columns.
   const auto either = [&](std::string_view first, std::string_view second) {
@@ -332,7 +332,7 @@ Result PostgresReader::ReadRecord(const simdjson::dom::object& record, TimeUs re
     return line->time == kNoTime ? Result{Kind::kUndecodable, "no time"} : Result{};
   }
   const TextTime::Result result = stamps_.Take(&stamp, record_time, &line->time);
-  if (result == TextTime::Result::kNone) return {Kind::kUndecodable, "timestamp is no time"};
+  if (result == TextTime::Result::kNone) return {Kind::kUndecodable, "invalid timestamp"};
   if (result != TextTime::Result::kTaken) return {Kind::kUndecodable, TextTime::Fault(result)};
   return {};
 }

@@ -83,7 +83,7 @@ EventFault PrometheusSamples::Draw() {
 
 void PrometheusSamples::Deliver(double value, TimeUs time, MetricType type,
                                 std::string_view suffix) {
-  if (!std::isfinite(value)) return Skip("a sample that is no number");
+  if (!std::isfinite(value)) return Skip("sample value is not a finite number");
   // What has no limit has one of 2^63 or 2^64 bytes: every Go program and Prometheus itself say so.
   if (std::fabs(value) > limits::kNumberMagnitudeMax) return Skip(payload_fault::kNumberRange);
   if (const EventFault fault = Draw(); !fault.empty()) return Refuse(fault);

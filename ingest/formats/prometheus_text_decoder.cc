@@ -152,7 +152,7 @@ std::optional<std::string_view> PrometheusTextDecoder::TakeQuoted() {
 }
 
 std::string_view PrometheusTextDecoder::ReadLabels() {
-  constexpr std::string_view kFault = "labels that do not read NAME=\"VALUE\"";
+  constexpr std::string_view kFault = "malformed labels: expected NAME=\"VALUE\"";
   PassBlanks();
   while (!Take('}')) {
     std::string_view name;
@@ -196,7 +196,7 @@ std::string_view PrometheusTextDecoder::ReadSample() {
   }
   if (samples_.name().empty()) return "a sample without a name";
   double value = 0;
-  if (!absl::SimpleAtod(ToAbsl(TakeWord(&rest_)), &value)) return "a value that is no number";
+  if (!absl::SimpleAtod(ToAbsl(TakeWord(&rest_)), &value)) return "sample value is not a number";
   TimeUs time = kNoTime;
   if (!rest_.empty() && rest_[0] != '#') {
     const std::string_view stamp = TakeWord(&rest_);
@@ -208,9 +208,9 @@ std::string_view PrometheusTextDecoder::ReadSample() {
     } else if (absl::SimpleAtod(ToAbsl(stamp), &seconds)) {
       found = TimeFromEpoch(seconds);
     }
-    if (!found) return "a stamp that is no time";
+    if (!found) return "invalid timestamp";
     time = *found;
-    if (!rest_.empty() && rest_[0] != '#') return "more than a value and a stamp";
+    if (!rest_.empty() && rest_[0] != '#') return "unexpected text after the timestamp";
   }
   samples_.Deliver(value, time, TypeOf(samples_.name()));
   return {};

@@ -38,7 +38,8 @@ class RegexDecoder final : public Decoder {
         fields_(input.map, errors, FindPreset("regex")),
         builder_(&fields_, input) {
     if (!pattern_.ok()) {
-      errors->Add(input.pattern_at, "pattern is no regular expression: " + pattern_.error());
+      errors->Add(input.pattern_at,
+                  "pattern is not a valid regular expression: " + pattern_.error());
       return;
     }
     for (const auto& [number, name] : pattern_.CapturingGroupNames())
@@ -101,7 +102,7 @@ void RegexDecoder::AddGroup(const std::string& name, int number, const InputConf
     const std::string nearest = Nearest(name, MappableNames());
     errors->Add(input.pattern_at,
                 "pattern: the group \"" + name +
-                    "\" is no field of an event, and map: does not use it" +
+                    "\" is not an event field, and map: does not use it" +
                     (nearest.empty() ? ": expected a field such as time, level or message"
                                      : "; did you mean \"" + nearest + "\"?"));
     return;

@@ -140,7 +140,7 @@ void CheckFormatKeys(const InputConfig& input, const Format& format, ErrorList* 
   if (!input.message_format.empty() && !format.carries_messages) {
     errors->Add(input.message_format_at,
                 absl::StrCat("input ", input.name, ": message_format is for formats that carry ",
-                             "messages of another: ", input.format, " does not"));
+                             "messages in another format: ", input.format, " does not"));
   }
 }
 
@@ -150,14 +150,15 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
   const Format* const format = FindFormat(input.format);
   if (format == nullptr && input.format == kAutoFormat) {
     errors->Add(input.format_at,
-                absl::StrCat("input ", input.name, ": format auto is for files, whose first lines ",
-                             "tell it: expected one of ", absl::StrJoin(DecoderNames(), ", ")));
+                absl::StrCat("input ", input.name, ": format auto detects the format of a file ",
+                             "from its first lines: this input needs one of ",
+                             absl::StrJoin(DecoderNames(), ", ")));
     return nullptr;
   }
   if (format == nullptr) {
     const std::string nearest = Nearest(input.format, DecoderNames());
     errors->Add(input.format_at,
-                absl::StrCat("input ", input.name, ": there is no format \"", input.format, "\"",
+                absl::StrCat("input ", input.name, ": unknown format \"", input.format, "\"",
                              nearest.empty() ? "" : "; did you mean \"", nearest,
                              nearest.empty() ? "" : "\"?"));
     return nullptr;

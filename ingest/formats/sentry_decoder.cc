@@ -63,7 +63,7 @@ void SentryDecoder::ReadPayload(const PayloadObject& payload) {
   if (data.Has<"comment_id">()) return reader_.Skip("a comment");
   if (data.Has<"installation">()) return reader_.Skip("an installation");
   if (payload.Has<"event">()) return ReadPlugin(payload);
-  reader_.Refuse("none of the things that Sentry tells of");
+  reader_.Refuse("unsupported Sentry payload");
 }
 
 void SentryDecoder::ReadError(const PayloadObject& error) {
@@ -92,7 +92,7 @@ void SentryDecoder::ReadError(const PayloadObject& error) {
 
 void SentryDecoder::ReadIssue(std::string_view action, const PayloadObject& issue) {
   if (action != "created" && action != "unresolved") {
-    return reader_.Skip("an issue that has neither begun nor come back");
+    return reader_.Skip("issue action is not created or unresolved");
   }
   Event& event = reader_.BeginEvent(EventType::kLog);
   event.time = action == "created" ? issue.Time<"firstSeen">() : issue.Time<"lastSeen">();
@@ -127,7 +127,7 @@ void SentryDecoder::ReadMetricAlert(std::string_view action, const PayloadObject
     event.state = AlarmState::kOk;
     event.time = alert.Time<"date_closed">();
   } else {
-    return reader_.Refuse("action is none of critical, warning and resolved");
+    return reader_.Refuse("action is not critical, warning or resolved");
   }
   int projects = 0;
   std::string_view project;

@@ -35,7 +35,7 @@ class SnsDecoder final : public Decoder {
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     reader_.ForEach(record, record_time, sink, [this](const PayloadObject& payload) {
       const auto visit = [this](const SnsMessage& message) { ReadMessage(message); };
-      if (!envelopes_.ForEach(payload, &reader_, visit)) reader_.Refuse("no SNS envelope");
+      if (!envelopes_.ForEach(payload, &reader_, visit)) reader_.Refuse("not an SNS envelope");
     });
   }
 

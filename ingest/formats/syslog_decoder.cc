@@ -164,7 +164,7 @@ SyslogFault SyslogDecoder::ReadFields(std::string_view* text, TimeUs record_time
   event_.Set(Field::kApp, OrNothing(TakeWord(text)));
   TakeWord(text);  // the process
   labels_.Add("msgid", OrNothing(TakeWord(text)));
-  if (!ReadData(text)) return "structured data that is broken";
+  if (!ReadData(text)) return "malformed structured data";
   if (text->starts_with(' ')) text->remove_prefix(1);
   return {};
 }
@@ -173,7 +173,8 @@ SyslogFault SyslogDecoder::ReadOldFields(std::string_view* text, bool has_priori
                                          TimeUs record_time) {
   const bool has_name = !text->empty() && IsUpper((*text)[0]);  // of a month
   const bool has_t = text->size() > 10 && (*text)[10] == 'T';
-  if (!has_priority && !has_name && !has_t) return "neither a priority nor a time of syslog's";
+  if (!has_priority && !has_name && !has_t)
+    return "neither a syslog priority nor a syslog timestamp";
   if (const SyslogFault fault = ReadTime(text, record_time); !fault.empty()) return fault;
   // A line of the same machine may have no host.
   std::string_view tag = TakeTag(text);

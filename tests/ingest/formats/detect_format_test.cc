@@ -94,10 +94,10 @@ TEST(DetectFormat, FirstLines) {
 }
 
 TEST(DetectFormat, WhatCannotBeTold) {
-  EXPECT_THAT(Detect(""), HasSubstr("tell no format"));
-  EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("tell no format"));
-  EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("tell no format"));
-  EXPECT_THAT(Detect("a=1 b=2\n"), HasSubstr("tell no format"));
+  EXPECT_THAT(Detect(""), HasSubstr("cannot detect the format"));
+  EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("cannot detect the format"));
+  EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("cannot detect the format"));
+  EXPECT_THAT(Detect("a=1 b=2\n"), HasSubstr("cannot detect the format"));
   InputConfig input;
   input.format = "auto";
   EXPECT_TRUE(absl::IsInvalidArgument(ResolveFormat("-", &input)));

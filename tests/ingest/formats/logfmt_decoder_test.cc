@@ -91,7 +91,7 @@ TEST(LogfmtDecoder, Lines) {
 }
 
 TEST(LogfmtDecoder, LinesThatAreNone) {
-  constexpr std::string_view kNoKey = "undecodable: a key that is none";
+  constexpr std::string_view kNoKey = "undecodable: malformed key";
   constexpr std::string_view kNoValue = "undecodable: a quote or an equals sign inside a value";
   constexpr std::string_view kQuoted =
       "undecodable: a quoted value without an end, or with a bad escape";

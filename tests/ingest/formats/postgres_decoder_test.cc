@@ -35,7 +35,7 @@ struct LineCase {
   std::string_view expected;
 };
 
-constexpr std::string_view kSkippedPart = "skipped: details of the message before";
+constexpr std::string_view kSkippedPart = "skipped: details of the previous message";
 constexpr std::string_view kSkippedRest = "skipped: the rest of a message";
 
 TEST(PostgresDecoder, PrefixesOfPlainLines) {
@@ -109,8 +109,8 @@ TEST(PostgresDecoder, WhatAMessageSays) {
       {"LOG:  duration: 1.000 ms  bind s/p: SELECT 1",
        "skipped: a step before the execution of a statement"},
       {"LOG:  duration: 1.000 ms  plan:", "skipped: a plan"},
-      {"LOG:  duration: fast", "undecodable: a duration that is no number of milliseconds"},
-      {"LOG:  duration: 1e3 ms", "undecodable: a duration that is no number of milliseconds"},
+      {"LOG:  duration: fast", "undecodable: duration is not a number of milliseconds"},
+      {"LOG:  duration: 1e3 ms", "undecodable: duration is not a number of milliseconds"},
       {"LOG:  duration: -1 ms", "undecodable: a duration that is out of range"},
       {"LOG:  duration: nan ms", "undecodable: a duration that is out of range"},
       {"LOG:  statement: SELECT 'too many clients'", "skipped: a statement without its duration"},
@@ -118,7 +118,7 @@ TEST(PostgresDecoder, WhatAMessageSays) {
       {"LOG:  connection received: host=192.0.2.9 port=5", "connection open client_ip=192.0.2.9"},
       {"LOG:  connection received: host=[local]", "connection open"},
       {"LOG:  connection authenticated: identity=\"x\" method=peer",
-       "skipped: said again by connection authorized"},
+       "skipped: repeated by connection authorized"},
       {"LOG:  connection authorized: user=ann database=shop application_name=psql SSL enabled",
        "auth success dependency=shop user=ann user_agent=psql"},
       {"LOG:  replication connection authorized: user=rep", "auth success user=rep"},
@@ -163,9 +163,9 @@ TEST(PostgresDecoder, Csv) {
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,,,17,,6a.11,3,,,,0,FATAL,53300,no"),
             "2026-01-01T12:00:00.123Z log dependency=postgres level=fatal message=no");
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,a,b"),
-            "undecodable: a CSV row that is none of PostgreSQL's");
+            "undecodable: not a PostgreSQL csvlog row");
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,,,17,,6a.11,3,,,,0,BAD,53300,no"),
-            "undecodable: a CSV row that is none of PostgreSQL's");
+            "undecodable: not a PostgreSQL csvlog row");
 
   // A statement over several lines, then another row, then what is no row.
   const RecordingSink sink = DecodeRecord(
@@ -197,12 +197,11 @@ TEST(PostgresDecoder, Json) {
        R"(FATAL:  no","timestamp":"2026-01-01T12:00:00.123456789Z"})",
        "2026-01-01T12:00:00.123456Z log dependency=shop host=p:db level=fatal message=no user=ann"},
       {R"({"textPayload":"\tmore","timestamp":"2026-01-01T12:00:00Z"})", kSkippedRest},
-      {R"({"textPayload":"x LOG:  y","timestamp":"then"})", "undecodable: timestamp is no time"},
+      {R"({"textPayload":"x LOG:  y","timestamp":"then"})", "undecodable: invalid timestamp"},
       {R"({"error_severity":"LOG","message":"x","timestamp":"then"})",
-       "undecodable: timestamp is no time"},
+       "undecodable: invalid timestamp"},
       {R"({"error_severity":"LOG","message":"x"})", "undecodable: no time"},
-      {R"({"error_severity":"x","message":"x"})",
-       "undecodable: error_severity is none of the known words"},
+      {R"({"error_severity":"x","message":"x"})", "undecodable: unknown error_severity"},
       {R"({"error_severity":"LOG",)", "undecodable: not a JSON object"},
   };
   for (const LineCase& test : cases) {

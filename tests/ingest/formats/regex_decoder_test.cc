@@ -92,10 +92,10 @@ std::string Error(const InputConfig& input) {
 
 TEST(RegexDecoder, PatternsThatAreNone) {
   EXPECT_THAT(Error(Regex("(?P<time>")),
-              HasSubstr("a.yaml:3:14: pattern is no regular expression: "));
+              HasSubstr("a.yaml:3:14: pattern is not a valid regular expression: "));
   EXPECT_THAT(
       Error(Regex("(?P<mesage>.*)")),
-      HasSubstr("a.yaml:3:14: pattern: the group \"mesage\" is no field of an event, and map: "
+      HasSubstr("a.yaml:3:14: pattern: the group \"mesage\" is not an event field, and map: "
                 "does not use it; did you mean \"message\"?"));
   EXPECT_THAT(Error(Regex("(?P<http>.*)")), HasSubstr("the group \"http\" is no field"));
   EXPECT_THAT(Error(Regex("(.*)")), HasSubstr("a.yaml:3:14: pattern has no named group"));
