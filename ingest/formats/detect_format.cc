@@ -18,7 +18,7 @@ namespace tocsin {
 namespace {
 
 constexpr int kLinesMax = 100;
-// Any time will do for stamps that leave their year to the record.
+// The record's time, from which timestamps without a year take their year. Any time will do.
 constexpr TimeUs kSomeTime = 50 * 365 * kDayUs;
 
 class CountingSink final : public EventSink {
@@ -46,10 +46,10 @@ absl::StatusOr<std::vector<std::string>> FirstLines(const std::string& path) {
   return lines;
 }
 
-// In the order in which they are asked: PostgreSQL also writes JSON, so its own comes first.
+// In the order in which they are tried: PostgreSQL also writes JSON, so it comes first.
 struct Candidate {
   const char* format;
-  bool needs_time;  // of its own: without one, any text would do
+  bool needs_time;  // lines need a timestamp of their own; without that, any text would fit
 };
 constexpr Candidate kCandidates[] = {
     {"postgres", false}, {"clf", true},    {"alb", true},    {"pgbouncer", true},
@@ -65,11 +65,11 @@ bool Fits(const Candidate& candidate, const std::vector<std::string>& lines) {
   CountingSink sink;
   const TimeUs record_time = candidate.needs_time ? kNoTime : kSomeTime;
   for (const std::string& line : lines) decoder->Decode(line, record_time, &sink);
-  // A syslog in which others write more than PostgreSQL does is read for all of them.
+  // A syslog to which other programs write more than PostgreSQL does is read as syslog.
   return sink.events > sink.undecodable && sink.events >= sink.others;
 }
 
-// JSON that only one program writes, by keys that stand together in every line of it.
+// JSON that only one program writes, recognized by keys that occur together in a line.
 struct Signature {
   const char* format;
   std::array<std::string_view, 4> keys;
@@ -94,7 +94,8 @@ bool Carries(const Signature& signature, const std::vector<std::string>& lines) 
   return 2 * found > all;
 }
 
-// Documents of vendors, by keys that stand in them somewhere, whose own come first.
+// Vendors' documents, recognized by keys that occur anywhere in the lines. The more specific
+// documents come first.
 constexpr Signature kDocuments[] = {
     {"otlp-json", {"\"resourceMetrics\"", "\"scopeMetrics\"", "", ""}},
     {"otlp-json", {"\"resourceLogs\"", "\"scopeLogs\"", "", ""}},
@@ -122,7 +123,7 @@ bool HoldsAnywhere(const Signature& signature, const std::vector<std::string>& l
   });
 }
 
-// The comments that Prometheus' text has before its metrics.
+// Whether the first line is a comment that precedes metrics in Prometheus' text format.
 bool BeginsLikeAScrape(const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     if (!line.empty()) return line.starts_with("# HELP ") || line.starts_with("# TYPE ");

@@ -1,4 +1,4 @@
-// Grafana's webhook: one alarm an alert, or one of a dashboard's rule as Grafana 8 and older post.
+// Grafana webhooks: one alarm per alert, or the alarm of a dashboard rule from Grafana 8 and older.
 //
 //   {"alerts": […as Alertmanager's…], "title": …, "state": "alerting", "orgId": 1, …}
 //   {"ruleId": 7, "ruleName": …, "state": "alerting|ok|no_data", "tags": {…}, "message": …,
@@ -6,8 +6,8 @@
 //
 // https://grafana.com/docs/grafana/latest/alerting/configure-notifications/
 //
-// The older form has no time, so the record's counts. Its tags are labels; the value is that of the
-// first match.
+// The older form has no time, so the record's time is used. Its tags become labels; the value is
+// that of the first match.
 
 #include <memory>
 #include <string_view>

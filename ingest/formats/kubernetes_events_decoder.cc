@@ -1,4 +1,4 @@
-// Kubernetes' events: rollouts of Deployments as deploys, all others as log lines.
+// Kubernetes events: rollouts of Deployments become deploys, all others log lines.
 //
 //   {"kind": "Event", "apiVersion": "v1", "involvedObject": {"kind": "Pod", …}, "reason": …,
 //    "message": …, "type": "Warning", "source": {"host": …}, "lastTimestamp": …, "metadata": {…}}
@@ -8,8 +8,8 @@
 //
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 //
-// A Deployment is rolled out when a replica set of its that had none is given pods. Older clusters
-// do not say how many it had, so that there a replica set that merely grows is a deploy as well.
+// A rollout of a Deployment is the scaling of one of its replica sets from zero. Older clusters do
+// not report the previous size, so with them a replica set that merely grows is a deploy as well.
 
 #include <algorithm>
 #include <memory>
@@ -25,13 +25,13 @@ namespace {
 constexpr std::string_view kErrors[] = {"BackOff", "Evicted", "FailedScheduling", "OOMKilling",
                                         "SystemOOM"};
 
-// What Kubernetes makes random names of.
+// Whether the text has only characters that Kubernetes uses in random names, and a size in range.
 bool IsRandom(std::string_view text, std::size_t bytes_min, std::size_t bytes_max) {
   return text.size() >= bytes_min && text.size() <= bytes_max &&
          text.find_first_not_of("bcdfghjklmnpqrstvwxz2456789") == text.npos;
 }
 
-// Cuts "-suffix" off the end; empty, and nothing happens, where there is none.
+// Removes "-suffix" from the end and returns the suffix; empty, with no effect, if there is none.
 std::string_view CutSuffix(std::string_view* name) {
   const std::size_t dash = name->rfind('-');
   if (dash == name->npos || dash == 0) return {};
@@ -50,7 +50,7 @@ std::string_view WorkloadOf(std::string_view pod) {
   return IsRandom(hash, 6, 10) ? rest : pod;
 }
 
-// The replica set that "Scaled up replica set NAME …" says was given its first pods, or nothing.
+// The replica set that "Scaled up replica set NAME …" reports as scaled from zero; empty if none.
 std::string_view RolledOut(std::string_view message) {
   constexpr std::string_view kScaledUp = "Scaled up replica set ";
   if (!message.starts_with(kScaledUp)) return {};
@@ -76,7 +76,7 @@ class KubernetesEventsDecoder final : public Decoder {
  private:
   void ReadPayload(const PayloadObject& payload);
   void ReadEvent(const PayloadObject& told);
-  // The newest time that it names.
+  // The newest time in the event.
   static TimeUs TimeOf(const PayloadObject& told);
   void SetPlace(const PayloadObject& told, const PayloadObject& object);
 

@@ -5,10 +5,11 @@
 // https://pkg.go.dev/github.com/go-logfmt/logfmt
 //
 // What the keys mean is in field_presets.cc, on top of the canonical names; `map:` adds others. A
-// key without a value says nothing. Values are cut from the line without a copy, except for escapes.
+// key without a value says nothing. Values are cut from the line without a copy, except for
+// escapes.
 //
-// A few templates (logfmt_template.h) read the lines that most of a stream are like; the parser here
-// reads all others, and teaches them.
+// A few templates (logfmt_template.h) read the lines that most of a stream are like; the parser
+// here reads all others, and teaches them.
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,8 @@
 // or several a record.
 //
 // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: 64-bit integers may be texts,
-// ids are hexadecimal, enumerations are numbers. What becomes of them is in ingest/formats/otlp_events.h.
+// ids are hexadecimal, enumerations are numbers. What becomes of them is in
+// ingest/formats/otlp_events.h.
 
 #include <algorithm>
 #include <memory>

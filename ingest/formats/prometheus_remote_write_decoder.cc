@@ -2,9 +2,9 @@
 //
 // https://prometheus.io/docs/specs/prw/remote_write_spec
 //
-// What becomes of a sample is in ingest/formats/prometheus_samples.h. Nothing in the request says what type
-// a metric has (its metadata comes in requests of its own, now and then), so that names tell. Of a
-// native histogram the count and the sum become two counters. Exemplars are passed over.
+// What becomes of a sample is in ingest/formats/prometheus_samples.h. Nothing in the request says
+// what type a metric has (its metadata comes in requests of its own, now and then), so that names
+// tell. Of a native histogram the count and the sum become two counters. Exemplars are passed over.
 
 #include <memory>
 #include <optional>

@@ -7,8 +7,8 @@
 // https://github.com/prometheus/OpenMetrics
 //
 // A record, and a file, is one scrape: what # TYPE says counts for the samples behind it, and
-// without it names tell (ingest/formats/prometheus_samples.h). A sample without a stamp takes its record's.
-// Names in quotes, {"a.b",job="x"}, are understood; exemplars are passed over.
+// without it names tell (ingest/formats/prometheus_samples.h). A sample without a stamp takes its
+// record's. Names in quotes, {"a.b",job="x"}, are understood; exemplars are passed over.
 
 #include <algorithm>
 #include <memory>
