@@ -93,9 +93,9 @@ JsonFault InfluxDecoder::Read(std::string_view line) {
   pass_blanks();
   while (!rest_.empty() && rest_.back() == ' ') rest_.remove_suffix(1);
   if (rest_.empty()) return {};
-  std::int64_t stamp = 0;
-  if (!absl::SimpleAtoi(ToAbsl(rest_), &stamp)) return "timestamp is not an integer";
-  const std::optional<TimeUs> time = TimeFromEpoch(stamp);
+  std::int64_t timestamp = 0;
+  if (!absl::SimpleAtoi(ToAbsl(rest_), &timestamp)) return "timestamp is not an integer";
+  const std::optional<TimeUs> time = TimeFromEpoch(timestamp);
   if (!time) return "timestamp out of range";
   measurement_.SetTime(*time);
   return {};

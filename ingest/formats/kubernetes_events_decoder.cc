@@ -75,10 +75,10 @@ class KubernetesEventsDecoder final : public Decoder {
 
  private:
   void ReadPayload(const PayloadObject& payload);
-  void ReadEvent(const PayloadObject& told);
+  void ReadEvent(const PayloadObject& source_event);
   // The newest time in the event.
-  static TimeUs TimeOf(const PayloadObject& told);
-  void SetPlace(const PayloadObject& told, const PayloadObject& object);
+  static TimeUs TimeOf(const PayloadObject& source_event);
+  void SetPlace(const PayloadObject& source_event, const PayloadObject& object);
 
   PayloadReader reader_;
 };
@@ -86,9 +86,9 @@ class KubernetesEventsDecoder final : public Decoder {
 void KubernetesEventsDecoder::ReadPayload(const PayloadObject& payload) {
   if (payload.Has<"items">()) {
     bool any = false;
-    payload.ForEach<"items">([&](const PayloadObject& told) {
+    payload.ForEach<"items">([&](const PayloadObject& source_event) {
       any = true;
-      ReadEvent(told);
+      ReadEvent(source_event);
     });
     if (!any) reader_.Skip("a list without events");
     return;
@@ -100,52 +100,56 @@ void KubernetesEventsDecoder::ReadPayload(const PayloadObject& payload) {
   ReadEvent(payload.Object<"object">());
 }
 
-void KubernetesEventsDecoder::ReadEvent(const PayloadObject& told) {
-  const PayloadObject involved = told.Object<"involvedObject">();
-  const PayloadObject object = involved.present() ? involved : told.Object<"regarding">();
-  const std::string_view reason = told.Text<"reason">();
+void KubernetesEventsDecoder::ReadEvent(const PayloadObject& source_event) {
+  const PayloadObject involved = source_event.Object<"involvedObject">();
+  const PayloadObject object = involved.present() ? involved : source_event.Object<"regarding">();
+  const std::string_view reason = source_event.Text<"reason">();
   if (!object.present() || reason.empty()) return reader_.Refuse("not a Kubernetes event");
-  const std::string_view note = FirstOf(told.Text<"message">(), told.Text<"note">());
+  const std::string_view note =
+      FirstOf(source_event.Text<"message">(), source_event.Text<"note">());
   const bool of_deployment = object.Text<"kind">() == "Deployment";
   const std::string_view replica_set =
       of_deployment && reason == "ScalingReplicaSet" ? RolledOut(note) : std::string_view();
   const bool rolled_back = of_deployment && reason == "DeploymentRollback";
   const bool is_deploy = rolled_back || !replica_set.empty();
   Event& event = reader_.BeginEvent(is_deploy ? EventType::kDeploy : EventType::kLog);
-  event.time = TimeOf(told);
-  SetPlace(told, object);
+  event.time = TimeOf(source_event);
+  SetPlace(source_event, object);
   const std::string message = std::string(reason) + (note.empty() ? "" : ": ") + std::string(note);
   reader_.Set(Field::kMessage, message);
   if (is_deploy) {
     reader_.Set(Field::kName, rolled_back ? "rollback" : "release");
     std::string_view set = replica_set;
     reader_.Set(Field::kVersion, CutSuffix(&set));
-    reader_.Set(Field::kId, told.Object<"metadata">().Text<"uid">());
+    reader_.Set(Field::kId, source_event.Object<"metadata">().Text<"uid">());
   } else {
     const bool is_error =
         std::find(std::begin(kErrors), std::end(kErrors), reason) != std::end(kErrors);
-    const bool is_warning = told.Text<"type">() == "Warning";
+    const bool is_warning = source_event.Text<"type">() == "Warning";
     reader_.Set(Field::kLevel, is_error ? "error" : is_warning ? "warning" : "info");
     reader_.Set(Field::kException, reason);
   }
   reader_.Deliver();
 }
 
-TimeUs KubernetesEventsDecoder::TimeOf(const PayloadObject& told) {
-  return std::max({told.Object<"series">().Time<"lastObservedTime">(), told.Time<"lastTimestamp">(),
-                   told.Time<"deprecatedLastTimestamp">(), told.Time<"firstTimestamp">(),
-                   told.Time<"eventTime">()});
+TimeUs KubernetesEventsDecoder::TimeOf(const PayloadObject& source_event) {
+  return std::max({source_event.Object<"series">().Time<"lastObservedTime">(),
+                   source_event.Time<"lastTimestamp">(),
+                   source_event.Time<"deprecatedLastTimestamp">(),
+                   source_event.Time<"firstTimestamp">(), source_event.Time<"eventTime">()});
 }
 
-void KubernetesEventsDecoder::SetPlace(const PayloadObject& told, const PayloadObject& object) {
+void KubernetesEventsDecoder::SetPlace(const PayloadObject& source_event,
+                                       const PayloadObject& object) {
   const std::string_view kind = object.Text<"kind">();
   const std::string_view name = object.Text<"name">();
   const PayloadObject labels = object.Object<"labels">();
   reader_.AddLabel("namespace", object.Text<"namespace">());
   reader_.AddLabel("kind", kind);
   reader_.AddLabel("object", name);
-  const std::string_view reporter = FirstOf(told.Object<"source">().Text<"host">(),
-                                            told.Object<"deprecatedSource">().Text<"host">());
+  const std::string_view reporter =
+      FirstOf(source_event.Object<"source">().Text<"host">(),
+              source_event.Object<"deprecatedSource">().Text<"host">());
   if (kind == "Node") {
     reader_.Set(Field::kHost, name);
     return;

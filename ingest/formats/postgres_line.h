@@ -48,7 +48,7 @@ class PostgresReader {
   // The reason for lines of other programs in a shared syslog.
   static constexpr std::string_view kOtherProgram = "a line of another program";
 
-  explicit PostgresReader(const InputConfig& input) : stamps_(input) {}
+  explicit PostgresReader(const InputConfig& input) : timestamps_(input) {}
 
   // REQUIRES: text is not empty and at most limits::kEventBytesMax long.
   Result Read(std::string_view text, TimeUs record_time, PostgresLine* line);
@@ -60,7 +60,7 @@ class PostgresReader {
   Result ReadJson(std::string_view text, TimeUs record_time, PostgresLine* line);
   Result ReadRecord(const simdjson::dom::object& record, TimeUs record_time, PostgresLine* line);
 
-  TextTime stamps_;
+  TextTime timestamps_;
   bool in_csv_row_ = false;
   std::string unquoted_;
   std::vector<char> padded_;

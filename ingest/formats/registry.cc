@@ -1,4 +1,4 @@
-// All formats. An explicit table, because the linker drops what registers itself from a static
+// All formats. The table is explicit, because the linker drops self-registering objects of a static
 // library.
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 namespace tocsin {
 
 using DecoderFactory = std::unique_ptr<Decoder>(const InputConfig& input, ErrorList* errors);
-// One .cc each; a header for one function would say nothing more.
+// Each is defined in its own .cc; a header for a single function is not worth it.
 DecoderFactory NewAlbDecoder;
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
@@ -53,7 +53,7 @@ struct Format {
   std::string_view name;
   DecoderFactory* create;
   Framing framing = Framing::kLines;
-  bool carries_messages = false;  // of a format that `message_format` names
+  bool carries_messages = false;  // in the format that `message_format` names
   OwnTime own_time = OwnTime::kComplete;
 };
 
@@ -105,7 +105,7 @@ const Format* FindFormat(std::string_view name) {
   return found == kFormats.end() ? nullptr : found;
 }
 
-// Gives records that come without a time the one that is said of all of them.
+// Gives records without a time the input's `record_time`.
 class TimedDecoder final : public Decoder {
  public:
   TimedDecoder(std::unique_ptr<Decoder> decoder, TimeUs time)
@@ -127,11 +127,11 @@ class TimedDecoder final : public Decoder {
   const TimeUs time_;
 };
 
-// Of keys that go with another format than the input has.
+// Reports keys that belong to another format than the input's.
 void CheckFormatKeys(const InputConfig& input, const Format& format, ErrorList* errors) {
-  const auto refuse = [&](bool set, const Location& at, const char* key, const char* of) {
-    if (!set || input.format == of) return;
-    errors->Add(at, absl::StrCat("input ", input.name, ": ", key, " is for format ", of,
+  const auto refuse = [&](bool set, const Location& at, const char* key, const char* owner) {
+    if (!set || input.format == owner) return;
+    errors->Add(at, absl::StrCat("input ", input.name, ": ", key, " is for format ", owner,
                                  ", and the format is ", input.format));
   };
   refuse(!input.preset.empty(), input.preset_at, "preset", "json");
