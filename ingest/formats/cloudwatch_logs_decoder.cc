@@ -99,7 +99,7 @@ void CloudWatchLogsDecoder::ReadDeflated(std::string_view bytes) {
   JsonFault fault = Inflate(bytes, bytes_max, &inflated_);
   budget->TakeUnpacked(inflated_.size());
   if (!fault.empty()) {
-    // The data would have fit without the outer payload's budget.
+    // The data is within its own limit, but the payload's budget is used up.
     const bool is_spent = inflated_.size() == bytes_max && bytes_max < kInflatedBytesMax;
     return reader_.Refuse(is_spent ? budget_fault::kUnpacked : fault);
   }
@@ -112,8 +112,9 @@ void CloudWatchLogsDecoder::ReadDeflated(std::string_view bytes) {
 void CloudWatchLogsDecoder::ReadLogs(const PayloadObject& logs) {
   const std::string_view type = logs.Text<"messageType">();
   if (type == "CONTROL_MESSAGE") return reader_.Skip("a control message");
-  if (type != "DATA_MESSAGE")
+  if (type != "DATA_MESSAGE") {
     return reader_.Refuse("messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE");
+  }
   const LabelView group = {"log_group", logs.Text<"logGroup">()};
   const LabelView stream = {"log_stream", logs.Text<"logStream">()};
   bool any = false;

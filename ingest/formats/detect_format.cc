@@ -173,10 +173,10 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      path + ": cannot detect the format from the first lines (json, prometheus-text, " +
+      path + ": cannot detect the format (json, prometheus-text, " +
       absl::StrJoin(kCandidates, ", ",
                     [](std::string* out, const Candidate& c) { out->append(c.format); }) +
-      "): name the format");
+      ") from the first lines: name the format");
 }
 
 }  // namespace tocsin

@@ -38,8 +38,9 @@ class GrafanaDecoder final : public Decoder {
 void GrafanaDecoder::DeliverRule(const PayloadObject& rule) {
   Event& event = reader_.BeginEvent(EventType::kAlarm);
   const std::string_view state = rule.Text<"state">();
-  if (state == "paused" || state == "pending")
+  if (state == "paused" || state == "pending") {
     return reader_.Skip("rule state is paused or pending");
+  }
   reader_.TakeLabels(rule.Object<"tags">());
   if (state == "alerting") {
     event.state = AlarmState::kAlarm;

@@ -95,8 +95,9 @@ void KubernetesEventsDecoder::ReadPayload(const PayloadObject& payload) {
   }
   if (!payload.Has<"object">()) return ReadEvent(payload);
   const std::string_view type = payload.Text<"type">();
-  if (type == "DELETED" || type == "BOOKMARK")
+  if (type == "DELETED" || type == "BOOKMARK") {
     return reader_.Skip("a DELETED or BOOKMARK watch event");
+  }
   ReadEvent(payload.Object<"object">());
 }
 

@@ -89,7 +89,7 @@ TEST(DetectFormat, FirstLines) {
             "pgbouncer");
   EXPECT_EQ(Detect(R"({"log":"a\n","stream":"stdout","time":"2026-01-01T12:00:00Z"})"), "docker");
   EXPECT_EQ(Detect(R"({"@timestamp":"2026-01-01T12:00:00Z","ecs.version":"1.2.0"})"), "ecs");
-  // A broken file of a format is one of it; what is wrong is counted line by line.
+  // A file with broken lines still has its format; the broken lines are counted.
   EXPECT_EQ(Detect("{\"time\":"), "json");
 }
 

@@ -18,11 +18,11 @@ TEST(InfluxDecoder, AnEventAField) {
        "labels.host=web-1\n"
        "2026-01-01T00:00:00Z metric value=80 host=web-1 name=cpu_usage_idle labels.cpu=cpu0 "
        "labels.host=web-1"},
-      // Stamps of every unit, or none.
+      // Timestamps of every unit, or no timestamp.
       {"q value=1 1767225600", "2026-01-01T00:00:00Z metric value=1 name=q"},
       {"q value=1 1767225600123", "2026-01-01T00:00:00.123Z metric value=1 name=q"},
       {"q value=-1.5e-3", "2019-12-20T00:00:00Z metric value=-0.0015 name=q"},
-      // Booleans and texts, in which anything may stand.
+      // Booleans and strings, which may contain anything.
       {"p ok=t,down=FALSE,n=7u,note=\"a, b=c \\\" d\\\\\" 1767225600",
        "2026-01-01T00:00:00Z metric value=1 name=p_ok\n"
        "2026-01-01T00:00:00Z metric value=0 name=p_down\n"

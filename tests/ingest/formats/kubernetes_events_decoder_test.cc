@@ -103,7 +103,7 @@ TEST(KubernetesEventsDecoder, RolloutsAreDeploys) {
                 {CoreEvent("Deployment", "web", "DeploymentRollback", rolled_back, "Normal"),
                  Expected("deploy host=node-1 id=4d2e message=DeploymentRollback: " + rolled_back,
                           "Deployment", "web", " name=rollback service=web")});
-  // Of something else it is none, whatever it says.
+  // For another kind of object it is not a deploy, whatever the message is.
   ExpectDecoded(kInput, {CoreEvent("Rollout", "web", "ScalingReplicaSet",
                                    "Scaled up replica set web-6f7c9d5b4d to 3", "Normal"),
                          Expected(log + "message=ScalingReplicaSet: Scaled up replica set "

@@ -58,7 +58,7 @@ TEST(LogfmtDecoder, Lines) {
        "message=Request timeout method=GET"},
       {"ts=1767268800 method=GET msg=incoming",
        "2026-01-01T12:00:00Z log message=incoming method=GET"},
-      // Canonical names, other types and stamps.
+      // Canonical names, other types and timestamps.
       {"time=1767268800123 type=connection action=open dependency=orders-db",
        "2026-01-01T12:00:00.123Z connection open dependency=orders-db"},
       {R"(@timestamp="Sun Jan 10 16:47:39 EST 2021" level=info msg="Stopping all fetchers" tag#a=b)",

@@ -63,7 +63,7 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        "2026-01-01T12:00:00.250Z log dependency=postgres level=notice message=no"},
       {"2026-01-01 12:00:00.5 LOG:  a: LOG:  b",
        "2026-01-01T12:00:00.500Z log dependency=postgres level=info message=a: LOG:  b"},
-      // Syslog with RFC 3339 stamps, and logplex.
+      // Syslog with RFC 3339 timestamps, and logplex.
       {"2026-01-01T12:00:00.5+01:00 db-1 postgres[17]: [3-1] db=shop,user=ann LOG:  no",
        "2026-01-01T11:00:00.500Z log dependency=shop host=db-1 level=info message=no user=ann"},
       {"2026-01-01T12:00:00+00:00 app[postgres.17]: [GREEN] [3-1]  sql_error_code = 00000 LOG:  no",
@@ -73,7 +73,7 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        "2026-01-01T12:00:00Z log dependency=postgres host=d.1 level=info message=no"},
       {"<134>2026-01-01T12:00:00Z db-1 postgres: LOG:  no",
        "2026-01-01T12:00:00Z log dependency=postgres host=db-1 level=info message=no"},
-      // What goes on.
+      // Continuation lines.
       {"\tFROM a", kSkippedRest},
       {"2026-01-01 12:00:00 UTC [17] DETAIL:  of it", kSkippedPart},
       {"2026-01-01 12:00:00 UTC [17] STATEMENT:  SELECT 'ERROR:  x'", kSkippedPart},
@@ -81,7 +81,7 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        kSkippedRest},
       {"2026-01-01T12:00:00+00:00 db-1 postgres[17]: [3-2] #011FROM a", kSkippedRest},
       {"2026-01-01T12:00:00+00:00 db-1 systemd[1]: LOG:  no", "skipped: a line of another program"},
-      // What is none.
+      // Rejected or skipped lines.
       {"nothing of the kind", "undecodable: neither a time nor a severity"},
       {"LOG:  no", "undecodable: no time"},
       {"2026-01-01 12:00:00 UTC [17] no severity", "undecodable: no severity"},
@@ -167,7 +167,7 @@ TEST(PostgresDecoder, Csv) {
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,,,17,,6a.11,3,,,,0,BAD,53300,no"),
             "undecodable: not a PostgreSQL csvlog row");
 
-  // A statement over several lines, then another row, then what is no row.
+  // A statement over several lines, then another row, then a line that is not a row.
   const RecordingSink sink = DecodeRecord(
       Postgres(),
       begin + "\"duration: 1.2 ms  statement: SELECT a\nFROM b\n\nWHERE c\",,,,,,,,,\"psql\"\n" +

@@ -46,7 +46,7 @@ TEST(RegexDecoder, Lines) {
        "2026-01-01T12:00:00Z connection open"},
       {R"((?P<timestamp>\S+) (?P<user>\pL+))", "2026-01-01T12:00:00Z J\u00FCrgen",
        "2026-01-01T12:00:00Z log user=J\u00FCrgen"},
-      // What is none.
+      // Rejected or skipped lines.
       {log, "\tat a.b.C(D.java:1)", "skipped: the pattern does not match"},
       {log, "2026-02-30 12:00:00 WARN [main] x",
        "undecodable: time is neither an RFC 3339 time nor an epoch number"},

@@ -55,7 +55,7 @@ TEST(SyslogDecoder, Lines) {
        "2026-01-01T11:00:00.500Z log app=postgres host=db-1 message=[3-1] ERROR:  no"},
       {"Jan  1 12:00:00 web-1 systemd-logind[17]: x",
        "2026-01-01T12:00:00Z log app=systemd-logind host=web-1 message=x"},
-      // What is none.
+      // Rejected or skipped lines.
       {"nothing of the kind", "undecodable: neither a syslog priority nor a syslog timestamp"},
       {"2026-01-01 12:00:00 web-1 shop: a",
        "undecodable: neither a syslog priority nor a syslog timestamp"},
