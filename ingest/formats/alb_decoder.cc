@@ -1,13 +1,14 @@
-// Access logs of AWS's application load balancers, one `request` a line.
+// Access logs of AWS application load balancers: one `request` per line.
 //
 //   https 2026-01-01T12:00:00.186641Z app/shop/50dc6c495c0c9188 192.0.2.7:2817 10.0.0.1:80
 //   0.000 0.001 0.000 200 200 34 366 "GET https://shop.example:443/a HTTP/1.1" "curl/8" …
 //
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html
 //
-// The status is the balancer's, the duration the sum of its three times. −1 among them says that no
-// answer came, and then there is no duration; nor is there one of a WebSocket, whose times are
-// those of a connection. Lines gain fields at their end as time goes by; those are ignored.
+// The status is that of the load balancer; the duration is the sum of the three processing times. A
+// time of −1 means that there was no response; the request then has no duration. Neither has a
+// WebSocket, whose times are those of the connection. AWS adds fields at the end of the line over
+// time; unknown ones are ignored.
 
 #include <charconv>
 #include <cstddef>
@@ -31,7 +32,7 @@
 namespace tocsin {
 namespace {
 
-using AlbFault = std::string_view;  // static text; empty: none
+using AlbFault = std::string_view;  // static string; empty: no fault
 
 constexpr AlbFault kTooFew = "fewer fields than a load balancer's line has";
 constexpr DurationUs kDurationMax = 365 * kDayUs;
@@ -92,7 +93,7 @@ class AlbDecoder final : public Decoder {
   AlbFault Read(std::string_view line);
   AlbFault ReadTimes(FieldScanner* scan, bool is_connection);
   AlbFault ReadStatus(std::string_view text);
-  // What has come with later versions, and may be missing.
+  // The fields that later versions of the format added; they may be missing.
   void ReadRest(FieldScanner* scan);
 
   MappedConstants constants_;
@@ -111,7 +112,7 @@ AlbFault AlbDecoder::Read(std::string_view line) {
   const auto word = [&scan](std::string_view* text) { return scan.Word(text) && scan.Skip(" "); };
   if (!word(&type) || !word(&time)) return "no time";
   const std::optional<TimeUs> parsed = time_.Parse(time);
-  if (!parsed || time.size() < 20) return "no time";  // not a number, which Parse takes as well
+  if (!parsed || time.size() < 20) return "no time";  // Parse also accepts plain numbers
   event_.time = *parsed;
   if (!word(&balancer) || !word(&client) || !word(&target)) return kTooFew;
   const AlbFault fault = ReadTimes(&scan, type == "ws" || type == "wss");
@@ -149,18 +150,18 @@ AlbFault AlbDecoder::ReadTimes(FieldScanner* scan, bool is_connection) {
     if (text == "-" || (error == std::errc() && seconds == -1)) {
       answered = false;
     } else if (error != std::errc() || rest != end || !(seconds >= 0)) {
-      return "a time that is no number of seconds";
+      return "processing time is not a number of seconds";
     }
     sum += seconds;
   }
   if (!answered || is_connection) return {};
-  if (!(sum * 1e6 <= static_cast<double>(kDurationMax))) return "a time that is out of range";
+  if (!(sum * 1e6 <= static_cast<double>(kDurationMax))) return "processing time is out of range";
   event_.duration = static_cast<DurationUs>(sum * 1e6 + 0.5);
   return {};
 }
 
 AlbFault AlbDecoder::ReadStatus(std::string_view text) {
-  if (text == "-") return {};  // the client was gone before there was one
+  if (text == "-") return {};  // the client disconnected before there was one
   if (text.size() != 3 || !IsDigit(text[0]) || !IsDigit(text[1]) || !IsDigit(text[2])) {
     return "status is not a number";
   }

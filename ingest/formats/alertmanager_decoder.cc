@@ -1,11 +1,11 @@
-// Alertmanager's webhook, version 4: one alarm an alert.
+// Alertmanager webhooks, version 4: one alarm per alert.
 //
 //   {"version": "4", "alerts": [{"status": "firing", "labels": {…}, "annotations": {…},
 //    "startsAt": …, "endsAt": …, "fingerprint": …}], …}
 //
 // https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 //
-// A group is sent again and again while any of its alerts fires.
+// Alertmanager sends a group repeatedly while any of its alerts fires.
 
 #include <memory>
 #include <string_view>

@@ -8,7 +8,7 @@ struct Dimension {
   Field field;
 };
 
-// Of AWS/RDS, ElastiCache, DynamoDB, SQS, Kinesis, EC2, ECS, Lambda, ApiGateway, ApplicationELB.
+// From AWS/RDS, ElastiCache, DynamoDB, SQS, Kinesis, EC2, ECS, Lambda, ApiGateway, ApplicationELB.
 constexpr Dimension kDimensions[] = {
     {"DBInstanceIdentifier", Field::kDependency},
     {"DBClusterIdentifier", Field::kDependency},
@@ -24,7 +24,7 @@ constexpr Dimension kDimensions[] = {
     {"TargetGroup", Field::kService},
 };
 
-// "targetgroup/NAME/0123456789abcdef" is a target group's whole name in a metric.
+// In metrics, a target group is named "targetgroup/NAME/0123456789abcdef".
 std::string_view NameOf(std::string_view value) {
   constexpr std::string_view kTargetGroup = "targetgroup/";
   if (!value.starts_with(kTargetGroup)) return value;

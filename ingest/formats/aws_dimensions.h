@@ -1,10 +1,10 @@
-// The dimensions of a CloudWatch metric, as labels and fields of an event.
+// Turns the dimensions of a CloudWatch metric into labels and fields of an event.
 //
 //   TakeDimension("DBInstanceIdentifier", "orders-db", &reader_);
 //
-// Each becomes a label. What names a service, a host, or something that services depend on fills
-// that field, of several the first, and so does one that is named like a field (`service`), as
-// custom metrics have them.
+// Every dimension becomes a label. A dimension that names a service, a host or a dependency also
+// fills that field; if several do, the first one wins. A dimension that is named like a field
+// (`service`), which custom metrics have, fills that field as well.
 #pragma once
 
 #include <string_view>

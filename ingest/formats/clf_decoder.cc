@@ -1,16 +1,16 @@
-// Access logs of Apache and nginx: the common and the combined format, with a virtual host before
-// it or more fields behind it. One `request` a line.
+// Access logs of Apache and nginx: the common and the combined format, optionally with a virtual
+// host in front or more fields at the end. One `request` per line.
 //
 //   203.0.113.7 - ann [17/May/2015:10:05:03 +0000] "GET /a/42?x=1 HTTP/1.1" 200 512 "ref" "agent"
 //
 // https://httpd.apache.org/docs/2.4/logs.html#common
 // https://nginx.org/en/docs/http/ngx_http_log_module.html
 //
-// A request that is none (a TLS handshake on a plain port, "-" where the client said nothing) is
-// still a request with its status; it has no method and no endpoint. Of what follows the agent, the
-// first number of seconds with three decimals is the duration, as nginx writes $request_time, also
-// as rt=0.123; everything else is ignored. The address is the peer's: what X-Forwarded-For says,
-// anybody can write.
+// A malformed request (a TLS handshake on a plain port, or "-" if the client sent nothing) is still
+// a request with its status, but has no method and no endpoint. The duration is the first field
+// after the user agent that is a number of seconds with three decimals, as nginx writes
+// $request_time, also as rt=0.123; all other such fields are ignored. The client address is the
+// peer's, because anybody can forge X-Forwarded-For.
 
 #include <algorithm>
 #include <cstddef>
@@ -35,17 +35,17 @@
 namespace tocsin {
 namespace {
 
-using ClfFault = std::string_view;  // static text; empty: none
+using ClfFault = std::string_view;  // static string; empty: no fault
 
-// nginx logs $request_time in seconds with milliseconds; a number of more digits is none.
+// nginx logs $request_time in seconds with milliseconds; a longer number is not a $request_time.
 constexpr std::size_t kSecondsBytesMax = 12;
 
-// "-" stands for nothing.
+// "-" means that the field has no value.
 std::string_view OrNothing(std::string_view text) {
   return text == "-" ? std::string_view() : text;
 }
 
-// "1.234" in seconds as µs; −1: not of that form.
+// Parses seconds such as "1.234" to µs; −1 if the text has another form.
 DurationUs ParseSeconds(std::string_view text) {
   if (const std::size_t equals = text.rfind('='); equals != text.npos) {
     text.remove_prefix(equals + 1);
@@ -60,7 +60,7 @@ DurationUs ParseSeconds(std::string_view text) {
   return milliseconds * kMillisecondUs;
 }
 
-// The duration among the fields behind the ones that every line has.
+// Finds the duration in the fields that follow the standard ones; −1 if there is none.
 DurationUs FindSeconds(std::string_view fields) {
   std::size_t at = 0;
   while ((at = fields.find_first_not_of(" \"", at)) != fields.npos) {
@@ -99,12 +99,12 @@ class ClfDecoder final : public Decoder {
 
  private:
   ClfFault Read(FieldScanner* scan);
-  // All up to the bracket behind the time.
+  // Reads everything up to the bracket after the time.
   ClfFault ReadHead(FieldScanner* scan);
   void ReadClient(std::string_view text);
   void ReadRequest(std::string_view request);
   ClfFault ReadResponse(FieldScanner* scan);
-  // Without the backslashes of the log; a view of `text` or of unescaped_.
+  // Removes the backslash escapes of the log; returns a view of `text` or of unescaped_.
   std::string_view Unescaped(std::string_view text) {
     return has_escapes_ ? WithoutBackslashes(text) : text;
   }
@@ -114,7 +114,7 @@ class ClfDecoder final : public Decoder {
   LineLabels labels_;
   ClfTime time_;
   EndpointTemplate endpoint_;
-  Event event_;  // what a line sets, every line sets
+  Event event_;  // reused: every line sets the same fields
   bool has_escapes_ = false;
   std::string unescaped_;
 };
@@ -137,7 +137,7 @@ ClfFault ClfDecoder::Read(FieldScanner* scan) {
   has_escapes_ = scan->escapes();
   if (has_escapes_) {
     unescaped_.clear();
-    unescaped_.reserve(scan->Line().size());  // views of it stay valid
+    unescaped_.reserve(scan->Line().size());  // so that views of it stay valid
   }
   ReadRequest(request);
   if (combined) labels_.Add("referer", Unescaped(OrNothing(referer)));
@@ -153,7 +153,7 @@ ClfFault ClfDecoder::ReadHead(FieldScanner* scan) {
   constexpr std::size_t kTimeBytes = ClfTime::kBytes;
   std::string_view client;
   if (scan->Word(&client) && scan->Skip(" - - [")) {
-    // As nearly all lines begin.
+    // Nearly all lines begin like this.
     const std::string_view ahead = scan->ahead();
     if (ahead.size() <= kTimeBytes || ahead[kTimeBytes] != ']') return "no time";
     const std::optional<TimeUs> time = time_.Parse(ahead.substr(0, kTimeBytes));
@@ -164,7 +164,7 @@ ClfFault ClfDecoder::ReadHead(FieldScanner* scan) {
     scan->Advance(kTimeBytes + 1);
     return {};
   }
-  // A bracket may stand in an address or in a user's name as well.
+  // An address or a user name may also contain a bracket.
   const std::string_view line = scan->Line();
   for (std::size_t at = 0; (at = line.find(" [", at)) != line.npos; ++at) {
     const std::string_view rest = line.substr(at + 2);
@@ -190,8 +190,8 @@ void ClfDecoder::ReadClient(std::string_view text) {
   };
   std::string_view client = take();
   const std::string_view identity = take();
-  // With a virtual host in front, the second field is the address and the third the identity, which
-  // hardly anybody has.
+  // With a virtual host in front, the second field is the address and the third is the identity,
+  // which is nearly always "-".
   if (identity != "-" && text.starts_with("- ")) {
     labels_.Add("vhost", client);
     client = identity;
@@ -247,7 +247,7 @@ std::string_view ClfDecoder::WithoutBackslashes(std::string_view text) {
       const int high = HexDigit(text[i + 2]);
       const int low = HexDigit(text[i + 3]);
       const int byte = high < 0 || low < 0 ? -1 : 16 * high + low;
-      // Others stay as they stand: a control character or a piece of a letter helps nobody.
+      // Other bytes stay escaped: a control character or a part of a UTF-8 character is no use.
       if (byte >= ' ' && byte < 0x7F) {
         unescaped_ += static_cast<char>(byte);
         i += 3;

@@ -1,14 +1,15 @@
-// CloudWatch's alarms, of metrics and composite ones, in each of the forms in which they come.
+// CloudWatch alarms, metric and composite ones, in each form in which they are delivered.
 //
 //   {"AlarmName": …, "NewStateValue": "ALARM", "StateChangeTime": …, "Trigger": {…}}  from SNS
-//   {"Type": "Notification", "Message": "{\"AlarmName\": …}", …}                      its envelope
+//   {"Type": "Notification", "Message": "{\"AlarmName\": …}", …}                      SNS envelope
 //   {"detail-type": "CloudWatch Alarm State Change", "detail": {…}, …}                EventBridge
 //   {"source": "aws.cloudwatch", "alarmData": {…}, …}                                 Lambda
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
 //
-// The dimensions are those of the alarm's first metric. The id is EventBridge's own, else made of
-// the alarm, its state and the time of the change, so that what is delivered again is one fact.
+// The dimensions are those of the alarm's first metric. The id is EventBridge's event id; else it
+// is made of the alarm, its state and the time of the change, so that a change that is delivered
+// again is the same fact.
 
 #include <memory>
 #include <string_view>
@@ -46,10 +47,10 @@ class CloudWatchAlarmDecoder final : public Decoder {
   void ReadMessage(const SnsMessage& message);
   void ReadPayload(const PayloadObject& payload);
   void ReadNotification(const PayloadObject& alarm);
-  // EventBridge's `detail`, Lambda's `alarmData`; what is said around it is in `event`.
+  // `change` is EventBridge's `detail` or Lambda's `alarmData`, and `event` the document around it.
   void ReadStateChange(const PayloadObject& event, std::string_view arn,
                        const PayloadObject& change);
-  // False: none of the three, and that has been said.
+  // False, after reporting it, if the state is unknown.
   bool SetState(std::string_view value);
   void TakeNotifiedMetric(const PayloadObject& metric);
   void TakeMetric(const PayloadObject& metric);
@@ -62,7 +63,7 @@ class CloudWatchAlarmDecoder final : public Decoder {
 void CloudWatchAlarmDecoder::ReadMessage(const SnsMessage& message) {
   PayloadObject payload;
   if (!message_parser_.Parse(message.text, reader_.fault(), &payload).empty()) {
-    return reader_.Refuse("a message that is no alarm");
+    return reader_.Refuse("the message is not a CloudWatch alarm");
   }
   ReadPayload(payload);
 }
@@ -73,9 +74,9 @@ void CloudWatchAlarmDecoder::ReadPayload(const PayloadObject& payload) {
     return ReadStateChange(payload, payload.Text<"alarmArn">(), change);
   }
   const PayloadObject change = payload.Object<"detail">();
-  if (!change.present()) return reader_.Refuse("no alarm");
+  if (!change.present()) return reader_.Refuse("not a CloudWatch alarm");
   if (payload.Text<"detail-type">() != "CloudWatch Alarm State Change") {
-    return reader_.Skip("an event about something else than an alarm's state");
+    return reader_.Skip("not an alarm state change");
   }
   std::string_view arn;
   payload.ForEachTextIn<"resources">([&](std::string_view resource) {
@@ -92,7 +93,7 @@ bool CloudWatchAlarmDecoder::SetState(std::string_view value) {
   } else if (value == "INSUFFICIENT_DATA") {
     reader_.event().state = AlarmState::kUnknown;
   } else {
-    reader_.Refuse("an alarm without a state");
+    reader_.Refuse("alarm state is not ALARM, OK or INSUFFICIENT_DATA");
     return false;
   }
   return true;
@@ -117,7 +118,7 @@ void CloudWatchAlarmDecoder::ReadNotification(const PayloadObject& alarm) {
   if (!SetState(alarm.Text<"NewStateValue">())) return;
   const std::string_view name = alarm.Text<"AlarmName">();
   reader_.Set(Field::kName, name);
-  // Its `Region` is a name for people, "EU (Ireland)".
+  // `Region` is a display name, such as "EU (Ireland)".
   reader_.Set(Field::kRegion, FirstOf(RegionOf(arn), alarm.Text<"Region">()));
   reader_.Set(Field::kMessage,
               FirstOf(alarm.Text<"NewStateReason">(), alarm.Text<"AlarmDescription">()));

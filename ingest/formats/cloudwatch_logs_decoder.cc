@@ -1,13 +1,13 @@
-// CloudWatch Logs, as a subscription hands them on: log events of one stream, compressed.
+// CloudWatch Logs, as a subscription delivers them: compressed log events of one stream.
 //
 //   {"messageType": "DATA_MESSAGE", "owner": …, "logGroup": …, "logStream": …,
 //    "logEvents": [{"id": …, "timestamp": 1600110569039, "message": …}], …}
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 //
-// It comes as gzip (or zlib), which may be in base64, which may be the data of a Lambda function's
-// event ({"awslogs": {"data": …}}) or of its records from Kinesis; or as JSON, where something on
-// the way has undone all that. The messages' format is the input's `message_format`; without one
+// The message is gzip (or zlib), optionally in base64, optionally as the data of a Lambda event
+// ({"awslogs": {"data": …}}) or of its Kinesis records. It may also be plain JSON, if something on
+// the way has decoded it. The log events are decoded as the input's `message_format`; without one,
 // JSON is read as canonical events, and any other text is a log line.
 
 #include <algorithm>
@@ -26,10 +26,10 @@
 namespace tocsin {
 namespace {
 
-// A subscription's batch is at most 6 MB compressed (Lambda's limit) and far less as a rule.
+// A subscription's batch is at most 6 MB compressed (Lambda's limit) and usually far less.
 constexpr std::size_t kInflatedBytesMax = 8 << 20;
 
-// Base64 of what IsDeflated accepts.
+// Whether the text begins like the base64 of data that IsDeflated accepts.
 bool LooksLikeBase64(std::string_view text) {
   return text.starts_with("H4sI") || text.starts_with("eJ") || text.starts_with("eN") ||
          text.starts_with("eA") || text.starts_with("eF");
@@ -70,7 +70,7 @@ class CloudWatchLogsDecoder final : public Decoder {
   PayloadReader reader_;
   MessageDecoder messages_;
   PayloadParser inflated_parser_{kInflatedBytesMax};
-  PayloadBudget* outer_budget_ = nullptr;  // of the payload that the record at hand stands in
+  PayloadBudget* outer_budget_ = nullptr;  // budget of the payload that contains the record
   std::string bytes_;
   std::string inflated_;
 };
@@ -88,7 +88,7 @@ void CloudWatchLogsDecoder::ReadPayload(const PayloadObject& payload) {
 
 void CloudWatchLogsDecoder::ReadBase64(std::string_view data) {
   if (!absl::Base64Unescape(ToAbsl(data), &bytes_) || !IsDeflated(bytes_)) {
-    return reader_.Refuse("data that is no compressed message in base64");
+    return reader_.Refuse("data is not gzip or zlib in base64");
   }
   ReadDeflated(bytes_);
 }
@@ -99,7 +99,7 @@ void CloudWatchLogsDecoder::ReadDeflated(std::string_view bytes) {
   JsonFault fault = Inflate(bytes, bytes_max, &inflated_);
   budget->TakeUnpacked(inflated_.size());
   if (!fault.empty()) {
-    // What would have had room by itself.
+    // The data is within its own limit, but the payload's budget is used up.
     const bool is_spent = inflated_.size() == bytes_max && bytes_max < kInflatedBytesMax;
     return reader_.Refuse(is_spent ? budget_fault::kUnpacked : fault);
   }
@@ -112,7 +112,9 @@ void CloudWatchLogsDecoder::ReadDeflated(std::string_view bytes) {
 void CloudWatchLogsDecoder::ReadLogs(const PayloadObject& logs) {
   const std::string_view type = logs.Text<"messageType">();
   if (type == "CONTROL_MESSAGE") return reader_.Skip("a control message");
-  if (type != "DATA_MESSAGE") return reader_.Refuse("neither log events nor a control message");
+  if (type != "DATA_MESSAGE") {
+    return reader_.Refuse("messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE");
+  }
   const LabelView group = {"log_group", logs.Text<"logGroup">()};
   const LabelView stream = {"log_stream", logs.Text<"logStream">()};
   bool any = false;

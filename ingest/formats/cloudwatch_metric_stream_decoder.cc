@@ -1,18 +1,18 @@
-// CloudWatch's metric streams. In JSON, one metric a line:
+// CloudWatch metric streams. In JSON, one metric per line:
 //
 //   {"metric_stream_name": …, "account_id": …, "region": …, "namespace": "AWS/RDS",
 //    "metric_name": "DatabaseConnections", "dimensions": {"DBInstanceIdentifier": "orders-db"},
 //    "timestamp": 1767225600000, "value": {"count": 4, "sum": 40, "min": 8, "max": 12}, "unit": …}
 //
-// Or as OpenTelemetry 1.0, requests in protobuf that each stand behind their length. Which of the
-// two a record is, its first bytes tell.
+// Or as OpenTelemetry 1.0: protobuf requests, each preceded by its length. The first bytes of a
+// record tell which of the two it is.
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-metric-streams-formats-json.html
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-metric-streams-formats-opentelemetry-100.html
 //
-// The value is the mean. Metrics keep Amazon's names, which the profiles know beside their own, but
-// for one whose unit is not what they expect: AuroraReplicaLag, in milliseconds, becomes
-// replication_lag, in seconds.
+// The value is the mean. Metrics keep Amazon's names, which the profiles know in addition to their
+// own. The exception is AuroraReplicaLag, whose unit is not the one that the profiles expect: it is
+// in milliseconds and becomes replication_lag, in seconds.
 
 #include <memory>
 #include <optional>
@@ -34,7 +34,7 @@ std::optional<double> Scaled(std::optional<double> number, double scale) {
   return number ? std::optional(*number * scale) : std::nullopt;
 }
 
-// As the two forms have it.
+// A metric of either encoding.
 struct Metric {
   std::string_view name, unit, metric_namespace = {}, account, region;
   TimeUs time = kNoTime;
@@ -62,12 +62,12 @@ class CloudWatchMetricStreamDecoder final : public Decoder, private OtlpVisitor 
   void OnResource(const OtlpAttributes& resource) override;
   void OnPoint(const OtlpMetric& metric, const OtlpPoint& point) override;
   void OnLog(const OtlpLog&) override {}
-  // An event is begun. `add_dimensions()` adds them.
+  // `add_dimensions()` is called to add the dimensions to the event that Deliver has begun.
   template <typename AddDimensions>
   void Deliver(Metric metric, AddDimensions add_dimensions);
 
   PayloadReader reader_;
-  // Of the resource:
+  // The current resource:
   std::string account_, region_;
   std::string_view resource_fault_;
 };
@@ -109,7 +109,7 @@ void CloudWatchMetricStreamDecoder::OnPoint(const OtlpMetric& metric, const Otlp
   std::string_view unsound = FirstOf(resource_fault_, point.attributes.fault());
   if (!reader_.budget()->TakeResources(shared_bytes)) unsound = budget_fault::kResources;
   if (!unsound.empty()) return reader_.Refuse(unsound);
-  // "amazonaws.com/AWS/RDS/CPUUtilization"; a name that is alone has no slash.
+  // "amazonaws.com/AWS/RDS/CPUUtilization", or only the name, without a slash.
   Metric read = {.name = metric.name.substr(metric.name.rfind('/') + 1),
                  .unit = metric.unit,
                  .account = account_,
@@ -155,8 +155,8 @@ void CloudWatchMetricStreamDecoder::Deliver(Metric metric, AddDimensions add_dim
   event.sum = Scaled(metric.sum, scale);
   event.min = Scaled(metric.min, scale);
   event.max = Scaled(metric.max, scale);
-  // In protobuf any number may be; in JSON it is the mean of a count between 0 and 1, which only a
-  // broken source has.
+  // In protobuf any of these numbers may be out of range. In JSON only the mean can be, if the
+  // count is between 0 and 1, which only a broken source sends.
   for (const std::optional<double>& number :
        {event.value, event.count, event.sum, event.min, event.max}) {
     if (number &&

@@ -1,10 +1,10 @@
-// What a deployment from a Git repository calls its version.
+// The version of a deployment from a Git repository.
 //
 //   reader_.Set(Field::kVersion, DeployedVersion("v1.2.0", "d34fb98c"));    // "v1.2.0"
 //   reader_.Set(Field::kVersion, DeployedVersion("main", "d34fb98c"));      // "d34fb98c"
 //
-// A branch has the same name at every deploy, which would make them all one version; only a tag
-// that looks like a version stands for its commit.
+// A tag that looks like a version is the version. A branch has the same name at every deploy, which
+// would make all deploys one version; its version is the commit, if known.
 #pragma once
 
 #include <string_view>

@@ -20,7 +20,7 @@ namespace tocsin {
 namespace {
 
 constexpr int kLinesMax = 100;
-// Any time will do for stamps that leave their year to the record.
+// The record's time, from which timestamps without a year take their year. Any time will do.
 constexpr TimeUs kSomeTime = 50 * 365 * kDayUs;
 
 class CountingSink final : public EventSink {
@@ -70,7 +70,7 @@ bool Decodes(const Format& format, const std::vector<std::string>& lines) {
   CountingSink sink;
   const TimeUs record_time = format.detection.by == By::kDecoding ? kNoTime : kSomeTime;
   for (const std::string& line : lines) decoder->Decode(line, record_time, &sink);
-  // A syslog in which others write more than PostgreSQL does is read for all of them.
+  // A syslog to which other programs write more than PostgreSQL does is read as syslog.
   return sink.events > sink.undecodable && sink.events >= sink.others;
 }
 
@@ -164,14 +164,14 @@ absl::Status ResolveFormat(const std::string& path, InputConfig* input) {
     input->format = std::string(format->name);
     return absl::OkStatus();
   }
-  std::string message = path + ": the first lines tell no format (json";
+  std::string message = path + ": cannot detect the format (json";
   for (const Format* candidate : Candidates({By::kFirstLine})) {
     absl::StrAppend(&message, ", ", ToAbsl(candidate->name));
   }
   for (const Format* candidate : Candidates({By::kDecoding, By::kDecodingWithAnyTime})) {
     absl::StrAppend(&message, ", ", ToAbsl(candidate->name));
   }
-  return absl::InvalidArgumentError(message + "): name it");
+  return absl::InvalidArgumentError(message + ") from the first lines: name the format");
 }
 
 }  // namespace tocsin

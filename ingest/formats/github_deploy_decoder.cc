@@ -1,4 +1,4 @@
-// GitHub's webhooks about deployments: a deploy where one has succeeded.
+// GitHub deployment webhooks: one `deploy` per deployment that succeeded.
 //
 //   {"action": "created", "deployment_status": {"state": "success", "created_at": …},
 //    "deployment": {"id": 1, "sha": …, "ref": …, "task": "deploy", "environment": …},
@@ -6,7 +6,7 @@
 //
 // https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
 //
-// The service is the repository; a rollback is a deployment whose task says so.
+// The service is the repository. A deployment whose task contains "rollback" is a rollback.
 
 #include <memory>
 #include <string>
@@ -41,7 +41,7 @@ void GitHubDeployDecoder::Read(const PayloadObject& payload) {
   if (!status.present() || !deployment.present()) {
     if (deployment.present()) return reader_.Skip("a deployment that has only begun");
     if (repository.present()) return reader_.Skip("not about a deployment");
-    return reader_.Refuse("no webhook of GitHub");
+    return reader_.Refuse("not a GitHub webhook");
   }
   const std::string_view state = status.Text<"state">();
   if (state.empty()) return reader_.Refuse("a deployment status without a state");

@@ -1,12 +1,12 @@
-// GitLab's webhooks about deployments: a deploy where one has succeeded.
+// GitLab deployment webhooks: one `deploy` per deployment that succeeded.
 //
 //   {"object_kind": "deployment", "status": "success", "status_changed_at": "… +0200",
 //    "deployment_id": 15, "environment": …, "ref": …, "short_sha": …, "project": {…}, …}
 //
 // https://docs.gitlab.com/user/project/integrations/webhook_events/#deployment-events
 //
-// The service is the project, by the last part of its path. Nothing tells a rollback from a
-// release.
+// The service is the last part of the project's path. The webhook does not distinguish rollbacks
+// from releases.
 
 #include <memory>
 #include <string>
@@ -36,7 +36,7 @@ class GitLabDeployDecoder final : public Decoder {
 
 void GitLabDeployDecoder::Read(const PayloadObject& payload) {
   const std::string_view kind = payload.Text<"object_kind">();
-  if (kind.empty()) return reader_.Refuse("no webhook of GitLab");
+  if (kind.empty()) return reader_.Refuse("not a GitLab webhook");
   if (kind != "deployment") return reader_.Skip("not about a deployment");
   const std::string_view status = payload.Text<"status">();
   if (status.empty()) return reader_.Refuse("a deployment without a status");

@@ -1,4 +1,4 @@
-// Grafana's webhook: one alarm an alert, or one of a dashboard's rule as Grafana 8 and older post.
+// Grafana webhooks: one alarm per alert, or the alarm of a dashboard rule from Grafana 8 and older.
 //
 //   {"alerts": […as Alertmanager's…], "title": …, "state": "alerting", "orgId": 1, …}
 //   {"ruleId": 7, "ruleName": …, "state": "alerting|ok|no_data", "tags": {…}, "message": …,
@@ -6,8 +6,8 @@
 //
 // https://grafana.com/docs/grafana/latest/alerting/configure-notifications/
 //
-// The older form has no time, so the record's counts. Its tags are labels; the value is that of the
-// first match.
+// The older form has no time, so the record's time is used. Its tags become labels; the value is
+// that of the first match.
 
 #include <memory>
 #include <string_view>
@@ -38,7 +38,9 @@ class GrafanaDecoder final : public Decoder {
 void GrafanaDecoder::DeliverRule(const PayloadObject& rule) {
   Event& event = reader_.BeginEvent(EventType::kAlarm);
   const std::string_view state = rule.Text<"state">();
-  if (state == "paused" || state == "pending") return reader_.Skip("a rule that is not evaluated");
+  if (state == "paused" || state == "pending") {
+    return reader_.Skip("rule state is paused or pending");
+  }
   reader_.TakeLabels(rule.Object<"tags">());
   if (state == "alerting") {
     event.state = AlarmState::kAlarm;
@@ -47,7 +49,7 @@ void GrafanaDecoder::DeliverRule(const PayloadObject& rule) {
   } else if (state == "no_data") {
     event.state = AlarmState::kUnknown;
   } else {
-    return reader_.Refuse("neither alerts nor a state that a rule can have");
+    return reader_.Refuse("neither alerts nor a known rule state");
   }
   reader_.Set(Field::kName, FirstOf(rule.Text<"ruleName">(), rule.Text<"title">()));
   reader_.Set(Field::kMessage, rule.Text<"message">());

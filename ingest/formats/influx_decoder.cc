@@ -1,13 +1,13 @@
-// InfluxDB's line protocol, as Telegraf and many agents write it: one measurement a line.
+// InfluxDB line protocol, as Telegraf and many agents write it: one measurement per line.
 //
 //   cpu,host=web-1,cpu=cpu0 usage_user=12.5,usage_idle=80i,ok=t,note="a \"b\"" 1767225600000000000
 //
 // https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 //
-// What becomes of a measurement is in ingest/formats/measurement.h. Booleans are 0 and 1, texts are
-// none. A stamp's unit is told by its magnitude, a line without one takes its record's. Lines that
-// begin with # are comments. A text with a line feed in it, which the protocol allows, is cut there
-// and undecodable.
+// ingest/formats/measurement.h says what a measurement becomes. Booleans become 0 and 1; string
+// fields are ignored. The unit of a timestamp is derived from its magnitude; a line without a
+// timestamp has its record's time. Lines that begin with # are comments. A string that contains a
+// line feed, which the protocol allows, is split there, and the line is undecodable.
 
 #include <cmath>
 #include <cstdint>
@@ -49,10 +49,10 @@ class InfluxDecoder final : public Decoder {
 
  private:
   JsonFault Read(std::string_view line);
-  // Up to an unescaped one of `stops`, which stays; without the escapes.
+  // Takes the text up to the first unescaped character of `stops` (exclusive), and unescapes it.
   std::string_view Word(std::string_view stops);
   JsonFault ReadField();
-  // Behind an opening quote; false without a closing one.
+  // Skips a string, from after its opening quote; false if there is no closing quote.
   bool PassText();
   bool At(char c) const { return !rest_.empty() && rest_[0] == c; }
 
@@ -65,7 +65,7 @@ class InfluxDecoder final : public Decoder {
 JsonFault InfluxDecoder::Read(std::string_view line) {
   rest_ = line;
   unescaped_.clear();
-  // Once for the line, so that views of it stay valid: no text grows when it is unescaped.
+  // Reserved once per line, so that views of it stay valid: unescaping never makes a string longer.
   unescaped_.reserve(line.size());
   const std::string_view name = Word(", ");
   measurement_.Begin(name, kNoTime);
@@ -89,14 +89,14 @@ JsonFault InfluxDecoder::Read(std::string_view line) {
     if (!At(',')) break;
     rest_.remove_prefix(1);
   }
-  if (!rest_.empty() && rest_[0] != ' ') return "a field that is no number, boolean or text";
+  if (!rest_.empty() && rest_[0] != ' ') return "field value is not a number, boolean or string";
   pass_blanks();
   while (!rest_.empty() && rest_.back() == ' ') rest_.remove_suffix(1);
   if (rest_.empty()) return {};
-  std::int64_t stamp = 0;
-  if (!absl::SimpleAtoi(ToAbsl(rest_), &stamp)) return "a stamp that is no integer";
-  const std::optional<TimeUs> time = TimeFromEpoch(stamp);
-  if (!time) return "a stamp out of range";
+  std::int64_t timestamp = 0;
+  if (!absl::SimpleAtoi(ToAbsl(rest_), &timestamp)) return "timestamp is not an integer";
+  const std::optional<TimeUs> time = TimeFromEpoch(timestamp);
+  if (!time) return "timestamp out of range";
   measurement_.SetTime(*time);
   return {};
 }
@@ -137,7 +137,7 @@ JsonFault InfluxDecoder::ReadField() {
   rest_.remove_prefix(1);
   if (At('"')) {
     rest_.remove_prefix(1);
-    return PassText() ? JsonFault() : "a text without an end";
+    return PassText() ? JsonFault() : "a string without a closing quote";
   }
   const std::size_t end = std::min(rest_.find_first_of(", "), rest_.size());
   std::string_view value = rest_.substr(0, end);
@@ -154,10 +154,10 @@ JsonFault InfluxDecoder::ReadField() {
     value.remove_suffix(1);
     if (value.find_first_not_of("+-0123456789") != value.npos) value = {};
   }
-  // Without what else the parser takes: "inf", "nan", hexadecimals.
+  // The parser also accepts "inf", "nan" and hexadecimal numbers, which are not allowed here.
   const bool plain = value.find_first_not_of("+-.0123456789eE") == value.npos;
   if (!plain || !absl::SimpleAtod(ToAbsl(value), &number) || !std::isfinite(number)) {
-    return "a field that is no number, boolean or text";
+    return "field value is not a number, boolean or string";
   }
   measurement_.AddField(name, number);
   return {};

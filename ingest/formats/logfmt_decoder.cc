@@ -1,15 +1,14 @@
-// logfmt: pairs of key and value between blanks, one event a line.
+// logfmt: key=value pairs separated by blanks, one event per line.
 //
 //   ts=2026-05-17T10:05:03.123Z level=warn msg="slow \"query\"" method=GET path=/a took=1.5s
 //
 // https://pkg.go.dev/github.com/go-logfmt/logfmt
 //
-// What the keys mean is in field_presets.cc, on top of the canonical names; `map:` adds others. A
-// key without a value says nothing. Values are cut from the line without a copy, except for
-// escapes.
+// Keys are the canonical names and those in field_presets.cc; `map:` adds others. A key without a
+// value is ignored. Values are views of the line; only values with escapes are copied.
 //
-// A few templates (logfmt_template.h) read the lines that most of a stream are like; the parser
-// here reads all others, and teaches them.
+// A few templates (logfmt_template.h) read the most frequent kinds of lines. The parser in this
+// file reads all others, and the templates learn from them.
 
 #include <algorithm>
 #include <array>
@@ -42,8 +41,8 @@ constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";
 
 bool IsBlank(char c) { return static_cast<unsigned char>(c) <= ' '; }
 
-// The lines of a stream mostly have the same keys in the same order: a key with its equals sign, to
-// be found again with one comparison. One that is too long for that is never found.
+// A key and its equals sign, which can be found at a position with one comparison: the lines of a
+// stream mostly have the same keys in the same order. A key of 16 bytes or more is never found.
 class PredictedKey {
  public:
   static constexpr std::size_t kBytes = 16;
@@ -57,7 +56,7 @@ class PredictedKey {
     mask_ = (1u << length_) - 1;
   }
 
-  // REQUIRES: kBytes may be read.
+  // REQUIRES: kBytes bytes are readable at `at`.
   bool StandsAt(const char* at) const {
 #ifdef __SSE2__
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
@@ -73,18 +72,18 @@ class PredictedKey {
 
  private:
   alignas(16) char bytes_[kBytes] = {};
-  unsigned mask_ = ~0u;  // a bit for every byte that counts; as it is here, some never match
+  unsigned mask_ = ~0u;  // bit mask of the bytes to compare; this default never matches
   unsigned length_ = 0;
   const FieldEntry* entry_ = nullptr;
 };
 
-// Finds what ends a key or a value, 64 bytes at a time; nothing beyond the line is read.
+// Finds the end of a key or a value, 64 bytes at a time. Never reads past the end of the line.
 class StopFinder {
  public:
   explicit StopFinder(std::string_view line)
       : begin_(line.data()), end_(begin_ + line.size()), block_(begin_), block_end_(begin_) {}
 
-  // The first blank, quote or equals sign at or behind `at`; the end if none.
+  // The first blank, quote or equals sign at or after `at`; the line's end if there is none.
   const char* WordEnd(const char* at) {
 #ifdef __SSE2__
     if (end_ - begin_ >= kBlock) return Next(at, &words_);
@@ -92,7 +91,7 @@ class StopFinder {
     for (; at < end_ && !IsBlank(*at) && *at != '=' && *at != '"'; ++at) Note(*at);
     return at;
   }
-  // The first quote or backslash.
+  // The first quote or backslash at or after `at`; the line's end if there is none.
   const char* Quote(const char* at) {
 #ifdef __SSE2__
     if (end_ - begin_ >= kBlock) return Next(at, &quotes_);
@@ -100,7 +99,7 @@ class StopFinder {
     for (; at < end_ && *at != '"' && *at != '\\'; ++at) Note(*at);
     return at;
   }
-  // Of what was walked over.
+  // Whether all bytes that were scanned are ASCII.
   bool ascii() const { return (high_ & 0x80) == 0; }
 
  private:
@@ -116,7 +115,7 @@ class StopFinder {
         at = block_end_;
       }
       if (at >= end_) return end_;
-      // What is nearer to the end is read from a block before it, whose first bytes do not count.
+      // Close to the line's end, the block begins before `at`; its first bytes are ignored.
       block_ = std::min(at, end_ - kBlock);
       block_end_ = block_ + kBlock;
       words_ = quotes_ = 0;
@@ -139,7 +138,7 @@ class StopFinder {
 
   const char* const begin_;
   const char* const end_;
-  // What was found last, and where.
+  // The block that was read last, and bit masks of the stops in it.
   const char* block_;
   const char* block_end_;
   std::uint64_t words_ = 0;
@@ -162,7 +161,7 @@ class LogfmtDecoder final : public Decoder {
   }
 
  private:
-  // A template, and how sure it is to be worth its place.
+  // A template and its usefulness; the template with the least credit is replaced.
   struct Known {
     static constexpr int kCreditMax = 64;
     static constexpr int kFirstCredit = 8;
@@ -173,12 +172,13 @@ class LogfmtDecoder final : public Decoder {
 
   void DecodeLines(std::string_view record, const char* readable_end, TimeUs record_time,
                    EventSink* sink);
-  // Where a line ends that is like one of those known; nullptr: it is not.
+  // Reads a line with one of the templates and returns its end; nullptr if none matches.
   const char* ReadKnown(std::string_view record, TimeUs record_time, EventSink* sink);
   void DecodeLine(std::string_view line, TimeUs record_time, EventSink* sink);
   EventFault Read(std::string_view line, StopFinder* stops);
   void Learn(std::string_view line, TimeUs record_time);
-  // From behind an opening quote; nullptr: no end, or a bad escape.
+  // Reads a value from after its opening quote, and returns the position after the closing quote;
+  // nullptr if there is no closing quote or if an escape is invalid.
   const char* ReadQuoted(const char* begin, const char* end, StopFinder* stops,
                          std::string_view* value);
   const FieldEntry* Find(std::string_view key);
@@ -191,11 +191,11 @@ class LogfmtDecoder final : public Decoder {
   std::array<PredictedKey, 64> predicted_;
   std::string unescaped_;
   const char* readable_end_ = nullptr;
-  // Of the line at hand.
+  // The current line:
   std::array<LogfmtPair, LogfmtTemplate::kPairsMax> pairs_;
-  std::size_t pair_count_ = 0;  // of all
+  std::size_t pair_count_ = 0;  // all pairs of the line, also those that do not fit in pairs_
   std::array<Known, 4> known_;
-  std::size_t last_known_ = 0;  // what the last line was like
+  std::size_t last_known_ = 0;  // index of the template that matched the last line
 };
 
 void LogfmtDecoder::DecodeLines(std::string_view record, const char* readable_end,
@@ -230,7 +230,7 @@ void LogfmtDecoder::DecodeLine(std::string_view line, TimeUs record_time, EventS
   builder_.Begin(record_time);
   StopFinder stops(line);
   EventFault fault = Read(line, &stops);
-  // How much of a line with a fault was walked over depends on what was predicted.
+  // After a fault, how much of the line was scanned depends on the predicted keys.
   const bool may_be_ascii = stops.ascii() && fault.empty();
   if (!may_be_ascii && !simdjson::validate_utf8(line.data(), line.size())) {
     fault = "not valid UTF-8";
@@ -249,7 +249,7 @@ void LogfmtDecoder::DecodeLine(std::string_view line, TimeUs record_time, EventS
 }
 
 void LogfmtDecoder::Learn(std::string_view line, TimeUs record_time) {
-  // What has escapes is in no template.
+  // Templates do not support values with escapes.
   if (pair_count_ > pairs_.size() || line.size() > LogfmtTemplate::kTextBytesMax ||
       !unescaped_.empty()) {
     return;
@@ -269,7 +269,7 @@ void LogfmtDecoder::Learn(std::string_view line, TimeUs record_time) {
 EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops) {
   const char* at = line.data();
   const char* const end = at + line.size();
-  // Behind it a whole key may be compared at once.
+  // The last position at which PredictedKey may read its kBytes bytes.
   const char* const foreseeable_end = readable_end_ - PredictedKey::kBytes;
   unescaped_.clear();
   pair_count_ = 0;
@@ -287,11 +287,11 @@ EventFault LogfmtDecoder::Read(std::string_view line, StopFinder* stops) {
       if (at == end || IsBlank(*at)) continue;
       const bool is_key = !key.empty() && *at == '=' &&
                           (stops->ascii() || key.find(kReplacementCharacter) == key.npos);
-      if (!is_key) return "a key that is none";
+      if (!is_key) return "malformed key";
       ++at;
       entry = Find(key);
       if (number < predicted_.size()) {
-        // Others are not walked over once they are predicted.
+        // A predicted key is not scanned again, so only ASCII keys are predicted.
         predicted_[number++] = stops->ascii() ? PredictedKey(key, entry) : PredictedKey();
       }
     }
@@ -327,7 +327,7 @@ const char* LogfmtDecoder::ReadQuoted(const char* begin, const char* end, StopFi
   *value = {begin, static_cast<std::size_t>(at - begin)};
   if (!escapes) return at + 1;
   const std::size_t size = unescaped_.size();
-  // Once for the line, so that views of it stay valid: no text grows when it is unescaped.
+  // Reserved once per line, so that views of it stay valid: unescaping never makes a string longer.
   unescaped_.reserve(size + static_cast<std::size_t>(end - begin));
   if (!Unescape(*value)) return nullptr;
   *value = std::string_view(unescaped_).substr(size);
@@ -335,7 +335,7 @@ const char* LogfmtDecoder::ReadQuoted(const char* begin, const char* end, StopFi
 }
 
 const FieldEntry* LogfmtDecoder::Find(std::string_view key) {
-  // Of a key at the very end of a buffer fewer bytes may be read than the look-up reads.
+  // The look-up reads 8 bytes; a shorter key may be at the very end of the buffer.
   std::array<char, 16> copy{};
   const char* bytes = key.data();
   if (key.size() < 8) {
@@ -362,7 +362,7 @@ bool LogfmtDecoder::Unescape(std::string_view text) {
   return true;
 }
 
-// `at` stands at the u and moves to the last digit.
+// `at` is the position of the "u", and is moved to the last digit.
 bool LogfmtDecoder::AppendUnicode(std::string_view text, std::size_t* at) {
   const auto unit = [&](std::size_t from) -> std::uint32_t {
     std::uint32_t value = 0;
@@ -379,7 +379,7 @@ bool LogfmtDecoder::AppendUnicode(std::string_view text, std::size_t* at) {
   if (code == UINT32_MAX) return false;
   *at += 4;
   if (code >= 0xD800 && code < 0xE000) {
-    // One of a pair of surrogates; alone it is no character.
+    // A surrogate; it is only valid as part of a pair.
     const bool pair = code < 0xDC00 && text.substr(*at + 1, 2) == "\\u";
     const std::uint32_t low = pair ? unit(*at + 3) : UINT32_MAX;
     if (low < 0xDC00 || low >= 0xE000) return false;

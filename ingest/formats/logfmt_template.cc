@@ -9,9 +9,9 @@
 namespace tocsin {
 namespace {
 
-// Of a vector register: 32 bytes are compared at once.
+// The size of a vector register: 32 bytes are compared at once.
 constexpr std::size_t kBlock = 32;
-// A value that Match finds begins at least a block before the end of what may be read.
+// A value that Match finds begins at least one block before the end of the readable memory.
 static_assert(kBlock >= EventBuilder::kReplacePadding);
 
 #ifdef TOCSIN_AVX2
@@ -19,10 +19,11 @@ TOCSIN_AVX2 inline __m256i Load(const char* bytes) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
 }
 
-// What may end a value, or is no plain ASCII, a bit each. A control character inside quotes may be
-// sound; the parser knows.
+// Bit mask of the bytes that may end a value or are not plain ASCII. A control character inside
+// quotes may be valid; the parser decides.
 TOCSIN_AVX2 inline unsigned StopsIn(__m256i bytes, char lowest, char other) {
-  const __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(lowest), bytes);  // and all from 128 on
+  const __m256i low =
+      _mm256_cmpgt_epi8(_mm256_set1_epi8(lowest), bytes);  // also true for all bytes from 128 on
   const __m256i quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"'));
   const __m256i others = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(other));
   return static_cast<unsigned>(
@@ -55,7 +56,7 @@ TOCSIN_AVX2 const char* LogfmtTemplate::Match(const char* at, const char* readab
       }
       if (_mm256_testz_si256(differs, differs) == 0) return nullptr;
     }
-    // The last block of the text, and often all of the value.
+    // The last block of the text, which often contains the whole value.
     const __m256i bytes = Load(at);
     const auto same =
         static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, Load(text))));
@@ -109,13 +110,13 @@ bool LogfmtTemplate::HasKeys(std::span<const LogfmtPair> pairs) const {
 bool LogfmtTemplate::Learn(std::string_view line, std::span<const LogfmtPair> pairs,
                            TimeUs record_time) {
   if (!HasKeys(pairs)) return false;
-  bool is_news = false;
+  bool is_changed = false;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     if (pairs_[i].varies || pairs[i].value == ValueOf(pairs_[i])) continue;
     pairs_[i].varies = true;
-    is_news = true;
+    is_changed = true;
   }
-  if (!is_news) return true;
+  if (!is_changed) return true;
   Keep(line, pairs);
   usable_ = Build(record_time);
   return true;
@@ -146,18 +147,18 @@ void LogfmtTemplate::Keep(std::string_view line, std::span<const LogfmtPair> pai
 
 bool LogfmtTemplate::Build(TimeUs record_time) {
   if (!HasAvx2()) return false;
-  // What several names of a line feed is not a matter of one of them.
-  std::uint64_t fed = 0;
-  std::uint64_t fed_twice = 0;
+  // A slot that several keys of the line fill cannot be replaced by the value of one of them.
+  std::uint64_t filled = 0;
+  std::uint64_t filled_twice = 0;
   for (const Pair& pair : pairs_) {
     if (pair.entry == nullptr) continue;
     const std::uint64_t slots = builder_.SlotsOf(*pair.entry);
-    fed_twice |= fed & slots;
-    fed |= slots;
+    filled_twice |= filled & slots;
+    filled |= slots;
   }
-  // Of a line without a time it is the record's; of a request line others derive.
-  if ((fed & EventBuilder::SlotBit(FieldTarget::kTime)) == 0) return false;
-  if ((fed & EventBuilder::SlotBit(FieldTarget::kRequestLine)) != 0) return false;
+  // Without a time in the line, the time is the record's; a request line fills other fields too.
+  if ((filled & EventBuilder::SlotBit(FieldTarget::kTime)) == 0) return false;
+  if ((filled & EventBuilder::SlotBit(FieldTarget::kRequestLine)) != 0) return false;
   common_.clear();
   pieces_.clear();
   parsed_.clear();
@@ -167,10 +168,10 @@ bool LogfmtTemplate::Build(TimeUs record_time) {
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     const Pair& pair = pairs_[i];
     if (pair.entry != nullptr && !builder_.Store(*pair.entry, ValueOf(pair)).empty()) return false;
-    // The same time may be another one when the record's is.
+    // The same time string may mean another time for another record time.
     const std::uint64_t slots = pair.entry == nullptr ? 0 : builder_.SlotsOf(*pair.entry);
     if (!pair.varies && (slots & EventBuilder::SlotBit(FieldTarget::kTime)) == 0) continue;
-    if ((slots & fed_twice) != 0) return false;
+    if ((slots & filled_twice) != 0) return false;
     const std::optional<FieldTarget> target =
         pair.entry == nullptr ? std::nullopt : builder_.ReplaceableTarget(*pair.entry);
     if (pair.entry != nullptr && !target) return false;

@@ -1,5 +1,5 @@
-// What the lines of one logfmt stream have in common: the text that is the same in all of them, and
-// parameters where they differ.
+// A template for similar logfmt lines: the text that is the same in all of them, and parameters
+// where they differ. Decodes such lines faster than the parser does.
 //
 //   ts=… level=info msg="request completed" method=GET path=… status=200 duration=…
 //
@@ -8,13 +8,14 @@
 //   else …                                    // parse the line, and
 //   lines.Learn(line, pairs, record_time);
 //
-// Learned from lines that were parsed: those with the same keys, of which two are enough. Read
-// compares the common text at once, finds the ends of the parameters, and puts their values into
-// the event of the line before, whose other fields are still right. The outcome is that of parsing
-// the line, or none: a value that is not plain ASCII, or is refused, leaves the line to the parser.
+// A template is learned from parsed lines with the same keys; two lines are enough. Read compares
+// the common text 32 bytes at a time, finds the end of each parameter, and stores the values in the
+// event of the previous line, whose other fields stay valid. The event is the same as if the line
+// had been parsed. If a value is not plain ASCII or is rejected, Read fails and the parser reads
+// the line.
 //
-// In log parsing's words (Drain, https://github.com/logpai/Drain3) a template with its parameters.
-// On processors without AVX2 it reads nothing. About 20 KiB, allocated once. Not thread-safe.
+// "Template" and "parameter" as in log parsing (Drain, https://github.com/logpai/Drain3). Without
+// AVX2, Read always returns nullptr. About 20 KiB, allocated once. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -38,10 +39,11 @@ namespace tocsin {
 struct LogfmtPair {
   std::string_view key;
   std::string_view value;
-  const FieldEntry* entry = nullptr;  // nullptr: nobody reads it
+  const FieldEntry* entry = nullptr;  // nullptr: no field reads this key
 };
 
-// Heroku's router has the time that the service took where others have its name.
+// Whether a `service` value is a duration ("12ms"): in the log of Heroku's router, `service` is how
+// long the service took, not its name.
 inline bool IsServiceTime(std::string_view service) {
   return service.ends_with("ms") && IsDigit(service[0]);
 }
@@ -56,19 +58,19 @@ class LogfmtTemplate {
   LogfmtTemplate(const LogfmtTemplate&) = delete;
   LogfmtTemplate& operator=(const LogfmtTemplate&) = delete;
 
-  // Where the line that the record begins with ends; nullptr if it is none of these, or too near to
-  // `readable_end`, up to which bytes may be read. The event's views are those of the line and of
-  // this; they live until the next call.
+  // Reads the first line of the record into event() and returns its end. nullptr if the line does
+  // not match or is too close to `readable_end`, the end of the readable memory. The event has
+  // views of the line and of this object; they are valid until the next call.
   const char* Read(std::string_view record, const char* readable_end, TimeUs record_time);
   const Event& event() const { return builder_.event(); }
 
-  // False where the line has other keys. REQUIRES: the line is sound.
+  // False if the line has other keys. REQUIRES: the line was parsed without an error.
   bool Learn(std::string_view line, std::span<const LogfmtPair> pairs, TimeUs record_time);
-  // Forgets all, and begins with the line.
+  // Discards the template and starts a new one from this line.
   void Restart(std::string_view line, std::span<const LogfmtPair> pairs);
 
  private:
-  // Of text_.
+  // Offsets and sizes in text_.
   struct Pair {
     std::uint32_t key = 0;
     std::uint32_t key_size = 0;
@@ -78,16 +80,16 @@ class LogfmtTemplate {
     bool varies = false;
     const FieldEntry* entry = nullptr;
   };
-  // A piece of the common text, and the parameter behind it.
+  // A piece of the common text and the parameter that follows it.
   struct Piece {
-    const char* text = nullptr;  // of common_
+    const char* text = nullptr;  // in common_
     std::size_t size = 0;
-    unsigned beyond = 0;  // a bit for every byte of its last block that is not of the text
-    char lowest = 0;      // what is less ends the value …
-    char other = 0;       // … and so does this, and a quote
-    std::string_view* value = nullptr;  // nullptr: the line ends
+    unsigned beyond = 0;  // bit mask of the bytes of the last block that are past the text
+    char lowest = 0;      // the value ends at a character less than this,
+    char other = 0;       // at this one, and at a double quote
+    std::string_view* value = nullptr;  // nullptr: the line ends here
   };
-  // A parameter whose value is not taken as it stands.
+  // A parameter whose value has to be parsed.
   struct Parsed {
     FieldTarget target = FieldTarget::kTime;
     const std::string_view* value = nullptr;
@@ -99,24 +101,25 @@ class LogfmtTemplate {
   std::string_view ValueOf(const Pair& pair) const {
     return std::string_view(text_).substr(pair.value, pair.value_size);
   }
-  // The end of the line at `at`, whose values are then where the pieces say; nullptr: no such line.
+  // Matches the line at `at`, stores its values where the pieces point, and returns its end;
+  // nullptr if the line does not match.
   const char* Match(const char* at, const char* readable_end);
   bool HasKeys(std::span<const LogfmtPair> pairs) const;
-  // The line takes the place of the one that is kept.
+  // Replaces the kept line with this one.
   void Keep(std::string_view line, std::span<const LogfmtPair> pairs);
-  // Makes the event and the parameters from the line that is kept; false if there is no template.
+  // Builds the event and the pieces from the kept line; false if no template can be built.
   bool Build(TimeUs record_time);
   void AddPiece(std::size_t begin, std::size_t end, bool quoted, std::string_view* value);
 
   EventBuilder builder_;
-  std::string text_;         // the last line from which something was learned
+  std::string text_;         // the kept line: the last one that changed the template
   std::vector<Pair> pairs_;  // its pairs
   bool usable_ = false;
-  std::string common_;  // the texts of the pieces, with padding; never reallocated
+  std::string common_;  // the text of all pieces, padded; never reallocated
   std::vector<Piece> pieces_;
   std::vector<Parsed> parsed_;
-  std::uint64_t replaced_ = 0;                      // slots, a bit each
-  std::array<std::string_view, kPairsMax> values_;  // of those that are no texts of the event
+  std::uint64_t replaced_ = 0;                      // bit mask of the slots that Read replaces
+  std::array<std::string_view, kPairsMax> values_;  // values that are no string fields
 };
 
 }  // namespace tocsin

@@ -26,11 +26,11 @@ void Measurement::Deliver() {
   event.time = time_;
   event.metric_type = MetricType::kGauge;
   event.Set(Field::kName, name_);
-  // What is wrong with the tags, or the time, is wrong with all of it.
-  const bool sound =
+  // A fault in the tags or the time makes the whole measurement undecodable.
+  const bool is_valid =
       reader_.fault()->empty() && (time_ != kNoTime || reader_.record_time() != kNoTime);
-  if (!sound) return reader_.Deliver();
-  std::size_t bytes = 0;  // texts of one event
+  if (!is_valid) return reader_.Deliver();
+  std::size_t bytes = 0;  // of the strings of one event
   for (const auto& [field, value] : fields_) {
     if (bytes > 0 && !reader_.budget()->TakeSeries(bytes)) {
       reader_.Refuse(budget_fault::kSeries);

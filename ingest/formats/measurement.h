@@ -1,16 +1,15 @@
-// A measurement as Telegraf and InfluxDB have it: a name, tags, and fields that are metrics of
-// their own.
+// A measurement of Telegraf or InfluxDB: a name, tags, and fields, each of which becomes a metric.
 //
 //   Measurement measurement(&reader);
 //   measurement.Begin("cpu", time);
 //   measurement.AddTag("host", "web-1");
 //   measurement.AddField("usage_user", 12.5);
-//   measurement.Deliver();                         // an event a field: name=cpu_usage_user
+//   measurement.Deliver();                         // one event per field: name=cpu_usage_user
 //
-// Names are those of Telegraf's Prometheus output: measurement and field, joined by an underscore,
-// or the measurement alone where the field is called "value". Tags are labels, and fill the fields
-// of an event that are called like them. The first fault makes all of it undecodable. Views live
-// until Deliver. Not thread-safe.
+// Metrics are named as in Telegraf's Prometheus output: measurement and field joined by an
+// underscore, or only the measurement if the field is called "value". Tags become labels; a tag
+// that is named like an event field also fills that field. The first fault makes the whole
+// measurement undecodable. Views must live until Deliver. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -30,7 +29,7 @@ class Measurement {
   void Begin(std::string_view name, TimeUs time);
   void SetTime(TimeUs time) { time_ = time; }
   void AddTag(std::string_view name, std::string_view value) { tags_.emplace_back(name, value); }
-  // Numbers are finite; one beyond limits::kNumberMagnitudeMax is a fault.
+  // REQUIRES: value is finite. One beyond limits::kNumberMagnitudeMax is a fault.
   void AddField(std::string_view name, double value) { fields_.emplace_back(name, value); }
   void Deliver();
 

@@ -14,7 +14,7 @@ namespace {
 
 using payload_fault::kNotUtf8;
 using payload_fault::kNumberRange;
-// Of a label that is a quantile.
+// The name of the label with the quantile.
 constexpr std::string_view kQuantile = "quantile";
 
 bool InRange(const std::optional<double>& number) {
@@ -48,7 +48,7 @@ void OtlpEvents::OnResource(const OtlpAttributes& resource) {
     const FieldEntry* const entry = predicted_.Find(name);
     if (entry == nullptr || text.empty()) continue;
     if (!IsUtf8(text)) resource_fault_ = kNotUtf8;
-    // The last one of a name counts. There are no more of them than names that are known.
+    // The last attribute of a name wins. resource_ is bounded by the number of known names.
     const auto known = std::find_if(resource_.begin(), resource_.end(),
                                     [&](const Known& one) { return one.entry == entry; });
     if (known == resource_.end()) {
@@ -71,7 +71,7 @@ EventFault OtlpEvents::StoreAttributes(const OtlpAttributes& attributes, bool as
   for (const auto& [name, text] : attributes.pairs()) {
     const FieldEntry* const entry = predicted_.Find(name, position++);
     if (entry == nullptr && !as_labels) continue;
-    // What is stored as a label may be called as one that follows.
+    // An attribute that is stored as a label may have the name of a later one.
     may_repeat = may_repeat || (entry != nullptr && entry->only == FieldEntry::Only::kNone);
     const bool is_new = predicted_.repeats() && !may_repeat;
     if (!IsUtf8(text) || (!is_new && !IsUtf8(name))) return kNotUtf8;
@@ -94,7 +94,7 @@ EventFault OtlpEvents::BeginPoint(const OtlpMetric& metric, const OtlpPoint& poi
   }
   if (!IsUtf8(metric.name) || !IsUtf8(metric.unit)) return kNotUtf8;
   builder_.Begin(record_time_);
-  // The point's before the resource's: the first label of a name counts.
+  // The point's attributes before the resource's: the first label of a name wins.
   if (const EventFault fault = StoreAttributes(point.attributes, true); !fault.empty())
     return fault;
   for (const Known& known : resource_) {
@@ -102,7 +102,7 @@ EventFault OtlpEvents::BeginPoint(const OtlpMetric& metric, const OtlpPoint& poi
       return fault;
     }
   }
-  // An attribute that is called like one of these is a label alone.
+  // An attribute that is named like one of these fields is only a label.
   Event& event = builder_.event();
   event.type = EventType::kMetric;
   event.time = point.time;
@@ -217,7 +217,7 @@ void OtlpEvents::OnLog(const OtlpLog& log) {
   const auto set = [&](FieldTarget target, std::string_view text) {
     bool stored = false;
     if (fault.empty() && !IsUtf8(text)) fault = kNotUtf8;
-    // What `map:` says counts more.
+    // Fields that `map:` filled take precedence.
     if (!fault.empty() || !builder_.Counts(target, FieldAction::kMappedRank - 1)) return;
     fault = builder_.SetText(target, text, &stored);
     if (stored) builder_.Keep(target, FieldAction::kMappedRank - 1);

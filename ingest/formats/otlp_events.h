@@ -1,17 +1,20 @@
-// Makes events of OpenTelemetry's logs and metrics.
+// Converts OpenTelemetry logs and metrics to events.
 //
 //   OtlpEvents events(input, &errors);
 //   events.Begin(record, record_time, sink);
 //   fault = ReadOtlpMetrics(record, events.budget(), &events);
 //
-// Attributes, of the resource too, are understood as JSON's fields are: the canonical names, those
-// of OpenTelemetry, and those that `map:` names. A log record is an event as one of the preset
-// `otel` is; a point of a metric is one `metric`, whose labels are the point's own attributes:
-// - a gauge, and a sum that may fall: `gauge`; a sum that only grows: `counter` or, where it says
-//   how much since the last one, `delta`
-// - a histogram of a period: `histogram` with its mean as value; one since the start of the process
-//   has no value, and becomes two counters as well, NAME_count and NAME_sum
-// - a summary: the same, and a gauge NAME for each quantile, with it as a label
+// Attributes of records and resources fill event fields as JSON keys do: by the canonical names,
+// the OpenTelemetry names, and the names in `map:`. A log record becomes the same event as with the
+// preset `otel`. A metric point becomes one `metric` event, whose labels are the point's own
+// attributes:
+// - gauge, or cumulative sum that is not monotonic: `gauge`
+// - cumulative monotonic sum: `counter`; sum with delta temporality: `delta`
+// - histogram with delta temporality: `histogram`, whose value is the mean
+// - cumulative histogram: `histogram` without a value, because a mean since the start of the
+//   process says next to nothing, and two counters NAME_count and NAME_sum
+// - summary: as a cumulative histogram, but `summary`, and one gauge NAME per quantile, with the
+//   label `quantile`
 // Not thread-safe.
 #pragma once
 
@@ -35,9 +38,9 @@ class OtlpEvents final : public OtlpVisitor {
  public:
   OtlpEvents(const InputConfig& input, ErrorList* errors);
 
-  // A payload; it is shown where a part of it has no bytes of its own.
+  // Starts a payload. Faults quote the whole payload for parts whose own bytes are unknown.
   void Begin(std::string_view record, TimeUs record_time, EventSink* sink);
-  // Of the payload, for whoever reads it.
+  // The budget of the current payload, for the parser.
   PayloadBudget* budget() { return &budget_; }
 
   void OnResource(const OtlpAttributes& resource) override;
@@ -50,10 +53,10 @@ class OtlpEvents final : public OtlpVisitor {
     std::string_view text;
   };
 
-  // Whether the point has the numbers that one of its kind has; if not, that is told.
+  // False, after reporting why, if the point lacks the numbers that its kind requires.
   bool HasNumbers(const OtlpMetric& metric, const OtlpPoint& point);
-  // The event with all that is said about the point but its numbers, of which any more events
-  // differ in their numbers, name and one label.
+  // Builds the point's event without its numbers. Further events of the point differ from it only
+  // in their numbers, name and one label.
   EventFault BeginPoint(const OtlpMetric& metric, const OtlpPoint& point);
   void DeliverPoint(const OtlpMetric& metric, const OtlpPoint& point, MetricType type);
   void DeliverQuantiles(const OtlpPoint& point);
@@ -66,16 +69,16 @@ class OtlpEvents final : public OtlpVisitor {
   EventBuilder builder_;
   PredictedFields predicted_{&fields_};
   PayloadBudget budget_;
-  // Of the resource at hand: what is known of it, and the event that its logs begin as.
+  // The current resource: its known attributes, and the event that its logs start from.
   std::vector<Known> resource_;
   EventBuilder shared_;
   std::size_t resource_bytes_ = 0;
   EventFault resource_fault_;
-  std::size_t point_bytes_ = 0;  // texts of a point's event
+  std::size_t point_bytes_ = 0;  // bytes of the strings in a point's event
   std::string name_, quantile_;
-  // Of the payload at hand:
+  // The current payload:
   std::string_view record_;
-  std::string_view bytes_;  // of the part at hand, to be shown
+  std::string_view bytes_;  // the current part, for reporting
   TimeUs record_time_ = kNoTime;
   EventSink* sink_ = nullptr;
 };

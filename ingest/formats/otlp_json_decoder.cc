@@ -1,9 +1,9 @@
-// OpenTelemetry's export requests in JSON: {"resourceLogs": […]} or {"resourceMetrics": […]}, one
-// or several a record.
+// OpenTelemetry export requests in JSON: {"resourceLogs": […]} or {"resourceMetrics": […]}, one or
+// several per record.
 //
-// https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: 64-bit integers may be texts,
-// ids are hexadecimal, enumerations are numbers. What becomes of them is in
-// ingest/formats/otlp_events.h.
+// https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: 64-bit integers may be strings,
+// ids are hexadecimal, enumerations are numbers. ingest/formats/otlp_events.h says what they
+// become.
 
 #include <algorithm>
 #include <memory>
@@ -21,7 +21,7 @@ constexpr double kCumulative = 2;
 constexpr std::uint64_t kNoRecordedValue = 1;
 constexpr std::uint64_t kSeverityMax = 24;  // FATAL4
 
-// Without what only a format of lines has no use for: the paths, which are the events' to read.
+// Without `map:`, which OtlpEvents reads instead of the PayloadReader.
 InputConfig WithoutMap(InputConfig input) {
   input.map.clear();
   return input;
@@ -47,8 +47,8 @@ class OtlpJsonDecoder final : public Decoder {
   void ReadAttributes(const PayloadObject& owner, OtlpAttributes* attributes);
   void ReadPair(const PayloadObject& pair, std::string_view prefix, OtlpAttributes* attributes);
   void ReadValue(const PayloadObject& value, std::string_view name, OtlpAttributes* attributes);
-  // Whether what was read is sound; if not, it is told.
-  bool Sound() {
+  // False, after reporting it, if the reader found a fault.
+  bool IsValid() {
     if (reader_.fault()->empty()) return true;
     reader_.Refuse({});
     return false;
@@ -63,7 +63,7 @@ class OtlpJsonDecoder final : public Decoder {
 };
 
 void OtlpJsonDecoder::Read(const PayloadObject& request) {
-  if (request.Has<"resourceSpans">()) return reader_.Skip("traces, which are not read");
+  if (request.Has<"resourceSpans">()) return reader_.Skip("traces are not supported");
   if (!request.Has<"resourceLogs">() && !request.Has<"resourceMetrics">()) {
     return reader_.Refuse("neither resourceLogs nor resourceMetrics");
   }
@@ -99,7 +99,7 @@ void OtlpJsonDecoder::ReadPair(const PayloadObject& pair, std::string_view prefi
   ReadValue(pair.Object<"value">(), name, attributes);
 }
 
-// Maps are no deeper than a document may be.
+// The recursion is bounded: a document has a maximum depth.
 void OtlpJsonDecoder::ReadValue(const PayloadObject& value, std::string_view name,
                                 OtlpAttributes* attributes) {
   if (value.Has<"stringValue">()) {
@@ -153,7 +153,7 @@ void OtlpJsonDecoder::ReadPoint(const PayloadObject& point) {
                                   quantile.Number<"value">().value_or(0));
   });
   ReadAttributes(point, &point_.attributes);
-  if (Sound()) events_.OnPoint(metric_, point_);
+  if (IsValid()) events_.OnPoint(metric_, point_);
 }
 
 void OtlpJsonDecoder::ReadLog(const PayloadObject& log) {
@@ -177,7 +177,7 @@ void OtlpJsonDecoder::ReadLog(const PayloadObject& log) {
     std::transform(trace_id.begin(), trace_id.end(), log_.trace_id.begin(),
                    [](char c) { return IsUpper(c) ? static_cast<char>(c | 0x20) : c; });
   }
-  if (Sound()) events_.OnLog(log_);
+  if (IsValid()) events_.OnLog(log_);
 }
 
 }  // namespace

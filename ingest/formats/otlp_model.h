@@ -1,12 +1,12 @@
-// OpenTelemetry's logs and metrics as their two encodings, protobuf and JSON, both say them.
+// OpenTelemetry logs and metrics, independent of their encoding (protobuf or JSON).
 //
-//   class Visitor : public OtlpVisitor { … };  // ingest/formats/otlp_events.h is one
-//   fault = ReadOtlpMetrics(bytes, &budget, &visitor);          // ingest/formats/otlp_proto.h
+//   class Visitor : public OtlpVisitor { … };            // such as ingest/formats/otlp_events.h
+//   fault = ReadOtlpMetrics(bytes, &budget, &visitor);   // ingest/formats/otlp_proto.h
 //
 // https://opentelemetry.io/docs/specs/otlp/ and
 // https://github.com/open-telemetry/opentelemetry-proto
 //
-// Views live until the call that was given them returns. Not thread-safe.
+// Views that a visitor is given are valid until its call returns. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -27,9 +27,9 @@
 
 namespace tocsin {
 
-// Names and values, all of them texts. Those of a map within are flattened: "Dimensions.TableName".
-// Lists and bytes are left out. Joined names are drawn from the payload's budget; once one does not
-// fit, all of it is faulty and takes no more.
+// Attribute names and values, as strings. Nested maps are flattened: "Dimensions.TableName". Arrays
+// and bytes are left out. Joined names count against the payload's budget; once one does not fit,
+// fault() is set and further attributes are ignored.
 class OtlpAttributes {
  public:
   explicit OtlpAttributes(PayloadBudget* budget) : budget_(*budget) {}
@@ -37,7 +37,7 @@ class OtlpAttributes {
   void Clear() {
     ClearAndShrink(&pairs_);
     fault_ = {};
-    // What a large record took is given back.
+    // Frees the memory that a large record used.
     for (std::size_t i = 0; i < used_; ++i) {
       if (texts_[i].capacity() > 2 * limits::kNameBytesMax) std::string().swap(texts_[i]);
     }
@@ -51,14 +51,14 @@ class OtlpAttributes {
   void Add(std::string_view name, bool yes) { Add(name, std::string_view(yes ? "true" : "false")); }
   void Add(std::string_view name, std::int64_t number) { Add(name, Print(number)); }
   void Add(std::string_view name, double number) { Add(name, Print(number)); }
-  // What stays until Clear.
+  // Copies the text; the copy is valid until Clear.
   std::string_view Keep(std::string_view text) {
     if (!fault_.empty()) return {};
     std::string& kept = Next();
     kept = text;
     return kept;
   }
-  // The name of what stands in a map; nothing where that does not fit.
+  // The flattened name of a map's member; empty if it exceeds a limit.
   std::string_view Join(std::string_view outer, std::string_view inner) {
     const std::size_t size = outer.size() + 1 + inner.size();
     if (fault_.empty() && size > limits::kNameBytesMax) fault_ = budget_fault::kName;
@@ -78,7 +78,7 @@ class OtlpAttributes {
   const std::vector<LabelView>& pairs() const { return pairs_; }
 
  private:
-  static constexpr std::size_t kTextsKept = 4'096;  // for the next record
+  static constexpr std::size_t kTextsKept = 4'096;  // reused for the next record
 
   std::string& Next() {
     if (used_ == texts_.size()) texts_.emplace_back();
@@ -86,9 +86,9 @@ class OtlpAttributes {
   }
 
   PayloadBudget& budget_;
-  std::string_view fault_;  // static text
+  std::string_view fault_;  // static string
   std::vector<LabelView> pairs_;
-  std::deque<std::string> texts_;  // a deque, because its elements stay where they are
+  std::deque<std::string> texts_;  // a deque, because its elements do not move
   std::size_t used_ = 0;
 };
 
@@ -96,21 +96,21 @@ struct OtlpMetric {
   enum class Kind : std::uint8_t { kNone, kGauge, kSum, kHistogram, kSummary };
   std::string_view name, unit;
   Kind kind = Kind::kNone;
-  bool cumulative = false;  // since the start of the process; a summary always is
+  bool cumulative = false;  // since the start of the process; always true for a summary
   bool monotonic = false;
 };
 
-// Of histograms, exponential ones included, what the buckets add up to.
+// Histograms, exponential ones included, have only their totals here, not their buckets.
 struct OtlpPoint {
   explicit OtlpPoint(PayloadBudget* budget) : attributes(budget) {}
 
   TimeUs time = kNoTime;
-  std::optional<double> value;                       // of a gauge or a sum
-  std::optional<double> count, sum, min, max;        // of the others
-  std::vector<std::pair<double, double>> quantiles;  // of a summary: quantile and value
-  bool absent = false;                               // "no recorded value"
+  std::optional<double> value;                       // gauge and sum
+  std::optional<double> count, sum, min, max;        // histogram and summary
+  std::vector<std::pair<double, double>> quantiles;  // summary: quantile and value
+  bool absent = false;                               // the flag "no recorded value" is set
   OtlpAttributes attributes;
-  std::string_view bytes;  // as it stands, to be shown
+  std::string_view bytes;  // the encoded point, for reporting; empty if unknown
 
   void Clear();
 };
@@ -119,31 +119,31 @@ struct OtlpLog {
   explicit OtlpLog(PayloadBudget* budget) : attributes(budget) {}
 
   TimeUs time = kNoTime;
-  int severity_number = 0;  // 0: not said
+  int severity_number = 0;  // 0: not set
   std::string_view severity_text;
   std::string_view event_name;
-  std::string_view message;         // of a body that is a text, a number or a boolean
-  OtlpAttributes attributes;        // behind them the members of a body that is a map
-  std::array<char, 32> trace_id{};  // in hexadecimal digits
+  std::string_view message;         // the body, if it is a string, number or boolean
+  OtlpAttributes attributes;        // followed by the members of the body, if it is a map
+  std::array<char, 32> trace_id{};  // hexadecimal
   bool has_trace_id = false;
   std::string_view bytes;
 
   void Clear();
-  // After the body was added to the attributes, of which there were `before`: a text, a number or a
-  // boolean, which has no name there, is the message.
+  // Call after adding the body to the attributes; `before` is how many there were before it. A body
+  // that is a string, number or boolean was added without a name and becomes the message.
   void TakeMessage(std::size_t before);
 };
 
 class OtlpVisitor {
  public:
   virtual ~OtlpVisitor() = default;
-  // Of what follows, until the next one.
+  // The resource of the points or logs that follow, until the next OnResource.
   virtual void OnResource(const OtlpAttributes& resource) = 0;
   virtual void OnPoint(const OtlpMetric& metric, const OtlpPoint& point) = 0;
   virtual void OnLog(const OtlpLog& log) = 0;
 };
 
-// Nothing for 0, which is how OTLP says that there is none.
+// kNoTime for 0, which means "no time" in OTLP, and for a time out of range.
 inline TimeUs OtlpTime(std::uint64_t nanoseconds) {
   constexpr auto kMax = static_cast<std::uint64_t>(kMaxTime);
   const std::uint64_t time = nanoseconds / 1'000;

@@ -15,7 +15,7 @@ using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 using protozero::tag_and_type;
 
-// A map within a map within …
+// Thrown if maps are nested too deeply.
 struct TooDeep {};
 
 std::string_view View(data_view view) { return {view.data(), view.size()}; }
@@ -26,12 +26,12 @@ constexpr auto kBytesOf(std::uint32_t tag) {
 constexpr auto kVarintOf(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::varint); }
 constexpr auto kFixed64Of(std::uint32_t tag) { return tag_and_type(tag, pbf_wire_type::fixed64); }
 
-// The library's get_bool looks at a byte before it knows that there is one.
+// protozero's get_bool reads a byte before it checks that there is one.
 bool ReadBoolean(pbf_reader* reader) { return reader->get_uint64() != 0; }
 
 void ReadPair(data_view bytes, std::string_view prefix, int depth, OtlpAttributes* attributes);
 
-// AnyValue, which is one value: of several the last.
+// AnyValue, which holds one value; if several are present, the last one wins.
 void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttributes* attributes) {
   if (depth > limits::kJsonDepthMax) throw TooDeep{};
   std::uint32_t kind = 0;
@@ -40,7 +40,7 @@ void ReadValue(pbf_reader value, std::string_view name, int depth, OtlpAttribute
   std::int64_t integer = 0;
   double number = 0;
   while (value.next()) {
-    const std::uint32_t field = value.tag_and_type();  // which reading forgets
+    const std::uint32_t field = value.tag_and_type();  // reading the value may reset it
     switch (field) {
       case kBytesOf(1):
       case kBytesOf(6):
@@ -94,8 +94,8 @@ void ReadResource(pbf_reader resource, OtlpAttributes* attributes) {
 constexpr std::uint64_t kCumulative = 2;       // AggregationTemporality
 constexpr std::uint32_t kNoRecordedValue = 1;  // of DataPointFlags
 
-// The fields of a point that is more than a number, where they differ; 0, which is no field: it has
-// none.
+// The tags of histogram and summary points, where they differ. 0, which no field has, means that
+// the point has no such field.
 struct DistributionTags {
   std::uint32_t attributes, flags, min, max, quantiles;
 };
@@ -168,7 +168,7 @@ void MetricsReader::ReadMetric(pbf_reader metric) {
 }
 
 void MetricsReader::ReadPoints(pbf_reader data) {
-  // What the points are stands behind them.
+  // The temporality and monotonicity follow the points, so they are read first.
   pbf_reader about = data;
   while (about.next()) {
     switch (about.tag_and_type()) {
@@ -250,7 +250,7 @@ void MetricsReader::ReadDistribution(pbf_reader point, const DistributionTags& t
 }
 
 void MetricsReader::ReadQuantile(pbf_reader quantile) {
-  // As protobuf has it, what is 0 is not written.
+  // Protobuf does not encode fields that are 0.
   double at = 0;
   double value = 0;
   while (quantile.next()) {
@@ -346,7 +346,7 @@ void LogsReader::SetTraceId(std::string_view id) {
   }
 }
 
-// Both requests are lists of a resource with what is of it.
+// Both requests are lists of resources, each with its logs or metrics.
 template <typename ItemReader>
 class RequestReader {
  public:
@@ -375,7 +375,7 @@ class RequestReader {
   OtlpAttributes attributes_;
 };
 
-// The library throws; nothing of that leaves this file.
+// protozero throws; no exception leaves this file.
 template <typename Read>
 std::string_view Faults(Read read) {
   try {

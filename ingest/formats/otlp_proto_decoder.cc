@@ -1,8 +1,8 @@
-// OpenTelemetry's export requests in protobuf, as the collector's Kafka exporter and OTLP over HTTP
-// send them: one a record. `signal:` says whether they are of logs or of metrics, as nothing in
-// them does.
+// OpenTelemetry export requests in protobuf, as the collector's Kafka exporter and OTLP over HTTP
+// send them: one per record. `signal:` says whether they contain logs or metrics, because the
+// encoding does not.
 //
-// What becomes of them is in ingest/formats/otlp_events.h.
+// ingest/formats/otlp_events.h says what they become.
 
 #include <memory>
 #include <string_view>

@@ -1,12 +1,12 @@
-// PagerDuty's webhooks, version 3: what happens to an incident, as alarms.
+// PagerDuty webhooks, version 3: incident events become alarms.
 //
 //   {"event": {"id": …, "event_type": "incident.triggered", "occurred_at": …,
 //              "data": {"type": "incident", "id": …, "number": 2, "status": "triggered", …}}}
 //
 // https://developer.pagerduty.com/docs/webhooks-overview
 //
-// An incident is in alarm until it is resolved, whatever else happens to it. One that is reopened
-// begins anew: its first beginning lies before the end that was told already.
+// An incident is in alarm until it is resolved, whatever other events it has. A reopened incident
+// begins when it is reopened: its creation is before the resolution that was already reported.
 
 #include <memory>
 #include <string>
@@ -28,28 +28,28 @@ class PagerDutyWebhookDecoder final : public Decoder {
   }
 
  private:
-  void Read(const PayloadObject& told);
+  void Read(const PayloadObject& webhook_event);
 
   PayloadReader reader_;
 };
 
-void PagerDutyWebhookDecoder::Read(const PayloadObject& told) {
-  if (!told.present()) return reader_.Refuse("no event of a version 3 webhook");
-  const PayloadObject incident = told.Object<"data">();
-  if (incident.Text<"type">() != "incident") return reader_.Skip("not about an incident itself");
+void PagerDutyWebhookDecoder::Read(const PayloadObject& webhook_event) {
+  if (!webhook_event.present()) return reader_.Refuse("not a PagerDuty version 3 webhook");
+  const PayloadObject incident = webhook_event.Object<"data">();
+  if (incident.Text<"type">() != "incident") return reader_.Skip("event data is not an incident");
   Event& event = reader_.BeginEvent(EventType::kAlarm);
-  const TimeUs occurred_at = told.Time<"occurred_at">();
+  const TimeUs occurred_at = webhook_event.Time<"occurred_at">();
   const TimeUs created_at = incident.Time<"created_at">();
   const std::string_view status = incident.Text<"status">();
   if (status == "resolved") {
     event.state = AlarmState::kOk;
     event.time = occurred_at;
   } else if (status == "triggered" || status == "acknowledged") {
-    const bool reopened = told.Text<"event_type">() == "incident.reopened";
+    const bool reopened = webhook_event.Text<"event_type">() == "incident.reopened";
     event.state = AlarmState::kAlarm;
     event.time = reopened || created_at == kNoTime ? occurred_at : created_at;
   } else {
-    return reader_.Refuse("status is none of triggered, acknowledged and resolved");
+    return reader_.Refuse("status is not triggered, acknowledged or resolved");
   }
   const PayloadObject service = incident.Object<"service">();
   reader_.Set(Field::kService, service.Text<"summary">());

@@ -1,19 +1,20 @@
-// PgBouncer's log, as it writes it to a file:
+// The log that PgBouncer writes to a file:
 //
 //   2026-01-01 12:00:00.123 UTC [17] LOG C-0x55d5: shop/ann@192.0.2.7:5 login attempt: db=shop …
 //   2026-01-01 12:00:00.123 UTC [17] LOG stats: 12 xacts/s, 15 queries/s, in 99 B/s, …, wait 9 us
 //
-// https://www.pgbouncer.org/config.html#log-settings; the texts are those of its source.
+// https://www.pgbouncer.org/config.html#log-settings; the messages are those in its source code.
 //
 //   login attempt: …, new connection to server …      connection, open
 //   closing because: …                                connection, close
 //   pooler error: no more connections allowed …       connection, reject
 //   pooler error: … of a password or a user           auth, failure
-//   stats: …                                          a metric for each figure
+//   stats: …                                          one metric per figure
 //   everything else                                   log, with level and message
 //
-// `C-` lines are of clients, `S-` lines of PostgreSQL's side (label `side`). A client that was
-// turned away is closed as well, and that close says why once more.
+// Lines with `C-` are about client connections, those with `S-` about connections to PostgreSQL
+// (label `side`). A client that was rejected also has a `closing because` line, which repeats the
+// reason.
 
 #include <algorithm>
 #include <charconv>
@@ -36,7 +37,7 @@
 namespace tocsin {
 namespace {
 
-using PgbouncerFault = std::string_view;  // static text; empty: none
+using PgbouncerFault = std::string_view;  // static string; empty: no fault
 
 constexpr std::string_view kDefaultDependency = "pgbouncer";
 
@@ -47,13 +48,13 @@ constexpr Level kLevels[] = {{"LOG", "info"},    {"INFO", "info"},   {"WARNING",
                              {"ERROR", "error"}, {"FATAL", "fatal"}, {"DEBUG", "debug"},
                              {"NOISE", "debug"}};
 
-// Why a client may be turned away that is not who it says.
+// Parts of pooler errors that report a failed authentication.
 constexpr std::string_view kRefusals[] = {"authentication failed", "auth failed",
                                           "no such user",          "password",
                                           "certificate",           "login rejected"};
 
 struct Figure {
-  std::string_view label;  // as the line has it
+  std::string_view label;  // in the line
   std::string_view metric, unit;
 };
 constexpr Figure kFigures[] = {
@@ -76,7 +77,7 @@ std::string_view TakeWord(std::string_view* text) {
   return word;
 }
 
-// "(nodb)" and the like are what it writes where it knows nothing.
+// PgBouncer writes "(nodb)" and the like for unknown values.
 std::string_view Known(std::string_view text) {
   return text.starts_with('(') ? std::string_view() : text;
 }
@@ -86,7 +87,7 @@ class PgbouncerDecoder final : public Decoder {
   PgbouncerDecoder(const InputConfig& input, ErrorList* errors)
       : constants_(input, errors),
         labels_(constants_, {.of_a_line = 1, .format = "PgBouncer's log"}, input, errors),
-        stamps_(input) {}
+        timestamps_(input) {}
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     ForEachLine(record, sink, [&](std::string_view line) {
@@ -107,9 +108,9 @@ class PgbouncerDecoder final : public Decoder {
   }
 
  private:
-  // Time and level, and leaves what is said.
+  // Reads time and level, and removes them from the line.
   PgbouncerFault ReadHead(std::string_view* line, TimeUs record_time);
-  // "C-0x55d5c5: shop/ann@192.0.2.7:54321 " in front of a message.
+  // Reads "C-0x55d5c5: shop/ann@192.0.2.7:54321 " and removes it from the message.
   void TakePeer(std::string_view* message);
   void Interpret(std::string_view message);
   PgbouncerFault DeliverFigures(std::string_view figures, EventSink* sink);
@@ -117,7 +118,7 @@ class PgbouncerDecoder final : public Decoder {
 
   MappedConstants constants_;
   LineLabels labels_;
-  TextTime stamps_;
+  TextTime timestamps_;
   Event event_;
 };
 
@@ -125,10 +126,10 @@ PgbouncerFault PgbouncerDecoder::ReadHead(std::string_view* line, TimeUs record_
   if (!simdjson::validate_utf8(line->data(), line->size())) return "not valid UTF-8";
   event_ = constants_.base();
   labels_.Begin();
-  const TextTime::Result stamp = stamps_.Take(line, record_time, &event_.time);
-  if (stamp == TextTime::Result::kNone) return "no time";
-  if (stamp != TextTime::Result::kTaken) return TextTime::Fault(stamp);
-  // The process, of older versions without brackets.
+  const TextTime::Result timestamp = timestamps_.Take(line, record_time, &event_.time);
+  if (timestamp == TextTime::Result::kNone) return "no time";
+  if (timestamp != TextTime::Result::kTaken) return TextTime::Fault(timestamp);
+  // The process id, which older versions write without brackets.
   line->remove_prefix(std::min(line->find_first_not_of(' '), line->size()));
   if (line->starts_with('[') || (!line->empty() && IsDigit((*line)[0]))) TakeWord(line);
   const std::string_view word = TakeWord(line);
@@ -192,13 +193,13 @@ PgbouncerFault PgbouncerDecoder::DeliverFigures(std::string_view figures, EventS
     if (!label.empty() && IsDigit(label[0])) std::swap(label, number);
     const auto* const known = std::find_if(std::begin(kFigures), std::end(kFigures),
                                            [&](const Figure& f) { return f.label == label; });
-    if (known == std::end(kFigures)) continue;  // of a newer version
+    if (known == std::end(kFigures)) continue;  // a figure of a newer version
     double value = 0;
     const char* const end = number.data() + number.size();
     const auto [rest, error] = std::from_chars(number.data(), end, value);
     if (error != std::errc() || rest != end || !(value >= 0) ||
         value > limits::kNumberMagnitudeMax) {
-      return "a figure that is no number";
+      return "stats figure is not a number";
     }
     event_.Set(Field::kName, known->metric);
     event_.Set(Field::kUnit, known->unit);

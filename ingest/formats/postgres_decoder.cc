@@ -1,4 +1,4 @@
-// PostgreSQL's log: what ingest/formats/postgres_line reads, as events.
+// PostgreSQL logs: converts the lines that ingest/formats/postgres_line.h parses to events.
 //
 //   duration: 12.3 ms  statement: SELECT …     query, with its duration and the verb as method
 //   connection received: host=…                connection, open
@@ -7,9 +7,9 @@
 //   disconnection: …                           connection, close
 //   everything else                            log, with level and message
 //
-// The dependency is the database, or "postgres" where a line names none. Skipped are what counts
-// twice (the steps of a statement before its execution, plans, connection authenticated) and
-// statements without a duration, whose text would only be mistaken for a message.
+// The dependency is the database, or "postgres" if a line has none. Skipped are lines that would
+// count something twice (the steps of a statement before its execution, plans, connection
+// authenticated), and statements without a duration, whose text would be mistaken for a message.
 
 #include <algorithm>
 #include <array>
@@ -48,7 +48,7 @@ bool TakePrefix(std::string_view prefix, std::string_view* text) {
   return true;
 }
 
-// What stands in double quotes behind `before`.
+// The text in double quotes after `before`, which includes the opening quote.
 std::string_view QuotedAfter(std::string_view text, std::string_view before) {
   const std::size_t at = text.find(before);
   if (at == text.npos) return {};
@@ -81,7 +81,8 @@ class PostgresDecoder final : public Decoder {
   Result Interpret(const PostgresLine& line);
   Result ReadDuration(std::string_view message);
   void SetVerb(std::string_view statement);
-  // Type and fields of a message about a session; false: it is about something else.
+  // Sets type and fields for a message about a session; false if the message is about something
+  // else.
   bool ReadSession(const PostgresLine& line);
   void SetText(Field field, std::string_view text) {
     if (!text.empty()) event_.Set(field, text);
@@ -109,7 +110,7 @@ Result PostgresDecoder::Interpret(const PostgresLine& line) {
              message.starts_with("AUDIT: ")) {
     return {Kind::kSkipped, "a statement without its duration"};
   } else if (message.starts_with("connection authenticated: ")) {
-    return {Kind::kSkipped, "said again by connection authorized"};
+    return {Kind::kSkipped, "repeated by connection authorized"};
   } else if (!ReadSession(line)) {
     event_.type = EventType::kLog;
     event_.Set(Field::kLevel, LevelOf(line.severity));
@@ -128,7 +129,7 @@ Result PostgresDecoder::ReadDuration(std::string_view message) {
   const auto [rest, error] = std::from_chars(message.data(), end, ms, std::chars_format::fixed);
   message = {rest, static_cast<std::size_t>(end - rest)};
   if (error != std::errc() || !TakePrefix(" ms", &message)) {
-    return {Kind::kUndecodable, "a duration that is no number of milliseconds"};
+    return {Kind::kUndecodable, "duration is not a number of milliseconds"};
   }
   if (!(ms >= 0 && ms * 1e3 <= limits::kNumberMagnitudeMax)) {
     return {Kind::kUndecodable, "a duration that is out of range"};

@@ -14,7 +14,7 @@ namespace {
 using Result = PostgresReader::Result;
 using Kind = PostgresReader::Kind;
 
-// How far into a line its severity is looked for: prefixes are short, statements are not.
+// The severity is searched for in this many bytes: prefixes are short, statements are not.
 constexpr std::size_t kPrefixBytesMax = 1 << 10;
 // https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG
 constexpr std::size_t kUserColumn = 1;
@@ -23,7 +23,7 @@ constexpr std::size_t kClientColumn = 4;
 constexpr std::size_t kSeverityColumn = 11;
 constexpr std::size_t kMessageColumn = 13;
 constexpr std::size_t kApplicationColumn = 22;
-// simdjson's buffers for a document of the largest size and depth that we take.
+// The depth that simdjson's buffers are allocated for.
 constexpr int kJsonDepthMax = limits::kJsonDepthMax;
 
 constexpr std::string_view kSeverities[] = {"LOG",    "ERROR",  "FATAL", "WARNING", "NOTICE",
@@ -40,7 +40,7 @@ bool Contains(const std::string_view (&words)[kCount], std::string_view word) {
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
 
-// What PostgreSQL writes where it knows nothing, and for a client on the same machine.
+// PostgreSQL writes "[unknown]" for unknown values and "[local]" for a client on the same machine.
 std::string_view Known(std::string_view text) {
   return text == "[unknown]" || text == "[local]" ? std::string_view() : text;
 }
@@ -58,7 +58,7 @@ void TakeBlanks(std::string_view* text) {
   text->remove_prefix(std::min(text->find_first_not_of(' '), text->size()));
 }
 
-// "<134>" of a syslog line.
+// Removes the priority of a syslog line, such as "<134>".
 void TakePriority(std::string_view* text) {
   if (!text->starts_with('<')) return;
   std::size_t at = 1;
@@ -67,9 +67,10 @@ void TakePriority(std::string_view* text) {
   text->remove_prefix(at + 1);
 }
 
-// "[19-3] " of a line that syslog cut or that goes on; 0 where there is none.
+// Of a message that syslog split: 1 for its first part ("[19-1] "), 2 for any later part
+// ("[19-3] "). 0 if there is no part number.
 int PartNumber(std::string_view text) {
-  // Behind a tag or a word in brackets of its own.
+  // Another word in brackets may precede it.
   for (int words = 0; words < 2 && text.starts_with('['); ++words) {
     std::size_t at = 1;
     while (at < text.size() && IsDigit(text[at])) ++at;
@@ -84,7 +85,8 @@ int PartNumber(std::string_view text) {
   return 0;
 }
 
-// Whether `rest`, behind a syslog stamp, is PostgreSQL's; takes host and tag off its front.
+// Removes host and tag, which follow the timestamp of a syslog line, from `rest`. False if the tag
+// is not PostgreSQL's.
 bool TakeSyslogTag(std::string_view* rest, PostgresLine* line) {
   for (int words = 0; words < 2; ++words) {
     TakeBlanks(rest);
@@ -100,7 +102,7 @@ bool TakeSyslogTag(std::string_view* rest, PostgresLine* line) {
   return false;
 }
 
-// A word of the prefix with a sign in it: user@database, address(port).
+// Reads user@database or address(port) from a word of the prefix.
 void TakePrefixWord(std::string_view word, PostgresLine* line) {
   if (const std::size_t at = word.find('@'); at != word.npos) {
     if (line->user.empty()) line->user = Known(word.substr(0, at));
@@ -123,7 +125,7 @@ void ReadPrefix(std::string_view prefix, PostgresLine* line) {
   for (const std::string_view key : {"client=", "host=", "remote=", "h=", "r="}) {
     if (line->client.empty()) line->client = WithoutPort(PostgresValue(prefix, key));
   }
-  // RDS joins its words by colons, which addresses have inside; a port ends an address.
+  // RDS separates words by colons, which addresses contain as well; an address ends with its port.
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= prefix.size(); ++i) {
     const char c = i < prefix.size() ? prefix[i] : ' ';
@@ -144,7 +146,8 @@ void ReadPrefix(std::string_view prefix, PostgresLine* line) {
   }
 }
 
-// The next column of a CSV row; `open` where it has no end in this line.
+// Takes the next column of a CSV row. For a quoted column, `open` becomes whether the column
+// continues on the next line.
 std::string_view TakeColumn(std::string_view* row, bool* open) {
   if (!row->starts_with('"')) {
     const std::size_t end = std::min(row->find(','), row->size());
@@ -175,7 +178,7 @@ std::string_view Text(const simdjson::dom::object& object, std::string_view key)
 
 std::string_view PostgresValue(std::string_view text, std::string_view key) {
   for (std::size_t at = 0; (at = text.find(key, at)) != text.npos; ++at) {
-    // The name may not be the end of another one.
+    // The key must not be the end of a longer key.
     if (at > 0 && text[at - 1] != ' ' && text[at - 1] != ',' && text[at - 1] != '[' &&
         text[at - 1] != ';' && text[at - 1] != '|' && text[at - 1] != ':') {
       continue;
@@ -208,11 +211,11 @@ Result PostgresReader::ReadText(std::string_view text, TimeUs record_time, Postg
   TakePriority(&rest);
   const bool is_syslog_time = !rest.empty() && IsUpper(rest[0]);
   const bool has_t = rest.size() > 10 && rest[10] == 'T';
-  const TextTime::Result stamp = stamps_.Take(&rest, record_time, &line->time);
-  if (stamp != TextTime::Result::kTaken && stamp != TextTime::Result::kNone) {
-    return {Kind::kUndecodable, TextTime::Fault(stamp)};
+  const TextTime::Result timestamp = timestamps_.Take(&rest, record_time, &line->time);
+  if (timestamp != TextTime::Result::kTaken && timestamp != TextTime::Result::kNone) {
+    return {Kind::kUndecodable, TextTime::Fault(timestamp)};
   }
-  const bool has_time = stamp == TextTime::Result::kTaken;
+  const bool has_time = timestamp == TextTime::Result::kTaken;
   if (has_time && rest.starts_with(',')) return ReadCsv(rest.substr(1), line);
   if (has_time && (is_syslog_time || has_t) && !TakeSyslogTag(&rest, line)) return kNotOurs;
   TakeBlanks(&rest);
@@ -222,7 +225,7 @@ Result PostgresReader::ReadText(std::string_view text, TimeUs record_time, Postg
     std::size_t begin = at;
     while (begin > 0 && (IsUpper(head[begin - 1]) || IsDigit(head[begin - 1]))) --begin;
     const std::string_view word = head.substr(begin, at - begin);
-    if (Contains(kParts, word)) return {Kind::kSkipped, "details of the message before"};
+    if (Contains(kParts, word)) return {Kind::kSkipped, "details of the previous message"};
     if (!Contains(kSeverities, word)) continue;
     if (!has_time) line->time = record_time;
     if (line->time == kNoTime) return {Kind::kUndecodable, "no time"};
@@ -262,10 +265,10 @@ Result PostgresReader::ReadCsv(std::string_view columns, PostgresLine* line) {
         break;
     }
   }
-  // A statement behind the message may go on as well.
+  // A statement after the message may also continue on the next line.
   while (!columns.empty() && !open) TakeColumn(&columns, &open);
   if (column <= kMessageColumn || !Contains(kSeverities, line->severity)) {
-    return {Kind::kUndecodable, "a CSV row that is none of PostgreSQL's"};
+    return {Kind::kUndecodable, "not a PostgreSQL csvlog row"};
   }
   in_csv_row_ = open;
   if (line->message.find("\"\"") != line->message.npos) {
@@ -295,11 +298,12 @@ Result PostgresReader::ReadJson(std::string_view text, TimeUs record_time, Postg
   if (!object["record"].get(record)) return ReadRecord(record, record_time, line);
   const std::string_view payload = Text(object, "textPayload");
   if (payload.empty()) return ReadRecord(object, record_time, line);
-  // Cloud SQL: a line whose time stands beside it.
-  std::string_view stamp = Text(object, "timestamp");
+  // Cloud SQL: the log line is in textPayload and its time in another key.
+  std::string_view timestamp = Text(object, "timestamp");
   TimeUs time = record_time;
-  if (!stamp.empty() && stamps_.Take(&stamp, record_time, &time) != TextTime::Result::kTaken) {
-    return {Kind::kUndecodable, "timestamp is no time"};
+  if (!timestamp.empty() &&
+      timestamps_.Take(&timestamp, record_time, &time) != TextTime::Result::kTaken) {
+    return {Kind::kUndecodable, "invalid timestamp"};
   }
   if (payload[0] == '\t' || payload[0] == ' ') return kContinuation;
   const Result result = ReadText(payload, time, line);
@@ -313,9 +317,9 @@ Result PostgresReader::ReadRecord(const simdjson::dom::object& record, TimeUs re
   line->severity = Text(record, "error_severity");
   if (line->severity.empty()) return kNotOurs;
   if (!Contains(kSeverities, line->severity)) {
-    return {Kind::kUndecodable, "error_severity is none of the known words"};
+    return {Kind::kUndecodable, "unknown error_severity"};
   }
-  // jsonlog's names, then CloudNativePG's, which are those of the CSV columns.
+  // Names of jsonlog first, then those of CloudNativePG, which are the names of the CSV columns.
   const auto either = [&](std::string_view first, std::string_view second) {
     const std::string_view text = Text(record, first);
     return Known(text.empty() ? Text(record, second) : text);
@@ -326,13 +330,13 @@ Result PostgresReader::ReadRecord(const simdjson::dom::object& record, TimeUs re
   line->application = either("application_name", "application_name");
   line->client = Known(Text(record, "remote_host"));
   if (line->client.empty()) line->client = WithoutPort(Text(record, "connection_from"));
-  std::string_view stamp = either("timestamp", "log_time");
-  if (stamp.empty()) {
+  std::string_view timestamp = either("timestamp", "log_time");
+  if (timestamp.empty()) {
     line->time = record_time;
     return line->time == kNoTime ? Result{Kind::kUndecodable, "no time"} : Result{};
   }
-  const TextTime::Result result = stamps_.Take(&stamp, record_time, &line->time);
-  if (result == TextTime::Result::kNone) return {Kind::kUndecodable, "timestamp is no time"};
+  const TextTime::Result result = timestamps_.Take(&timestamp, record_time, &line->time);
+  if (result == TextTime::Result::kNone) return {Kind::kUndecodable, "invalid timestamp"};
   if (result != TextTime::Result::kTaken) return {Kind::kUndecodable, TextTime::Fault(result)};
   return {};
 }

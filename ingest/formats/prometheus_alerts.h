@@ -1,21 +1,22 @@
-// The alerts of a document as Alertmanager writes it, and Grafana after it: one alarm each.
+// Converts the alerts of a webhook of Alertmanager, or of Grafana in the same format, to alarms.
 //
 //   if (!DeliverAlerts(payload, &reader_)) reader_.Refuse("no alerts");
 //
-// The time is startsAt of a firing alert and endsAt of a resolved one. Labels become labels, those
-// named like a field fill it; `alertname` is the name, the annotation `summary` (without it
-// `description` or `message`) the message. The id is "<fingerprint>:<state>:<time>", so that what
-// is sent again is one fact with the first; without a fingerprint a fact makes one of its content.
+// The time is startsAt for a firing alert and endsAt for a resolved one. Labels become labels; one
+// that is named like an event field also fills that field. The name is the label `alertname`; the
+// message is the annotation `summary`, else `description`, else `message`. The id is
+// "<fingerprint>:<state>:<time>", so that an alert that is sent again is the same fact. Without a
+// fingerprint the event has no id, and the fact's id is derived from its content.
 //
-// Grafana's DatasourceNoData and DatasourceError say that nothing is known: they are alarms of the
-// rule that they are about, of state unknown (https://grafana.com/docs/grafana/latest/alerting/).
+// Grafana's DatasourceNoData and DatasourceError mean that the state is unknown: they become alarms
+// of the affected rule in state unknown (https://grafana.com/docs/grafana/latest/alerting/).
 #pragma once
 
 #include "ingest/json/payload_reader.h"
 
 namespace tocsin {
 
-// False, and nothing is delivered, where the document has no `alerts` at all.
+// False, and nothing is delivered, if the document has no key `alerts`.
 bool DeliverAlerts(const PayloadObject& payload, PayloadReader* reader);
 
 }  // namespace tocsin

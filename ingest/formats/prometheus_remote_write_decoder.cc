@@ -1,10 +1,10 @@
-// Prometheus' remote write, version 1.0: a WriteRequest in protobuf, compressed as a snappy block.
+// Prometheus remote write, version 1.0: a WriteRequest in protobuf, compressed as a snappy block.
 //
 // https://prometheus.io/docs/specs/prw/remote_write_spec
 //
-// What becomes of a sample is in ingest/formats/prometheus_samples.h. Nothing in the request says
-// what type a metric has (its metadata comes in requests of its own, now and then), so that names
-// tell. Of a native histogram the count and the sum become two counters. Exemplars are passed over.
+// ingest/formats/prometheus_samples.h says what a sample becomes. The request does not contain the
+// type of a metric (metadata comes in separate requests now and then), so the type is derived from
+// its name. The count and the sum of a native histogram become two counters. Exemplars are skipped.
 
 #include <memory>
 #include <optional>
@@ -30,7 +30,7 @@ using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 using protozero::tag_and_type;
 
-// A block's elements are at least three bytes for up to 64 of the text.
+// The best that snappy can do is an element of three bytes for 64 bytes of uncompressed data.
 // https://github.com/google/snappy/blob/main/format_description.txt
 constexpr std::size_t kSnappyRatioMax = 64 / 3 + 1;
 
@@ -61,7 +61,7 @@ class PrometheusRemoteWriteDecoder final : public Decoder {
 
   PrometheusSamples samples_;
   std::string request_;
-  std::vector<Value> values_;  // of the series at hand
+  std::vector<Value> values_;  // of the current series
 };
 
 void PrometheusRemoteWriteDecoder::Decode(std::string_view record, TimeUs record_time,
@@ -73,7 +73,7 @@ void PrometheusRemoteWriteDecoder::Decode(std::string_view record, TimeUs record
   if (size > limits::kPayloadBytesMax) {
     return sink->OnUndecodable(record, payload_fault::kTooLarge);
   }
-  // Whoever lies about it would have us set aside 8 MiB for a few bytes.
+  // A forged size would make us allocate 8 MiB for a few bytes.
   if (size / kSnappyRatioMax > record.size()) {
     return sink->OnUndecodable(record, "not a snappy block");
   }
@@ -93,7 +93,7 @@ void PrometheusRemoteWriteDecoder::Decode(std::string_view record, TimeUs record
 void PrometheusRemoteWriteDecoder::ReadSeries(data_view series) {
   samples_.BeginSeries(View(series));
   ClearAndShrink(&values_);
-  // All labels before the first value, though nothing but custom has them stand so.
+  // All labels are read before the first value, because only convention puts them first.
   pbf_reader reader(series);
   while (reader.next()) {
     switch (reader.tag_and_type()) {

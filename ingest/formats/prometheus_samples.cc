@@ -62,7 +62,7 @@ EventFault PrometheusSamples::Fill() {
         is_new ? builder_.AddNewLabel(name, text) : builder_.AddLabel(name, text);
     if (!fault.empty()) return fault;
   }
-  // A label that is called like one of these is a label alone.
+  // A label that is named like one of these fields is only a label.
   Event& event = builder_.event();
   event.type = EventType::kMetric;
   event.time = 0;  // each sample's own
@@ -83,8 +83,8 @@ EventFault PrometheusSamples::Draw() {
 
 void PrometheusSamples::Deliver(double value, TimeUs time, MetricType type,
                                 std::string_view suffix) {
-  if (!std::isfinite(value)) return Skip("a sample that is no number");
-  // What has no limit has one of 2^63 or 2^64 bytes: every Go program and Prometheus itself say so.
+  if (!std::isfinite(value)) return Skip("sample value is not a finite number");
+  // Go programs, Prometheus among them, report "no limit" as a limit of 2^63 or 2^64 bytes.
   if (std::fabs(value) > limits::kNumberMagnitudeMax) return Skip(payload_fault::kNumberRange);
   if (const EventFault fault = Draw(); !fault.empty()) return Refuse(fault);
   Event& event = builder_.event();

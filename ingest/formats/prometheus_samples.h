@@ -1,4 +1,4 @@
-// Makes events of Prometheus' samples: a `metric` each.
+// Converts Prometheus samples to events, one `metric` per sample.
 //
 //   PrometheusSamples samples(input, &errors);
 //   samples.Begin(record.size(), record_time, sink);
@@ -7,10 +7,11 @@
 //   samples.AddLabel("job", "shop");
 //   samples.Deliver(1027, time, PrometheusSamples::TypeByName("http_requests_total"));
 //
-// All labels but the name are labels, and fill fields as those of JSON do: `job` the service and
-// `instance` the host, where no label is called so. What is no number, as a series that ended has
-// it, and what is beyond limits::kNumberMagnitudeMax is skipped. Labels are read once for a series.
-// Views live until the next BeginSeries. Not thread-safe.
+// All labels except the name become labels of the event, and fill event fields as JSON keys do:
+// `job` fills the service and `instance` the host, unless a label has the field's own name. Skipped
+// are values that are not finite, such as the NaN of a series that ended, and values beyond
+// limits::kNumberMagnitudeMax. Labels are read once per series. Views must live until the next
+// BeginSeries. Not thread-safe.
 #pragma once
 
 #include <string>
@@ -31,40 +32,40 @@ class PrometheusSamples {
  public:
   PrometheusSamples(const InputConfig& input, ErrorList* errors);
 
-  // Of a sample whose type nobody told: a counter where its name ends as counters', and the parts
-  // of histograms and summaries, do by convention.
+  // The type of a sample without a declared type: kCounter if its name ends like that of a counter
+  // or of a part of a histogram or summary (_total, _count, _sum, _bucket), else kGauge.
   // https://prometheus.io/docs/practices/naming
   static MetricType TypeByName(std::string_view name);
 
   void Begin(std::size_t payload_bytes, TimeUs record_time, EventSink* sink);
-  // `bytes` are shown where something in them is wrong.
+  // `bytes`: the encoded series, which is reported if something in it is invalid.
   void BeginSeries(std::string_view bytes);
   void AddLabel(std::string_view name, std::string_view value);
   std::string_view name() const { return name_; }
-  // A time of kNoTime is the record's. `suffix` goes behind the name.
+  // A `time` of kNoTime means the record's time. `suffix` is appended to the name.
   void Deliver(double value, TimeUs time, MetricType type, std::string_view suffix = {});
   void Refuse(std::string_view reason) { sink_->OnUndecodable(bytes_, reason); }
   void Skip(std::string_view reason) { sink_->OnSkipped(bytes_, reason); }
 
  private:
-  // The event of a sample, without what differs from one to the next.
+  // Fills the part of the event that all samples of the series share.
   EventFault Fill();
-  // Whether one more sample of the series may be delivered.
+  // Prepares the event for the next sample of the series; a fault if it may not be delivered.
   EventFault Draw();
 
   FieldMap fields_;
   EventBuilder builder_;
   PredictedFields predicted_{&fields_};
   PayloadBudget budget_;
-  // Of the series at hand:
+  // The current series:
   std::string_view bytes_;
   std::string_view name_;
   std::vector<LabelView> labels_;
-  std::size_t samples_ = 0;       // that were asked for
-  std::size_t sample_bytes_ = 0;  // texts of one
+  std::size_t samples_ = 0;       // calls of Draw
+  std::size_t sample_bytes_ = 0;  // bytes of the strings of one sample's event
   EventFault fault_;
   std::string joined_;
-  // Of the payload at hand:
+  // The current payload:
   TimeUs record_time_ = kNoTime;
   EventSink* sink_ = nullptr;
 };

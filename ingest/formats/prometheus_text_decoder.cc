@@ -1,4 +1,4 @@
-// Prometheus' text exposition format, as a target shows it, and what OpenMetrics adds to it.
+// Prometheus' text exposition format, as targets serve it, and the additions of OpenMetrics.
 //
 //   # TYPE http_requests_total counter
 //   http_requests_total{method="post",code="200"} 1027 1767225600000
@@ -6,9 +6,9 @@
 // https://prometheus.io/docs/instrumenting/exposition_formats and
 // https://github.com/prometheus/OpenMetrics
 //
-// A record, and a file, is one scrape: what # TYPE says counts for the samples behind it, and
-// without it names tell (ingest/formats/prometheus_samples.h). A sample without a stamp takes its
-// record's. Names in quotes, {"a.b",job="x"}, are understood; exemplars are passed over.
+// A record, or a file, is one scrape: # TYPE gives the type of the samples after it; without it the
+// type is derived from the name (ingest/formats/prometheus_samples.h). A sample without a timestamp
+// has its record's time. Quoted names, {"a.b",job="x"}, are supported; exemplars are skipped.
 
 #include <algorithm>
 #include <memory>
@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t";
 
-// Up to a blank, and what is behind the blanks.
+// Takes the text up to a blank, and removes the blanks after it.
 std::string_view TakeWord(std::string_view* text) {
   const std::string_view word = text->substr(0, text->find_first_of(kBlanks));
   text->remove_prefix(word.size());
@@ -76,12 +76,12 @@ class PrometheusTextDecoder final : public Decoder {
   }
 
  private:
-  enum class Family : std::uint8_t { kUntold, kCounter, kGauge, kParts };
+  enum class Family : std::uint8_t { kUnknown, kCounter, kGauge, kParts };
 
   void ReadComment();
   std::string_view ReadSample();
   std::string_view ReadLabels();
-  // Behind an opening quote; nullopt without a closing one.
+  // Takes a string from after its opening quote; nullopt if there is no closing quote.
   std::optional<std::string_view> TakeQuoted();
   MetricType TypeOf(std::string_view name) const;
   bool Take(char c) {
@@ -96,7 +96,7 @@ class PrometheusTextDecoder final : public Decoder {
   PrometheusSamples samples_;
   std::string_view rest_;
   std::string family_;  // of the last # TYPE
-  Family type_ = Family::kUntold;
+  Family type_ = Family::kUnknown;
   std::string unescaped_;
 };
 
@@ -113,7 +113,7 @@ void PrometheusTextDecoder::ReadComment() {
     type_ = type == "counter"                          ? Family::kCounter
             : type == "gauge"                          ? Family::kGauge
             : type == "histogram" || type == "summary" ? Family::kParts
-                                                       : Family::kUntold;
+                                                       : Family::kUnknown;
   }
   samples_.Skip("a comment");
 }
@@ -152,7 +152,7 @@ std::optional<std::string_view> PrometheusTextDecoder::TakeQuoted() {
 }
 
 std::string_view PrometheusTextDecoder::ReadLabels() {
-  constexpr std::string_view kFault = "labels that do not read NAME=\"VALUE\"";
+  constexpr std::string_view kFault = "malformed labels: expected NAME=\"VALUE\"";
   PassBlanks();
   while (!Take('}')) {
     std::string_view name;
@@ -185,7 +185,7 @@ std::string_view PrometheusTextDecoder::ReadLabels() {
 
 std::string_view PrometheusTextDecoder::ReadSample() {
   unescaped_.clear();
-  // Once for the line, so that views of it stay valid: no text grows when it is unescaped.
+  // Reserved once per line, so that views of it stay valid: unescaping never makes a string longer.
   unescaped_.reserve(rest_.size());
   const std::string_view name = TakeName(&rest_);
   if (!name.empty()) samples_.AddLabel("__name__", name);
@@ -196,21 +196,21 @@ std::string_view PrometheusTextDecoder::ReadSample() {
   }
   if (samples_.name().empty()) return "a sample without a name";
   double value = 0;
-  if (!absl::SimpleAtod(ToAbsl(TakeWord(&rest_)), &value)) return "a value that is no number";
+  if (!absl::SimpleAtod(ToAbsl(TakeWord(&rest_)), &value)) return "sample value is not a number";
   TimeUs time = kNoTime;
   if (!rest_.empty() && rest_[0] != '#') {
-    const std::string_view stamp = TakeWord(&rest_);
+    const std::string_view timestamp = TakeWord(&rest_);
     double seconds = 0;
     std::int64_t integer = 0;
     std::optional<TimeUs> found;
-    if (absl::SimpleAtoi(ToAbsl(stamp), &integer)) {
+    if (absl::SimpleAtoi(ToAbsl(timestamp), &integer)) {
       found = TimeFromEpoch(integer);
-    } else if (absl::SimpleAtod(ToAbsl(stamp), &seconds)) {
+    } else if (absl::SimpleAtod(ToAbsl(timestamp), &seconds)) {
       found = TimeFromEpoch(seconds);
     }
-    if (!found) return "a stamp that is no time";
+    if (!found) return "invalid timestamp";
     time = *found;
-    if (!rest_.empty() && rest_[0] != '#') return "more than a value and a stamp";
+    if (!rest_.empty() && rest_[0] != '#') return "unexpected text after the timestamp";
   }
   samples_.Deliver(value, time, TypeOf(samples_.name()));
   return {};

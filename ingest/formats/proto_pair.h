@@ -1,11 +1,13 @@
-// A protobuf message of two fields of bytes, as labels and attributes are: {1: name, 2: value}.
+// Reads a protobuf message of two length-delimited fields, {1: name, 2: value}, which labels and
+// attributes are.
 //
 //   std::string_view name, value;
 //   ReadProtoPair(bytes, &name, &value);
 //   if (IsOnlyBytes(1, value)) text = BytesOf(value);
 //
-// Nearly all of them stand in order and are short, which is seen without walking them; the others
-// are walked. Throws what protozero throws. Thread-safe: pure functions.
+// Fast path: nearly all such messages have both fields in order and shorter than 128 bytes, which
+// is recognized without walking the message. All others are walked. Throws what protozero throws.
+// Thread-safe: pure functions.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +17,21 @@
 
 namespace tocsin {
 
-// Whether a message is one short field of bytes and nothing else.
+// Whether the message is one length-delimited field of less than 128 bytes and nothing else.
 inline bool IsOnlyBytes(std::uint32_t tag, std::string_view bytes) {
   return bytes.size() >= 2 && static_cast<unsigned char>(bytes[0]) == (tag << 3 | 2) &&
          static_cast<unsigned char>(bytes[1]) < 128 &&
          bytes.size() == 2 + static_cast<std::size_t>(bytes[1]);
 }
-// REQUIRES: IsOnlyBytes.
+// The content of that field. REQUIRES: IsOnlyBytes.
 inline std::string_view BytesOf(std::string_view bytes) {
   return {bytes.data() + 2, bytes.size() - 2};
 }
 
-// Absent fields are empty. Views are made of what was compared, not by substr, which takes the
-// lesser of two lengths: what comes next would wait for it where a branch is predicted. Nor are
-// they returned together: g++ 12 then moves as sixteen bytes what was just stored as two times
-// eight, which waits for the store.
+// Absent fields are empty. For speed, views are built from the sizes that were compared, not by
+// substr: substr computes the minimum of two lengths, and later code would wait for it, whereas a
+// compared size is behind a predicted branch. Nor are the views returned as a struct: g++ 12 then
+// moves as 16 bytes what was just stored as two times 8, and that load waits for the stores.
 inline void ReadProtoPair(std::string_view bytes, std::string_view* name, std::string_view* value) {
   if (bytes.size() >= 2 && bytes[0] == '\x0a' && static_cast<unsigned char>(bytes[1]) < 128) {
     const auto size = static_cast<std::size_t>(bytes[1]);
@@ -46,7 +48,7 @@ inline void ReadProtoPair(std::string_view bytes, std::string_view* name, std::s
   *name = *value = {};
   protozero::pbf_reader reader(bytes.data(), bytes.size());
   while (reader.next()) {
-    const std::uint32_t tag = reader.tag();  // which reading forgets
+    const std::uint32_t tag = reader.tag();  // reading the value may reset it
     const bool is_bytes = reader.wire_type() == protozero::pbf_wire_type::length_delimited;
     if (!is_bytes || tag > 2) {
       reader.skip();

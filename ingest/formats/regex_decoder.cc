@@ -1,10 +1,10 @@
-// Lines of any text, by a regular expression of the user's whose named groups are the fields:
+// Lines of any format, parsed by the user's regular expression, whose named groups are the fields:
 //
 //   pattern: '^(?P<time>\S+ \S+) (?P<level>[A-Z]+) \[(?P<app>[^\]]+)\] (?P<message>.*)$'
 //
-// https://github.com/google/re2/wiki/Syntax; linear time, whatever the line. It may match anywhere
-// in a line. A group is named after a field (docs/events.md), or `map:` says what it feeds. Lines
-// that do not match are skipped.
+// https://github.com/google/re2/wiki/Syntax; matching takes linear time for any line. The
+// expression may match anywhere in a line. A group has the name of a field (docs/events.md), or
+// `map:` says which field it fills. Lines that do not match are skipped.
 
 #include <algorithm>
 #include <cstddef>
@@ -38,7 +38,8 @@ class RegexDecoder final : public Decoder {
         fields_(input.map, errors, FindPreset("regex")),
         builder_(&fields_, input) {
     if (!pattern_.ok()) {
-      errors->Add(input.pattern_at, "pattern is no regular expression: " + pattern_.error());
+      errors->Add(input.pattern_at,
+                  "pattern is not a valid regular expression: " + pattern_.error());
       return;
     }
     for (const auto& [number, name] : pattern_.CapturingGroupNames())
@@ -94,14 +95,14 @@ class RegexDecoder final : public Decoder {
 void RegexDecoder::AddGroup(const std::string& name, int number, const InputConfig& input,
                             ErrorList* errors) {
   std::string padded = name;
-  padded.append(8, '\0');  // the look-up reads so much
+  padded.append(8, '\0');  // the look-up reads 8 bytes
   const FieldEntry* const entry =
       fields_.root().Find(padded.data(), JsonKeyWords::Of(padded.data(), name.size()));
   if (entry == nullptr || entry->action < 0) {
     const std::string nearest = Nearest(name, MappableNames());
     errors->Add(input.pattern_at,
                 "pattern: the group \"" + name +
-                    "\" is no field of an event, and map: does not use it" +
+                    "\" is not an event field, and map: does not use it" +
                     (nearest.empty() ? ": expected a field such as time, level or message"
                                      : "; did you mean \"" + nearest + "\"?"));
     return;
@@ -114,7 +115,7 @@ EventFault RegexDecoder::Read(TimeUs record_time) {
   builder_.Begin(record_time);
   for (const Group& group : groups_) {
     const re2::StringPiece text = found_[group.number];
-    // A group that takes no part in the match is empty.
+    // A group that did not participate in the match is empty.
     const EventFault fault = builder_.Store(*group.entry, {text.data(), text.size()});
     if (!fault.empty()) return fault;
   }
@@ -125,7 +126,7 @@ EventFault RegexDecoder::Read(TimeUs record_time) {
 
 std::unique_ptr<Decoder> NewRegexDecoder(const InputConfig& input, ErrorList* errors) {
   if (input.pattern.empty()) {
-    FieldMap(input.map, errors, FindPreset("regex"));  // what is wrong with the map by itself
+    FieldMap(input.map, errors, FindPreset("regex"));  // also report errors in the map
     errors->AddMissing(input.at,
                        "input " + input.name +
                            ": format regex needs 'pattern', a regular expression whose named "

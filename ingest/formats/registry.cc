@@ -1,4 +1,4 @@
-// All formats. An explicit table, because the linker drops what registers itself from a static
+// All formats. The table is explicit, because the linker drops self-registering objects of a static
 // library.
 
 #include <algorithm>
@@ -22,7 +22,7 @@
 
 namespace tocsin {
 
-// One .cc each; a header for one function would say nothing more.
+// Each is defined in its own .cc; a header for a single function is not worth it.
 DecoderFactory NewAlbDecoder;
 DecoderFactory NewAlertmanagerDecoder;
 DecoderFactory NewClfDecoder;
@@ -249,7 +249,7 @@ std::string_view FormatWithKey(std::string_view key) {
   return "";
 }
 
-// Gives records that come without a time the one that is said of all of them.
+// Gives records without a time the input's `record_time`.
 class TimedDecoder final : public Decoder {
  public:
   TimedDecoder(std::unique_ptr<Decoder> decoder, TimeUs time)
@@ -271,7 +271,7 @@ class TimedDecoder final : public Decoder {
   const TimeUs time_;
 };
 
-// Of keys that go with another format than the input has.
+// Reports keys that belong to another format than the input's.
 void CheckFormatKeys(const InputConfig& input, const Format& format, ErrorList* errors) {
   for (const OwnKey& key : kOwnKeys) {
     if ((input.*key.value).empty() || format.own_key == key.name) continue;
@@ -282,7 +282,7 @@ void CheckFormatKeys(const InputConfig& input, const Format& format, ErrorList* 
   if (!input.message_format.empty() && !format.carries_messages) {
     errors->Add(input.message_format_at,
                 absl::StrCat("input ", input.name, ": message_format is for formats that carry ",
-                             "messages of another: ", input.format, " does not"));
+                             "messages in another format: ", input.format, " does not"));
   }
 }
 
@@ -306,14 +306,15 @@ std::unique_ptr<Decoder> NewDecoder(const InputConfig& input, ErrorList* errors)
   const Format* const format = FindFormat(input.format);
   if (format == nullptr && input.format == kAutoFormat) {
     errors->Add(input.format_at,
-                absl::StrCat("input ", input.name, ": format auto is for files, whose first lines ",
-                             "tell it: expected one of ", absl::StrJoin(DecoderNames(), ", ")));
+                absl::StrCat("input ", input.name, ": format auto detects the format of a file ",
+                             "from its first lines: this input needs one of ",
+                             absl::StrJoin(DecoderNames(), ", ")));
     return nullptr;
   }
   if (format == nullptr) {
     const std::string nearest = Nearest(input.format, DecoderNames());
     errors->Add(input.format_at,
-                absl::StrCat("input ", input.name, ": there is no format \"", input.format, "\"",
+                absl::StrCat("input ", input.name, ": unknown format \"", input.format, "\"",
                              nearest.empty() ? "" : "; did you mean \"", nearest,
                              nearest.empty() ? "" : "\"?"));
     return nullptr;

@@ -1,4 +1,4 @@
-// Sentry's webhooks: errors as log lines, alerts on metrics as alarms.
+// Sentry webhooks: errors become log lines, metric alerts become alarms.
 //
 //   {"action": "triggered", "data": {"event": {…}, "triggered_rule": …}}             event_alert
 //   {"action": "created", "data": {"error": {…}}}                                    error
@@ -8,7 +8,7 @@
 //
 // https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 //
-// What a request is about stands in its header Sentry-Hook-Resource, but its data tells it as well.
+// The kind of a request is in its header Sentry-Hook-Resource; here it is derived from the data.
 
 #include <memory>
 #include <string>
@@ -20,7 +20,7 @@
 namespace tocsin {
 namespace {
 
-// An event names its project by number only; its address by name:
+// An event has only the number of its project; the name is in its URL:
 // "https://sentry.io/api/0/projects/ORGANIZATION/PROJECT/events/…".
 std::string_view ProjectIn(std::string_view url) {
   constexpr std::string_view kBefore = "/projects/";
@@ -63,7 +63,7 @@ void SentryDecoder::ReadPayload(const PayloadObject& payload) {
   if (data.Has<"comment_id">()) return reader_.Skip("a comment");
   if (data.Has<"installation">()) return reader_.Skip("an installation");
   if (payload.Has<"event">()) return ReadPlugin(payload);
-  reader_.Refuse("none of the things that Sentry tells of");
+  reader_.Refuse("unsupported Sentry payload");
 }
 
 void SentryDecoder::ReadError(const PayloadObject& error) {
@@ -92,7 +92,7 @@ void SentryDecoder::ReadError(const PayloadObject& error) {
 
 void SentryDecoder::ReadIssue(std::string_view action, const PayloadObject& issue) {
   if (action != "created" && action != "unresolved") {
-    return reader_.Skip("an issue that has neither begun nor come back");
+    return reader_.Skip("issue action is not created or unresolved");
   }
   Event& event = reader_.BeginEvent(EventType::kLog);
   event.time = action == "created" ? issue.Time<"firstSeen">() : issue.Time<"lastSeen">();
@@ -109,7 +109,7 @@ void SentryDecoder::ReadIssue(std::string_view action, const PayloadObject& issu
 
 void SentryDecoder::SetException(const PayloadObject& error) {
   std::string_view thrown;
-  // The last of a chain is what was not caught.
+  // The last exception of a chain is the one that was not caught.
   error.Object<"exception">().ForEach<"values">(
       [&](const PayloadObject& exception) { thrown = exception.Text<"type">(); });
   reader_.Set(Field::kException, FirstOf(error.Object<"metadata">().Text<"type">(), thrown));
@@ -127,7 +127,7 @@ void SentryDecoder::ReadMetricAlert(std::string_view action, const PayloadObject
     event.state = AlarmState::kOk;
     event.time = alert.Time<"date_closed">();
   } else {
-    return reader_.Refuse("action is none of critical, warning and resolved");
+    return reader_.Refuse("action is not critical, warning or resolved");
   }
   int projects = 0;
   std::string_view project;
@@ -135,13 +135,14 @@ void SentryDecoder::ReadMetricAlert(std::string_view action, const PayloadObject
     project = slug;
     ++projects;
   });
-  // One of several would be blamed for the others.
+  // With several projects, one would be blamed for the others.
   if (projects == 1) reader_.Set(Field::kService, project);
   reader_.Set(Field::kEnv, rule.Text<"environment">());
   reader_.Set(Field::kName, FirstOf(rule.Text<"name">(), alert.Text<"title">()));
   reader_.Set(Field::kMessage,
               FirstOf(data.Text<"description_text">(), data.Text<"description_title">()));
-  // A warning that becomes critical began when it did.
+  // The action is part of the id: a warning that becomes critical keeps its start time, so without
+  // the action both would be the same fact.
   const std::string id = alert.Id<"id">();
   reader_.SetStateId(id.empty() ? id : id + ":" + std::string(action));
   reader_.Deliver();

@@ -1,9 +1,9 @@
-// Amazon SNS: whatever its messages are, out of their envelopes.
+// Amazon SNS: extracts messages of any format from their envelopes.
 //
-// The messages' format is the input's `message_format`. Without one a CloudWatch alarm is read as
+// The messages' format is the input's `message_format`. Without one, a CloudWatch alarm is read as
 // such, other JSON as canonical events, and any other text is a log line. The topic's name is a
-// label; the envelope's time counts where a message has none. Signatures are not looked at: that is
-// for whoever receives a message over the network.
+// label; a message without a time has the envelope's. Signatures are not verified here: the
+// receiver of a message over the network has to do that.
 
 #include <memory>
 #include <string_view>
@@ -35,7 +35,7 @@ class SnsDecoder final : public Decoder {
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     reader_.ForEach(record, record_time, sink, [this](const PayloadObject& payload) {
       const auto visit = [this](const SnsMessage& message) { ReadMessage(message); };
-      if (!envelopes_.ForEach(payload, &reader_, visit)) reader_.Refuse("no SNS envelope");
+      if (!envelopes_.ForEach(payload, &reader_, visit)) reader_.Refuse("not an SNS envelope");
     });
   }
 
@@ -52,7 +52,7 @@ class SnsDecoder final : public Decoder {
   PayloadReader reader_;
   SnsEnvelopes envelopes_;
   MessageDecoder messages_;
-  std::unique_ptr<MessageDecoder> alarms_;  // where no format is named
+  std::unique_ptr<MessageDecoder> alarms_;  // only if there is no message_format
 };
 
 }  // namespace

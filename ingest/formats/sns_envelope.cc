@@ -13,7 +13,7 @@ void VisitEnvelope(const PayloadObject& envelope, PayloadReader* reader,
   if (type == "SubscriptionConfirmation" || type == "UnsubscribeConfirmation") {
     return reader->Skip("the confirmation of a subscription");
   }
-  if (type != "Notification") return reader->Refuse("an SNS envelope of an unknown type");
+  if (type != "Notification") return reader->Refuse("unknown SNS message type");
   const SnsMessage message = {.id = envelope.Text<"MessageId">(),
                               .topic_arn = envelope.Text<"TopicArn">(),
                               .text = envelope.Text<"Message">(),

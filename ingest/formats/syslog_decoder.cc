@@ -1,4 +1,4 @@
-// syslog, one `log` a line, of any program:
+// syslog of any program, one `log` per line:
 //
 //   <13>1 2026-01-01T12:00:00.5Z web-1 shop 17 ID9 [a@1 tier="gold"] up and running     RFC 5424
 //   <13>Jan  1 12:00:00 web-1 shop[17]: up and running                                   RFC 3164
@@ -7,8 +7,9 @@
 // https://www.rfc-editor.org/rfc/rfc5424#section-6
 // https://www.rfc-editor.org/rfc/rfc3164#section-4
 //
-// The level is the priority's severity; files that leave the priority out have none. What frames a
-// message in a stream (RFC 6587's octet counts) is not read: a record is a line already.
+// The level is the severity in the priority; lines without a priority have no level. The framing of
+// messages in a stream (RFC 6587's octet counts) is not supported: a record consists of lines
+// already.
 
 #include <algorithm>
 #include <cstddef>
@@ -28,7 +29,7 @@
 namespace tocsin {
 namespace {
 
-using SyslogFault = std::string_view;  // static text; empty: none
+using SyslogFault = std::string_view;  // static string; empty: no fault
 
 constexpr int kPriorityMax = 191;
 constexpr std::size_t kDataLabelsMax = 32;
@@ -45,7 +46,7 @@ std::string_view OrNothing(std::string_view text) {
   return text == "-" ? std::string_view() : text;
 }
 
-// Up to a blank, which goes as well.
+// Takes the text up to a space, and removes the space as well.
 std::string_view TakeWord(std::string_view* text) {
   const std::size_t end = std::min(text->find(' '), text->size());
   const std::string_view word = text->substr(0, end);
@@ -53,7 +54,7 @@ std::string_view TakeWord(std::string_view* text) {
   return word;
 }
 
-// "<13>"; −1: there is none.
+// Takes a priority such as "<13>"; −1 if there is none.
 int TakePriority(std::string_view* text) {
   if (!text->starts_with('<')) return -1;
   int priority = 0;
@@ -66,7 +67,7 @@ int TakePriority(std::string_view* text) {
   return priority;
 }
 
-// "shop[17]: " or "shop: "; empty: something else stands there, which stays.
+// Takes a tag such as "shop[17]: " or "shop: "; empty, with no effect, if there is none.
 std::string_view TakeTag(std::string_view* text) {
   std::size_t at = text->find_first_of(" :[");
   if (at == text->npos || at == 0 || (*text)[at] == ' ') return {};
@@ -88,7 +89,7 @@ class SyslogDecoder final : public Decoder {
       : constants_(input, errors),
         labels_(constants_, {.of_a_line = kDataLabelsMax, .format = "a syslog message"}, input,
                 errors),
-        stamps_(input) {}
+        timestamps_(input) {}
 
   void Decode(std::string_view record, TimeUs record_time, EventSink* sink) override {
     ForEachLine(record, sink, [&](std::string_view line) {
@@ -103,18 +104,18 @@ class SyslogDecoder final : public Decoder {
 
  private:
   SyslogFault Read(std::string_view line, TimeUs record_time);
-  // What stands behind the version of RFC 5424 …
+  // Reads the fields after the version of RFC 5424.
   SyslogFault ReadFields(std::string_view* text, TimeUs record_time);
-  // … and what stands behind the priority of the others.
+  // Reads the fields of the other forms, after the priority.
   SyslogFault ReadOldFields(std::string_view* text, bool has_priority, TimeUs record_time);
   SyslogFault ReadTime(std::string_view* text, TimeUs record_time);
-  // "[id name="value" …][…]" or "-".
+  // Reads the structured data, "[id name="value" …][…]" or "-"; false if it is malformed.
   bool ReadData(std::string_view* text);
   bool ReadValue(std::string_view* text, std::string_view* value);
 
   MappedConstants constants_;
   LineLabels labels_;
-  TextTime stamps_;
+  TextTime timestamps_;
   Event event_;
   std::string unescaped_;
 };
@@ -144,7 +145,7 @@ SyslogFault SyslogDecoder::Read(std::string_view line, TimeUs record_time) {
 }
 
 SyslogFault SyslogDecoder::ReadTime(std::string_view* text, TimeUs record_time) {
-  const TextTime::Result result = stamps_.Take(text, record_time, &event_.time);
+  const TextTime::Result result = timestamps_.Take(text, record_time, &event_.time);
   if (result == TextTime::Result::kNone) return "no time";
   if (result != TextTime::Result::kTaken) return TextTime::Fault(result);
   if (!text->starts_with(' ')) return "no time";
@@ -162,26 +163,27 @@ SyslogFault SyslogDecoder::ReadFields(std::string_view* text, TimeUs record_time
   }
   event_.Set(Field::kHost, OrNothing(TakeWord(text)));
   event_.Set(Field::kApp, OrNothing(TakeWord(text)));
-  TakeWord(text);  // the process
+  TakeWord(text);  // the process id
   labels_.Add("msgid", OrNothing(TakeWord(text)));
-  if (!ReadData(text)) return "structured data that is broken";
+  if (!ReadData(text)) return "malformed structured data";
   if (text->starts_with(' ')) text->remove_prefix(1);
   return {};
 }
 
 SyslogFault SyslogDecoder::ReadOldFields(std::string_view* text, bool has_priority,
                                          TimeUs record_time) {
-  const bool has_name = !text->empty() && IsUpper((*text)[0]);  // of a month
+  const bool has_name = !text->empty() && IsUpper((*text)[0]);  // a month's name
   const bool has_t = text->size() > 10 && (*text)[10] == 'T';
-  if (!has_priority && !has_name && !has_t) return "neither a priority nor a time of syslog's";
+  if (!has_priority && !has_name && !has_t)
+    return "neither a syslog priority nor a syslog timestamp";
   if (const SyslogFault fault = ReadTime(text, record_time); !fault.empty()) return fault;
-  // A line of the same machine may have no host.
+  // A line from the local machine may have no host.
   std::string_view tag = TakeTag(text);
   if (tag.empty()) {
     event_.Set(Field::kHost, TakeWord(text));
     tag = TakeTag(text);
   }
-  // Many logs begin with such a time; a syslog's line then says who wrote it.
+  // Many logs begin with an RFC 3339 time; in a syslog line, the program that wrote it follows.
   if (tag.empty() && !has_priority && !has_name) return "no program";
   event_.Set(Field::kApp, tag);
   return {};
@@ -215,7 +217,7 @@ bool SyslogDecoder::ReadData(std::string_view* text) {
 }
 
 bool SyslogDecoder::ReadValue(std::string_view* text, std::string_view* value) {
-  // Some leave a blank before it.
+  // Some programs write a space before the value.
   text->remove_prefix(std::min(text->find_first_not_of(' '), text->size()));
   if (!text->starts_with('"')) return false;
   std::size_t at = 1;
@@ -227,7 +229,7 @@ bool SyslogDecoder::ReadValue(std::string_view* text, std::string_view* value) {
   if (at >= text->size()) return false;
   *value = text->substr(1, at - 1);
   if (escapes) {
-    // Once for the line, so that views of it stay valid: no text grows when it is unescaped.
+    // Reserved once per line, so that views of it stay valid: unescaping never lengthens a string.
     unescaped_.reserve(unescaped_.size() + text->size());
     const std::size_t begin = unescaped_.size();
     for (std::size_t i = 0; i < value->size(); ++i) {

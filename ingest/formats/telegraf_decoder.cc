@@ -1,4 +1,4 @@
-// Telegraf's metrics in its JSON data format, one by one or as the batch of its HTTP output.
+// Telegraf metrics in its JSON data format, single or as a batch of its HTTP output.
 //
 //   {"name": "cpu", "tags": {"host": "web-1", "cpu": "cpu0"}, "timestamp": 1767225600,
 //    "fields": {"usage_user": 12.5, "usage_idle": 80}}
@@ -6,8 +6,8 @@
 //
 // https://docs.influxdata.com/telegraf/v1/data_formats/output/json/
 //
-// What becomes of a measurement is in ingest/formats/measurement.h. Booleans are 0 and 1, texts are
-// none.
+// ingest/formats/measurement.h says what a measurement becomes. Booleans become 0 and 1; string
+// fields are ignored.
 
 #include <memory>
 #include <string_view>

@@ -190,7 +190,7 @@ TEST_F(DecodeCommandTest, Errors) {
   const std::string path = Write("a.log", "nothing of the kind\n");
   const Output unknown = Run({.format = "", .config = "", .file = path});
   EXPECT_EQ(unknown.code, kFinding);
-  EXPECT_THAT(unknown.notes, HasSubstr("tell no format"));
+  EXPECT_THAT(unknown.notes, HasSubstr("cannot detect the format"));
   const Output misspelt = Run({.format = "cfl", .config = "", .file = path});
   EXPECT_EQ(misspelt.code, kFinding);
   EXPECT_THAT(misspelt.notes, HasSubstr("did you mean \"clf\""));

@@ -209,7 +209,7 @@ TEST_F(ReplayCommandTest, AFormatThatThereIsNotIsOneOfTheCommandLine) {
   const Output output = Run();
   EXPECT_EQ(output.code, kFinding);
   EXPECT_THAT(output.err, StartsWith("tocsin: --format: "));
-  EXPECT_THAT(output.err, HasSubstr("there is no format \"clff\"; did you mean \"clf\"?"));
+  EXPECT_THAT(output.err, HasSubstr("unknown format \"clff\"; did you mean \"clf\"?"));
 }
 
 }  // namespace

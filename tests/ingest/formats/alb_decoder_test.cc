@@ -39,7 +39,7 @@ TEST(AlbDecoder, Lines) {
        "method=GET "
        "region=us-east-2 trace_id=1-5833-23a8 user_agent=curl/8.5 bytes:366 domain:shop.example "
        "elb:app/shop/50dc target_group:shop target_status:200"},
-      // No answer of the target, and none of the balancer.
+      // No response from the target, and none from the load balancer.
       {head + R"(0.000 -1 -1 504 - 34 366 "POST https://shop.example:443/a HTTP/2.0")" + kRest,
        "2026-01-01T12:00:00.186641Z request 504 client_ip=192.0.2.7 endpoint=/a method=POST "
        "region=us-east-2 trace_id=1-5833-23a8 user_agent=curl/8.5 bytes:366 domain:shop.example "
@@ -55,17 +55,17 @@ TEST(AlbDecoder, Lines) {
        R"( "GET http://a:80/x HTTP/1.1" "a \"b\"" - - - "-" "-" "-" 0 - "forward" "-" "LambdaTimeout")",
        "2026-01-01T12:00:00Z request 502 1500ms client_ip=192.0.2.7 endpoint=/x method=GET "
        "user_agent=a \\\"b\\\" bytes:2 elb:app/shop/50dc error_reason:LambdaTimeout"},
-      // What is none.
+      // Rejected or skipped lines.
       {"nothing of the kind", "undecodable: no time"},
       {"http 1767268800 a b c 0 0 0 200 200 1 2 \"x\" \"y\"", "undecodable: no time"},
       {head + "0.001 fast 0.000 200 200 34 366 \"x\" \"y\"",
-       "undecodable: a time that is no number of seconds"},
+       "undecodable: processing time is not a number of seconds"},
       {head + "0.001 -2 0.000 200 200 34 366 \"x\" \"y\"",
-       "undecodable: a time that is no number of seconds"},
+       "undecodable: processing time is not a number of seconds"},
       {head + "0.001 nan 0.000 200 200 34 366 \"x\" \"y\"",
-       "undecodable: a time that is no number of seconds"},
+       "undecodable: processing time is not a number of seconds"},
       {head + "0.001 99999999999 0 200 200 34 366 \"x\" \"y\"",
-       "undecodable: a time that is out of range"},
+       "undecodable: processing time is out of range"},
       {head + "0.001 0.001 0.000 2000 200 34 366 \"x\" \"y\"",
        "undecodable: status is not a number"},
       {head + "0.001 0.001 0.000 200 200 34 366 GET", "undecodable: no request"},

@@ -49,7 +49,7 @@ TEST(AlertmanagerDecoder, LabelsFillTheFieldsThatTheyAreNamedLike) {
       {R"("labels":{"alertname":"Cve","cvss":"9.8","value":"1.5","host":"a","region":"b"})",
        "2026-01-01T00:00:00Z alarm alarm value=1.5 cvss=9.8 host=a name=Cve region=b "
        "labels.alertname=Cve labels.cvss=9.8 labels.host=a labels.region=b labels.value=1.5"},
-      // What is no number of its field, and what the alert itself says better.
+      // Labels that are invalid for their field, and labels that the alert itself overrides.
       {R"("labels":{"alertname":"A","status":"5xx","cvss":"high","type":"log","state":"ok",)"
        R"("time":"1","name":"b","id":"7"},"annotations":{"summary":"c"})",
        "2026-01-01T00:00:00Z alarm alarm message=c name=A labels.alertname=A labels.cvss=high "

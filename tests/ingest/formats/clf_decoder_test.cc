@@ -26,7 +26,7 @@ InputConfig Clf(std::vector<FieldMapping> map = {}) {
 
 RecordingSink DecodeClf(std::string_view record) { return DecodeRecord(Clf(), record); }
 
-// What a case expects of an event; its fields as one text, absent ones left out.
+// What a case expects of an event; its fields as one string, without absent ones.
 std::string Text(const KeptEvent& kept) {
   std::string text = FormatTime(kept.event.time);
   text += ' ' + std::string(EventTypeName(kept.event.type)) + ' ';
@@ -67,14 +67,14 @@ TEST(ClfDecoder, Lines) {
       {R"(shop.example:443 192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1)",
        "2026-01-01T00:00:00Z request 200 client_ip=192.0.2.7 endpoint=/ method=GET bytes:1 "
        "vhost:shop.example:443"},
-      // Escapes of both servers; what is no letter stays as it stands.
+      // Escapes of both servers; bytes that are not printable ASCII stay escaped.
       {R"(192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /\"a\" HTTP/1.1" 200 1 "-" "a \"b\" \\")",
        R"(2026-01-01T00:00:00Z request 200 client_ip=192.0.2.7 endpoint=/"a" method=GET )"
        R"(user_agent=a "b" \ bytes:1)"},
       {R"(192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /\x22 HTTP/1.1" 200 1 "-" "\x41\xE9\x0a\x")",
        R"(2026-01-01T00:00:00Z request 200 client_ip=192.0.2.7 endpoint=/" method=GET )"
        R"(user_agent=A\xE9\x0a\x bytes:1)"},
-      // Requests that are none.
+      // Malformed requests.
       {R"(192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "\x16\x03\x01\x02" 400 157 "-" "-")",
        "2026-01-01T00:00:00Z request 400 client_ip=192.0.2.7 bytes:157"},
       {R"(192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "-" 408 - "-" "-")",

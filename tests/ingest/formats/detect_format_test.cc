@@ -89,15 +89,15 @@ TEST(DetectFormat, FirstLines) {
             "pgbouncer");
   EXPECT_EQ(Detect(R"({"log":"a\n","stream":"stdout","time":"2026-01-01T12:00:00Z"})"), "docker");
   EXPECT_EQ(Detect(R"({"@timestamp":"2026-01-01T12:00:00Z","ecs.version":"1.2.0"})"), "ecs");
-  // A broken file of a format is one of it; what is wrong is counted line by line.
+  // A file with broken lines still has its format; the broken lines are counted.
   EXPECT_EQ(Detect("{\"time\":"), "json");
 }
 
 TEST(DetectFormat, WhatCannotBeTold) {
-  EXPECT_THAT(Detect(""), HasSubstr("tell no format"));
-  EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("tell no format"));
-  EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("tell no format"));
-  EXPECT_THAT(Detect("a=1 b=2\n"), HasSubstr("tell no format"));
+  EXPECT_THAT(Detect(""), HasSubstr("cannot detect the format"));
+  EXPECT_THAT(Detect("some text\n" + kClf), HasSubstr("cannot detect the format"));
+  EXPECT_THAT(Detect("\tFROM a\n"), HasSubstr("cannot detect the format"));
+  EXPECT_THAT(Detect("a=1 b=2\n"), HasSubstr("cannot detect the format"));
   InputConfig input;
   input.format = "auto";
   EXPECT_TRUE(absl::IsInvalidArgument(ResolveFormat("-", &input)));

@@ -49,7 +49,7 @@ TEST(GitHubDeployDecoder, WhatIsNoDeploy) {
        "skipped: a deployment that has only begun"},
       {R"({"zen": "Keep it simple", "repository": {"name": "shop"}})",
        "skipped: not about a deployment"},
-      {R"({"zen": "Keep it simple"})", "undecodable: no webhook of GitHub"},
+      {R"({"zen": "Keep it simple"})", "undecodable: not a GitHub webhook"},
       {R"({"deployment_status": {}, "deployment": {}})",
        "undecodable: a deployment status without a state"},
       {R"({"deployment_status": {"state": "success"}, "deployment": []})",

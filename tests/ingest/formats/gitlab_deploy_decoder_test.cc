@@ -50,7 +50,7 @@ TEST(GitLabDeployDecoder, WhatIsNoDeploy) {
       {bad_time, "undecodable: status_changed_at is neither an RFC 3339 time nor an epoch number"},
       {R"({"object_kind": "push", "ref": "refs/heads/main"})", "skipped: not about a deployment"},
       {R"({"object_kind": "deployment"})", "undecodable: a deployment without a status"},
-      {R"({"status": "success"})", "undecodable: no webhook of GitLab"},
+      {R"({"status": "success"})", "undecodable: not a GitLab webhook"},
       {R"({"object_kind": "deployment", "status": "success", "project": 1})",
        "undecodable: project is not an object"},
   };

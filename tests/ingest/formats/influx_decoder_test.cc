@@ -18,11 +18,11 @@ TEST(InfluxDecoder, AnEventAField) {
        "labels.host=web-1\n"
        "2026-01-01T00:00:00Z metric value=80 host=web-1 name=cpu_usage_idle labels.cpu=cpu0 "
        "labels.host=web-1"},
-      // Stamps of every unit, or none.
+      // Timestamps of every unit, or no timestamp.
       {"q value=1 1767225600", "2026-01-01T00:00:00Z metric value=1 name=q"},
       {"q value=1 1767225600123", "2026-01-01T00:00:00.123Z metric value=1 name=q"},
       {"q value=-1.5e-3", "2019-12-20T00:00:00Z metric value=-0.0015 name=q"},
-      // Booleans and texts, in which anything may stand.
+      // Booleans and strings, which may contain anything.
       {"p ok=t,down=FALSE,n=7u,note=\"a, b=c \\\" d\\\\\" 1767225600",
        "2026-01-01T00:00:00Z metric value=1 name=p_ok\n"
        "2026-01-01T00:00:00Z metric value=0 name=p_down\n"
@@ -54,19 +54,19 @@ TEST(InfluxDecoder, LinesThatAreNone) {
       {"q,=a value=1", "undecodable: a tag without a value"},
       {"q value", "undecodable: a field without a value"},
       {"q =1", "undecodable: a field without a value"},
-      {"q value=", "undecodable: a field that is no number, boolean or text"},
-      {"q value=nan", "undecodable: a field that is no number, boolean or text"},
-      {"q value=0x10", "undecodable: a field that is no number, boolean or text"},
-      {"q value=1.5i", "undecodable: a field that is no number, boolean or text"},
-      {"q value=1e999", "undecodable: a field that is no number, boolean or text"},
+      {"q value=", "undecodable: field value is not a number, boolean or string"},
+      {"q value=nan", "undecodable: field value is not a number, boolean or string"},
+      {"q value=0x10", "undecodable: field value is not a number, boolean or string"},
+      {"q value=1.5i", "undecodable: field value is not a number, boolean or string"},
+      {"q value=1e999", "undecodable: field value is not a number, boolean or string"},
       {"q value=1e200", "undecodable: a number out of range"},
       {"q value=1,", "undecodable: a field without a value"},
-      {"q value=\"a", "undecodable: a text without an end"},
-      {"q value=\"a\\", "undecodable: a text without an end"},
-      {"q value=\"a\"b", "undecodable: a field that is no number, boolean or text"},
-      {"q value=1 soon", "undecodable: a stamp that is no integer"},
-      {"q value=1 1767225600 2", "undecodable: a stamp that is no integer"},
-      {"q value=1 99999999999999999999", "undecodable: a stamp that is no integer"},
+      {"q value=\"a", "undecodable: a string without a closing quote"},
+      {"q value=\"a\\", "undecodable: a string without a closing quote"},
+      {"q value=\"a\"b", "undecodable: field value is not a number, boolean or string"},
+      {"q value=1 soon", "undecodable: timestamp is not an integer"},
+      {"q value=1 1767225600 2", "undecodable: timestamp is not an integer"},
+      {"q value=1 99999999999999999999", "undecodable: timestamp is not an integer"},
       {"q value=1 \xFF", "undecodable: not valid UTF-8"},
       {"q\\", "undecodable: a measurement without fields"},
   };

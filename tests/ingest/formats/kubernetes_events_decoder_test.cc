@@ -77,7 +77,7 @@ TEST(KubernetesEventsDecoder, WatchesAndLists) {
   ExpectDecoded(
       kInput, {R"({"kind": "List", "items": [)" + event + "," + event + "]}", text + "\n" + text});
   ExpectDecoded(kInput, {R"({"type": "DELETED", "object": )" + event + "}",
-                         "skipped: an event that is no longer"});
+                         "skipped: a DELETED or BOOKMARK watch event"});
 }
 
 TEST(KubernetesEventsDecoder, RolloutsAreDeploys) {
@@ -103,7 +103,7 @@ TEST(KubernetesEventsDecoder, RolloutsAreDeploys) {
                 {CoreEvent("Deployment", "web", "DeploymentRollback", rolled_back, "Normal"),
                  Expected("deploy host=node-1 id=4d2e message=DeploymentRollback: " + rolled_back,
                           "Deployment", "web", " name=rollback service=web")});
-  // Of something else it is none, whatever it says.
+  // For another kind of object it is not a deploy, whatever the message is.
   ExpectDecoded(kInput, {CoreEvent("Rollout", "web", "ScalingReplicaSet",
                                    "Scaled up replica set web-6f7c9d5b4d to 3", "Normal"),
                          Expected(log + "message=ScalingReplicaSet: Scaled up replica set "
@@ -113,13 +113,13 @@ TEST(KubernetesEventsDecoder, RolloutsAreDeploys) {
 
 TEST(KubernetesEventsDecoder, WhatIsNoEvent) {
   const RecordCase cases[] = {
-      {R"({"kind": "Pod", "metadata": {"name": "a"}})", "undecodable: no event of Kubernetes"},
-      {R"({"involvedObject": {"kind": "Pod"}})", "undecodable: no event of Kubernetes"},
+      {R"({"kind": "Pod", "metadata": {"name": "a"}})", "undecodable: not a Kubernetes event"},
+      {R"({"involvedObject": {"kind": "Pod"}})", "undecodable: not a Kubernetes event"},
       {R"({"kind": "EventList", "items": []})", "skipped: a list without events"},
       {R"({"kind": "EventList", "items": [1]})",
        "undecodable: items has an element that is not an object"},
       {R"({"type": "ERROR", "object": {"kind": "Status", "reason": "Expired"}})",
-       "undecodable: no event of Kubernetes"},
+       "undecodable: not a Kubernetes event"},
       {R"({"reason": "A", "involvedObject": {"name": 1}})", "undecodable: name is not a string"},
       {R"({"reason": "A", "involvedObject": {}, "lastTimestamp": "x"})",
        "undecodable: lastTimestamp is neither an RFC 3339 time nor an epoch number"},

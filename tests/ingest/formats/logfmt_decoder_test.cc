@@ -58,7 +58,7 @@ TEST(LogfmtDecoder, Lines) {
        "message=Request timeout method=GET"},
       {"ts=1767268800 method=GET msg=incoming",
        "2026-01-01T12:00:00Z log message=incoming method=GET"},
-      // Canonical names, other types and stamps.
+      // Canonical names, other types and timestamps.
       {"time=1767268800123 type=connection action=open dependency=orders-db",
        "2026-01-01T12:00:00.123Z connection open dependency=orders-db"},
       {R"(@timestamp="Sun Jan 10 16:47:39 EST 2021" level=info msg="Stopping all fetchers" tag#a=b)",
@@ -91,7 +91,7 @@ TEST(LogfmtDecoder, Lines) {
 }
 
 TEST(LogfmtDecoder, LinesThatAreNone) {
-  constexpr std::string_view kNoKey = "undecodable: a key that is none";
+  constexpr std::string_view kNoKey = "undecodable: malformed key";
   constexpr std::string_view kNoValue = "undecodable: a quote or an equals sign inside a value";
   constexpr std::string_view kQuoted =
       "undecodable: a quoted value without an end, or with a bad escape";

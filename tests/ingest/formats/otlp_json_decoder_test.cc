@@ -82,7 +82,7 @@ TEST(OtlpJsonDecoder, Logs) {
 TEST(OtlpJsonDecoder, WhatIsNoRequest) {
   const RecordCase cases[] = {
       {"{}", "undecodable: neither resourceLogs nor resourceMetrics"},
-      {R"({"resourceSpans": []})", "skipped: traces, which are not read"},
+      {R"({"resourceSpans": []})", "skipped: traces are not supported"},
       {R"({"resourceLogs": {}})", "undecodable: resourceLogs is not an array"},
       {"{\"resourceLogs\": [", "undecodable: cut short"},
   };

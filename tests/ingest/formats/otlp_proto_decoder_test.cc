@@ -47,7 +47,7 @@ TEST(OtlpProtoDecoder, GaugesAndSums) {
                     {NumberPoint(2)})});
   ExpectDecoded(Of("metrics"),
                 {request,
-                 // An attribute that is called like a field of ours is a label, whatever it says.
+                 // An attribute that is named like an event field is a label, whatever its value.
                  time +
                      "value=4.5 host=shop-7f name=queue.depth service=shop unit={items} "
                      "labels.instance=a1 labels.type=request\n" +
@@ -225,7 +225,7 @@ TEST(OtlpProtoDecoder, WhatIsNoRequest) {
                 {OtlpRequest({}, {OtlpMetricOf("a", "", {.kind = 5},
                                                {NumberPoint(1, {OtlpPair("m", deep)})})}),
                  "undecodable: deeper than 32 levels"});
-  // Cut anywhere, it is the events before and one fault, or none.
+  // Cut anywhere, it decodes to one event or one fault.
   for (std::size_t size = 1; size < good.size(); ++size) {
     const RecordingSink sink = DecodeRecord(Of("metrics"), std::string_view(good).substr(0, size));
     EXPECT_EQ(sink.events.size() + sink.undecodable.size(), 1U) << size;

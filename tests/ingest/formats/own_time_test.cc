@@ -1,4 +1,4 @@
-// Which formats leave out when something was, and that the record's timestamp then fills it in.
+// Which formats lack a time of their own, and that the record's timestamp then fills it in.
 
 #include <memory>
 #include <string>

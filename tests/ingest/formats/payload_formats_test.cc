@@ -1,4 +1,4 @@
-// What holds for every format that is a JSON document of a vendor: broken and hostile records.
+// Broken and hostile records, for every format that is a vendor's JSON document.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

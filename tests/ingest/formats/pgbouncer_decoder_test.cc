@@ -107,7 +107,7 @@ TEST(PgbouncerDecoder, LinesThatAreNone) {
        "undecodable: timestamp in an unknown time zone: set time_zone"},
       {"2026-01-01 12:00:00 UTC [17] LOG stats: none", "undecodable: stats without figures"},
       {"2026-01-01 12:00:00 UTC [17] LOG stats: in many B/s",
-       "undecodable: a figure that is no number"},
+       "undecodable: stats figure is not a number"},
       {"2026-01-01 12:00:00 UTC [17] LOG \xFF", "undecodable: not valid UTF-8"},
       {"\tmore", "skipped: the rest of a message"},
   };

@@ -35,7 +35,7 @@ struct LineCase {
   std::string_view expected;
 };
 
-constexpr std::string_view kSkippedPart = "skipped: details of the message before";
+constexpr std::string_view kSkippedPart = "skipped: details of the previous message";
 constexpr std::string_view kSkippedRest = "skipped: the rest of a message";
 
 TEST(PostgresDecoder, PrefixesOfPlainLines) {
@@ -63,7 +63,7 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        "2026-01-01T12:00:00.250Z log dependency=postgres level=notice message=no"},
       {"2026-01-01 12:00:00.5 LOG:  a: LOG:  b",
        "2026-01-01T12:00:00.500Z log dependency=postgres level=info message=a: LOG:  b"},
-      // Syslog with RFC 3339 stamps, and logplex.
+      // Syslog with RFC 3339 timestamps, and logplex.
       {"2026-01-01T12:00:00.5+01:00 db-1 postgres[17]: [3-1] db=shop,user=ann LOG:  no",
        "2026-01-01T11:00:00.500Z log dependency=shop host=db-1 level=info message=no user=ann"},
       {"2026-01-01T12:00:00+00:00 app[postgres.17]: [GREEN] [3-1]  sql_error_code = 00000 LOG:  no",
@@ -73,7 +73,7 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        "2026-01-01T12:00:00Z log dependency=postgres host=d.1 level=info message=no"},
       {"<134>2026-01-01T12:00:00Z db-1 postgres: LOG:  no",
        "2026-01-01T12:00:00Z log dependency=postgres host=db-1 level=info message=no"},
-      // What goes on.
+      // Continuation lines.
       {"\tFROM a", kSkippedRest},
       {"2026-01-01 12:00:00 UTC [17] DETAIL:  of it", kSkippedPart},
       {"2026-01-01 12:00:00 UTC [17] STATEMENT:  SELECT 'ERROR:  x'", kSkippedPart},
@@ -81,7 +81,7 @@ TEST(PostgresDecoder, PrefixesOfPlainLines) {
        kSkippedRest},
       {"2026-01-01T12:00:00+00:00 db-1 postgres[17]: [3-2] #011FROM a", kSkippedRest},
       {"2026-01-01T12:00:00+00:00 db-1 systemd[1]: LOG:  no", "skipped: a line of another program"},
-      // What is none.
+      // Rejected or skipped lines.
       {"nothing of the kind", "undecodable: neither a time nor a severity"},
       {"LOG:  no", "undecodable: no time"},
       {"2026-01-01 12:00:00 UTC [17] no severity", "undecodable: no severity"},
@@ -110,8 +110,8 @@ TEST(PostgresDecoder, WhatAMessageSays) {
       {"LOG:  duration: 1.000 ms  bind s/p: SELECT 1",
        "skipped: a step before the execution of a statement"},
       {"LOG:  duration: 1.000 ms  plan:", "skipped: a plan"},
-      {"LOG:  duration: fast", "undecodable: a duration that is no number of milliseconds"},
-      {"LOG:  duration: 1e3 ms", "undecodable: a duration that is no number of milliseconds"},
+      {"LOG:  duration: fast", "undecodable: duration is not a number of milliseconds"},
+      {"LOG:  duration: 1e3 ms", "undecodable: duration is not a number of milliseconds"},
       {"LOG:  duration: -1 ms", "undecodable: a duration that is out of range"},
       {"LOG:  duration: nan ms", "undecodable: a duration that is out of range"},
       {"LOG:  statement: SELECT 'too many clients'", "skipped: a statement without its duration"},
@@ -119,7 +119,7 @@ TEST(PostgresDecoder, WhatAMessageSays) {
       {"LOG:  connection received: host=192.0.2.9 port=5", "connection open client_ip=192.0.2.9"},
       {"LOG:  connection received: host=[local]", "connection open"},
       {"LOG:  connection authenticated: identity=\"x\" method=peer",
-       "skipped: said again by connection authorized"},
+       "skipped: repeated by connection authorized"},
       {"LOG:  connection authorized: user=ann database=shop application_name=psql SSL enabled",
        "auth success dependency=shop user=ann user_agent=psql"},
       {"LOG:  replication connection authorized: user=rep", "auth success user=rep"},
@@ -164,11 +164,11 @@ TEST(PostgresDecoder, Csv) {
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,,,17,,6a.11,3,,,,0,FATAL,53300,no"),
             "2026-01-01T12:00:00.123Z log dependency=postgres level=fatal message=no");
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,a,b"),
-            "undecodable: a CSV row that is none of PostgreSQL's");
+            "undecodable: not a PostgreSQL csvlog row");
   EXPECT_EQ(Decoded(Postgres(), "2026-01-01 12:00:00.123 UTC,,,17,,6a.11,3,,,,0,BAD,53300,no"),
-            "undecodable: a CSV row that is none of PostgreSQL's");
+            "undecodable: not a PostgreSQL csvlog row");
 
-  // A statement over several lines, then another row, then what is no row.
+  // A statement over several lines, then another row, then a line that is not a row.
   const RecordingSink sink = DecodeRecord(
       Postgres(),
       begin + "\"duration: 1.2 ms  statement: SELECT a\nFROM b\n\nWHERE c\",,,,,,,,,\"psql\"\n" +
@@ -198,12 +198,11 @@ TEST(PostgresDecoder, Json) {
        R"(FATAL:  no","timestamp":"2026-01-01T12:00:00.123456789Z"})",
        "2026-01-01T12:00:00.123456Z log dependency=shop host=p:db level=fatal message=no user=ann"},
       {R"({"textPayload":"\tmore","timestamp":"2026-01-01T12:00:00Z"})", kSkippedRest},
-      {R"({"textPayload":"x LOG:  y","timestamp":"then"})", "undecodable: timestamp is no time"},
+      {R"({"textPayload":"x LOG:  y","timestamp":"then"})", "undecodable: invalid timestamp"},
       {R"({"error_severity":"LOG","message":"x","timestamp":"then"})",
-       "undecodable: timestamp is no time"},
+       "undecodable: invalid timestamp"},
       {R"({"error_severity":"LOG","message":"x"})", "undecodable: no time"},
-      {R"({"error_severity":"x","message":"x"})",
-       "undecodable: error_severity is none of the known words"},
+      {R"({"error_severity":"x","message":"x"})", "undecodable: unknown error_severity"},
       {R"({"error_severity":"LOG",)", "undecodable: not a JSON object"},
   };
   for (const LineCase& test : cases) {

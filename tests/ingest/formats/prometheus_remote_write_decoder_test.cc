@@ -96,7 +96,8 @@ TEST(PrometheusRemoteWriteDecoder, WhatIsNoSample) {
   const double infinite = std::numeric_limits<double>::infinity();
   const BuiltCase cases[] = {
       {Request({Series({{"__name__", "a"}}, {stale, infinite})}),
-       "skipped: a sample that is no number\nskipped: a sample that is no number"},
+       "skipped: sample value is not a finite number\nskipped: sample value is not a finite "
+       "number"},
       {Request({Series({{"job", "a"}}, {1})}), "undecodable: a sample without a name"},
       {Request({Series({{"__name__", "a"}}, {1e30})}), "skipped: a number out of range"},
       {Request({Series({{"__name__", "a"}}, {1}, -5)}), "undecodable: a time out of range"},

@@ -46,7 +46,7 @@ TEST(RegexDecoder, Lines) {
        "2026-01-01T12:00:00Z connection open"},
       {R"((?P<timestamp>\S+) (?P<user>\pL+))", "2026-01-01T12:00:00Z J\u00FCrgen",
        "2026-01-01T12:00:00Z log user=J\u00FCrgen"},
-      // What is none.
+      // Rejected or skipped lines.
       {log, "\tat a.b.C(D.java:1)", "skipped: the pattern does not match"},
       {log, "2026-02-30 12:00:00 WARN [main] x",
        "undecodable: time is neither an RFC 3339 time nor an epoch number"},
@@ -92,10 +92,10 @@ std::string Error(const InputConfig& input) {
 
 TEST(RegexDecoder, PatternsThatAreNone) {
   EXPECT_THAT(Error(Regex("(?P<time>")),
-              HasSubstr("a.yaml:3:14: pattern is no regular expression: "));
+              HasSubstr("a.yaml:3:14: pattern is not a valid regular expression: "));
   EXPECT_THAT(
       Error(Regex("(?P<mesage>.*)")),
-      HasSubstr("a.yaml:3:14: pattern: the group \"mesage\" is no field of an event, and map: "
+      HasSubstr("a.yaml:3:14: pattern: the group \"mesage\" is not an event field, and map: "
                 "does not use it; did you mean \"message\"?"));
   EXPECT_THAT(Error(Regex("(?P<http>.*)")), HasSubstr("the group \"http\" is no field"));
   EXPECT_THAT(Error(Regex("(.*)")), HasSubstr("a.yaml:3:14: pattern has no named group"));

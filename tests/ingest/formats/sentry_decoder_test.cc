@@ -61,8 +61,7 @@ TEST(SentryDecoder, IssuesThatBeginOrComeBackAreLogLines) {
   ExpectDecoded(kInput, {Issue("created"), "2026-03-01T20:58:37.391" + rest});
   ExpectDecoded(kInput, {Issue("unresolved"), "2026-03-01T21:58:37.391" + rest});
   for (const char* action : {"resolved", "assigned", "archived", "ignored"}) {
-    ExpectDecoded(kInput,
-                  {Issue(action), "skipped: an issue that has neither begun nor come back"});
+    ExpectDecoded(kInput, {Issue(action), "skipped: issue action is not created or unresolved"});
   }
 }
 
@@ -102,11 +101,10 @@ TEST(SentryDecoder, WhatIsNeither) {
        "skipped: a comment"},
       {R"({"action": "created", "data": {"installation": {"status": "pending"}}})",
        "skipped: an installation"},
-      {R"({"action": "created", "data": {}})",
-       "undecodable: none of the things that Sentry tells of"},
+      {R"({"action": "created", "data": {}})", "undecodable: unsupported Sentry payload"},
       {R"({"action": "created", "data": []})", "undecodable: data is not an object"},
       {R"({"action": "open", "data": {"metric_alert": {}}})",
-       "undecodable: action is none of critical, warning and resolved"},
+       "undecodable: action is not critical, warning or resolved"},
       {R"({"action": 1, "data": {"event": {}}})", "undecodable: action is not a string"},
       {R"({"data": {"event": []}})", "undecodable: event is not an object"},
       {R"({"data": {"event": {"level": 1}}})", "undecodable: level is not a string"},

@@ -77,7 +77,7 @@ TEST(SnsDecoder, WhatIsNoMessage) {
   const RecordCase cases[] = {
       {R"({"Type": "SubscriptionConfirmation", "TopicArn": "a", "Message": "b", "Token": "c"})",
        "skipped: the confirmation of a subscription"},
-      {R"({"Type": "Notification", "Message": "b"})", "undecodable: no SNS envelope"},
+      {R"({"Type": "Notification", "Message": "b"})", "undecodable: not an SNS envelope"},
       {R"({"Type": "Notification", "TopicArn": "a", "Message": "b", "Timestamp": "c"})",
        "undecodable: Timestamp is neither an RFC 3339 time nor an epoch number"},
       {R"({"Type": "Notification", "TopicArn": 1, "Message": "b"})",
@@ -113,7 +113,7 @@ TEST(SnsDecoder, FormatsThatThereAreNot) {
     return errors.empty() ? "" : errors.Sorted()[0].message;
   };
   EXPECT_THAT(error(SnsOf("grafna")), HasSubstr("did you mean \"grafana\"?"));
-  EXPECT_THAT(error(SnsOf("auto")), HasSubstr("format auto is for files"));
+  EXPECT_THAT(error(SnsOf("auto")), HasSubstr("format auto detects the format of a file"));
   InputConfig grafana = InputOf("grafana");
   grafana.message_format = "json";
   EXPECT_THAT(error(grafana), HasSubstr("grafana does not"));
