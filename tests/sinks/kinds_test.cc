@@ -486,7 +486,7 @@ TEST(Slack, NeedsEitherAWebhookOrATokenWithItsChannel) {
   EXPECT_THAT(StanzaErrors("{name: o, kind: slack, token_file: " + secret.path() + "}"),
               HasSubstr("needs the channel"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: slack, channel: c, url_file: " + secret.path() + "}"),
-              AllOf(HasSubstr("has its own"), HasSubstr("does not begin with https://"),
+              AllOf(HasSubstr("a webhook has a fixed channel"), HasSubstr("does not begin with https://"),
                     Not(HasSubstr("sesame"))));
   EXPECT_THAT(StanzaErrors("{name: o, kind: slack, url: 'https://hooks'}"),
               HasSubstr("must not stand in the configuration"));
