@@ -152,7 +152,7 @@ HttpResponse AnswerPagerDuty(const HttpRequest& request, const ApiContext& conte
   if (!SignatureHolds(HttpHeader(request, "x-pagerduty-signature"), request.body,
                       context.pagerduty_secrets)) {
     return ErrorResponse(401,
-                         "X-PagerDuty-Signature is not that of this body and any of our secrets");
+                         "X-PagerDuty-Signature does not match this body and a configured secret");
   }
   absl::StatusOr<PagerDutyAction> found = ReadPagerDutyWebhook(request.body);
   if (!found.ok()) return ErrorResponse(400, std::string(found.status().message()));

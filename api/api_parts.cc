@@ -17,10 +17,11 @@ namespace {
 
 absl::Status Read(const simdjson::dom::element& value, std::vector<std::string>* texts) {
   simdjson::dom::array array;
-  if (value.get(array) != simdjson::SUCCESS) return absl::InvalidArgumentError("expected a list");
+  if (value.get(array) != simdjson::SUCCESS) return absl::InvalidArgumentError("expected an array");
   for (const simdjson::dom::element element : array) {
     std::string_view text;
-    if (element.get(text) != simdjson::SUCCESS) return absl::InvalidArgumentError("expected texts");
+    if (element.get(text) != simdjson::SUCCESS)
+      return absl::InvalidArgumentError("expected an array of strings");
     texts->emplace_back(text);
   }
   return absl::OkStatus();
@@ -34,7 +35,7 @@ absl::StatusOr<ApiBody> ReadApiBody(const std::string& text) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   if (parser.parse(text).get(object) != simdjson::SUCCESS) {
-    return absl::InvalidArgumentError("the body is no JSON object");
+    return absl::InvalidArgumentError("the body is not a JSON object");
   }
   const std::pair<std::string_view, std::string*> texts[] = {
       {"id", &body.id},     {"author", &body.author},   {"text", &body.text},
@@ -49,11 +50,11 @@ absl::StatusOr<ApiBody> ReadApiBody(const std::string& text) {
     if (key == "match") {
       read = Read(value, &body.match);
     } else if (known == std::end(texts)) {
-      read = absl::InvalidArgumentError("there is no such key");
+      read = absl::InvalidArgumentError("unknown field");
     } else {
       std::string_view found;
       if (value.get(found) != simdjson::SUCCESS) {
-        read = absl::InvalidArgumentError("expected a text");
+        read = absl::InvalidArgumentError("expected a string");
       } else if (found.size() > limits::kActionTextBytesMax) {
         read = absl::InvalidArgumentError("longer than 4 KiB");
       }

@@ -27,7 +27,8 @@ absl::StatusOr<Silence> SilenceOf(const ApiBody& body, TimeUs now) {
   silence.matchers = body.match;
   if (body.match.empty() || body.match.size() > limits::kSilenceMatchersMax) {
     return absl::InvalidArgumentError(
-        "match: expected 1 to 32 matchers such as service=api: a silence of everything is none");
+        "match: expected 1 to 32 matchers such as service=api: a silence must not match "
+        "everything");
   }
   for (const std::string& text : body.match) {
     if (absl::Status parsed = Matcher::Parse(text).status(); !parsed.ok()) return parsed;

@@ -141,7 +141,7 @@ class EnrichmentReader {
 
  private:
   static constexpr const char* kNoField =
-      " is no text of an event: expected a field such as service, host or labels.x";
+      " is not a string field of an event: expected a field such as service, host or labels.x";
 
   void ReadValues(const ConfigNode& values, const std::string& to) {
     if (values.kind != ConfigNode::Kind::kMap) {

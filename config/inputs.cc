@@ -104,7 +104,7 @@ FileInputConfig ReadFile(const ConfigNode& node, const std::string& what, ErrorL
   FileInputConfig file;
   if (node.kind == ConfigNode::Kind::kScalar) {
     file.path = node.scalar;
-    if (file.path.empty()) errors->Add(node.at, "file is an empty text: expected a path");
+    if (file.path.empty()) errors->Add(node.at, "file is an empty string: expected a path");
     return file;
   }
   ConfigReader reader(node, what, errors);

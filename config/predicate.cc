@@ -49,7 +49,7 @@ void SortUnique(std::vector<std::string>* values) {
 void CheckValue(const FieldRef& field, const ConfigNode& node, ErrorList* errors) {
   const std::string name = field.Name();
   if (node.scalar.empty()) {
-    errors->Add(node.at, absl::StrCat(name, " is an empty text: an absent field is ", name,
+    errors->Add(node.at, absl::StrCat(name, " is an empty string: an absent field is ", name,
                                       ": {present: false}"));
     return;
   }

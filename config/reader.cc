@@ -93,14 +93,14 @@ std::string ConfigReader::RequiredString(std::string_view key) {
                              "'"));
     return "";
   }
-  const ConfigNode* node = Scalar(key, "a text");
+  const ConfigNode* node = Scalar(key, "a string");
   if (node == nullptr) return "";
   if (node->scalar.empty()) Error(key, absl::StrCat(ToAbsl(key), " is empty"));
   return node->scalar;
 }
 
 std::string ConfigReader::String(std::string_view key, std::string fallback) {
-  const ConfigNode* node = Scalar(key, "a text");
+  const ConfigNode* node = Scalar(key, "a string");
   return node == nullptr ? std::move(fallback) : node->scalar;
 }
 

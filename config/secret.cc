@@ -45,10 +45,11 @@ SecretSource ReadSecretSource(const std::string& key, ConfigReader* reader) {
   const std::string env_key = key + "_env";
   SecretSource source = {.file = reader->String(file_key), .variable = reader->String(env_key)};
   if (reader->Node(key) != nullptr) {
-    reader->Error(key, absl::StrCat(key,
-                                    " must not stand in the configuration: put it into a file and "
-                                    "name that with ",
-                                    file_key, ", or into an environment variable with ", env_key));
+    reader->Error(key,
+                  absl::StrCat(key,
+                               " must not be written in the configuration: put it into a file and "
+                               "name that with ",
+                               file_key, ", or into an environment variable with ", env_key));
   }
   if (!source.file.empty() && !source.variable.empty()) {
     reader->Error(file_key, absl::StrCat("expected only one of ", file_key, " and ", env_key));

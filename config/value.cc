@@ -21,7 +21,7 @@ std::string Is(const ConfigNode& node, std::string_view name) {
   if (node.kind != ConfigNode::Kind::kScalar) {
     value = Found(node);
   } else if (node.quoted || node.scalar.empty()) {
-    value = absl::StrCat("the text ", Quoted(node.scalar));
+    value = absl::StrCat("the string ", Quoted(node.scalar));
   } else {
     value = Printed(node.scalar);
   }
@@ -94,7 +94,7 @@ std::string Found(const ConfigNode& node) {
 std::optional<std::string> TextValue(const ConfigNode& node, std::string_view name,
                                      ErrorList* errors) {
   if (node.kind == ConfigNode::Kind::kScalar) return node.scalar;
-  Expected(node, name, "a text", errors);
+  Expected(node, name, "a string", errors);
   return std::nullopt;
 }
 
@@ -109,7 +109,7 @@ std::vector<ConfigNode> TextNodes(const ConfigNode& node, std::string_view name,
                                   ErrorList* errors) {
   if (node.kind == ConfigNode::Kind::kScalar) return {node};
   if (node.kind != ConfigNode::Kind::kList) {
-    Expected(node, name, "a text or a list of texts", errors);
+    Expected(node, name, "a string or a list of strings", errors);
     return {};
   }
   std::vector<ConfigNode> texts;
@@ -118,7 +118,7 @@ std::vector<ConfigNode> TextNodes(const ConfigNode& node, std::string_view name,
       texts.push_back(element);
     } else {
       errors->Add(element.at, absl::StrCat(ToAbsl(name), " has ", Found(element),
-                                           " as an element: expected a text"));
+                                           " as an element: expected a string"));
     }
   }
   return texts;

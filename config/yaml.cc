@@ -165,7 +165,7 @@ class TreeBuilder final : public YAML::EventHandler {
     Frame& frame = frames_.back();
     frame.has_key = true;
     if (node.kind != ConfigNode::Kind::kScalar) {
-      errors_->Add(node.at, absl::StrCat("a key is ", Found(node), ": expected a text"));
+      errors_->Add(node.at, absl::StrCat("a key is ", Found(node), ": expected a string"));
     }
     frame.key = std::move(node.scalar);
     frame.key_at = std::move(node.at);

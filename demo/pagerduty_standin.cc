@@ -139,7 +139,7 @@ class Schema {
     std::string text = Text(object, prefix, key, /*required=*/true);
     if (errors_.size() == before &&
         std::find(choices.begin(), choices.end(), text) == choices.end()) {
-      errors_.push_back(absl::StrCat("'", prefix, key, "' is none of the values allowed"));
+      errors_.push_back(absl::StrCat("'", prefix, key, "' is not an allowed value"));
     }
     return text;
   }

@@ -15,10 +15,11 @@ std::string ReadSecret(const std::string& key, const std::string& what, bool opt
   const std::string file = reader->String(file_key);
   const std::string variable = reader->String(env_key);
   if (reader->Node(key) != nullptr) {
-    reader->Error(key, absl::StrCat(key,
-                                    " must not stand in the configuration: put it into a file and "
-                                    "name that with ",
-                                    file_key, ", or into an environment variable with ", env_key));
+    reader->Error(key,
+                  absl::StrCat(key,
+                               " must not be written in the configuration: put it into a file and "
+                               "name that with ",
+                               file_key, ", or into an environment variable with ", env_key));
     return "";
   }
   if (reader->Has(file_key) == reader->Has(env_key)) {

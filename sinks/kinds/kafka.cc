@@ -64,7 +64,7 @@ std::map<std::string, std::string> ReadProperties(ConfigReader* reader) {
   for (const auto& [key, value] : node->map) {
     if (absl::StrContains(key, "password")) {
       reader->errors()->Add(value.at, absl::StrCat(key,
-                                                   " must not stand in the configuration: use "
+                                                   " must not be written in the configuration: use "
                                                    "sasl_password_file or sasl_password_env"));
     } else if (value.kind != ConfigNode::Kind::kScalar) {
       reader->errors()->Add(value.at,

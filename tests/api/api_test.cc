@@ -169,10 +169,10 @@ TEST_F(Api, SaysWhatIsWrongAndDoesNothing) {
   };
   const Case cases[] = {
       {"POST", path + "acknowledge", "{}", 400, "author"},
-      {"POST", path + "acknowledge", "[1]", 400, "no JSON object"},
-      {"POST", path + "acknowledge", "{", 400, "no JSON object"},
-      {"POST", path + "acknowledge", R"({"author": 7})", 400, "author: expected a text"},
-      {"POST", path + "acknowledge", R"({"autor": "ana"})", 400, "autor: there is no such key"},
+      {"POST", path + "acknowledge", "[1]", 400, "not a JSON object"},
+      {"POST", path + "acknowledge", "{", 400, "not a JSON object"},
+      {"POST", path + "acknowledge", R"({"author": 7})", 400, "author: expected a string"},
+      {"POST", path + "acknowledge", R"({"autor": "ana"})", 400, "autor: unknown field"},
       {"POST", path + "acknowledge", R"({"author": "a", "for": "long"})", 400, "duration"},
       {"POST", path + "note", R"({"author": "a"})", 400, "text"},
       {"POST", path + "note", R"({"author": "a", "text": ")" + std::string(5'000, 'x') + "\"}", 400,

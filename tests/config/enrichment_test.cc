@@ -107,11 +107,11 @@ TEST(Enrichment, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(errors("x"), HasSubstr("tocsin.yaml:1:1: enrich is 'x': expected a list of tables"));
   EXPECT_THAT(errors("- {values: {a: {service: b}}}"), HasSubstr("from"));
   EXPECT_THAT(errors("- {from: status, values: {a: {service: b}}}"),
-              HasSubstr("is no text of an event"));
+              HasSubstr("is not a string field of an event"));
   EXPECT_THAT(errors("- {from: host}"), HasSubstr("expected either values or a file"));
   EXPECT_THAT(errors("- {from: host, values: {a: b}}"), HasSubstr("the field of all as `to`"));
   EXPECT_THAT(errors("- {from: host, values: {a: {servce: b}}}"),
-              HasSubstr("tocsin.yaml:1:29: 'servce' is no text of an event"));
+              HasSubstr("tocsin.yaml:1:29: 'servce' is not a string field of an event"));
   EXPECT_THAT(errors("- {from: host, values: {a: {type: request}}}"),
               HasSubstr("'type' is no text"));
   EXPECT_THAT(errors("- {from: host, values: [a]}"), HasSubstr("values: expected a map"));

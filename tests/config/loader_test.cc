@@ -357,7 +357,7 @@ TEST(LoaderTest, SingleErrors) {
       {"extends: '@rupya'",
        "t.yaml:1:10: there is no profile '@rupya': the built-in ones are "
        "@chat-backend, @generic, @railway, @rodistaa, @rupaya; did you mean '@rupaya'?"},
-      {"extends: [a]", "t.yaml:1:10: extends is a list: expected a text"},
+      {"extends: [a]", "t.yaml:1:10: extends is a list: expected a string"},
       {"extends: nope.yaml", "t.yaml:1:10: cannot read 'nope.yaml': No such file or directory"},
       {"pane: 10s\npane: 20s", "t.yaml:2:1: duplicate key 'pane': it was given before, at line 1"},
   };

@@ -148,7 +148,7 @@ TEST(PredicateTest, Errors) {
       {"{outcome: failed}", "f:1:11: outcome is 'failed': expected one of failure, success"},
       {"{status: 5xx}", "f:1:10: status is 5xx: expected a whole number from 1 to 999"},
       {"{service: ''}",
-       "f:1:11: service is an empty text: an absent field is service: {present: false}"},
+       "f:1:11: service is an empty string: an absent field is service: {present: false}"},
       {"{service: []}", "f:1:11: service is an empty list: no event would match"},
       {"{service: {}}", "f:1:11: service is an empty map: expected a matcher"},
       {"{service: {matches: ''}}", "f:1:21: matches is empty"},

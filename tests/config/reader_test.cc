@@ -67,7 +67,7 @@ TEST(ConfigReaderTest, WrongTypesSayWhatWasFoundAndExpected) {
   EXPECT_THAT(ErrorsOf("9", integer),
               ElementsAre("f:1:4: k is 9: expected a whole number from 1 to 4"));
   EXPECT_THAT(ErrorsOf("'2'", integer),
-              ElementsAre("f:1:4: k is the text '2': expected a whole number from 1 to 4"));
+              ElementsAre("f:1:4: k is the string '2': expected a whole number from 1 to 4"));
   EXPECT_THAT(ErrorsOf("2.5", integer),
               ElementsAre("f:1:4: k is 2.5: expected a whole number from 1 to 4"));
   EXPECT_THAT(ErrorsOf("0", [](ConfigReader* r) { r->Int("k", 1, 1, INT64_MAX); }),
@@ -87,9 +87,9 @@ TEST(ConfigReaderTest, WrongTypesSayWhatWasFoundAndExpected) {
   EXPECT_THAT(ErrorsOf("yes", [](ConfigReader* r) { r->Bool("k", false); }),
               ElementsAre("f:1:4: k is yes: expected true or false"));
   EXPECT_THAT(ErrorsOf("{a: 1}", [](ConfigReader* r) { r->String("k"); }),
-              ElementsAre("f:1:4: k is a map: expected a text"));
+              ElementsAre("f:1:4: k is a map: expected a string"));
   EXPECT_THAT(ErrorsOf("[a, [b]]", [](ConfigReader* r) { r->Strings("k"); }),
-              ElementsAre("f:1:8: k has a list as an element: expected a text"));
+              ElementsAre("f:1:8: k has a list as an element: expected a string"));
   EXPECT_THAT(ErrorsOf("erlier",
                        [](ConfigReader* r) {
                          r->Choice("k", {"now", "earlier"}, "");

@@ -70,7 +70,8 @@ TEST(YamlTest, SyntaxErrorsSayWhereAndWhatToDo) {
   EXPECT_THAT(ErrorsOf("a: *b\n"), ElementsAre(HasSubstr("the referenced anchor is not defined")));
   EXPECT_THAT(ErrorsOf("a: 1\n---\nb: 2\n"),
               ElementsAre("t.yaml:2:1: text after the end of the document: expected one document"));
-  EXPECT_THAT(ErrorsOf("{a: 1}: 2\n"), ElementsAre("t.yaml:1:1: a key is a map: expected a text"));
+  EXPECT_THAT(ErrorsOf("{a: 1}: 2\n"),
+              ElementsAre("t.yaml:1:1: a key is a map: expected a string"));
 }
 
 TEST(YamlTest, WhatStandsBeforeASyntaxErrorRemains) {

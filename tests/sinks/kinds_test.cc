@@ -486,10 +486,10 @@ TEST(Slack, NeedsEitherAWebhookOrATokenWithItsChannel) {
   EXPECT_THAT(StanzaErrors("{name: o, kind: slack, token_file: " + secret.path() + "}"),
               HasSubstr("needs the channel"));
   EXPECT_THAT(StanzaErrors("{name: o, kind: slack, channel: c, url_file: " + secret.path() + "}"),
-              AllOf(HasSubstr("a webhook has a fixed channel"), HasSubstr("does not begin with https://"),
-                    Not(HasSubstr("sesame"))));
+              AllOf(HasSubstr("a webhook has a fixed channel"),
+                    HasSubstr("does not begin with https://"), Not(HasSubstr("sesame"))));
   EXPECT_THAT(StanzaErrors("{name: o, kind: slack, url: 'https://hooks'}"),
-              HasSubstr("must not stand in the configuration"));
+              HasSubstr("must not be written in the configuration"));
 }
 
 std::unique_ptr<Sink> Github() {
@@ -742,7 +742,7 @@ TEST(Kafka, ARecordHasTheIncidentAsItsKey) {
   EXPECT_EQ(Parse(request.body)["action"], "trigger");
   EXPECT_THAT(StanzaErrors("{name: k, kind: kafka, properties: {sasl.password: sesame}}"),
               AllOf(HasSubstr("'brokers' is missing"), HasSubstr("'topic'"),
-                    HasSubstr("sasl.password must not stand in the configuration"),
+                    HasSubstr("sasl.password must not be written in the configuration"),
                     Not(HasSubstr("sesame"))));
 }
 

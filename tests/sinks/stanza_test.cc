@@ -31,10 +31,11 @@ TEST(SinkStanza, AMissingVariableIsNamedWithItsPlace) {
 }
 
 TEST(SinkStanza, AnInlineSecretIsRefusedAndNotRepeated) {
-  EXPECT_THAT(StanzaErrors("name: o\nkind: pagerduty\nrouting_key: R0123456789\n"),
-              AllOf(HasSubstr("tocsin.yaml:3:14: routing_key must not stand in the configuration"),
-                    HasSubstr("routing_key_file"), HasSubstr("routing_key_env"),
-                    Not(HasSubstr("R0123456789"))));
+  EXPECT_THAT(
+      StanzaErrors("name: o\nkind: pagerduty\nrouting_key: R0123456789\n"),
+      AllOf(HasSubstr("tocsin.yaml:3:14: routing_key must not be written in the configuration"),
+            HasSubstr("routing_key_file"), HasSubstr("routing_key_env"),
+            Not(HasSubstr("R0123456789"))));
   EXPECT_THAT(StanzaErrors("name: o\nkind: webhook\nurl: http://h/\nsecret: R0123456789\n"),
               AllOf(HasSubstr("secret must not stand"), Not(HasSubstr("R0123456789"))));
 }
