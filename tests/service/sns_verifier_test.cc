@@ -113,7 +113,7 @@ TEST_F(SnsVerifierTest, OldOnesMayBeReplays) {
   EXPECT_TRUE(Check(body, kNow + SnsVerifier::kAgeMax).ok());
   ExpectRefused(body, absl::StatusCode::kUnauthenticated, "too long ago",
                 kNow + SnsVerifier::kAgeMax + 1);
-  ExpectRefused(body, absl::StatusCode::kUnauthenticated, "ahead",
+  ExpectRefused(body, absl::StatusCode::kUnauthenticated, "in the future",
                 kNow - SnsVerifier::kAheadMax - 1);
 }
 
