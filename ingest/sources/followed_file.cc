@@ -39,7 +39,11 @@ Tail::Result FollowedFile::Next(TimeUs now, LineReader::Line* line) {
         continue;
       }
       const std::uint64_t before = file.log.offset();
-      if (before == 0 && cursor_ + 1 == files_.size() && PushCopies(now)) continue;
+      if (before == 0 && cursor_ + 1 == files_.size()) {
+        const Copies copies = PushCopies(now);
+        if (copies == Copies::kPushed) continue;
+        if (copies == Copies::kUnreadable) break;
+      }
       switch (file.log.Next(line)) {
         case LogGeneration::Read::kLine:
           file.grew_at = now;
@@ -125,8 +129,7 @@ void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
   if (File& last = files_.back(); !last.finished && !last.log.is_open() && now >= last.retry_at) {
     OpenFile(&last, now);
   }
-  PushCopies(now);
-  if (ComeBack(now, facts)) return;
+  if (PushCopies(now) == Copies::kUnreadable || ComeBack(now, facts)) return;
   File& newest = files_.back();
   if (Replaced(&newest)) return;
   // Several rotations may have happened, and only the list shows the files in between.
@@ -139,17 +142,25 @@ void FollowedFile::TakeNewFile(TimeUs now, const FileFacts& facts) {
 
 // A file of which nothing was read may have been copied and truncated since it was last checked.
 // Its content cannot reveal that, so files that were rotated meanwhile are read before it.
-bool FollowedFile::PushCopies(TimeUs now) {
+FollowedFile::Copies FollowedFile::PushCopies(TimeUs now) {
   File& newest = files_.back();
-  if (newest.log.offset() > 0) return false;
+  if (newest.log.offset() > 0) return Copies::kNone;
   const std::optional<FileFacts> facts = newest.log.Facts();
-  if (!facts || facts->modified == newest.uncut_at) return false;
+  if (!facts || facts->modified == newest.uncut_at) return Copies::kNone;
+  if (std::string fault = ListingFault(); !fault.empty() && Wait(std::move(fault), now)) {
+    return Copies::kUnreadable;
+  }
   const std::vector<Rotated> copies = Before(newest.log, newest.uncut_at);
+  for (const Rotated& copy : copies) {
+    // It may be what the newest file was renamed or compressed to.
+    if (CanBeRead(copy.path) || !Wait(copy.path + ": cannot be read", now)) continue;
+    return Copies::kUnreadable;
+  }
   newest.uncut_at = facts->modified;
   const auto count = static_cast<std::ptrdiff_t>(files_.size());
   for (const Rotated& copy : copies) OpenFile(&PushRotated(copy, now), now);
   std::rotate(files_.begin() + count - 1, files_.begin() + count, files_.end());
-  return !copies.empty();
+  return copies.empty() ? Copies::kNone : Copies::kPushed;
 }
 
 bool FollowedFile::AwaitRotated(const File& newest, TimeUs now) {
@@ -161,6 +172,10 @@ bool FollowedFile::AwaitRotated(const File& newest, TimeUs now) {
     rotation_waits_since_ = kNoTime;
     return false;
   }
+  return Wait(std::move(fault), now);
+}
+
+bool FollowedFile::Wait(std::string fault, TimeUs now) {
   // When nothing can be read, that is no reason to go on.
   if (rotation_waits_since_ == kNoTime || !CanBeRead(options_.path)) rotation_waits_since_ = now;
   if (now - rotation_waits_since_ >= kGiveUpAfter) {

@@ -109,7 +109,8 @@ class FollowedFile final : public Tail {
   File& Push(const std::string& path, const FileFacts* facts);
   File& PushRotated(const Rotated& rotated, TimeUs now);
   void PushUnread(const File& newest, TimeUs now);
-  bool PushCopies(TimeUs now);
+  enum class Copies : std::uint8_t { kNone, kPushed, kUnreadable };
+  Copies PushCopies(TimeUs now);
   // Opens a file where it was last seen, or else where it is now.
   void OpenFile(File* file, TimeUs now);
   // Searches for the file of `log` and opens it. `owner` is its element of files_; `log` may be a
@@ -124,6 +125,7 @@ class FollowedFile final : public Tail {
   // copy that cannot be read would be taken for a new file. For kGiveUpAfter at most, because a
   // folder that may only be searched must not end the log.
   bool AwaitRotated(const File& newest, TimeUs now);
+  bool Wait(std::string fault, TimeUs now);
   // Oldest first.
   std::vector<Rotated> ListRotated() const;
   void SetOwners(std::vector<Rotated>* rotated) const;

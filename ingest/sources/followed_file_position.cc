@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "ingest/sources/followed_file.h"
@@ -72,11 +73,12 @@ std::string FollowedFile::ListingFault() const {
   for (const std::string& path : {options_.path, known}) {
     const std::filesystem::path parent = std::filesystem::path(path).parent_path();
     const std::string folder = parent.empty() ? "." : parent.string();
-    DIR* const directory = opendir(folder.c_str());
-    if (directory == nullptr && errno != ENOENT && errno != ENOTDIR) {
-      return folder + ": cannot be listed: " + std::strerror(errno);
+    std::error_code error;
+    const std::filesystem::directory_iterator listed(folder, error);  // as RotatedFrom lists it
+    if (error && error != std::errc::no_such_file_or_directory &&
+        error != std::errc::not_a_directory) {
+      return folder + ": cannot be listed: " + error.message();
     }
-    if (directory != nullptr) closedir(directory);
     for (const std::string& rotated : RotatedFrom(path)) {
       FileFacts facts;
       if (!FileFacts::At(rotated, &facts) && errno != ENOENT) {
