@@ -113,7 +113,7 @@ TEST(Enrichment, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(errors("- {from: host, values: {a: {servce: b}}}"),
               HasSubstr("tocsin.yaml:1:29: 'servce' is not a string field of an event"));
   EXPECT_THAT(errors("- {from: host, values: {a: {type: request}}}"),
-              HasSubstr("'type' is no text"));
+              HasSubstr("'type' is not a string field"));
   EXPECT_THAT(errors("- {from: host, values: [a]}"), HasSubstr("values: expected a map"));
   EXPECT_THAT(errors("- {from: host, file: /nowhere.csv}"),
               HasSubstr("/nowhere.csv cannot be read"));

@@ -37,7 +37,7 @@ TEST(SinkStanza, AnInlineSecretIsRefusedAndNotRepeated) {
             HasSubstr("routing_key_file"), HasSubstr("routing_key_env"),
             Not(HasSubstr("R0123456789"))));
   EXPECT_THAT(StanzaErrors("name: o\nkind: webhook\nurl: http://h/\nsecret: R0123456789\n"),
-              AllOf(HasSubstr("secret must not stand"), Not(HasSubstr("R0123456789"))));
+              AllOf(HasSubstr("secret must not be written"), Not(HasSubstr("R0123456789"))));
 }
 
 TEST(SinkStanza, AnAuthorityIsAFileOfCertificatesAndAProxyHasNoPassword) {

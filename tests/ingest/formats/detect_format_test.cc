@@ -124,7 +124,7 @@ TEST(DetectFormat, ATopicHasNoFirstLines) {
   input.kafka = KafkaInputConfig{};
   ErrorList errors;
   EXPECT_EQ(NewDecoder(input, &errors), nullptr);
-  EXPECT_THAT(errors.Sorted().at(0).message, HasSubstr("auto is for files"));
+  EXPECT_THAT(errors.Sorted().at(0).message, HasSubstr("format auto detects the format of a file"));
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST(RegexDecoder, PatternsThatAreNone) {
       Error(Regex("(?P<mesage>.*)")),
       HasSubstr("a.yaml:3:14: pattern: the group \"mesage\" is not an event field, and map: "
                 "does not use it; did you mean \"message\"?"));
-  EXPECT_THAT(Error(Regex("(?P<http>.*)")), HasSubstr("the group \"http\" is no field"));
+  EXPECT_THAT(Error(Regex("(?P<http>.*)")), HasSubstr("the group \"http\" is not an event field"));
   EXPECT_THAT(Error(Regex("(.*)")), HasSubstr("a.yaml:3:14: pattern has no named group"));
   EXPECT_THAT(Error(Regex("(?P<a>.*)", {{"time", "b", "", {}}})),
               HasSubstr("the pattern has no group \"b\""));
