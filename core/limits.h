@@ -1,7 +1,8 @@
-// Every bound that is not a configuration key, in one place, with its reason.
+// Limits that several folders share or that users run into, with their reasons. A limit that
+// matters to one file only is a constant of that file.
 //
-// A limit that a user may need to move belongs in `limits:` of the configuration instead. Past each
-// of these something is counted, never silently dropped.
+// A limit that a user may need to change belongs in `limits:` of the configuration instead.
+// Whatever exceeds one of these is counted, never silently dropped.
 #pragma once
 
 #include <cstddef>
